@@ -1,0 +1,109 @@
+/** What the assembler takes and gives: values only. It never throws on input; a result always comes with its diagnostics. */
+
+export type Dialect = "gas" | "nasm";
+export type Bits = 16 | 32 | 64;
+
+export interface SourceText {
+  /** Names the file in diagnostics and the line table. */
+  readonly uri: string;
+  readonly text: string;
+}
+
+/** Zero-based, end exclusive, columns in UTF-16 code units: as the language server protocol counts. */
+export interface Range {
+  readonly uri: string;
+  readonly line: number;
+  readonly column: number;
+  readonly endLine: number;
+  readonly endColumn: number;
+}
+
+export interface Diagnostic {
+  readonly severity: "error" | "warning";
+  readonly message: string;
+  readonly range: Range;
+  readonly related?: readonly { readonly message: string; readonly range: Range }[];
+  readonly fix?: { readonly title: string; readonly range: Range; readonly text: string };
+}
+
+export interface AssembleOptions {
+  /** "auto": by extension (.s .S gas, .asm .nasm nasm) or a first-line hint. */
+  readonly dialect: Dialect | "auto";
+  /** Mode of source that does not say; default 64. */
+  readonly bits?: Bits;
+  /** Predefined symbols: constants in GNU sources, %define in NASM ones. */
+  readonly defines?: Readonly<Record<string, string | number | bigint>>;
+  /** Finds an included file. `from` is the including file's uri. undefined = not found. */
+  readonly include?: (name: string, from: string) => SourceText | undefined;
+  readonly includeBytes?: (name: string, from: string) => Uint8Array | undefined;
+}
+
+export interface Section {
+  readonly name: string;
+  readonly flags: { readonly alloc: boolean; readonly write: boolean; readonly exec: boolean; readonly nobits: boolean };
+  /** Power of two, at least 1. */
+  readonly align: number;
+  /** Empty for nobits. */
+  readonly bytes: Uint8Array;
+  /** Bytes, also for nobits. */
+  readonly size: number;
+  readonly relocations: readonly Relocation[];
+  /** Fixed load address (NASM `org` with -f bin, or `vstart=`), if the source gives one. */
+  readonly address?: bigint;
+}
+
+export interface Relocation {
+  /** Offset of the field in the section, and its width in bytes. */
+  readonly offset: number;
+  readonly size: 1 | 2 | 4 | 8;
+  /** abs: S+A. pcrel: S+A-P. */
+  readonly kind: "abs" | "pcrel";
+  /** For a 4-byte abs field in 64-bit code: whether it is sign-extended (R_X86_64_32S) or zero-extended (R_X86_64_32). */
+  readonly signed: boolean;
+  readonly symbol: string;
+  readonly addend: bigint;
+  readonly range: Range;
+}
+
+export interface SymbolInfo {
+  readonly name: string;
+  /** undefined = external; "*ABS*" = absolute value. */
+  readonly section: string | undefined;
+  /** Offset in its section, or the absolute value. */
+  readonly value: bigint;
+  readonly binding: "local" | "global" | "weak";
+  readonly type: "notype" | "func" | "object";
+  readonly size: bigint;
+  readonly range?: Range;
+}
+
+/** One row of the line table: the bytes from `offset` on come from `range`'s first line. Sorted by (section, offset). */
+export interface LineRow {
+  readonly section: string;
+  readonly offset: number;
+  readonly uri: string;
+  /** Zero-based. */
+  readonly line: number;
+  /** Mode these bytes were assembled for; undefined for data. */
+  readonly bits: Bits | undefined;
+}
+
+export interface AssembleResult {
+  readonly dialect: Dialect;
+  readonly sections: readonly Section[];
+  readonly symbols: readonly SymbolInfo[];
+  readonly lines: readonly LineRow[];
+  readonly diagnostics: readonly Diagnostic[];
+  /** Mode at the entry point. */
+  readonly bits: Bits;
+}
+
+/** Sections placed at addresses and relocated: what is loaded, or written as an executable. Made by link(). */
+export interface Image {
+  readonly segments: readonly { readonly address: bigint; readonly bytes: Uint8Array; readonly memorySize: number; readonly flags: { readonly write: boolean; readonly exec: boolean }; readonly section: string }[];
+  readonly symbols: ReadonlyMap<string, bigint>;
+  readonly lines: readonly { readonly address: bigint; readonly uri: string; readonly line: number; readonly bits: Bits | undefined }[];
+  readonly entry: bigint;
+  readonly bits: Bits;
+  readonly diagnostics: readonly Diagnostic[];
+}
