@@ -1,0 +1,44 @@
+/** The system as its users (command line, debug adapter, tests) see it: options in, a running machine with a kernel out. */
+import type { Image } from "../../asmlang/types.ts";
+import type { CpuModel } from "../machine/types.ts";
+
+/** A program ready to load: an ELF file, a flat image, or our own assembler's image with its symbols and lines. */
+export type Program =
+  | { readonly kind: "elf"; readonly name: string; readonly bytes: Uint8Array }
+  | { readonly kind: "image"; readonly name: string; readonly image: Image };
+
+export interface Injection {
+  /** Label or expression; see the expression language. */
+  readonly at: string;
+  /** "nmi" | "irq" | "mc" | "signal:SIGALRM" */
+  readonly event: string;
+  readonly count?: number;
+}
+
+export interface SystemOptions {
+  readonly arch: "x86_64" | "i386";
+  readonly cpu: CpuModel;
+  readonly cpus: number;
+  /** Preset name and single designs, e.g. preset "linux-6.1", { espfix: "none" }. */
+  readonly preset: string;
+  readonly designs: Readonly<Record<string, string>>;
+  /** Replaces entry/*.S: the user's own entry code. */
+  readonly entrySource?: { readonly uri: string; readonly text: string };
+  readonly program: Program;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly stdin: Uint8Array;
+  readonly seed: number;
+  /** Bytes of guest RAM. */
+  readonly ramSize: number;
+  /** Files of the sandboxed root, by absolute guest path. */
+  readonly files: Readonly<Record<string, Uint8Array>>;
+  readonly inject: readonly Injection[];
+}
+
+/** One source line of one address, program, kernel or vDSO. */
+export interface SourceLine {
+  readonly uri: string;
+  /** Zero-based. */
+  readonly line: number;
+}
