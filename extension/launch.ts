@@ -1,0 +1,46 @@
+/** What a launch configuration becomes before it goes to the adapter. Pure; the adapter itself fills in every other default. */
+
+/** A launch configuration as the user wrote it, incomplete or empty (F5 without launch.json). */
+export interface LaunchSettings {
+  readonly type?: string;
+  readonly request?: string;
+  readonly name?: string;
+  readonly program?: string;
+  readonly scenario?: string;
+  readonly kernel?: string | { readonly entry?: string; readonly [design: string]: unknown };
+  readonly [attribute: string]: unknown;
+}
+
+/** Turns a path or URI of the user's into a URI; see uris.ts. */
+export type ToUri = (pathOrUri: string) => string;
+
+const nameOf = (uri: string) => decodeURIComponent(uri.slice(uri.lastIndexOf("/") + 1));
+
+/** F5 with no launch.json gives an empty configuration: debug the open file. undefined = there is nothing to debug. */
+export function withProgram(settings: LaunchSettings, openFile: string | undefined): LaunchSettings | undefined {
+  const named = settings.program ?? (settings.scenario === undefined ? openFile : undefined);
+  if (named === undefined && settings.scenario === undefined) return undefined;
+  return {
+    ...settings,
+    type: "ringside",
+    request: "launch",
+    name: settings.name ?? (named === undefined ? `Scenario ${settings.scenario}` : nameOf(named)),
+    ...(named !== undefined && { program: named }),
+  };
+}
+
+/** A scenario's launch settings count where the user's say nothing. */
+export function withScenario(settings: LaunchSettings, scenario: LaunchSettings | undefined): LaunchSettings {
+  return scenario === undefined ? settings : { ...scenario, ...settings };
+}
+
+/** The adapter reads URIs only. */
+export function withUris(settings: LaunchSettings, toUri: ToUri): LaunchSettings {
+  const { program, kernel } = settings;
+  const entry = typeof kernel === "object" ? kernel.entry : undefined;
+  return {
+    ...settings,
+    ...(program !== undefined && { program: toUri(program) }),
+    ...(entry !== undefined && { kernel: { ...(kernel as object), entry: toUri(entry) } }),
+  };
+}

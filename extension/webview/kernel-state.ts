@@ -1,0 +1,115 @@
+/** The Kernel State view: mode, thread_info, the last way in and out of the kernel, pt_regs. */
+import type { EntryRecord, ExitRecord, FlagBit, KernelState, StatusField } from "../../src/adapter/debug/views.ts";
+import { changeText, count, fact, type Row, rows, section } from "./parts.ts";
+import { type ElementNode, h } from "./tree.ts";
+
+const isSet = (value: string) => !/^0x0*$/.test(value);
+
+function statusRow(field: StatusField, before: StatusField | undefined): Row {
+  return {
+    name: field.name,
+    value: field.value,
+    lit: isSet(field.value),
+    changed: before !== undefined && before.value !== field.value,
+    help: `${field.meaning} ${changeText(field.lastChanged)}`,
+    ...(field.lastChanged && { detail: `@${count(field.lastChanged.icount)}` }),
+  };
+}
+
+function flagRow(flag: FlagBit, before: FlagBit | undefined): Row {
+  return {
+    name: flag.name,
+    value: `bit ${flag.bit}`,
+    lit: flag.set,
+    changed: before !== undefined && before.set !== flag.set,
+    help: `${flag.meaning} ${changeText(flag.lastChanged)}`,
+    ...(flag.lastChanged && { detail: `@${count(flag.lastChanged.icount)}` }),
+  };
+}
+
+function flagSection(
+  id: string,
+  title: string,
+  field: string,
+  now: readonly FlagBit[],
+  before: readonly FlagBit[] | undefined,
+): ElementNode {
+  const word = now.reduce((sum, flag) => (flag.set ? sum + 2 ** flag.bit : sum), 0);
+  const items = now.map((flag) =>
+    flagRow(
+      flag,
+      before?.find((other) => other.name === flag.name),
+    ),
+  );
+  return section(id, title, `${field} 0x${word.toString(16)}`, rows(items, "flags"));
+}
+
+function entrySection(entry: EntryRecord | undefined): ElementNode {
+  if (entry === undefined) return section("entry", "Last entry", "none yet");
+  return section(
+    "entry",
+    "Last entry",
+    `@${count(entry.icount)}`,
+    h("p", { class: "headline" }, entry.kind, entry.vector !== undefined && ` · vector 0x${entry.vector.toString(16)}`),
+    entry.syscall === undefined ? undefined : fact("call", entry.syscall),
+    entry.from === undefined ? undefined : fact("from", entry.from),
+    entry.fromCpl === undefined ? undefined : fact("ring", `CPL ${entry.fromCpl} → 0, CPU ${entry.cpu}`),
+  );
+}
+
+function exitSection(exit: ExitRecord | undefined): ElementNode {
+  if (exit === undefined) return section("exit", "Last exit", "none yet");
+  return section(
+    "exit",
+    "Last exit",
+    exit.icount === undefined ? "" : `@${count(exit.icount)}`,
+    h("p", { class: "headline" }, exit.instruction),
+    h("p", { class: "why" }, exit.why),
+    exit.firstFailing === undefined ? undefined : fact("failed first", exit.firstFailing, "failing"),
+    h(
+      "ol",
+      { class: "path", "aria-label": "Path through the entry code" },
+      exit.path.map((label) => h("li", {}, label)),
+    ),
+  );
+}
+
+function modeLine(state: KernelState): ElementNode {
+  const { cpl, bits, v86 } = state.mode;
+  const ring = v86 ? "v8086" : cpl === 0 ? "kernel" : "user";
+  return h(
+    "header",
+    {},
+    h("span", { class: `chip ring-${ring}` }, ring),
+    h("span", { class: "chip" }, `CPL ${cpl}`),
+    h("span", { class: "chip" }, `${bits}-bit`),
+    h("span", { class: "who" }, `${state.task.name} · pid ${state.task.pid} · ${state.preset} ${state.arch}`),
+  );
+}
+
+/** `before` is the state at the previous stop: what differs from it is marked. */
+export function kernelStateView(state: KernelState, before: KernelState | undefined): ElementNode {
+  const status = state.status.map((field) =>
+    statusRow(
+      field,
+      before?.status.find((other) => other.name === field.name),
+    ),
+  );
+  const registers = state.ptRegs.map(({ name, value }): Row => {
+    const old = before?.ptRegs.find((other) => other.name === name);
+    const changed = old !== undefined && old.value !== value;
+    return { name, value, changed, help: `pt_regs.${name} = ${value}${changed ? `, was ${old.value}` : ""}` };
+  });
+  return h(
+    "div",
+    { class: "view" },
+    modeLine(state),
+    section("status", "Status", "thread_info.status", rows(status, "flags")),
+    flagSection("flags", "Thread flags", "thread_info.flags", state.flags, before?.flags),
+    state.syscallWork.length > 0 &&
+      flagSection("work", "System-call work", "thread_info.syscall_work", state.syscallWork, before?.syscallWork),
+    entrySection(state.lastEntry),
+    exitSection(state.lastExit),
+    section("ptregs", "pt_regs", "on the kernel stack", rows(registers, "registers")),
+  );
+}

@@ -1,0 +1,11 @@
+/** Messages from the extension to a view's page. */
+export interface ViewMessage {
+  readonly kind: "kernelState" | "espfix";
+  /** undefined = nothing to show yet; `note` says why. */
+  readonly state: unknown;
+  /** The state at the stop before. */
+  readonly before: unknown;
+  /** The machine runs: what is shown is of the last stop. */
+  readonly running: boolean;
+  readonly note: string | undefined;
+}
