@@ -68,7 +68,7 @@ export class ScenarioCatalogue {
     const folder = vscode.Uri.joinPath(vscode.Uri.parse(program), "..");
     const file = await readJson<ScenarioFile>(vscode.Uri.joinPath(folder, "scenario.json"));
     const launch = file === undefined ? undefined : launchOf(file, folder);
-    return launch?.program === program ? launch : undefined;
+    return launch?.program === vscode.Uri.parse(program).toString() ? launch : undefined;
   }
 
   async #load(): Promise<Scenario[]> {

@@ -3,7 +3,9 @@
 //   dist/web-worker.js      browser worker: debug adapter and language server
 //   dist/extension.cjs      VS Code extension, desktop host
 //   dist/extension-web.cjs  VS Code extension, web host
-import { chmod, mkdir, rm, symlink } from "node:fs/promises";
+//   dist/webview.{js,css}   page of the extension's views
+//   dist/scenarios.json     the files of each bundled scenario (a web extension cannot list a folder)
+import { chmod, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
@@ -19,7 +21,7 @@ const common = {
   logLevel: "warning",
   plugins: [rawText, embeddedIced],
 };
-const bundles = [
+export const bundles = [
   {
     ...common,
     entryPoints: ["src/cli/main.ts"],
@@ -55,7 +57,35 @@ const bundles = [
     format: "cjs",
     external: ["vscode"],
   },
+  {
+    ...common,
+    entryPoints: { webview: "extension/webview/main.ts" },
+    outdir: "dist",
+    platform: "browser",
+    target: "es2022",
+    format: "iife",
+  },
+  {
+    ...common,
+    entryPoints: { webview: "extension/webview/style.css" },
+    outdir: "dist",
+    sourcemap: false,
+  },
 ];
+
+/** { scenario: [file, ...] }, for every folder of scenarios/ that has a scenario.json. */
+export async function writeScenarioIndex(scenarios = path.join(root, "scenarios"), dist = path.join(root, "dist")) {
+  const files = await readdir(scenarios, { recursive: true, withFileTypes: true }).catch(() => []);
+  const index = {};
+  for (const file of files.filter((entry) => entry.isFile())) {
+    const [name, ...rest] = path.relative(scenarios, path.join(file.parentPath, file.name)).split(path.sep);
+    if (rest.length > 0) (index[name] ??= []).push(rest.join("/"));
+  }
+  const complete = Object.entries(index).filter(([, names]) => names.includes("scenario.json"));
+  const sorted = complete.map(([name, names]) => [name, names.sort()]).sort(([a], [b]) => (a < b ? -1 : 1));
+  await mkdir(dist, { recursive: true });
+  await writeFile(path.join(dist, "scenarios.json"), JSON.stringify(Object.fromEntries(sorted)));
+}
 
 /** Makes `npx ringside` start at once: npm links a package's commands into its dependents, not into itself. */
 async function linkCommand() {
@@ -67,9 +97,12 @@ async function linkCommand() {
   await chmod(path.join(root, "dist", "ringside.cjs"), 0o755);
 }
 
-if (process.argv.includes("--watch")) {
-  for (const bundle of bundles) await (await esbuild.context(bundle)).watch();
-} else {
-  await Promise.all(bundles.map((bundle) => esbuild.build(bundle)));
-  await linkCommand();
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await writeScenarioIndex();
+  if (process.argv.includes("--watch")) {
+    for (const bundle of bundles) await (await esbuild.context(bundle)).watch();
+  } else {
+    await Promise.all(bundles.map((bundle) => esbuild.build(bundle)));
+    await linkCommand();
+  }
 }

@@ -1,0 +1,82 @@
+/** What the extension registers on every host. node.ts and web.ts say where the adapter, the language server and the scenarios are. */
+import * as vscode from "vscode";
+import type { BaseLanguageClient } from "vscode-languageclient";
+import { ConfigurationProvider, OfferedConfigurations } from "./configuration.ts";
+import { languageClient } from "./language.ts";
+import { chooseScenario, copyScenario, openScenario, ScenarioTree } from "./scenario-tree.ts";
+import { ScenarioCatalogue } from "./scenarios.ts";
+import { Sessions } from "./sessions.ts";
+import { StateView } from "./state-view.ts";
+import { openAssemblyFile } from "./uris.ts";
+
+export interface Host {
+  readonly adapter: vscode.DebugAdapterDescriptorFactory;
+  readonly createLanguageClient: () => Promise<BaseLanguageClient> | BaseLanguageClient;
+  /** Where the scenarios' folders can be opened. */
+  readonly scenarios: vscode.Uri;
+}
+
+export const scenarioIndex = (extension: vscode.Uri) => vscode.Uri.joinPath(extension, "dist", "scenarios.json");
+
+function debugFile(uri: unknown, noDebug: boolean): Thenable<boolean> {
+  const target = uri instanceof vscode.Uri ? uri : openAssemblyFile();
+  const folder = target && vscode.workspace.getWorkspaceFolder(target);
+  const name = target?.path.split("/").at(-1) ?? "Ringside";
+  const configuration = { type: "ringside", request: "launch", name, ...(target && { program: target.toString() }) };
+  return vscode.debug.startDebugging(folder, configuration, { noDebug });
+}
+
+function commands(scenarios: ScenarioCatalogue): vscode.Disposable[] {
+  const register = (name: string, action: (argument: unknown) => unknown) =>
+    vscode.commands.registerCommand(`ringside.${name}`, action);
+  return [
+    register("debugFile", (uri) => debugFile(uri, false)),
+    register("runFile", (uri) => debugFile(uri, true)),
+    register("openScenario", async (given) => {
+      const scenario = await chooseScenario(scenarios, given);
+      if (scenario !== undefined) await openScenario(scenario);
+    }),
+    register("debugScenario", async (given) => {
+      const scenario = await chooseScenario(scenarios, given);
+      if (scenario === undefined) return;
+      await openScenario(scenario);
+      const name = `Scenario ${scenario.name}`;
+      await vscode.debug.startDebugging(undefined, {
+        type: "ringside",
+        request: "launch",
+        name,
+        scenario: scenario.name,
+      });
+    }),
+    register("copyScenario", async (given) => {
+      const scenario = await chooseScenario(scenarios, given);
+      if (scenario !== undefined) await copyScenario(scenario, scenarios);
+    }),
+    register("showKernelState", () => vscode.commands.executeCommand("ringside.kernelState.focus")),
+    register("showEspfix", () => vscode.commands.executeCommand("ringside.espfix.focus")),
+  ];
+}
+
+export function activateOn(context: vscode.ExtensionContext, host: Host): void {
+  const { extensionUri } = context;
+  const scenarios = new ScenarioCatalogue(scenarioIndex(extensionUri), host.scenarios);
+  const sessions = new Sessions();
+  context.subscriptions.push(
+    sessions,
+    vscode.debug.registerDebugAdapterDescriptorFactory("ringside", host.adapter),
+    vscode.debug.registerDebugConfigurationProvider("ringside", new ConfigurationProvider(scenarios)),
+    vscode.debug.registerDebugConfigurationProvider(
+      "ringside",
+      new OfferedConfigurations(scenarios),
+      vscode.DebugConfigurationProviderTriggerKind.Dynamic,
+    ),
+    vscode.window.registerWebviewViewProvider(
+      "ringside.kernelState",
+      new StateView("kernelState", extensionUri, sessions),
+    ),
+    vscode.window.registerWebviewViewProvider("ringside.espfix", new StateView("espfix", extensionUri, sessions)),
+    vscode.window.registerTreeDataProvider("ringside.scenarios", new ScenarioTree(scenarios)),
+    languageClient(host.createLanguageClient),
+    ...commands(scenarios),
+  );
+}
