@@ -1,0 +1,85 @@
+/**
+ * What a kernel of one architecture provides to the parts that both share: its layout, entry code, up-calls and system call tables,
+ * its boot, and how it reaches the user's segment registers. `arch64.ts` and `i386/arch.ts` are the two.
+ */
+import type { SourceText } from "../../asmlang/types.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import type { Addr } from "../cpu/state.ts";
+import type { VdsoImage } from "./exec/vdso.ts";
+import type { Kernel } from "./kernel.ts";
+import type { KernelLayout } from "./layout/types.ts";
+import type { PageFormat } from "./mm/pagetable.ts";
+import type { PtRegs } from "./ptregs.ts";
+import type { Mm, Task } from "./state.ts";
+import type { SyscallTable } from "./syscall/types.ts";
+import type { UpcallTable } from "./upcall.ts";
+
+export type DataSegment = "ds" | "es" | "fs" | "gs";
+/** What an entry into the kernel was, for the timeline. */
+export interface EntryLabel {
+  /** e.g. "syscall", "int80", "sysenter", "syscall32", "exception", "irq", "nmi". */
+  readonly kind: string;
+  readonly compat?: boolean;
+}
+
+export interface Arch {
+  readonly layout: KernelLayout;
+  readonly paging: PageFormat;
+  /** Sources assembled into the kernel image, in order; the user's own entry code replaces the first. */
+  readonly sources: readonly SourceText[];
+  /** Files that the sources may include, by name. */
+  readonly includes: Readonly<Record<string, string>>;
+  readonly bits: 32 | 64;
+  /** Symbols predefined for the assembler beyond the layout's: what this processor makes the kernel choose. */
+  defines(kernel: Kernel): Readonly<Record<string, number | bigint>>;
+  readonly upcalls: UpcallTable;
+  /** System calls of the kernel's own table, and of the compat one if it has any. */
+  readonly native: SyscallTable;
+  readonly compat: SyscallTable | undefined;
+  /** Names of entry points, and how an entry through each is called on the timeline. */
+  readonly entries: Readonly<Record<string, EntryLabel>>;
+  /** Labels of exit code worth a place in an exit's path; a check's label stands where its test begins. */
+  readonly exitLabels: readonly string[];
+  /** Labels in exitLabels that begin a test of a fast exit; the last one seen when that exit was not taken is the failing one. */
+  readonly checkLabels: readonly string[];
+  /** Labels that say that the fast exit was taken. */
+  readonly fastExits: readonly string[];
+
+  /** Builds every CPU's tables and registers. The kernel image is in memory; the init page table exists. */
+  boot(kernel: Kernel): void;
+  /** Address of a task's pt_regs for an entry from user mode. */
+  userRegs(task: Task): Addr;
+  /** Makes `task` the one that `cpu` runs: per-CPU variables, kernel stack pointers, CR3, TLS, LDT. */
+  switchTo(kernel: Kernel, cpu: Cpu, task: Task): void;
+  /** Puts the CPU at the start of the idle loop, on the idle task's stack. */
+  goIdle(kernel: Kernel, cpu: Cpu): void;
+  /** Makes a CPU about to run ret_from_fork for the task it is switched to. */
+  goFork(kernel: Kernel, cpu: Cpu, task: Task): void;
+  /** start_thread(): registers and segments of a program that begins. */
+  startThread(kernel: Kernel, cpu: Cpu, regs: PtRegs, ip: Addr, sp: Addr, bits: 32 | 64): void;
+
+  userSegment(kernel: Kernel, cpu: Cpu, regs: PtRegs, name: DataSegment): number;
+  /** Loads the user's data segment register as Linux's loadsegment() does: a selector that faults leaves null. */
+  setUserSegment(kernel: Kernel, cpu: Cpu, regs: PtRegs, name: DataSegment, selector: number): void;
+  /** load_TLS(). */
+  loadTls(kernel: Kernel, cpu: Cpu, task: Task): void;
+  /** load_mm_ldt(). */
+  loadLdt(kernel: Kernel, cpu: Cpu, mm: Mm): void;
+  /** vDSO images by name, and the one for a program of the given width. */
+  vdso(kernel: Kernel, bits: 32 | 64): VdsoImage | undefined;
+  /** AT_HWCAP, AT_HWCAP2 and AT_PLATFORM for a program of the given width. */
+  hwcap(kernel: Kernel, bits: 32 | 64): { hwcap: bigint; hwcap2: bigint; platform: string };
+  /** Hooks of vm86; only the 32-bit kernel has them. */
+  readonly vm86?: Vm86Hooks;
+}
+
+export interface Vm86Hooks {
+  /** v8086_mode(): the context runs in v8086 mode. */
+  mode(regs: PtRegs): boolean;
+  /** handle_vm86_trap(); false = the trap is not vm86's business, raise the signal. */
+  trap(kernel: Kernel, cpu: Cpu, regs: PtRegs, errorCode: number, trapNr: number): boolean;
+  /** handle_vm86_fault(): a #GP in v8086 mode. */
+  fault(kernel: Kernel, cpu: Cpu, regs: PtRegs, errorCode: number): void;
+  /** save_v86_state(): leave v8086 mode before a signal is delivered. */
+  leave(kernel: Kernel, cpu: Cpu, regs: PtRegs, reason: number): void;
+}

@@ -1,0 +1,134 @@
+/** The kernel as one object: the machine it runs on, what was chosen, its state, and the parts that work on it. */
+import type { Image } from "../../asmlang/types.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import type { Addr } from "../cpu/state.ts";
+import type { Machine } from "../machine/machine.ts";
+import type { Component } from "../machine/types.ts";
+import type { Arch } from "./arch.ts";
+import type { Choice } from "./designs.ts";
+import type { KernelLayout } from "./layout/types.ts";
+import { KernelMemory } from "./memory.ts";
+import { PtRegs } from "./ptregs.ts";
+import type { KernelState, Mm, Process, Task } from "./state.ts";
+import { Timeline } from "./timeline.ts";
+import type { SystemOptions } from "./types.ts";
+
+export class Kernel implements Component {
+  readonly name = "kernel";
+  readonly machine: Machine;
+  readonly arch: Arch;
+  readonly layout: KernelLayout;
+  readonly choice: Choice;
+  readonly options: SystemOptions;
+  readonly memory: KernelMemory;
+  readonly timeline: Timeline;
+  /** The assembled kernel text: symbols and lines. */
+  readonly image: Image;
+  state: KernelState;
+
+  constructor(machine: Machine, arch: Arch, choice: Choice, options: SystemOptions, image: Image, state: KernelState) {
+    this.machine = machine;
+    this.arch = arch;
+    this.layout = arch.layout;
+    this.choice = choice;
+    this.options = options;
+    this.image = image;
+    this.state = state;
+    this.memory = new KernelMemory(machine, arch.layout);
+    this.timeline = new Timeline(this);
+  }
+
+  /** Address of a symbol of kernel text. */
+  symbol(name: string): Addr {
+    const value = this.image.symbols.get(name);
+    if (value === undefined) throw new Error(`the entry code has no symbol ${name}`);
+    return this.layout.wordSize === 8 ? Number(BigInt.asIntN(64, value)) : Number(value);
+  }
+  hasSymbol(name: string): boolean {
+    return this.image.symbols.has(name);
+  }
+
+  /** The task that a CPU runs. */
+  current(cpu: Cpu): Task {
+    return this.task(this.state.current[cpu.index]!);
+  }
+  task(pid: number): Task {
+    const task = this.state.tasks.find((t) => t.pid === pid);
+    if (task === undefined) throw new Error(`no task ${pid}`);
+    return task;
+  }
+  process(task: Task): Process {
+    return this.state.processes.find((p) => p.tgid === task.tgid)!;
+  }
+  mmOf(task: Task): Mm | undefined {
+    return this.state.mms.find((m) => m.id === task.mm);
+  }
+  /** The address space of a task that has one. */
+  mm(task: Task): Mm {
+    const mm = this.mmOf(task);
+    if (mm === undefined) throw new Error(`task ${task.pid} has no address space`);
+    return mm;
+  }
+
+  regsAt(address: Addr): PtRegs {
+    return new PtRegs(this.memory, this.layout, address);
+  }
+  /** task_pt_regs(): the registers of the task's last entry from user mode. */
+  userRegs(task: Task): PtRegs {
+    return this.regsAt(this.arch.userRegs(task));
+  }
+
+  /** A field of thread_info in guest memory. */
+  threadInfo(task: Task, name: string): number {
+    return Number(this.memory.readField(task.address, this.layout.threadInfo[name]!));
+  }
+  setThreadInfo(task: Task, name: string, value: number): void {
+    this.memory.writeField(task.address, this.layout.threadInfo[name]!, BigInt(value));
+  }
+  /** test_tsk_thread_flag(), with the flag's name without TIF_. */
+  testFlag(task: Task, flag: string): boolean {
+    return (this.threadInfo(task, "flags") & (1 << this.layout.tif[flag]!)) !== 0;
+  }
+  setFlag(task: Task, flag: string, on = true): void {
+    const bit = 1 << this.layout.tif[flag]!;
+    const old = this.threadInfo(task, "flags");
+    const value = on ? old | bit : old & ~bit;
+    if (value !== old) this.setThreadInfo(task, "flags", value >>> 0);
+  }
+  /** in_ia32_syscall(): TS_COMPAT, or always on the 32-bit kernel. */
+  inIa32Syscall(task: Task): boolean {
+    return this.layout.wordSize === 4 || (this.threadInfo(task, "status") & this.layout.status["COMPAT"]!) !== 0;
+  }
+
+  perCpu(cpu: Cpu, name: string): bigint {
+    return this.memory.readField(this.perCpuBase(cpu), this.layout.perCpu[name]!);
+  }
+  setPerCpu(cpu: Cpu, name: string, value: Addr | bigint): void {
+    this.memory.writeField(this.perCpuBase(cpu), this.layout.perCpu[name]!, BigInt(value));
+  }
+  /** __per_cpu_offset[cpu] as the kernel's own table in guest memory has it. */
+  perCpuBase(cpu: Cpu): Addr {
+    const { wordSize } = this.layout;
+    const value = this.memory.readScalar(this.symbol("__per_cpu_offset") + cpu.index * wordSize, wordSize);
+    return wordSize === 8 ? Number(BigInt.asIntN(64, value)) : Number(value);
+  }
+
+  /** Says once, by name, that something is not there. */
+  unimplemented(cpu: Cpu, what: string, name: string): void {
+    const key = `${what} ${name}`;
+    if (this.state.reported.includes(key)) return;
+    this.state.reported.push(key);
+    this.machine.events.emit("unimplemented", cpu.index, { what, name });
+  }
+  /** A message as printk would make it. */
+  printk(cpu: Cpu, text: string): void {
+    this.machine.events.emit("printk", cpu.index, { text });
+  }
+
+  save(): unknown {
+    return structuredClone(this.state);
+  }
+  restore(state: unknown): void {
+    this.state = structuredClone(state) as KernelState;
+  }
+}

@@ -1,0 +1,66 @@
+/** What a preset's Linux looks like in memory: bit numbers, offsets, selectors, addresses. Plain data; both kernels have one. */
+import type { Addr } from "../../cpu/state.ts";
+
+export interface Field {
+  readonly offset: number;
+  readonly size: 1 | 2 | 4 | 8;
+}
+export type FieldMap = Readonly<Record<string, Field>>;
+
+export interface KernelLayout {
+  /** The preset's Linux, e.g. "linux-6.1". */
+  readonly name: string;
+  readonly arch: "x86_64" | "i386";
+  /** sizeof(long). */
+  readonly wordSize: 4 | 8;
+  /** TIF_* bit numbers, without the prefix: SIGPENDING: 2. */
+  readonly tif: Readonly<Record<string, number>>;
+  /** SYSCALL_WORK_* bit numbers, without the prefix. */
+  readonly syscallWork: Readonly<Record<string, number>>;
+  /** TS_* masks in thread_info.status. */
+  readonly status: Readonly<Record<string, number>>;
+  /** EXIT_TO_USER_MODE_WORK, SYSCALL_WORK_ENTER, SYSCALL_WORK_EXIT as masks. */
+  readonly work: { readonly exitToUserMode: number; readonly syscallEnter: number; readonly syscallExit: number };
+  /** thread_info is the start of task_struct. */
+  readonly threadInfo: FieldMap;
+  readonly taskStructSize: number;
+  readonly ptRegs: FieldMap;
+  readonly ptRegsSize: number;
+  readonly threadSize: number;
+  /** Bytes between pt_regs and the top of the kernel stack. */
+  readonly stackPadding: number;
+  /** Offsets in the per-CPU area (%gs: on 64 bit, %fs: on 32 bit). */
+  readonly perCpu: FieldMap;
+  readonly perCpuSize: number;
+  /** Fields of the hardware TSS, offsets from its start. */
+  readonly tss: FieldMap;
+  /** GDT entry numbers. */
+  readonly gdt: Readonly<Record<string, number>>;
+  readonly gdtEntries: number;
+  /** Selectors by Linux's names: __USER_CS, ... */
+  readonly selectors: Readonly<Record<string, number>>;
+  readonly address: {
+    /** The direct map of physical memory. */
+    readonly pageOffset: Addr;
+    /** Kernel text, and the physical address it is loaded at. */
+    readonly text: Addr;
+    readonly textPhysical: number;
+    readonly cpuEntryArea: Addr;
+    /** End of user space for everyone. */
+    readonly taskSizeMax: Addr;
+  };
+  /** Everything entry/*.S may name: symbols predefined for the assembler. */
+  readonly defines: Readonly<Record<string, number | bigint>>;
+}
+
+/** Lays fields out one after the other, each aligned to its own size. */
+export function fields(sizes: Readonly<Record<string, 1 | 2 | 4 | 8>>, start = 0): { map: FieldMap; size: number } {
+  const map: Record<string, Field> = {};
+  let offset = start;
+  for (const [name, size] of Object.entries(sizes)) {
+    offset = Math.ceil(offset / size) * size;
+    map[name] = { offset, size };
+    offset += size;
+  }
+  return { map, size: offset };
+}

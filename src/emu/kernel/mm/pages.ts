@@ -1,0 +1,43 @@
+/** The physical page allocator: a bump pointer and a stack of pages given back. Deterministic; its state is plain data. */
+import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { PageTables } from "./pagetable.ts";
+
+const ZEROS = new Uint8Array(PAGE_SIZE);
+
+/** A zeroed page's physical address, or undefined when RAM is used up. */
+export function allocPage(k: Kernel): number | undefined {
+  const { pages } = k.state;
+  const reused = pages.free.pop();
+  if (reused !== undefined) {
+    k.memory.writePhys(k.memory.who, k.memory.virt(reused * PAGE_SIZE), reused * PAGE_SIZE, ZEROS);
+    return reused * PAGE_SIZE;
+  }
+  if (pages.next >= pages.end) return undefined;
+  return pages.next++ * PAGE_SIZE;
+}
+
+/** For what the kernel cannot go on without, at boot. */
+export function mustAllocPage(k: Kernel): number {
+  const page = allocPage(k);
+  if (page === undefined) throw new Error("not enough guest memory to boot");
+  return page;
+}
+
+/** Physically contiguous zeroed pages; boot only, before anything is freed. */
+export function allocContiguous(k: Kernel, count: number): number {
+  const { pages } = k.state;
+  if (pages.next + count > pages.end) throw new Error("not enough guest memory to boot");
+  const first = pages.next;
+  pages.next += count;
+  return first * PAGE_SIZE;
+}
+
+export function freePage(k: Kernel, pa: number): void {
+  k.state.pages.free.push(pa / PAGE_SIZE);
+}
+
+export const freePages = (k: Kernel): number => k.state.pages.free.length + k.state.pages.end - k.state.pages.next;
+export const totalPages = (k: Kernel): number => Math.floor(k.machine.core.ramSize / PAGE_SIZE);
+
+export const pageTables = (k: Kernel): PageTables => new PageTables(k.memory, k.arch.paging, () => allocPage(k));

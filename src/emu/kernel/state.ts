@@ -1,0 +1,161 @@
+/**
+ * Everything the kernel knows that is not bytes in guest memory, as plain structured-clonable data: one value to save, restore and
+ * hash. Functions elsewhere work on it; nothing may keep a reference into it across a run, because a restore replaces it.
+ */
+import type { Addr } from "../cpu/state.ts";
+
+/** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
+export const VM = {
+  READ: 0x1,
+  WRITE: 0x2,
+  EXEC: 0x4,
+  SHARED: 0x8,
+  GROWSDOWN: 0x100,
+  ACCOUNT: 0x10_0000,
+  SPECIAL: 0x1000_0000,
+} as const;
+
+export interface Vma {
+  start: Addr;
+  end: Addr;
+  flags: number;
+  /** "[heap]", "[stack]", "[vdso]", a file name, or "" for anonymous memory. */
+  name: string;
+  /** Special mappings: the physical pages, one a page of the mapping. */
+  pages?: readonly number[];
+}
+
+export interface Mm {
+  id: number;
+  /** Physical address of the top-level page table: CR3. */
+  pgd: number;
+  /** Sorted by address, without overlap. */
+  vmas: Vma[];
+  startBrk: Addr;
+  brk: Addr;
+  startStack: Addr;
+  argStart: Addr;
+  envStart: Addr;
+  envEnd: Addr;
+  /** Top of the area that mmap fills downwards, for 64-bit and for compat callers. */
+  mmapBase: Addr;
+  mmapCompatBase: Addr;
+  /** End of user space for this program: TASK_SIZE as its ELF class sets it. */
+  taskSize: Addr;
+  /** Pages of memory promised (VM_ACCOUNT). */
+  committed: number;
+  context: {
+    /** Address of the vDSO, 0 = none, and which image it is. */
+    vdso: Addr;
+    vdsoImage: string;
+    /** mm->context.flags & MM_CONTEXT_HAS_VSYSCALL and friends, as in Linux: is this a 32-bit mm? */
+    ia32: boolean;
+    ldt?: { address: Addr; entries: number; pages: number[] };
+  };
+  auxv: readonly (readonly [type: number, value: bigint])[];
+  exe: string;
+}
+
+export interface SigAction {
+  handler: bigint;
+  flags: number;
+  restorer: bigint;
+  mask: bigint;
+}
+
+/** struct kernel_siginfo: which union arm is in use follows from signal and code, as in siginfo_layout(). */
+export interface SigInfo {
+  signo: number;
+  errno: number;
+  code: number;
+  /** kill, rt */
+  pid?: number;
+  uid?: number;
+  /** fault */
+  addr?: bigint;
+  /** rt, timers */
+  value?: bigint;
+}
+
+export interface SigPending {
+  /** Bit n-1 = signal n. */
+  signal: bigint;
+  queue: SigInfo[];
+}
+
+export interface OpenFile {
+  /** "stdin", "stdout", "stderr", or an absolute path of the sandboxed root. */
+  path: string;
+  flags: number;
+  position: number;
+}
+
+/** A thread group. */
+export interface Process {
+  tgid: number;
+  ppid: number;
+  comm: string;
+  actions: SigAction[];
+  sharedPending: SigPending;
+  /** Set by exit_group or a fatal signal. */
+  groupExit?: { status: number; signal: number; core: boolean };
+  files: Record<number, OpenFile>;
+  rlimits: [soft: bigint, hard: bigint][];
+  umask: number;
+}
+
+export interface Task {
+  pid: number;
+  tgid: number;
+  mm: number | undefined;
+  /** Guest addresses of task_struct (thread_info first) and of the kernel stack's lowest byte. */
+  address: Addr;
+  stack: Addr;
+  cpu: number;
+  idle: boolean;
+  dead: boolean;
+  blocked: bigint;
+  /** Mask to put back when no signal is delivered (sigsuspend and the like). */
+  savedSigmask?: bigint;
+  pending: SigPending;
+  altstack: { sp: bigint; size: bigint; flags: number };
+  /** thread_struct: what the last fault left for sigcontext. */
+  thread: { trapNr: number; errorCode: number; cr2: bigint };
+  /** thread.tls_array: the three TLS descriptors, as in the GDT. */
+  tls: bigint[];
+  clearChildTid: bigint;
+  robustList: bigint;
+  rseq?: { address: bigint; length: number; signature: number };
+  /** The 32-bit kernel's vm86 state, its own business. */
+  vm86?: Record<string, unknown>;
+  /** Why it does not run, and how it goes on. Nothing blocks yet but the dead. */
+  wait?: { reason: string; resume: string };
+}
+
+export interface PageState {
+  /** First never used physical page, and pages given back, last in first out. */
+  next: number;
+  end: number;
+  free: number[];
+  /** Pages promised to programs, all address spaces together. */
+  committed: number;
+}
+
+export interface KernelState {
+  pages: PageState;
+  tasks: Task[];
+  processes: Process[];
+  mms: Mm[];
+  /** pid of the task each CPU runs; idle tasks have pids of their own below 0. */
+  current: number[];
+  nextId: number;
+  stdinPosition: number;
+  /** Files as they are now, by absolute path. */
+  files: Record<string, Uint8Array>;
+  /** Names already reported as unimplemented. */
+  reported: string[];
+  /** How the program ended. */
+  exit?: { status: number; signal?: number };
+}
+
+export const emptyPending = (): SigPending => ({ signal: 0n, queue: [] });

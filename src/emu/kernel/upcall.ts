@@ -1,0 +1,73 @@
+/**
+ * Up-calls: what Linux does in C is TypeScript behind an address in kernel text. A stub is `0F 3F iw ; ret`, a global symbol named
+ * as in Linux; the table's order gives the numbers. An up-call runs to completion and leaves nothing on the JavaScript stack.
+ */
+import type { Cpu } from "../cpu/cpu.ts";
+import { type Addr, bigToAddr } from "../cpu/state.ts";
+import type { Kernel } from "./kernel.ts";
+import { PtRegs } from "./ptregs.ts";
+
+/** The result, if any, goes to the return register. */
+export type Upcall = (u: UpcallContext) => bigint | number | boolean | void;
+export type UpcallTable = Readonly<Record<string, Upcall>>;
+
+/** Argument registers in order: the C calling conventions of the two kernels. */
+const ARGUMENTS = { x86_64: [7, 6, 2, 1, 8, 9], i386: [0, 2, 1] } as const;
+
+export class UpcallContext {
+  readonly kernel: Kernel;
+  readonly cpu: Cpu;
+  /** The symbol that was called. */
+  readonly name: string;
+
+  constructor(kernel: Kernel, cpu: Cpu, name: string) {
+    this.kernel = kernel;
+    this.cpu = cpu;
+    this.name = name;
+  }
+
+  arg(i: number): bigint {
+    const reg = ARGUMENTS[this.kernel.layout.arch][i];
+    if (reg === undefined) throw new Error(`${this.name} has no argument ${i}`);
+    const value = this.cpu.gpr(reg);
+    return this.kernel.layout.wordSize === 4 ? value & 0xffff_ffffn : value;
+  }
+  /** A pointer argument. */
+  pointer(i: number): Addr {
+    const value = this.arg(i);
+    return this.kernel.layout.wordSize === 4 ? Number(value) : bigToAddr(value);
+  }
+  /** Argument i as a pointer to pt_regs; every exception and system call handler has it first. */
+  regs(i = 0): PtRegs {
+    return new PtRegs(this.kernel.memory, this.kernel.layout, this.pointer(i));
+  }
+}
+
+/** Assembly text of the stubs, to be assembled with the entry code. */
+export function stubSource(table: UpcallTable): string {
+  const stubs = Object.keys(table).map(
+    (name, id) => `\t.globl ${name}\n\t.type ${name}, @function\n${name}:\n\t.byte 0x0f, 0x3f\n\t.word ${id}\n\tret\n`,
+  );
+  return `# up-call stubs: generated from the up-call table\n\t.section .text, "ax"\n${stubs.join("")}`;
+}
+
+/** Connects the table to the CPUs. */
+export function installUpcalls(kernel: Kernel, table: UpcallTable): void {
+  const entries = Object.entries(table);
+  for (const cpu of kernel.machine.cpus) {
+    cpu.hooks.upcall = (caller: Cpu, id: number) => {
+      const entry = entries[id];
+      if (entry === undefined) throw new Error(`no up-call ${id}`);
+      runUpcall(kernel, caller, entry[0], entry[1]);
+    };
+  }
+}
+
+function runUpcall(kernel: Kernel, cpu: Cpu, name: string, upcall: Upcall): void {
+  const outer = kernel.memory.who;
+  kernel.memory.who = name;
+  kernel.timeline.upcall(cpu, name);
+  const result = upcall(new UpcallContext(kernel, cpu, name));
+  if (result !== undefined) cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
+  kernel.memory.who = outer;
+}
