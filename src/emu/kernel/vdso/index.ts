@@ -1,0 +1,65 @@
+/**
+ * The vDSO images, assembled from their sources when first asked for. An image is a complete ELF file and is mapped as it is; its
+ * symbols are offsets in it, those that only the kernel needs (landing pads) included.
+ */
+import { assemble, link } from "../../../asmlang/index.ts";
+import type { Image } from "../../../asmlang/types.ts";
+import { PAGE_SIZE } from "../../cpu/memory.ts";
+import vdso32 from "./vdso32.S?raw";
+import vdso64 from "./vdso64.S?raw";
+
+/** "64", or the 32-bit image by the instruction that its __kernel_vsyscall prefers. */
+export const VDSO_KINDS = ["64", "32-int80", "32-sysenter", "32-syscall"] as const;
+export type VdsoKind = (typeof VDSO_KINDS)[number];
+
+export interface VdsoImage {
+  readonly kind: VdsoKind;
+  readonly bits: 32 | 64;
+  /** Whole pages. */
+  readonly bytes: Uint8Array;
+  /** Bytes of the ELF file itself. */
+  readonly size: number;
+  /** Offsets from the image's start. */
+  readonly symbols: ReadonlyMap<string, number>;
+  readonly lines: Image["lines"];
+}
+
+/** Pages of kernel data mapped in front of the image: vvar, pvclock, hvclock, timens. */
+export const VVAR_PAGES = 4;
+
+const ENTRY: Readonly<Record<VdsoKind, number>> = { "64": 0, "32-int80": 0, "32-sysenter": 1, "32-syscall": 2 };
+const images = new Map<VdsoKind, VdsoImage>();
+
+export function vdsoImage(kind: VdsoKind): VdsoImage {
+  let image = images.get(kind);
+  if (image === undefined) images.set(kind, (image = build(kind)));
+  return image;
+}
+
+/** The names and texts of the sources, for a debugger to show. */
+export const VDSO_SOURCES: readonly { readonly uri: string; readonly text: string }[] = [
+  { uri: "ringside:kernel/vdso/vdso64.S", text: vdso64 },
+  { uri: "ringside:kernel/vdso/vdso32.S", text: vdso32 },
+];
+
+function build(kind: VdsoKind): VdsoImage {
+  const bits = kind === "64" ? 64 : 32;
+  const source = VDSO_SOURCES[bits === 64 ? 0 : 1]!;
+  const object = assemble(source, { dialect: "gas", bits, defines: { VDSO_ENTRY: ENTRY[kind] } });
+  const linked = link([object], { base: 0n });
+  const problem = [...object.diagnostics, ...linked.diagnostics].find((d) => d.severity === "error");
+  if (problem !== undefined) throw new Error(`${source.uri}:${problem.range.line + 1}: ${problem.message}`);
+  const text = linked.segments.find((segment) => segment.section === ".text");
+  if (text === undefined) throw new Error(`${source.uri} has no .text`);
+  const bytes = new Uint8Array(Math.ceil(text.bytes.length / PAGE_SIZE) * PAGE_SIZE);
+  bytes.set(text.bytes);
+  const start = text.address;
+  return {
+    kind,
+    bits,
+    bytes,
+    size: text.bytes.length,
+    symbols: new Map([...linked.symbols].map(([name, value]) => [name, Number(value - start)])),
+    lines: linked.lines.map((line) => ({ ...line, address: line.address - start })),
+  };
+}

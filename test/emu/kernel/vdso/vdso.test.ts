@@ -1,0 +1,83 @@
+/** The vDSO images: byte for byte what GNU as makes of the same source, and ELF files that readelf understands. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { VDSO_KINDS, VDSO_SOURCES, type VdsoKind, vdsoImage } from "../../../../src/emu/kernel/vdso/index.ts";
+import { requireTool } from "../../../tools.ts";
+
+const dir = mkdtempSync(join(tmpdir(), "ringside-vdso-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const names: Record<32 | 64, string[]> = {
+  64: ["__vdso_clock_gettime", "__vdso_gettimeofday", "__vdso_time", "__vdso_getcpu", "__vdso_clock_getres"],
+  32: [
+    "__kernel_vsyscall",
+    "__kernel_sigreturn",
+    "__kernel_rt_sigreturn",
+    "__vdso_clock_gettime",
+    "__vdso_gettimeofday",
+    "__vdso_time",
+    "__vdso_clock_gettime64",
+    "__vdso_clock_getres",
+  ],
+};
+
+function gnu(kind: VdsoKind): Uint8Array {
+  const { bits } = vdsoImage(kind);
+  const source = join(dir, `vdso${bits}.S`);
+  writeFileSync(source, VDSO_SOURCES[bits === 64 ? 0 : 1]!.text);
+  const object = join(dir, `${kind}.o`);
+  const entry = { "64": 0, "32-int80": 0, "32-sysenter": 1, "32-syscall": 2 }[kind];
+  execFileSync("as", [`--${bits}`, "--defsym", `VDSO_ENTRY=${entry}`, source, "-o", object]);
+  execFileSync("objcopy", ["-O", "binary", "-j", ".text", object, `${object}.bin`]);
+  return readFileSync(`${object}.bin`);
+}
+
+describe.each(VDSO_KINDS)("%s", (kind) => {
+  const image = vdsoImage(kind);
+
+  test.runIf(requireTool("as") && requireTool("objcopy"))("is what GNU as makes of it", () => {
+    expect(Buffer.from(image.bytes.subarray(0, image.size)).toString("hex")).toBe(
+      Buffer.from(gnu(kind)).toString("hex"),
+    );
+  });
+
+  test.runIf(requireTool("readelf"))("is a shared object with its symbols and versions", () => {
+    const file = join(dir, `${kind}.so`);
+    writeFileSync(file, image.bytes);
+    const output = execFileSync("readelf", ["-W", "-h", "-l", "-d", "-D", "-s", file], {
+      encoding: "utf8",
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    expect(output).toContain(kind === "64" ? "Library soname: [linux-vdso.so.1]" : "Library soname: [linux-gate.so.1]");
+    for (const name of names[image.bits]) {
+      const row = output.split("\n").find((line) => line.includes(` ${name}@@`));
+      expect(row, name).toMatch(/FUNC\s+GLOBAL\s+DEFAULT\s+1 /);
+      expect(row).toContain(name.startsWith("__kernel") ? "@@LINUX_2.5" : "@@LINUX_2.6");
+      expect(Number.parseInt(row!.trim().split(/\s+/)[1]!, 16)).toBe(image.symbols.get(name));
+    }
+  });
+
+  test("has lines for its code", () => {
+    const start = image.symbols.get(names[image.bits][0]!)!;
+    expect(image.lines.some((line) => line.address === BigInt(start) && line.bits === image.bits)).toBe(true);
+  });
+});
+
+test("the 32-bit images agree in every address, and a restarted call lands on int $0x80", () => {
+  const [int80, sysenter, syscall] = (["32-int80", "32-sysenter", "32-syscall"] as const).map(vdsoImage);
+  expect(sysenter!.symbols).toEqual(int80!.symbols);
+  expect(syscall!.symbols).toEqual(int80!.symbols);
+  for (const image of [int80!, sysenter!, syscall!]) {
+    const landing = image.symbols.get("int80_landing_pad")!;
+    expect([...image.bytes.subarray(landing - 2, landing)]).toEqual([0xcd, 0x80]);
+  }
+  const fast = (image: typeof int80) => [
+    ...image!.bytes.subarray(image!.symbols.get("int80_landing_pad")! - 6).subarray(0, 4),
+  ];
+  expect(fast(sysenter)).toEqual([0x89, 0xe5, 0x0f, 0x34]);
+  expect(fast(syscall)).toEqual([0x89, 0xcd, 0x0f, 0x05]);
+  expect(fast(int80)).toEqual([0x90, 0x90, 0x90, 0x90]);
+});
