@@ -88,6 +88,12 @@ export const OFF = {
   TLB: 0x1000,
 } as const;
 
+/** What belongs to a snapshot: everything before the TLBs. The rest of a CPU's bytes is derived and may be dropped at any time. */
+export const STATE_BYTES = OFF.TLB;
+/** Temporaries of tier 0, in the CPU's own bytes after its TLBs; never part of a snapshot. */
+export const TEMPS = 0x19000;
+export const TEMP_COUNT = 256;
+
 export const SEG_STRIDE = 0x40;
 /** Segment registers in encoding order, then LDTR and TR. */
 export const SEG = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5, LDTR: 6, TR: 7 } as const;
@@ -129,9 +135,12 @@ export const TLBF = {
   EXEC_TAG: 16,
   /** i32: add to the linear address's low half to get the byte offset in the WebAssembly.Memory. */
   ADDEND: 24,
-  /** u32: physical page number. */
+  /** u32: physical page number, and TLB_GLOBAL, TLB_LARGE. */
   FRAME: 28,
 } as const;
+
+export const TLB_GLOBAL = 1 << 31;
+export const TLB_LARGE = 1 << 30;
 
 export const GPR = {
   RAX: 0, RCX: 1, RDX: 2, RBX: 3, RSP: 4, RBP: 5, RSI: 6, RDI: 7,

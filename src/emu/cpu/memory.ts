@@ -4,6 +4,15 @@
  */
 import { CPU_STRIDE } from "./layout.ts";
 
+/** Bytes a CPU's tier 0 has for constants. Derived data: never part of a snapshot. */
+export const POOL_BYTES = 0x40000;
+
+/** A processor, as memory sees it: someone to tell when bytes it has decoded change, or when its write tags must go. */
+export interface CodeHolder {
+  codeWritten(page: number, offset: number, size: number): void;
+  dropWriteTagsOf(page: number): void;
+}
+
 const WASM_PAGE = 0x10000;
 export const PAGE_SIZE = 4096;
 
@@ -24,11 +33,20 @@ export class CoreMemory {
   /** One byte a RAM page: 1 = ever written, so a full save copies only these. */
   readonly touched: Uint8Array;
 
-  /** @param ramSize bytes, at most 2 GiB; rounded up to 64 KiB. */
+  /** One byte a RAM page, a bit a CPU: that CPU holds decoded code of the page. */
+  readonly code: Uint8Array;
+  /** One byte a RAM page: 1 = writes must be seen (data breakpoints), 2 = reads too. Change it only through `setWatch`. */
+  readonly watch: Uint8Array;
+  /** The processors on this memory, by index. */
+  readonly holders: CodeHolder[] = [];
+
+  /** @param ramSize bytes, a little under 2 GiB at most; rounded up to 64 KiB. */
   constructor(cpuCount: number, ramSize: number) {
+    if (cpuCount < 1 || cpuCount > 8) throw new Error(`a machine has 1 to 8 processors, not ${cpuCount}`);
     this.cpuCount = cpuCount;
-    this.ramBase = Math.ceil((cpuCount * CPU_STRIDE) / WASM_PAGE) * WASM_PAGE;
+    this.ramBase = Math.ceil((cpuCount * (CPU_STRIDE + POOL_BYTES)) / WASM_PAGE) * WASM_PAGE;
     this.ramSize = Math.ceil(ramSize / WASM_PAGE) * WASM_PAGE;
+    if (this.ramBase + this.ramSize > 0x8000_0000) throw new Error("guest RAM must stay under 2 GiB");
     const pages = (this.ramBase + this.ramSize) / WASM_PAGE;
     this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.u8 = new Uint8Array(this.wasm.buffer);
@@ -38,6 +56,39 @@ export class CoreMemory {
     this.view = new DataView(this.wasm.buffer);
     this.dirty = new Uint8Array(this.ramSize / PAGE_SIZE);
     this.touched = new Uint8Array(this.ramSize / PAGE_SIZE);
+    this.code = new Uint8Array(this.ramSize / PAGE_SIZE);
+    this.watch = new Uint8Array(this.ramSize / PAGE_SIZE);
+  }
+
+  /** Byte offset of CPU `index`'s constant pool. */
+  poolBase(index: number): number {
+    return this.cpuCount * CPU_STRIDE + index * POOL_BYTES;
+  }
+
+  /**
+   * Every write to RAM that does not go through a write tag ends here: keeps `dirty` and `touched`, and tells the processors that
+   * hold code of these bytes. The bytes must lie in one page.
+   */
+  noteWrite(pa: number, size: number): void {
+    const page = pa >>> 12;
+    this.dirty[page] = 1;
+    this.touched[page] = 1;
+    const owners = this.code[page]!;
+    if (owners === 0) return;
+    for (let cpu = 0; cpu < this.cpuCount; cpu++) {
+      if (owners & (1 << cpu)) this.holders[cpu]!.codeWritten(page, pa & 0xfff, size);
+    }
+  }
+
+  /** A CPU starts to hold code of a page: from now on every processor's writes to it take the slow path. */
+  noteCode(page: number, cpu: number): void {
+    if (this.code[page]! === 0) for (const holder of this.holders) holder.dropWriteTagsOf(page);
+    this.code[page]! |= 1 << cpu;
+  }
+
+  setWatch(page: number, watch: 0 | 1 | 3): void {
+    this.watch[page] = watch;
+    for (const holder of this.holders) holder.dropWriteTagsOf(page);
   }
 
   /** Byte offset of CPU `index`'s state. */

@@ -1,0 +1,290 @@
+/**
+ * Linear memory: the software TLBs in the machine's memory, the slow path behind them, and byte-exact accesses. The fast path of
+ * both tiers reads the same entries; only this file writes them.
+ */
+import { Fault, VECTOR, gp } from "./fault.ts";
+import { CR0, CR4, EFLAGS, OFF, TLBF, TLB_BYTES, TLB_ENTRIES, TLB_GLOBAL, TLB_LARGE, TLB_STRIDE } from "./layout.ts";
+import type { CoreMemory } from "./memory.ts";
+import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
+import { PhysicalMemory } from "./phys.ts";
+import { type Addr, addrHigh, addrLow, isCanonical } from "./state.ts";
+
+const WORDS = TLB_STRIDE >> 2;
+const READ = TLBF.READ_TAG >> 2;
+const WRITE = TLBF.WRITE_TAG >> 2;
+const EXEC = TLBF.EXEC_TAG >> 2;
+const ADDEND = TLBF.ADDEND >> 2;
+const FRAME = TLBF.FRAME >> 2;
+const FRAME_MASK = ~(TLB_GLOBAL | TLB_LARGE);
+
+/** Byte offsets of the three TLBs from the CPU's base. */
+export const TLB_USER = OFF.TLB;
+export const TLB_SUPERVISOR = OFF.TLB + TLB_BYTES;
+export const TLB_SUPERVISOR_AC = OFF.TLB + 2 * TLB_BYTES;
+
+export interface TranslateAccess {
+  readonly write?: boolean;
+  readonly exec?: boolean;
+  readonly user?: boolean;
+}
+
+export class Mmu extends PhysicalMemory {
+  protected readonly walk: PageWalk;
+  /** Counts changes of translations and of code: links between blocks hold only within one epoch. */
+  epoch = 0;
+  private readonly tlbStart: number;
+  private readonly tlbEnd: number;
+
+  constructor(core: CoreMemory, index: number) {
+    super(core, index);
+    this.walk = new PageWalk(this);
+    this.tlbStart = (this.base + OFF.TLB) >> 2;
+    this.tlbEnd = this.tlbStart + 3 * TLB_ENTRIES * WORDS;
+    this.flushTlb();
+  }
+
+  // --- TLB maintenance
+
+  flushTlb(): void {
+    this.i32.fill(-1, this.tlbStart, this.tlbEnd);
+    this.epoch++;
+  }
+
+  flushTlbNonGlobal(): void {
+    const { i32 } = this;
+    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
+      if (!(i32[e + FRAME]! & TLB_GLOBAL)) this.dropEntry(e);
+    }
+    this.epoch++;
+  }
+
+  flushTlbPage(addr: Addr): void {
+    const { i32 } = this;
+    const page = addrLow(addr) & ~0xfff;
+    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
+      // A large page's entries are pieces of it; dropping all such pieces is permitted and simple.
+      if (i32[e + FRAME]! & TLB_LARGE || this.entryPage(e) === page) this.dropEntry(e);
+    }
+    this.epoch++;
+  }
+
+  /** Low half of the page that an entry is about, or -1. */
+  private entryPage(e: number): number {
+    const { i32 } = this;
+    if (i32[e + READ]! !== -1) return i32[e + READ]!;
+    return i32[e + WRITE]! !== -1 ? i32[e + WRITE]! : i32[e + EXEC]!;
+  }
+
+  private dropEntry(e: number): void {
+    this.i32.fill(-1, e, e + ADDEND);
+  }
+
+  /** After the machine's dirty bytes were cleared: the next write to each page must be seen. */
+  dropWriteTags(): void {
+    const { i32 } = this;
+    for (let e = this.tlbStart + WRITE; e < this.tlbEnd; e += WORDS) {
+      i32[e] = -1;
+      i32[e + 1] = -1;
+    }
+  }
+
+  /** The same for one physical page; reads too if it is watched. */
+  dropWriteTagsOf(page: number): void {
+    const { i32 } = this;
+    const reads = (this.core.watch[page]! & 2) !== 0;
+    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
+      if ((i32[e + FRAME]! & FRAME_MASK) !== page) continue;
+      i32[e + WRITE] = -1;
+      i32[e + WRITE + 1] = -1;
+      if (reads) {
+        i32[e + READ] = -1;
+        i32[e + READ + 1] = -1;
+      }
+    }
+  }
+
+  /** Chooses the TLB for explicit data accesses at the present privilege. */
+  protected selectTlb(): void {
+    let tlb: number = TLB_SUPERVISOR;
+    if (this.cpl === 3) tlb = TLB_USER;
+    else if (this.get32(OFF.EFLAGS) & EFLAGS.AC && this.get32(OFF.CR4) & CR4.SMAP) tlb = TLB_SUPERVISOR_AC;
+    this.set32(OFF.TLB_BASE, tlb);
+  }
+
+  /** Word index of the entry for a linear page in the TLB that an access uses. */
+  protected entryFor(low: number, access: number): number {
+    let tlb: number = TLB_SUPERVISOR;
+    if (access & ACCESS.USER) tlb = TLB_USER;
+    else if (!(access & (ACCESS.IMPLICIT | ACCESS.EXEC))) tlb = this.get32(OFF.TLB_BASE) === TLB_SUPERVISOR_AC ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR;
+    return (this.base + tlb + (((low >>> 12) & (TLB_ENTRIES - 1)) << 5)) >> 2;
+  }
+
+  // --- translation
+
+  /** Physical address of one byte's access, through the TLB. Throws #PF; the address must be canonical. */
+  translateHalves(low: number, high: number, access: number): number {
+    const { i32 } = this;
+    const e = this.entryFor(low, access);
+    const tag = e + (access & ACCESS.EXEC ? EXEC : access & ACCESS.WRITE ? WRITE : READ);
+    if (i32[tag] === (low & ~0xfff) && i32[tag + 1] === high) {
+      return (i32[e + FRAME]! & FRAME_MASK) * 0x1000 + (low & 0xfff);
+    }
+    return this.fill(e, low, high, access);
+  }
+
+  private fill(e: number, low: number, high: number, access: number): number {
+    const { walk, core } = this;
+    if (!walk.run(low, high, access, true)) throw new Fault(VECTOR.PF, walk.error, this.pageFaultText(low, high), low, high);
+    const pa = walk.phys;
+    if (pa >= this.ramSize) return pa;
+    const page = pa >>> 12;
+    const { i32 } = this;
+    const pageLow = low & ~0xfff;
+    if (i32[e + FRAME] !== -1 && !this.sameEntry(e, pageLow, high, page)) this.dropEntry(e);
+    i32[e + ADDEND] = (this.ramBase + page * 0x1000 - pageLow) | 0;
+    i32[e + FRAME] = page | (walk.global ? TLB_GLOBAL : 0) | (walk.large ? TLB_LARGE : 0);
+    if (access & ACCESS.EXEC) this.setTag(e + EXEC, pageLow, high);
+    else if (access & ACCESS.WRITE) {
+      // The access that comes now marks the page; only later ones may be fast.
+      if (core.dirty[page] && core.touched[page] && !core.code[page] && !core.watch[page]) this.setTag(e + WRITE, pageLow, high);
+    } else if (!(core.watch[page]! & 2)) this.setTag(e + READ, pageLow, high);
+    return pa;
+  }
+
+  private sameEntry(e: number, pageLow: number, high: number, page: number): boolean {
+    const { i32 } = this;
+    if ((i32[e + FRAME]! & FRAME_MASK) !== page) return false;
+    for (const tag of [READ, WRITE, EXEC]) {
+      if (i32[e + tag] === -1) continue;
+      return i32[e + tag] === pageLow && i32[e + tag + 1] === high;
+    }
+    return false;
+  }
+
+  private setTag(at: number, pageLow: number, high: number): void {
+    this.i32[at] = pageLow;
+    this.i32[at + 1] = high;
+  }
+
+  private pageFaultText(low: number, high: number): string {
+    const digits = (high ? (high >>> 0).toString(16) : "") + (low >>> 0).toString(16).padStart(high ? 8 : 1, "0");
+    return `${this.walk.why} (linear address 0x${digits})`;
+  }
+
+  /** Physical address; throws #PF and sets accessed and dirty bits like the access itself. `user` defaults to an implicit supervisor access. */
+  translate(addr: Addr, access: TranslateAccess = {}): number {
+    let bits = access.user ? ACCESS.USER : ACCESS.IMPLICIT;
+    if (access.write) bits |= ACCESS.WRITE;
+    if (access.exec) bits |= ACCESS.EXEC;
+    return this.translateAddr(addr, bits);
+  }
+
+  private translateAddr(addr: Addr, access: number): number {
+    const high = addrHigh(addr);
+    if (!isCanonical(high)) throw gp(0, "the linear address is not canonical");
+    return this.translateHalves(addrLow(addr), high, access);
+  }
+
+  /** Without side effects and without permission checks, for debugger and kernel; undefined where nothing is mapped. */
+  peekTranslate(addr: Addr): number | undefined {
+    const high = addrHigh(addr);
+    if (!isCanonical(high)) return undefined;
+    return this.walk.run(addrLow(addr), high, ACCESS.PEEK, false) ? this.walk.phys : undefined;
+  }
+
+  /** The page-table entries on the way to an address. */
+  pageWalk(addr: Addr): WalkStep[] {
+    return this.walk.steps(addrLow(addr), addrHigh(addr));
+  }
+
+  paging(): boolean {
+    return (this.get32(OFF.CR0) & CR0.PG) !== 0;
+  }
+
+  // --- linear accesses, any alignment
+
+  /** Low half (unsigned for 1, 2, 4; int32 with `high` for 8). */
+  readHalves(low: number, high: number, size: 1 | 2 | 4 | 8, access: number): number {
+    if ((low & 0xfff) + size <= 0x1000) return this.physRead(this.translateHalves(low, high, access), size);
+    return this.readCrossing(low, high, size, access);
+  }
+
+  writeHalves(low: number, high: number, size: 1 | 2 | 4 | 8, valueLow: number, valueHigh: number, access: number): void {
+    if ((low & 0xfff) + size <= 0x1000) {
+      this.physWrite(this.translateHalves(low, high, access | ACCESS.WRITE), size, valueLow, valueHigh);
+    } else this.writeCrossing(low, high, size, valueLow, valueHigh, access | ACCESS.WRITE);
+  }
+
+  /** Physical address of the first byte of the page after `low`; linear addresses wrap at 4 GiB outside 64-bit mode. */
+  private nextPage(low: number, high: number, access: number): number {
+    const next = (low & ~0xfff) + 0x1000;
+    const carry = low >>> 0 >= 0xffff_f000 ? 1 : 0;
+    const nextHigh = this.wrapsAt4G() ? 0 : (high + carry) | 0;
+    if (!isCanonical(nextHigh)) throw gp(0, "the access runs past the last canonical address");
+    return this.translateHalves(next | 0, nextHigh, access);
+  }
+
+  protected wrapsAt4G(): boolean {
+    return true;
+  }
+
+  private readCrossing(low: number, high: number, size: number, access: number): number {
+    const first = 0x1000 - (low & 0xfff);
+    const pa = this.translateHalves(low, high, access);
+    const next = this.nextPage(low, high, access);
+    let resultLow = 0;
+    let resultHigh = 0;
+    for (let i = 0; i < size; i++) {
+      const byte = this.physRead(i < first ? pa + i : next + i - first, 1);
+      if (i < 4) resultLow |= byte << (i * 8);
+      else resultHigh |= byte << (i * 8 - 32);
+    }
+    this.high = resultHigh;
+    return size === 8 ? resultLow : resultLow >>> 0;
+  }
+
+  private writeCrossing(low: number, high: number, size: number, valueLow: number, valueHigh: number, access: number): void {
+    const first = 0x1000 - (low & 0xfff);
+    const pa = this.translateHalves(low, high, access);
+    const next = this.nextPage(low, high, access);
+    for (let i = 0; i < size; i++) {
+      const byte = (i < 4 ? valueLow >>> (i * 8) : valueHigh >>> (i * 8 - 32)) & 0xff;
+      this.physWrite(i < first ? pa + i : next + i - first, 1, byte);
+    }
+  }
+
+  /** Does all that a write of these bytes would check, and writes nothing. */
+  probeWrite(low: number, high: number, size: number, access: number): void {
+    this.translateHalves(low, high, access | ACCESS.WRITE);
+    if ((low & 0xfff) + size > 0x1000) this.nextPage(low, high, access | ACCESS.WRITE);
+  }
+  probeRead(low: number, high: number, size: number, access: number): void {
+    this.translateHalves(low, high, access);
+    if ((low & 0xfff) + size > 0x1000) this.nextPage(low, high, access);
+  }
+
+  private checkCanonical(addr: Addr): void {
+    if (!isCanonical(addrHigh(addr))) throw gp(0, "the linear address is not canonical");
+  }
+
+  /** `user` false: an implicit supervisor access (descriptor tables, TSS, stacks of a transfer). Unsigned. */
+  readLinear(addr: Addr, size: 1 | 2 | 4, user: boolean): number {
+    this.checkCanonical(addr);
+    return this.readHalves(addrLow(addr), addrHigh(addr), size, user ? ACCESS.USER : ACCESS.IMPLICIT);
+  }
+  readLinear64(addr: Addr, user: boolean): bigint {
+    this.checkCanonical(addr);
+    const low = this.readHalves(addrLow(addr), addrHigh(addr), 8, user ? ACCESS.USER : ACCESS.IMPLICIT);
+    return (BigInt(this.high >>> 0) << 32n) | BigInt(low >>> 0);
+  }
+  writeLinear(addr: Addr, size: 1 | 2 | 4, value: number, user: boolean): void {
+    this.checkCanonical(addr);
+    this.writeHalves(addrLow(addr), addrHigh(addr), size, value | 0, 0, user ? ACCESS.USER : ACCESS.IMPLICIT);
+  }
+  writeLinear64(addr: Addr, value: bigint, user: boolean): void {
+    this.checkCanonical(addr);
+    const low = Number(BigInt.asIntN(32, value));
+    const high = Number(BigInt.asIntN(32, value >> 32n));
+    this.writeHalves(addrLow(addr), addrHigh(addr), 8, low, high, user ? ACCESS.USER : ACCESS.IMPLICIT);
+  }
+}
