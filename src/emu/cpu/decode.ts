@@ -2,7 +2,18 @@
  * Bytes to instructions. iced-x86 decodes; what differs from it (and from mode to mode or vendor to vendor) is the short list in
  * `corrected`. The result (`Insn`) is free of any tie to the library.
  */
-import { Code, Decoder, DecoderError, DecoderOptions, Instruction, type IcedDecoder, type IcedInstruction, MemorySizeExt, Mnemonic, OpKind, Register } from "./iced.ts";
+import {
+  Code,
+  type Decoder,
+  DecoderError,
+  DecoderOptions,
+  iced,
+  type Instruction,
+  MemorySizeExt,
+  Mnemonic,
+  OpKind,
+  Register,
+} from "./iced.ts";
 import { SEG, type SegIndex } from "./layout.ts";
 import type { Insn, Operand } from "./operation.ts";
 import type { Bits } from "./mode.ts";
@@ -66,7 +77,7 @@ const gprSize = (register: number): number => {
 
 /** Per Code: operand and address size that the encoding names (0 = none). Filled as codes are met. */
 const sizesOf: ({ readonly op: number; readonly addr: number } | undefined)[] = [];
-function codeSizes(insn: IcedInstruction): { readonly op: number; readonly addr: number } {
+function codeSizes(insn: Instruction): { readonly op: number; readonly addr: number } {
   const known = sizesOf[insn.code];
   if (known) return known;
   const info = insn.opCode;
@@ -103,11 +114,11 @@ const STRING_KINDS: Record<number, { base: number; size: 16 | 32 | 64; es: boole
 
 /** Reads one decoded instruction out of the library. */
 class Reader {
-  private readonly x: IcedInstruction;
+  private readonly x: Instruction;
   private readonly bits: Bits;
   addrSize: Bits;
 
-  constructor(x: IcedInstruction, bits: Bits) {
+  constructor(x: Instruction, bits: Bits) {
     this.x = x;
     this.bits = bits;
     this.addrSize = bits;
@@ -209,10 +220,10 @@ function special(mnemonic: number, ipLow: number, ipHigh: number, length: number
 export class InsnStream {
   private readonly bytes: Uint8Array;
   private readonly context: DecodeContext;
-  private readonly decoder: IcedDecoder;
+  private readonly decoder: Decoder;
   private readonly ipLow: number;
   private readonly ipHigh: number;
-  private static readonly scratch = new Instruction();
+  private static readonly scratch = new iced.Instruction();
 
   /** @param ipLow,ipHigh offset in CS of the first byte. */
   constructor(bytes: Uint8Array, ipLow: number, ipHigh: number, context: DecodeContext) {
@@ -220,7 +231,7 @@ export class InsnStream {
     this.context = context;
     this.ipLow = ipLow;
     this.ipHigh = ipHigh;
-    this.decoder = new Decoder(context.bits, bytes, context.amd ? DecoderOptions.AMD : DecoderOptions.None);
+    this.decoder = new iced.Decoder(context.bits, bytes, context.amd ? DecoderOptions.AMD : DecoderOptions.None);
     this.decoder.ip = (BigInt(ipHigh >>> 0) << 32n) | BigInt(ipLow >>> 0);
   }
 
@@ -281,7 +292,7 @@ export class InsnStream {
     return special(mnemonic, low, high, length, this.context, []);
   }
 
-  private read(x: IcedInstruction, ipLow: number, ipHigh: number): Insn {
+  private read(x: Instruction, ipLow: number, ipHigh: number): Insn {
     const { bits, stackSize } = this.context;
     const reader = new Reader(x, bits);
     const ops: Operand[] = [];
