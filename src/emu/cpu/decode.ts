@@ -2,18 +2,7 @@
  * Bytes to instructions. iced-x86 decodes; what differs from it (and from mode to mode or vendor to vendor) is the short list in
  * `corrected`. The result (`Insn`) is free of any tie to the library.
  */
-import {
-  Code,
-  type Decoder,
-  DecoderError,
-  DecoderOptions,
-  iced,
-  type Instruction,
-  MemorySizeExt,
-  Mnemonic,
-  OpKind,
-  Register,
-} from "./iced.ts";
+import { Code, Decoder, DecoderError, DecoderOptions, Instruction, MemorySizeExt, Mnemonic, OpKind, Register } from "./iced.ts";
 import { SEG, type SegIndex } from "./layout.ts";
 import type { Insn, Operand } from "./operation.ts";
 import type { Bits } from "./mode.ts";
@@ -223,7 +212,7 @@ export class InsnStream {
   private readonly decoder: Decoder;
   private readonly ipLow: number;
   private readonly ipHigh: number;
-  private static readonly scratch = new iced.Instruction();
+  private static readonly scratch = new Instruction();
 
   /** @param ipLow,ipHigh offset in CS of the first byte. */
   constructor(bytes: Uint8Array, ipLow: number, ipHigh: number, context: DecodeContext) {
@@ -231,7 +220,7 @@ export class InsnStream {
     this.context = context;
     this.ipLow = ipLow;
     this.ipHigh = ipHigh;
-    this.decoder = new iced.Decoder(context.bits, bytes, context.amd ? DecoderOptions.AMD : DecoderOptions.None);
+    this.decoder = new Decoder(context.bits, bytes, context.amd ? DecoderOptions.AMD : DecoderOptions.None);
     this.decoder.ip = (BigInt(ipHigh >>> 0) << 32n) | BigInt(ipLow >>> 0);
   }
 

@@ -1,10 +1,50 @@
 /**
- * The only import of iced-x86. It is a CommonJS package whose names appear when its WebAssembly is instantiated, so it is
- * taken as one object; its classes' types are exported beside it. Its enums have the numbers and, in reverse, the names:
- * `Mnemonic[insn.mnemonic]`.
+ * The only import of iced-x86 (CommonJS; its WebAssembly is embedded by scripts/iced-plugin.mjs in bundles). Names are values and,
+ * for classes, types too. Enums have the numbers and, in reverse, the names: `Mnemonic[insn.mnemonic]`.
  */
 import iced from "iced-x86";
+import type * as types from "iced-x86";
 
-export { iced };
-export const { Code, DecoderError, DecoderOptions, MemorySizeExt, Mnemonic, OpKind, Register } = iced;
-export type { Decoder, Encoder, Formatter, Instruction, InstructionInfo, OpCodeInfo } from "iced-x86";
+export const {
+  BlockEncoder,
+  BlockEncoderOptions,
+  Code,
+  CodeExt,
+  CodeSize,
+  ConditionCode,
+  Decoder,
+  DecoderError,
+  DecoderOptions,
+  EncodingKind,
+  Encoder,
+  FastFormatter,
+  FlowControl,
+  Formatter,
+  FormatterSyntax,
+  Instruction,
+  InstructionInfoFactory,
+  MandatoryPrefix,
+  MemoryOperand,
+  MemorySize,
+  MemorySizeExt,
+  Mnemonic,
+  OpAccess,
+  OpCodeInfo,
+  OpCodeOperandKind,
+  OpCodeTableKind,
+  OpKind,
+  Register,
+  RegisterExt,
+  RepPrefixKind,
+  RflagsBits,
+  RoundingControl,
+  TupleType,
+} = iced;
+export type Decoder = types.Decoder;
+export type Encoder = types.Encoder;
+export type FastFormatter = types.FastFormatter;
+export type Formatter = types.Formatter;
+export type Instruction = types.Instruction;
+export type InstructionInfo = types.InstructionInfo;
+export type MemoryOperand = types.MemoryOperand;
+export type OpCodeInfo = types.OpCodeInfo;
