@@ -26,6 +26,8 @@ export type AsmOperand =
       /** NASM `nosplit`; NASM rel/abs or GNU (%rip): true = RIP-relative, false = absolute. */
       readonly nosplit?: boolean;
       readonly relative?: boolean;
+      /** A far pointer is read there: NASM `call far [x]`, `jmp far dword [x]` (size then that of its offset). GNU says it by the mnemonic. */
+      readonly far?: boolean;
     }
   | { readonly kind: "target"; readonly value: Value; readonly distance?: "short" | "near" | "far" } // direct branch target, also GNU `jmp label`
   | { readonly kind: "far"; readonly selector: Value; readonly offset: Value; readonly size?: 16 | 32 };

@@ -1,0 +1,38 @@
+/** AT&T suffixes: the letter a mnemonic ends in, against the width that a form works on. */
+import { Register } from "../../emu/cpu/iced.ts";
+import type { Form } from "./forms.ts";
+
+const GENERAL: Readonly<Record<string, number>> = { b: 8, w: 16, l: 32, q: 64 };
+const FLOATS: Readonly<Record<string, number>> = { s: 4, l: 8, t: 10 };
+const INTEGERS: Readonly<Record<string, number>> = { s: 2, l: 4, q: 8, ll: 8 };
+const FIXED_WIDTHS: Readonly<Record<number, number>> = {
+  [Register.AL]: 8,
+  [Register.AX]: 16,
+  [Register.EAX]: 32,
+  [Register.RAX]: 64,
+};
+const CLASS_WIDTHS: Readonly<Record<string, number>> = { r8: 8, r16: 16, r32: 32, r64: 64 };
+
+function isX87(form: Form): boolean {
+  const opcode = form.opcode[0]!;
+  return form.escape.length === 0 && opcode >= 0xd8 && opcode <= 0xdf;
+}
+
+/** Bits of the operation. */
+function widthOf(form: Form): number {
+  if (form.operandSize !== 0) return form.operandSize;
+  if (form.slots.some((slot) => slot.string !== undefined)) return form.memoryBytes * 8;
+  for (const slot of form.slots) {
+    const width = slot.only !== 0 ? FIXED_WIDTHS[slot.only] : CLASS_WIDTHS[slot.reg ?? ""];
+    if (width !== undefined) return width;
+  }
+  return form.memoryBytes * 8;
+}
+
+export function fitsSuffix(form: Form, suffix: string): boolean {
+  if (isX87(form)) {
+    const table = form.mnemonic.startsWith("fi") ? INTEGERS : FLOATS;
+    return form.memoryBytes !== 0 && table[suffix] === form.memoryBytes;
+  }
+  return GENERAL[suffix] === widthOf(form);
+}

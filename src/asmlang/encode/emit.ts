@@ -1,0 +1,326 @@
+/** Bytes of a form whose operands have been matched: prefixes in the tool's order, REX or VEX, opcode, ModRM, immediates. */
+import type { Bits, Dialect } from "../types.ts";
+import { type Address, encodeAddress, type MemoryOperand } from "./address.ts";
+import type { Form } from "./forms.ts";
+import type { Slot } from "./kinds.ts";
+import type { Pattern } from "./patterns.ts";
+import { type Prefixes, SEGMENT_BYTES } from "./prefixes.ts";
+import { regInfo } from "./registers.ts";
+import { implicitSegment, stringAddressSize } from "./strings.ts";
+import type { AsmOperand, Encoding, Fixup } from "./types.ts";
+
+export interface EmitContext {
+  readonly dialect: Dialect;
+  readonly bits: Bits;
+  readonly operands: readonly AsmOperand[];
+  readonly prefixes: Prefixes;
+}
+
+/** What goes wrong only here. */
+export interface EmitError {
+  readonly message: string;
+  readonly operand: number;
+}
+
+interface Draft {
+  readonly form: Form;
+  readonly context: EmitContext;
+  readonly bytes: number[];
+  readonly fixups: { offset: number; fixup: Omit<Fixup, "offset" | "addend"> }[];
+  readonly warnings: string[];
+  address: Address | undefined;
+  /** Operand index of the memory operand. */
+  memory: number;
+  addressSize: Bits;
+  segment: number;
+  /** REX.WRXB; -1 in high: a register that cannot go with REX. */
+  rexNeeded: boolean;
+  rexForbidden: number;
+  r: number;
+  x: number;
+  b: number;
+  reg: number;
+  rm: number;
+  vvvv: number;
+  is4: number;
+  opcodeLow: number;
+}
+
+type Failure = EmitError | undefined;
+
+function takeRegister(draft: Draft, slot: Slot, register: number, operand: number): Failure {
+  const info = regInfo(register)!;
+  if (info.rex === "needs") draft.rexNeeded = true;
+  if (info.rex === "no") draft.rexForbidden = operand;
+  if (draft.context.bits !== 64 && (info.number > 7 || info.rex === "needs")) {
+    return { message: `register is not available in ${draft.context.bits}-bit mode`, operand };
+  }
+  if (slot.place === "reg") {
+    draft.reg = info.number & 7;
+    draft.r = info.number >> 3;
+  } else if (slot.place === "rm") {
+    draft.rm = info.number & 7;
+    draft.b = info.number >> 3;
+  } else if (slot.place === "opcode") {
+    draft.opcodeLow = info.number & 7;
+    draft.b = info.number >> 3;
+  } else if (slot.place === "vvvv") draft.vvvv = info.number;
+  else if (slot.place === "is4") draft.is4 = info.number;
+  return undefined;
+}
+
+function overrideOf(draft: Draft, memory: MemoryOperand): number {
+  if (memory.segment === 0) return 0;
+  if (draft.context.dialect === "gas" && memory.segment === implicitSegment(memory.base)) return 0;
+  return SEGMENT_BYTES[memory.segment] ?? 0;
+}
+
+function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: number): Failure {
+  const { context } = draft;
+  if (slot.string !== undefined) {
+    const size = stringAddressSize(memory, context.bits, slot.string);
+    if (size === undefined) return { message: "invalid combination of opcode and operands", operand };
+    draft.addressSize = size;
+    if (slot.string !== "di") draft.segment = overrideOf(draft, memory);
+    return undefined;
+  }
+  const { vsib, addressing } = slot;
+  const address = encodeAddress(memory, {
+    dialect: context.dialect,
+    bits: context.bits,
+    forced: context.prefixes.addressSize,
+    vsib,
+    addressing,
+  });
+  if (typeof address === "string") return { message: address, operand };
+  draft.memory = operand;
+  draft.address = address;
+  draft.addressSize = address.size;
+  draft.segment = overrideOf(draft, memory);
+  draft.x = address.indexHigh;
+  if (slot.place === "rm") draft.b = address.baseHigh;
+  if (address.warning !== undefined) draft.warnings.push(address.warning);
+  return undefined;
+}
+
+function take(draft: Draft, pattern: Pattern): Failure {
+  for (let i = 0; i < pattern.from.length; i++) {
+    const index = pattern.from[i]!;
+    if (index < 0) continue;
+    const operand = draft.context.operands[index]!;
+    const slot = draft.form.slots[i]!;
+    let failure: Failure;
+    if (operand.kind === "reg") failure = takeRegister(draft, slot, operand.reg, index);
+    else if (operand.kind === "mem") failure = takeMemory(draft, slot, operand, index);
+    if (failure !== undefined) return failure;
+  }
+  return undefined;
+}
+
+/** Does this form, as written, need the operand-size prefix? */
+function operandSizePrefix(form: Form, bits: Bits, asked: Bits | undefined): boolean {
+  const size = form.operandSize !== 0 ? form.operandSize : asked;
+  if (size === undefined || size === 64) return false;
+  return (size === 16) !== (bits === 16);
+}
+
+function legacyPrefixes(draft: Draft): void {
+  const { form, context, bytes } = draft;
+  const { prefixes, bits } = context;
+  const asked = prefixes.operandSize;
+  const segment = draft.segment !== 0 ? draft.segment : prefixes.segment;
+  const data = operandSizePrefix(form, bits, asked) || (asked === 16 && bits !== 16);
+  const address = draft.addressSize !== bits;
+  if (prefixes.wait || form.wait) bytes.push(0x9b);
+  const push = (wanted: boolean, byte: number): void => {
+    if (wanted) bytes.push(byte);
+  };
+  if (context.dialect === "nasm") {
+    push(prefixes.rep !== 0, prefixes.rep);
+    push(prefixes.lock, 0xf0);
+    push(segment !== 0, segment);
+    push(data, 0x66);
+    push(address, 0x67);
+    push(form.mandatory !== 0 && form.vex === undefined, form.mandatory);
+    return;
+  }
+  push(segment !== 0, segment);
+  push(address, 0x67);
+  push(data || (form.mandatory === 0x66 && form.vex === undefined), 0x66);
+  push(form.mandatory > 0x66 && form.vex === undefined, form.mandatory);
+  push(prefixes.rep !== 0, prefixes.rep);
+  push(prefixes.lock, 0xf0);
+}
+
+function rexPrefix(draft: Draft): Failure {
+  const { form, context } = draft;
+  const wide =
+    (form.operandSize === 64 && !form.default64) || (context.prefixes.operandSize === 64 && form.operandSize !== 64);
+  const written = context.prefixes.rex;
+  const rex = (wide ? 8 : 0) | (draft.r << 2) | (draft.x << 1) | draft.b | Math.max(written, 0);
+  if (rex === 0 && !draft.rexNeeded && written < 0) return undefined;
+  if (draft.rexForbidden >= 0)
+    return {
+      message: "cannot use high byte register in an instruction that requires a REX prefix",
+      operand: draft.rexForbidden,
+    };
+  draft.bytes.push(0x40 | rex);
+  return undefined;
+}
+
+function vexPrefix(draft: Draft): void {
+  const { form, bytes } = draft;
+  const { w, l } = form.vex!;
+  const pp = form.mandatory === 0 ? 0 : form.mandatory === 0x66 ? 1 : form.mandatory === 0xf3 ? 2 : 3;
+  const tail = ((~draft.vvvv & 15) << 3) | (l << 2) | pp;
+  const short = form.encoding === "vex" && form.map === 1 && w === 0 && draft.x === 0 && draft.b === 0;
+  if (short) {
+    bytes.push(0xc5, ((draft.r ^ 1) << 7) | tail);
+    return;
+  }
+  const high = ((draft.r ^ 1) << 7) | ((draft.x ^ 1) << 6) | ((draft.b ^ 1) << 5) | form.map;
+  bytes.push(form.encoding === "xop" ? 0x8f : 0xc4, high, (w << 7) | tail);
+}
+
+function opcodeBytes(draft: Draft): void {
+  const { form, bytes } = draft;
+  if (form.encoding === "3dnow") {
+    bytes.push(0x0f, 0x0f);
+    return;
+  }
+  bytes.push(...form.escape, ...form.opcode);
+  if (draft.opcodeLow > 0) bytes[bytes.length - 1]! += draft.opcodeLow;
+}
+
+function hasModrm(form: Form): boolean {
+  return form.digit >= 0 || form.rmDigit >= 0 || form.slots.some((slot) => slot.place === "reg" || slot.place === "rm");
+}
+
+function pushNumber(bytes: number[], value: bigint, count: number): void {
+  let rest = BigInt.asUintN(count * 8, value);
+  for (let i = 0; i < count; i++) {
+    bytes.push(Number(rest & 255n));
+    rest >>= 8n;
+  }
+}
+
+/** A field with a value, or zeros and a fixup. */
+function field(draft: Draft, value: bigint | undefined, fixup: Omit<Fixup, "offset" | "addend">): void {
+  if (value === undefined) draft.fixups.push({ offset: draft.bytes.length, fixup });
+  pushNumber(draft.bytes, value ?? 0n, fixup.size);
+}
+
+function modrmBytes(draft: Draft): void {
+  const { form, bytes, address } = draft;
+  const reg = form.digit >= 0 ? form.digit : draft.reg;
+  if (address === undefined) {
+    bytes.push(0xc0 | (reg << 3) | (form.rmDigit >= 0 ? form.rmDigit : draft.rm));
+    return;
+  }
+  bytes.push((address.mod << 6) | (reg << 3) | address.rm);
+  if (address.sib >= 0) bytes.push(address.sib);
+  if (address.displacementBytes === 0) return;
+  const size = address.displacementBytes as 1 | 2 | 4;
+  const kind = address.ripRelative ? "pcrel" : "abs";
+  const signed = size === 1 || address.ripRelative || draft.context.bits === 64;
+  field(draft, address.displacement, { size, kind, signed, operand: draft.memory, part: "displacement" });
+}
+
+function farPointer(draft: Draft, operand: Extract<AsmOperand, { kind: "far" }>, index: number, bytes: number): void {
+  const common = { kind: "abs", signed: false, operand: index } as const;
+  field(draft, operand.offset.known, { ...common, size: bytes as 2 | 4, part: "offset" });
+  field(draft, operand.selector.known, { ...common, size: 2, part: "selector" });
+}
+
+function moffs(draft: Draft, operand: MemoryOperand, index: number): void {
+  const size = (draft.addressSize / 8) as 2 | 4 | 8;
+  const known = operand.displacement === undefined ? 0n : operand.displacement.known;
+  field(draft, known, { size, kind: "abs", signed: false, operand: index, part: "displacement" });
+}
+
+function trailing(draft: Draft, pattern: Pattern): void {
+  const { slots } = draft.form;
+  for (let i = 0; i < slots.length; i++) {
+    const slot = slots[i]!;
+    const index = pattern.from[i]!;
+    if (index < 0) continue;
+    const operand = draft.context.operands[index]!;
+    if (slot.place === "far" && operand.kind === "far") farPointer(draft, operand, index, slot.bytes);
+    else if (slot.place === "moffs" && operand.kind === "mem") moffs(draft, operand, index);
+    else if (slot.place === "imm" && operand.kind === "imm") immediate(draft, slot, operand.value.known, index);
+    else if (slot.place === "rel") branch(draft, slot, index);
+  }
+  if (draft.is4 >= 0) mergeIs4(draft);
+  if (draft.form.encoding === "3dnow") draft.bytes.push(draft.form.opcode[0]!);
+}
+
+function immediate(draft: Draft, slot: Slot, value: bigint | undefined, operand: number): void {
+  const size = slot.bytes as 1 | 2 | 4 | 8;
+  field(draft, value, { size, kind: "abs", signed: slot.extend !== 0, operand, part: "value" });
+}
+
+function branch(draft: Draft, slot: Slot, operand: number): void {
+  field(draft, undefined, { size: slot.bytes as 1 | 2 | 4, kind: "pcrel", signed: true, operand, part: "value" });
+}
+
+/** The register in the high half of an immediate byte that may also carry a value in its low half. */
+function mergeIs4(draft: Draft): void {
+  const hasImmediate = draft.form.slots.some((slot) => slot.place === "imm");
+  if (hasImmediate) draft.bytes[draft.bytes.length - 1]! |= draft.is4 << 4;
+  else draft.bytes.push(draft.is4 << 4);
+}
+
+function start(pattern: Pattern, context: EmitContext): Draft {
+  const { form } = pattern;
+  const asked = context.prefixes.addressSize;
+  return {
+    form,
+    context,
+    bytes: [],
+    fixups: [],
+    warnings: [],
+    address: undefined,
+    memory: -1,
+    addressSize: form.addressSize !== 0 ? form.addressSize : (asked ?? context.bits),
+    segment: 0,
+    rexNeeded: false,
+    rexForbidden: -1,
+    r: 0,
+    x: 0,
+    b: 0,
+    reg: 0,
+    rm: 0,
+    vvvv: 0,
+    is4: -1,
+    opcodeLow: 0,
+  };
+}
+
+function finish(draft: Draft): Encoding {
+  const length = draft.bytes.length;
+  const fixups = draft.fixups.map(({ offset, fixup }) => ({
+    ...fixup,
+    offset,
+    addend: fixup.kind === "pcrel" ? offset - length : 0,
+  }));
+  return { bytes: Uint8Array.from(draft.bytes), fixups, warnings: draft.warnings };
+}
+
+export function emit(pattern: Pattern, context: EmitContext): Encoding | EmitError {
+  const draft = start(pattern, context);
+  const failure = take(draft, pattern);
+  if (failure !== undefined) return failure;
+  legacyPrefixes(draft);
+  if (draft.form.vex !== undefined) {
+    if (draft.rexForbidden >= 0)
+      return { message: "invalid combination of opcode and operands", operand: draft.rexForbidden };
+    vexPrefix(draft);
+  } else {
+    const bad = rexPrefix(draft);
+    if (bad !== undefined) return bad;
+  }
+  opcodeBytes(draft);
+  if (hasModrm(draft.form)) modrmBytes(draft);
+  trailing(draft, pattern);
+  return finish(draft);
+}

@@ -1,0 +1,174 @@
+/** Instruction forms: iced's OpCodeInfo of every Code, copied once into plain objects and indexed by mnemonic. */
+import {
+  Code,
+  CodeExt,
+  EncodingKind,
+  MandatoryPrefix,
+  MemorySize,
+  MemorySizeExt,
+  Mnemonic,
+  OpCodeTableKind,
+} from "../../emu/cpu/iced.ts";
+import type { Bits } from "../types.ts";
+import { type Slot, slotOfKind } from "./kinds.ts";
+
+export interface Form {
+  readonly code: number;
+  /** iced's name, lower case. */
+  readonly mnemonic: string;
+  readonly encoding: "legacy" | "vex" | "xop" | "evex" | "3dnow";
+  /** Escape: "" 0F 0F38 0F3A as bytes (legacy), map number (VEX and XOP). */
+  readonly escape: readonly number[];
+  readonly map: number;
+  /** One or two bytes, high first. */
+  readonly opcode: readonly number[];
+  /** 66 F2 F3 or 0. */
+  readonly mandatory: number;
+  /** ModRM.reg and ModRM.rm digits, -1 none. */
+  readonly digit: number;
+  readonly rmDigit: number;
+  readonly slots: readonly Slot[];
+  /** In bits; 0: no matter. */
+  readonly operandSize: 0 | 16 | 32 | 64;
+  readonly addressSize: 0 | 16 | 32 | 64;
+  /** 64-bit operands without REX.W. */
+  readonly default64: boolean;
+  readonly modes: number;
+  /** Bytes of the memory operand, 0 none or not of one size; `structure`: a descriptor, a save area, a far pointer. */
+  readonly memoryBytes: number;
+  readonly memoryClass: MemoryClass;
+  readonly wait: boolean;
+  readonly lockable: boolean;
+  readonly vex: { readonly w: number; readonly l: number; readonly wig: boolean; readonly lig: boolean } | undefined;
+  /** Length without what all forms of one request share. */
+  readonly weight: (bits: Bits) => number;
+  /** Bytes of operand-size prefix or REX.W. */
+  readonly sizePrefix: (bits: Bits) => number;
+}
+
+export type MemoryClass = "none" | "integer" | "float" | "far" | "structure";
+
+const ENCODINGS: Readonly<Record<number, Form["encoding"]>> = {
+  [EncodingKind.Legacy]: "legacy",
+  [EncodingKind.VEX]: "vex",
+  [EncodingKind.XOP]: "xop",
+  [EncodingKind.EVEX]: "evex",
+  [EncodingKind.D3NOW]: "3dnow",
+};
+const ESCAPES: Readonly<Record<number, readonly number[]>> = {
+  [OpCodeTableKind.T0F]: [0x0f],
+  [OpCodeTableKind.T0F38]: [0x0f, 0x38],
+  [OpCodeTableKind.T0F3A]: [0x0f, 0x3a],
+};
+const MAPS: Readonly<Record<number, number>> = {
+  [OpCodeTableKind.T0F]: 1,
+  [OpCodeTableKind.T0F38]: 2,
+  [OpCodeTableKind.T0F3A]: 3,
+  [OpCodeTableKind.MAP5]: 5,
+  [OpCodeTableKind.MAP6]: 6,
+  [OpCodeTableKind.MAP8]: 8,
+  [OpCodeTableKind.MAP9]: 9,
+  [OpCodeTableKind.MAP10]: 10,
+};
+const MANDATORY: Readonly<Record<number, number>> = {
+  [MandatoryPrefix.P66]: 0x66,
+  [MandatoryPrefix.PF3]: 0xf3,
+  [MandatoryPrefix.PF2]: 0xf2,
+};
+
+const nameOf = (enumeration: object, value: number): string => (enumeration as Record<number, string>)[value]!;
+
+function memoryClassOf(size: number): MemoryClass {
+  const name = nameOf(MemorySize, size);
+  if (name === "Unknown") return "structure";
+  if (name.startsWith("SegPtr")) return "far";
+  if (/^(Fword|Fpu|Fxsave|Xsave|Tile|Bound|SegmentDesc|KLHandle)/.test(name)) return "structure";
+  return /^(Float|Bcd)/.test(name) ? "float" : "integer";
+}
+
+/** Bytes that the operand-size prefix or REX.W cost in `bits`-bit code. */
+function sizePrefixBytes(operandSize: number, default64: boolean, bits: Bits): number {
+  if (operandSize === 0) return 0;
+  if (operandSize === 64) return default64 ? 0 : 1;
+  return (operandSize === 16) === (bits === 16) ? 0 : 1;
+}
+
+type Draft = Omit<Form, "weight" | "sizePrefix">;
+
+function weigh(form: Draft, bits: Bits): number {
+  let bytes = form.escape.length + form.opcode.length + sizePrefixBytes(form.operandSize, form.default64, bits);
+  if (form.addressSize !== 0 && form.addressSize !== bits) bytes++;
+  if (form.mandatory !== 0) bytes++;
+  let modrm = form.digit >= 0;
+  for (const slot of form.slots) {
+    if (slot.place === "reg" || slot.place === "rm") modrm = true;
+    if (slot.place === "imm" || slot.place === "rel") bytes += slot.bytes;
+    if (slot.place === "moffs") bytes += bits === 64 ? 8 - 5 : 0;
+  }
+  return bytes + (modrm ? 1 : 0);
+}
+
+type Info = ReturnType<typeof CodeExt.opCode>;
+
+function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
+  const slots: Slot[] = [];
+  for (let i = 0; i < info.opCount; i++) slots.push(slotOfKind(info.opKind(i)));
+  const vector = encoding === "vex" || encoding === "xop" || encoding === "evex";
+  return {
+    code,
+    mnemonic: nameOf(Mnemonic, info.mnemonic).toLowerCase(),
+    encoding,
+    escape: vector ? [] : encoding === "3dnow" ? [0x0f, 0x0f] : (ESCAPES[info.table] ?? []),
+    map: MAPS[info.table] ?? 0,
+    opcode: info.opCodeLength === 2 ? [info.opCode >> 8, info.opCode & 0xff] : [info.opCode],
+    mandatory: MANDATORY[info.mandatoryPrefix] ?? 0,
+    digit: info.groupIndex,
+    rmDigit: info.rmGroupIndex,
+    slots,
+    operandSize: info.operandSize as Form["operandSize"],
+    addressSize: info.addressSize as Form["addressSize"],
+    default64: info.defaultOpSize64 || info.forceOpSize64,
+    modes: (info.mode16 ? 16 : 0) | (info.mode32 ? 32 : 0) | (info.mode64 ? 64 : 0),
+    memoryBytes: MemorySizeExt.size(info.memorySize),
+    memoryClass: slots.some((slot) => slot.mem) ? memoryClassOf(info.memorySize) : "none",
+    wait: info.fwait,
+    lockable: info.canUseLockPrefix,
+    vex: vector ? { w: info.W, l: info.L, wig: info.isWIG, lig: info.isLIG } : undefined,
+  };
+}
+
+function formOf(code: number): Form | undefined {
+  const info = CodeExt.opCode(code);
+  const encoding = ENCODINGS[info.encoding];
+  const draft =
+    info.isInstruction && encoding !== undefined && encoding !== "evex" ? draftOf(info, code, encoding) : undefined;
+  info.free();
+  if (draft === undefined) return undefined;
+  const weights = { 16: weigh(draft, 16), 32: weigh(draft, 32), 64: weigh(draft, 64) };
+  return {
+    ...draft,
+    weight: (bits) => weights[bits],
+    sizePrefix: (bits) => sizePrefixBytes(draft.operandSize, draft.default64, bits),
+  };
+}
+
+let index: Map<string, Form[]> | undefined;
+
+function build(): Map<string, Form[]> {
+  const forms = new Map<string, Form[]>();
+  for (const value of Object.values(Code)) {
+    if (typeof value !== "number") continue;
+    const form = formOf(value);
+    if (form === undefined) continue;
+    const list = forms.get(form.mnemonic);
+    if (list) list.push(form);
+    else forms.set(form.mnemonic, [form]);
+  }
+  return forms;
+}
+
+/** All forms by iced's mnemonic, lower case. Built at the first call. */
+export function formIndex(): ReadonlyMap<string, readonly Form[]> {
+  index ??= build();
+  return index;
+}

@@ -1,0 +1,210 @@
+/** Which forms an operand list fits, best first. What depends on values (widths of immediates) is decided after this, per call. */
+import type { Bits, Dialect } from "../types.ts";
+import { fitsSuffix } from "./att.ts";
+import { type Form, formIndex } from "./forms.ts";
+import type { Slot } from "./kinds.ts";
+import { type Pattern, patternsOf } from "./patterns.ts";
+import { regInfo } from "./registers.ts";
+import type { AsmOperand } from "./types.ts";
+
+/** A mnemonic resolved: iced's names, and what the spelling says about size. */
+export interface Query {
+  readonly names: readonly string[];
+  /** AT&T suffix letter(s), or "". */
+  readonly suffix: string;
+  /** lcall, `jmp far`: only far forms. */
+  readonly far: boolean;
+  /** movabs: only 64-bit immediates and offsets without ModRM. */
+  readonly absolute: boolean;
+  /** Bytes of an unsized memory source (movzb, movsl). */
+  readonly sourceBytes: number;
+}
+
+export interface Candidates {
+  /** Best first. */
+  readonly patterns: readonly Pattern[];
+  /** The operands fit forms of several widths and nothing says which. */
+  readonly ambiguous: boolean;
+  /** Forms that fit but not in this mode. */
+  readonly otherMode: boolean;
+}
+
+export interface Shape {
+  readonly dialect: Dialect;
+  readonly bits: Bits;
+  readonly operands: readonly AsmOperand[];
+}
+
+type Memory = Extract<AsmOperand, { kind: "mem" }>;
+type Immediate = Extract<AsmOperand, { kind: "imm" }>;
+
+const isOffsetOnly = (memory: Memory): boolean => memory.base === 0 && memory.index === 0 && memory.relative !== true;
+
+function shapeOf(operand: AsmOperand): string {
+  switch (operand.kind) {
+    case "reg":
+      return regInfo(operand.reg)?.shape ?? "?";
+    case "mem": {
+      const offset = isOffsetOnly(operand) ? `o${operand.displacementSize ?? ""}` : "";
+      return `m${operand.size}${offset}${operand.far ? "f" : ""}`;
+    }
+    case "imm":
+      return `i${operand.size ?? ""}${operand.strict ? "s" : ""}`;
+    case "target":
+      return `t${operand.distance ?? ""}`;
+    case "far":
+      return `f${operand.size ?? ""}`;
+  }
+}
+
+function registerFits(slot: Slot, register: number): boolean {
+  return slot.only !== 0 ? slot.only === register : slot.reg !== undefined && slot.reg === regInfo(register)?.class;
+}
+
+/** A size keyword against what the form reads or writes there. */
+function memorySizeFits(form: Form, size: number, far: boolean, sourceBytes: number): boolean {
+  if (form.memoryClass === "far")
+    return size === 0 || size === form.memoryBytes || (far && size === form.memoryBytes - 2);
+  if (size === 0) return sourceBytes === 0 || sourceBytes === form.memoryBytes;
+  return form.memoryClass === "structure" || form.memoryBytes === 0 || size === form.memoryBytes;
+}
+
+function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query): boolean {
+  if (!slot.mem) return false;
+  if (slot.place === "moffs") {
+    if (!isOffsetOnly(memory)) return false;
+  } else if (memory.displacementSize === 64 || (query.absolute && slot.string === undefined)) return false;
+  return memorySizeFits(form, memory.size, memory.far === true, query.sourceBytes);
+}
+
+/** `byte 5`, `strict dword 5`: the width in the instruction, or that of the operation it is extended to. */
+function immediateSizeFits(slot: Slot, operand: Immediate): boolean {
+  const size = operand.size;
+  if (size === undefined) return true;
+  const width = slot.bytes * 8;
+  if (operand.strict) return size === width;
+  return size === width || size === slot.extend || (size === 32 && slot.extend === 64);
+}
+
+function immediateFits(slot: Slot, operand: Immediate, query: Query): boolean {
+  if (slot.constant !== undefined) return operand.value.known === undefined || operand.value.known === slot.constant;
+  if (slot.place === "rel") return operand.size === undefined;
+  if (slot.place !== "imm") return false;
+  return (!query.absolute || slot.bytes === 8) && immediateSizeFits(slot, operand);
+}
+
+function targetFits(slot: Slot, distance: "short" | "near" | "far" | undefined): boolean {
+  if (slot.place !== "rel" || distance === "far") return false;
+  return distance === undefined || (distance === "short") === (slot.bytes === 1);
+}
+
+function operandFits(form: Form, slot: Slot, operand: AsmOperand, query: Query): boolean {
+  switch (operand.kind) {
+    case "reg":
+      return registerFits(slot, operand.reg);
+    case "mem":
+      return memoryFits(form, slot, operand, query);
+    case "imm":
+      return immediateFits(slot, operand, query);
+    case "target":
+      return targetFits(slot, operand.distance);
+    case "far":
+      return slot.place === "far" && (operand.size === undefined || operand.size / 8 === slot.bytes);
+  }
+}
+
+/** NASM: a sized immediate gives an unsized memory operand its size. */
+function immediateSaysSize(pattern: Pattern, operands: readonly AsmOperand[]): boolean {
+  const immediate = operands.find(
+    (operand): operand is Immediate => operand.kind === "imm" && operand.size !== undefined,
+  );
+  if (immediate === undefined || !operands.some((operand) => operand.kind === "mem" && operand.size === 0)) return true;
+  const slot = pattern.form.slots.find((candidate) => candidate.place === "imm");
+  return (
+    slot === undefined || slot.extend === immediate.size || (slot.extend === 0 && slot.bytes * 8 === immediate.size)
+  );
+}
+
+function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
+  const { form } = pattern;
+  if (pattern.arity !== shape.operands.length) return false;
+  for (let i = 0; i < form.slots.length; i++) {
+    const index = pattern.from[i]!;
+    if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query)) return false;
+  }
+  if (query.suffix !== "" && !fitsSuffix(form, query.suffix)) return false;
+  return shape.dialect !== "nasm" || immediateSaysSize(pattern, shape.operands);
+}
+
+const isBranch = (form: Form): boolean => form.mnemonic === "call" || form.mnemonic === "jmp";
+
+function formAllowed(form: Form, query: Query, shape: Shape): boolean {
+  if (isBranch(form)) {
+    const far = form.memoryClass === "far" || form.slots[0]?.place === "far";
+    const wanted =
+      query.far || shape.operands.some((operand) => operand.kind === "far" || (operand.kind === "mem" && operand.far));
+    if (far !== wanted) return false;
+  }
+  return true;
+}
+
+const extendsByte = (pattern: Pattern): number =>
+  pattern.form.slots.some((slot) => slot.bytes === 1 && slot.extend !== 0) ? 0 : 1;
+const opcodeOf = (form: Form): number => form.opcode.reduce((sum, byte) => sum * 256 + byte, 0);
+
+/** The mode's own operand size first, and shortest; then the sign-extended byte, the manual's operand order, the lower opcode. */
+function compare(a: Pattern, b: Pattern, bits: Bits): number {
+  return (
+    a.form.sizePrefix(bits) - b.form.sizePrefix(bits) ||
+    a.form.weight(bits) - b.form.weight(bits) ||
+    extendsByte(a) - extendsByte(b) ||
+    Number(a.swapped) - Number(b.swapped) ||
+    opcodeOf(a.form) - opcodeOf(b.form) ||
+    a.form.code - b.form.code
+  );
+}
+
+/** Only unsized integer and floating-point memory can be of several widths. */
+function isAmbiguous(patterns: readonly Pattern[], shape: Shape): boolean {
+  if (!shape.operands.some((operand) => operand.kind === "mem" && operand.size === 0)) return false;
+  const sizes = new Set<number>();
+  for (const { form } of patterns) {
+    if (form.memoryClass === "integer" || form.memoryClass === "float") sizes.add(form.memoryBytes);
+    else if (form.memoryClass === "far" && isBranch(form)) sizes.add(form.memoryBytes);
+  }
+  return sizes.size > 1;
+}
+
+function search(query: Query, shape: Shape): Candidates {
+  const index = formIndex();
+  const found: Pattern[] = [];
+  let otherMode = false;
+  for (const name of query.names) {
+    for (const form of index.get(name) ?? []) {
+      if (!formAllowed(form, query, shape)) continue;
+      for (const pattern of patternsOf(form, shape.dialect)) {
+        if (!patternFits(pattern, shape, query)) continue;
+        if ((form.modes & shape.bits) !== 0) found.push(pattern);
+        else otherMode = true;
+      }
+    }
+  }
+  found.sort((a, b) => compare(a, b, shape.bits));
+  return { patterns: found, ambiguous: isAmbiguous(found, shape), otherMode };
+}
+
+const cache = new Map<string, Candidates>();
+
+export function candidates(query: Query, shape: Shape): Candidates {
+  let key = `${shape.dialect}${shape.bits}${query.suffix}${query.far ? "F" : ""}${query.absolute ? "A" : ""}${query.sourceBytes},${query.names.join()}`;
+  for (const operand of shape.operands) {
+    key += `,${shapeOf(operand)}`;
+    if (operand.kind === "imm" && operand.value.known === 1n) key += "=1";
+  }
+  let result = cache.get(key);
+  if (result === undefined) {
+    result = search(query, shape);
+    cache.set(key, result);
+  }
+  return result;
+}

@@ -1,0 +1,165 @@
+/** From a mnemonic as written to iced's names. Only names that iced lacks are listed here; condition codes are made. */
+import { formIndex } from "./forms.ts";
+import type { Query } from "./match.ts";
+import type { EncodeRequest } from "./types.ts";
+
+/** iced's name of each condition first. */
+const CONDITIONS: readonly (readonly string[])[] = [
+  ["o"],
+  ["no"],
+  ["b", "c", "nae"],
+  ["ae", "nb", "nc"],
+  ["e", "z"],
+  ["ne", "nz"],
+  ["be", "na"],
+  ["a", "nbe"],
+  ["s"],
+  ["ns"],
+  ["p", "pe"],
+  ["np", "po"],
+  ["l", "nge"],
+  ["ge", "nl"],
+  ["le", "ng"],
+  ["g", "nle"],
+];
+
+type Names = Readonly<Record<string, readonly string[]>>;
+
+function conditional(): Record<string, readonly string[]> {
+  const names: Record<string, readonly string[]> = {};
+  for (const [first, ...others] of CONDITIONS) {
+    for (const other of others) for (const stem of ["j", "set", "cmov"]) names[stem + other] = [stem + first];
+  }
+  return names;
+}
+
+/** Names of both dialects; an instruction whose width iced has in its name is every one of them, and the mode decides. */
+const COMMON: Names = {
+  ...conditional(),
+  loopz: ["loope"],
+  loopnz: ["loopne"],
+  sal: ["shl"],
+  pusha: ["pusha", "pushad"],
+  popa: ["popa", "popad"],
+  pushaw: ["pusha"],
+  popaw: ["popa"],
+  pushf: ["pushf", "pushfd", "pushfq"],
+  popf: ["popf", "popfd", "popfq"],
+  pushfw: ["pushf"],
+  popfw: ["popf"],
+  iret: ["iret", "iretd", "iretq"],
+  iretw: ["iret"],
+  xlat: ["xlatb"],
+  icebp: ["int1"],
+  fwait: ["wait"],
+  ud2a: ["ud2"],
+  ud2b: ["ud1"],
+};
+
+const NASM: Names = { int03: ["int3"], int01: ["int1"] };
+
+/** GNU names in both syntaxes. */
+const GAS: Names = {
+  movs: ["movsb", "movsw", "movsd", "movsq"],
+  cmps: ["cmpsb", "cmpsw", "cmpsd", "cmpsq"],
+  stos: ["stosb", "stosw", "stosd", "stosq"],
+  lods: ["lodsb", "lodsw", "lodsd", "lodsq"],
+  scas: ["scasb", "scasw", "scasd", "scasq"],
+  ins: ["insb", "insw", "insd"],
+  outs: ["outsb", "outsw", "outsd"],
+  sysexitl: ["sysexit"],
+  sysretl: ["sysret"],
+};
+
+const ATT: Names = {
+  movsl: ["movsd"],
+  cmpsl: ["cmpsd"],
+  stosl: ["stosd"],
+  lodsl: ["lodsd"],
+  scasl: ["scasd"],
+  insl: ["insd"],
+  outsl: ["outsd"],
+  pushal: ["pushad"],
+  popal: ["popad"],
+  pushfl: ["pushfd"],
+  popfl: ["popfd"],
+  iretl: ["iretd"],
+  cbtw: ["cbw"],
+  cwtl: ["cwde"],
+  cltq: ["cdqe"],
+  cwtd: ["cwd"],
+  cltd: ["cdq"],
+  cqto: ["cqo"],
+  lret: ["retf"],
+};
+
+const FAR: Readonly<Record<string, string>> = { lcall: "call", ljmp: "jmp" };
+const PLAIN: Omit<Query, "names"> = { suffix: "", far: false, absolute: false, sourceBytes: 0 };
+const SOURCE_BYTES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4 };
+
+function known(table: readonly Names[], name: string): readonly string[] | undefined {
+  for (const names of table) {
+    const found = Object.hasOwn(names, name) ? names[name] : undefined;
+    if (found !== undefined) return found;
+  }
+  return formIndex().has(name) ? [name] : undefined;
+}
+
+/** movzbl, movswq, movslq, movzb: extension from one width, perhaps to another. */
+function extension(name: string): Query[] {
+  const match = /^mov([zs])([bwl])([wlq]?)$/.exec(name);
+  if (match === null) return [];
+  const [, how, from, to] = match as unknown as [string, string, string, string];
+  if (from === "l" && how === "z") return [];
+  return [{ ...PLAIN, names: [from === "l" ? "movsxd" : `mov${how}x`], suffix: to, sourceBytes: SOURCE_BYTES[from]! }];
+}
+
+function attNames(name: string): Query[] {
+  const tables = [ATT, GAS, COMMON];
+  const queries: Query[] = [];
+  const exact = known(tables, name);
+  if (exact !== undefined) queries.push({ ...PLAIN, names: exact });
+  queries.push(...extension(name));
+  const far = Object.hasOwn(FAR, name) ? FAR[name] : undefined;
+  if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
+  if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
+  return queries;
+}
+
+const SUFFIX = /^(.+?)(ll|[bwlqst])$/;
+
+function att(name: string): Query[] {
+  const queries = attNames(name);
+  for (const letters of [1, 2]) {
+    const suffix = name.slice(-letters);
+    if (!SUFFIX.test(name) || !/^(?:ll|[bwlqst])$/.test(suffix)) continue;
+    for (const query of attNames(name.slice(0, -letters))) {
+      if (query.suffix === "") queries.push({ ...query, suffix });
+    }
+  }
+  return queries;
+}
+
+function plain(tables: readonly Names[], name: string): Query[] {
+  const names = known(tables, name);
+  return names === undefined ? [] : [{ ...PLAIN, names }];
+}
+
+const cache = new Map<string, readonly Query[]>();
+
+/** What the mnemonic may mean, most exact first; empty: unknown. */
+export function resolveMnemonic(request: EncodeRequest): readonly Query[] {
+  const { dialect, intelMnemonics, mnemonic } = request;
+  const key = dialect === "nasm" ? `n${mnemonic}` : intelMnemonics ? `i${mnemonic}` : `a${mnemonic}`;
+  let queries = cache.get(key);
+  if (queries === undefined) {
+    if (dialect === "nasm") queries = plain([NASM, COMMON], mnemonic);
+    else queries = intelMnemonics ? [...plain([GAS, COMMON], mnemonic), ...intelOnly(mnemonic)] : att(mnemonic);
+    cache.set(key, queries);
+  }
+  return queries;
+}
+
+function intelOnly(name: string): Query[] {
+  return name === "movabs" ? [{ ...PLAIN, names: ["mov"], absolute: true }] : [];
+}

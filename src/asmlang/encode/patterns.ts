@@ -1,0 +1,68 @@
+/** The operand lists by which a form may be written: in full, without what the opcode implies, and the usual short forms. */
+import type { Dialect } from "../types.ts";
+import type { Form } from "./forms.ts";
+
+export interface Pattern {
+  readonly form: Form;
+  /** For each slot the operand that fills it, or -1. */
+  readonly from: readonly number[];
+  /** Number of operands written. */
+  readonly arity: number;
+  /** Two registers in the other order than the manual's: used when nothing else fits. */
+  readonly swapped: boolean;
+}
+
+/** Both operands play the same part, so either may be the memory operand or the accumulator. */
+const SYMMETRIC = new Set(["test", "xchg"]);
+/** Arithmetic with ST0 as the one that is left out: `fadd st1`. */
+const identity = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
+
+/** Numbers the slots that `keep` keeps. */
+function keeping(form: Form, keep: (slot: number) => boolean): Pattern {
+  let arity = 0;
+  const from = form.slots.map((_, slot) => (keep(slot) ? arity++ : -1));
+  return { form, from, arity, swapped: false };
+}
+
+function stringPatterns(form: Form): Pattern[] {
+  const { slots } = form;
+  if (!slots.some((slot) => slot.string !== undefined)) return [];
+  const bare = keeping(form, (slot) => slots[slot]!.place !== "implied");
+  if (bare.arity > 0) return [bare];
+  const memoryOnly = keeping(form, (slot) => slots[slot]!.mem);
+  return memoryOnly.arity === slots.length ? [bare] : [bare, memoryOnly];
+}
+
+function shortPatterns(form: Form, dialect: Dialect): Pattern[] {
+  const { slots, mnemonic } = form;
+  const found: Pattern[] = [];
+  const first = slots[0];
+  const last = slots[slots.length - 1];
+  if (last?.constant !== undefined && dialect === "gas") found.push(keeping(form, (slot) => slot !== slots.length - 1));
+  if (mnemonic === "imul" && slots.length === 3) found.push({ form, from: [0, 0, 1], arity: 2, swapped: false });
+  if (slots.length === 2 && first?.reg === undefined && first?.only !== 0 && slots[1]?.reg === "st") {
+    found.push(keeping(form, (slot) => slot === 1));
+  }
+  if (slots.length === 2 && first?.reg === "st" && /^f.*p$/.test(mnemonic))
+    found.push(keeping(form, (slot) => slot === 0));
+  return found;
+}
+
+function build(form: Form, dialect: Dialect): Pattern[] {
+  const full: Pattern = { form, from: identity(form.slots.length), arity: form.slots.length, swapped: false };
+  const patterns = [full, ...stringPatterns(form), ...shortPatterns(form, dialect)];
+  if (SYMMETRIC.has(form.mnemonic) && form.slots.length === 2)
+    patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
+  return patterns;
+}
+
+const cache: Record<Dialect, Map<Form, Pattern[]>> = { gas: new Map(), nasm: new Map() };
+
+export function patternsOf(form: Form, dialect: Dialect): readonly Pattern[] {
+  let patterns = cache[dialect].get(form);
+  if (patterns === undefined) {
+    patterns = build(form, dialect);
+    cache[dialect].set(form, patterns);
+  }
+  return patterns;
+}
