@@ -1,30 +1,34 @@
 /**
- * `ringside-scenarios:/NAME/FILE`: the bundled scenarios as a folder that a web workbench can open. What the user changes lives in
+ * `ringside-scenarios:/scenarios/NAME/FILE`: the bundled scenarios as a folder that a web workbench can open. What the user changes lives in
  * memory for as long as the window does.
  */
 import * as vscode from "vscode";
 
 export const scenarioScheme = "ringside-scenarios";
+/** The folder to open. */
+export const scenarioFolder = vscode.Uri.from({ scheme: scenarioScheme, path: "/scenarios" });
 
 type Entry = Uint8Array | "folder" | "gone";
 
 export class ScenarioFiles implements vscode.FileSystemProvider {
   readonly #changes = new vscode.EventEmitter<vscode.FileChangeEvent[]>();
   readonly onDidChangeFile = this.#changes.event;
-  readonly #bundled: vscode.Uri;
+  readonly #extension: vscode.Uri;
   readonly #index: Promise<Set<string>>;
   /** What was read, written or deleted; it wins over the bundle. */
   readonly #entries = new Map<string, Entry>();
 
-  constructor(bundled: vscode.Uri, index: vscode.Uri) {
-    this.#bundled = bundled;
+  constructor(extension: vscode.Uri, index: vscode.Uri) {
+    this.#extension = extension;
     this.#index = this.#readIndex(index);
   }
 
   async #readIndex(uri: vscode.Uri): Promise<Set<string>> {
     const text = new TextDecoder().decode(await vscode.workspace.fs.readFile(uri));
     const index = JSON.parse(text) as Record<string, string[]>;
-    return new Set(Object.entries(index).flatMap(([name, files]) => files.map((file) => `/${name}/${file}`)));
+    return new Set(
+      Object.entries(index).flatMap(([name, files]) => files.map((file) => `${scenarioFolder.path}/${name}/${file}`)),
+    );
   }
 
   async #paths(): Promise<string[]> {
@@ -33,7 +37,7 @@ export class ScenarioFiles implements vscode.FileSystemProvider {
   }
 
   async #isFolder(path: string): Promise<boolean> {
-    if (path === "/" || this.#entries.get(path) === "folder") return true;
+    if (path === "/" || path === scenarioFolder.path || this.#entries.get(path) === "folder") return true;
     return (await this.#paths()).some((other) => other.startsWith(`${path}/`));
   }
 
@@ -49,7 +53,7 @@ export class ScenarioFiles implements vscode.FileSystemProvider {
     const known = this.#entries.get(uri.path);
     if (known instanceof Uint8Array) return known;
     if (known === "gone" || !(await this.#index).has(uri.path)) throw vscode.FileSystemError.FileNotFound(uri);
-    const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.#bundled, uri.path));
+    const bytes = await vscode.workspace.fs.readFile(vscode.Uri.joinPath(this.#extension, uri.path));
     this.#entries.set(uri.path, bytes);
     return bytes;
   }

@@ -3,17 +3,17 @@ import * as vscode from "vscode";
 import { LanguageClient } from "vscode-languageclient/browser";
 import { activateOn, scenarioIndex } from "./activate.ts";
 import { clientOptions } from "./language.ts";
-import { ScenarioFiles, scenarioScheme } from "./scenario-files.ts";
+import { ScenarioFiles, scenarioFolder, scenarioScheme } from "./scenario-files.ts";
 import { startWorker, WorkerAdapter } from "./worker-adapter.ts";
 
 export function activate(context: vscode.ExtensionContext): void {
   const { extensionUri } = context;
-  const files = new ScenarioFiles(vscode.Uri.joinPath(extensionUri, "scenarios"), scenarioIndex(extensionUri));
+  const files = new ScenarioFiles(extensionUri, scenarioIndex(extensionUri));
   context.subscriptions.push(
     vscode.workspace.registerFileSystemProvider(scenarioScheme, files, { isCaseSensitive: true }),
   );
   activateOn(context, {
-    scenarios: vscode.Uri.from({ scheme: scenarioScheme, path: "/" }),
+    scenarios: scenarioFolder,
     adapter: {
       createDebugAdapterDescriptor: async () =>
         new vscode.DebugAdapterInlineImplementation(

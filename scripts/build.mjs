@@ -2,7 +2,7 @@
 //   dist/ringside.cjs       Node: the `ringside` command, debug adapter and language server included
 //   dist/web-worker.js      browser worker: debug adapter and language server
 //   dist/extension.cjs      VS Code extension, desktop host
-//   dist/extension-web.cjs  VS Code extension, web host
+//   dist/extension-web.js   VS Code extension, web host
 //   dist/webview.{js,css}   page of the extension's views
 //   dist/scenarios.json     the files of each bundled scenario (a web extension cannot list a folder)
 import { chmod, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
@@ -51,7 +51,7 @@ export const bundles = [
   {
     ...common,
     entryPoints: ["extension/web.ts"],
-    outfile: "dist/extension-web.cjs",
+    outfile: "dist/extension-web.js",
     platform: "browser",
     target: "es2022",
     format: "cjs",
@@ -78,7 +78,9 @@ export async function writeScenarioIndex(scenarios = path.join(root, "scenarios"
   const files = await readdir(scenarios, { recursive: true, withFileTypes: true }).catch(() => []);
   const index = {};
   for (const file of files.filter((entry) => entry.isFile())) {
-    const [name, ...rest] = path.relative(scenarios, path.join(file.parentPath, file.name)).split(path.sep);
+    const [name, ...rest] = path
+      .relative(scenarios, path.join(file.parentPath ?? file.path, file.name))
+      .split(path.sep);
     if (rest.length > 0) (index[name] ??= []).push(rest.join("/"));
   }
   const complete = Object.entries(index).filter(([, names]) => names.includes("scenario.json"));

@@ -1,0 +1,161 @@
+/** A VS Code window in Chromium, driven the way a person drives it: keys, clicks, what can be seen. */
+import { mkdirSync } from "node:fs";
+import path from "node:path";
+import { type Browser, chromium, type Locator, type Page } from "playwright-core";
+import { requireTool } from "../tools.ts";
+import { root } from "./stage.ts";
+
+const chromiumPath = process.env["RINGSIDE_CHROMIUM"] ?? "/usr/bin/chromium";
+export const hasChromium = requireTool(chromiumPath);
+
+export class Editor {
+  readonly page: Page;
+  /** What the window's console said: errors, for a failing test's message. */
+  readonly log: string[] = [];
+  readonly #browser: Browser;
+
+  constructor(browser: Browser, page: Page) {
+    this.#browser = browser;
+    this.page = page;
+    page.on("console", (message) => this.log.push(`${message.type()}: ${message.text()}`));
+    page.on("pageerror", (error) => this.log.push(`page error: ${error.message}`));
+  }
+
+  static async open(url: string, size = { width: 1440, height: 1000 }): Promise<Editor> {
+    const browser = await chromium.launch({
+      executablePath: chromiumPath,
+      args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
+    });
+    const editor = new Editor(browser, await browser.newPage({ viewport: size }));
+    editor.page.setDefaultTimeout(60_000);
+    await editor.page.goto(url);
+    await editor.page.locator(".monaco-workbench .explorer-folders-view .monaco-list-row").first().waitFor();
+    return editor;
+  }
+
+  close(): Promise<void> {
+    return this.#browser.close();
+  }
+
+  /** Runs a command by its title in the command palette. */
+  async command(title: string): Promise<void> {
+    await this.page.keyboard.press("F1");
+    await this.page.locator(".quick-input-widget .quick-input-filter input").fill(`>${title}`);
+    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+  }
+
+  /** Picks an entry of the open quick pick. */
+  async pick(label: string): Promise<void> {
+    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: label }).first().click();
+  }
+
+  async openScenario(name: string): Promise<void> {
+    await this.command("Ringside: Open Scenario");
+    await this.pick(name);
+    await this.page.locator(".monaco-editor .view-lines .view-line").first().waitFor();
+  }
+
+  /** Opens a file by clicking through the explorer. */
+  async openFile(...steps: string[]): Promise<void> {
+    for (const step of steps)
+      await this.page.locator(".explorer-folders-view .monaco-list-row").filter({ hasText: step }).first().click();
+    await this.page
+      .locator(".tab.active")
+      .filter({ hasText: steps.at(-1)! })
+      .waitFor();
+    await this.page.locator(".monaco-editor .view-lines .view-line").first().waitFor();
+  }
+
+  lineNumber(line: number): Locator {
+    return this.page
+      .locator(".monaco-editor .margin-view-overlays .line-numbers", { hasText: new RegExp(`^${line}$`) })
+      .first();
+  }
+
+  /** Number, from 1, of the first line on screen that contains the text. */
+  async lineOf(text: string): Promise<number> {
+    const line = this.page.locator(".monaco-editor .view-lines .view-line").filter({ hasText: text }).first();
+    const box = await line.boundingBox();
+    if (box === null) throw new Error(`no line with "${text}"`);
+    for (const number of await this.page.locator(".monaco-editor .margin-view-overlays .line-numbers").all()) {
+      const at = await number.boundingBox();
+      if (at !== null && Math.abs(at.y - box.y) < 4) return Number(await number.textContent());
+    }
+    throw new Error(`no line number beside "${text}"`);
+  }
+
+  /** Clicks the gutter left of the line number. */
+  async toggleBreakpoint(line: number): Promise<void> {
+    const number = await this.lineNumber(line).boundingBox();
+    const margin = await this.page.locator(".monaco-editor .margin").first().boundingBox();
+    if (number === null || margin === null) throw new Error(`line ${line} is not on screen`);
+    await this.page.mouse.click(margin.x + 10, number.y + number.height / 2);
+    await this.page
+      .locator(".monaco-editor .codicon-debug-breakpoint, .monaco-editor .codicon-debug-breakpoint-unverified")
+      .first()
+      .waitFor();
+  }
+
+  /** Waits until the debugger is stopped, at that line if one is given. */
+  async stopped(line?: number): Promise<void> {
+    await this.page.locator(".debug-toolbar .codicon-debug-continue").waitFor();
+    await this.page.locator(".debug-call-stack .monaco-list-row").first().waitFor();
+    if (line === undefined) return;
+    const mark = this.page
+      .locator(".monaco-editor .codicon-debug-stackframe, .monaco-editor .codicon-debug-breakpoint-stackframe-dot")
+      .first();
+    await this.until(`the mark at line ${line}`, async () => {
+      const [at, number] = [
+        await mark.boundingBox({ timeout: 1000 }),
+        await this.lineNumber(line).boundingBox({ timeout: 1000 }),
+      ];
+      return at !== null && number !== null && Math.abs(at.y - number.y) < 4;
+    });
+  }
+
+  async running(): Promise<void> {
+    await this.page.locator(".debug-toolbar .codicon-debug-pause").waitFor();
+  }
+
+  async ended(): Promise<void> {
+    await this.page.locator(".debug-toolbar").waitFor({ state: "hidden" });
+  }
+
+  press(key: string): Promise<void> {
+    return this.page.keyboard.press(key);
+  }
+
+  async until(what: string, check: () => Promise<boolean>, timeout = 30_000): Promise<void> {
+    const end = Date.now() + timeout;
+    for (;;) {
+      if (await check().catch(() => false)) return;
+      if (Date.now() > end) throw new Error(`waited in vain for ${what}\n${this.log.slice(-20).join("\n")}`);
+      await this.page.waitForTimeout(100);
+    }
+  }
+
+  /** The page of the webview view that has such an element. */
+  async view(selector: string): Promise<Locator> {
+    let found: Locator | undefined;
+    await this.until(`a view with ${selector}`, async () => {
+      for (const frame of this.page.frames()) {
+        const locator = frame.locator(selector);
+        if ((await locator.count().catch(() => 0)) > 0) found = frame.locator("body");
+      }
+      return found !== undefined;
+    });
+    return found!;
+  }
+
+  /** Into docs/images when pictures are wanted (RINGSIDE_PICTURES=1), else beside the test results. */
+  async picture(name: string): Promise<string> {
+    const folder = path.join(
+      root,
+      process.env["RINGSIDE_PICTURES"] ? "docs/images" : "node_modules/.cache/ringside/pictures",
+    );
+    mkdirSync(folder, { recursive: true });
+    const file = path.join(folder, `${name}.png`);
+    await this.page.screenshot({ path: file });
+    return file;
+  }
+}

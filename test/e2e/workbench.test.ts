@@ -1,0 +1,85 @@
+/**
+ * The editor's side with the mock adapter, in both kinds of VS Code: activation, F5 without launch.json, breakpoints by clicking, the worker's or
+ * process's plumbing with files, diagnostics as one types, the views and their marks, the end of a session.
+ */
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
+import { Editor, hasChromium } from "./editor.ts";
+import { type Host, type HostKind, startHost } from "./hosts.ts";
+import { mockExtension } from "./stage.ts";
+
+describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench with a mock adapter", (kind) => {
+  let host: Host;
+  let editor: Editor;
+
+  beforeAll(async () => {
+    host = await startHost[kind]({ extensions: [await mockExtension()] });
+    editor = await Editor.open(host.url);
+  });
+  afterAll(async () => {
+    await editor?.close();
+    await host?.close();
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail")
+      console.error(await editor.picture(`failed-${kind}`), editor.log.slice(-30).join("\n"));
+  });
+
+  it("F5 on an open file starts it and stops at its first instruction", async () => {
+    await editor.openFile("espfix", "espfix.S");
+    await editor.toggleBreakpoint(8);
+    await editor.press("F5");
+    await editor.stopped(4);
+  });
+
+  it("shows Kernel State and marks what a step into the kernel changed", async () => {
+    await editor.command("Ringside: Show Kernel State");
+    const view = await editor.view("[data-name=TS_COMPAT]");
+    expect(await view.locator("[data-name=TS_COMPAT]").getAttribute("class")).toContain("clear");
+    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    for (const line of [5, 6]) {
+      await editor.press("F10");
+      await editor.stopped(line);
+    }
+    await editor.press("F11");
+    await view.locator("[data-name=TS_COMPAT].set.changed").waitFor();
+    await view.locator("[data-name=TIF_SIGPENDING].set.changed").waitFor();
+    expect(await view.locator(".row.changed").count()).toBeLessThan(6);
+    await editor.picture(`mock-kernel-state-${kind}`);
+    await editor.press("F11");
+    await view.locator("[data-name=TS_COMPAT].clear.changed").waitFor();
+  });
+
+  it("explains a flag to the keyboard", async () => {
+    const view = await editor.view("[data-name=TS_COMPAT]");
+    await view.locator("[data-name=TS_COMPAT]").focus();
+    await editor.press("ArrowDown");
+    await view.locator("#help", { hasText: "TIF_NOTIFY_RESUME" }).waitFor();
+    await editor.page.locator(".monaco-editor .view-lines").first().click();
+  });
+
+  it("shows espfix", async () => {
+    await editor.command("Ringside: Show espfix");
+    const view = await editor.view("table.walk");
+    await view.locator("[data-name=SP]").waitFor();
+    await editor.picture(`mock-espfix-${kind}`);
+    await editor.page.locator(".monaco-editor .view-lines").first().click();
+  });
+
+  it("runs to the breakpoint, runs on, pauses, ends", async () => {
+    await editor.press("F5");
+    await editor.stopped(8);
+    await editor.press("F5");
+    await editor.running();
+    await editor.press("F6");
+    await editor.stopped();
+    await editor.press("Shift+F5");
+    await editor.ended();
+  });
+
+  it("shows the language server's diagnostics as one types", async () => {
+    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    await editor.press("Control+End");
+    await editor.page.keyboard.type("nonsense");
+    await editor.page.locator(".monaco-editor .squiggly-error").first().waitFor();
+  });
+});
