@@ -113,6 +113,8 @@ export const TASK: FieldMap = {
   threadsp: { offset: 64, size: 4 },
   sp0: { offset: 68, size: 4 },
   sysenter_cs: { offset: 72, size: 4 },
+  /** The user's GS while another task runs; the running one's is in the processor. */
+  gs: { offset: 76, size: 4 },
 };
 
 /** Exception table types; the three POP_ZERO make a segment register null whose POP faulted. */
@@ -124,7 +126,12 @@ const numbers = (prefix: string, map: Readonly<Record<string, number>>): Record<
   Object.fromEntries(Object.entries(map).map(([name, value]) => [prefix + name, value]));
 
 /** Entry code's names for pt_regs offsets, as in Linux's asm-offsets. */
-const PT_NAMES: Readonly<Record<string, string>> = { orig_ax: "PT_ORIG_EAX", flags: "PT_EFLAGS", sp: "PT_OLDESP", ss: "PT_OLDSS" };
+const PT_NAMES: Readonly<Record<string, string>> = {
+  orig_ax: "PT_ORIG_EAX",
+  flags: "PT_EFLAGS",
+  sp: "PT_OLDESP",
+  ss: "PT_OLDSS",
+};
 const SEGMENT = /^[cdefg]s$/;
 const ptName = (name: string): string => PT_NAMES[name] ?? `PT_${SEGMENT.test(name) ? "" : "E"}${name.toUpperCase()}`;
 
@@ -168,7 +175,7 @@ export const LINUX_6_1_32: KernelLayout = {
     CPU_ENTRY_AREA_entry_stack: CPU_ENTRY_AREA.entry_stack,
     SIZEOF_entry_stack: PAGE_SIZE,
     /** From the end of the entry stack to TSS.sp1, in the cpu_entry_area. */
-    TSS_entry2task_stack: CPU_ENTRY_AREA.tss + tss["sp1"]!.offset - (CPU_ENTRY_AREA.entry_stack + PAGE_SIZE),
+    TSS_entry2task_stack: CPU_ENTRY_AREA.tss + tss.sp1!.offset - (CPU_ENTRY_AREA.entry_stack + PAGE_SIZE),
     THREAD_SIZE,
     TOP_OF_KERNEL_STACK_PADDING,
     NR_CPUS: MAX_CPUS,
