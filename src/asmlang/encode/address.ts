@@ -225,6 +225,7 @@ function checkRegisters(memory: MemoryOperand, width: Bits, context: AddressCont
 export function encodeAddress(memory: MemoryOperand, context: AddressContext): AddressResult {
   const width = addressWidth(memory, context.bits, context.forced);
   if (width === undefined) return INVALID;
+  if (context.forced !== undefined && context.forced !== width) return "impossible combination of address sizes";
   const bad = checkRegisters(memory, width, context);
   if (bad !== undefined) return bad;
   if (memory.base === Register.RIP || memory.base === Register.EIP) return ripAddress(memory, width);

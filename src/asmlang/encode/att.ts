@@ -1,5 +1,6 @@
 /** AT&T suffixes: the letter a mnemonic ends in, against the width that a form works on. */
 import { Register } from "../../emu/cpu/iced.ts";
+import type { Bits } from "../types.ts";
 import type { Form } from "./forms.ts";
 
 const GENERAL: Readonly<Record<string, number>> = { b: 8, w: 16, l: 32, q: 64 };
@@ -19,7 +20,7 @@ function isX87(form: Form): boolean {
 }
 
 /** Bits of the operation. */
-function widthOf(form: Form): number {
+export function widthOf(form: Form): number {
   if (form.operandSize !== 0) return form.operandSize;
   if (form.slots.some((slot) => slot.string !== undefined)) return form.memoryBytes * 8;
   for (const slot of form.slots) {
@@ -29,7 +30,14 @@ function widthOf(form: Form): number {
   return form.memoryBytes * 8;
 }
 
-export function fitsSuffix(form: Form, suffix: string): boolean {
+/** What a mnemonic without suffix means when no operand has a width. */
+export function defaultSuffix(form: Form, bits: Bits): string {
+  if (isX87(form)) return "s";
+  return bits === 16 ? "w" : "l";
+}
+
+export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean {
+  if (memory && form.memoryBytes === 2 && form.operandSize > 16 && form.slots.length < 3 && form.slots[0]?.mem) return suffix === "w";
   if (isX87(form)) {
     const table = form.mnemonic.startsWith("fi") ? INTEGERS : FLOATS;
     return form.memoryBytes !== 0 && table[suffix] === form.memoryBytes;

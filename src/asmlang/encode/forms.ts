@@ -9,8 +9,9 @@ import {
   Mnemonic,
   OpCodeTableKind,
 } from "../../emu/cpu/iced.ts";
-import type { Bits } from "../types.ts";
+import type { Bits, Dialect } from "../types.ts";
 import { type Slot, slotOfKind } from "./kinds.ts";
+import { asWritten } from "./written.ts";
 
 export interface Form {
   readonly code: number;
@@ -39,6 +40,14 @@ export interface Form {
   readonly memoryClass: MemoryClass;
   readonly wait: boolean;
   readonly lockable: boolean;
+  /** Takes REP, REPE or REPNE. */
+  readonly repeatable: boolean;
+  /** Takes F2 or F3 with another meaning: BND, XACQUIRE, XRELEASE. */
+  readonly hinted: boolean;
+  /** Only old or odd processors decode it: never chosen over another form. */
+  readonly obsolete: boolean;
+  /** Written in this dialect only. */
+  readonly dialect: Dialect | undefined;
   readonly vex: { readonly w: number; readonly l: number; readonly wig: boolean; readonly lig: boolean } | undefined;
   /** Length without what all forms of one request share. */
   readonly weight: (bits: Bits) => number;
@@ -93,7 +102,7 @@ function sizePrefixBytes(operandSize: number, default64: boolean, bits: Bits): n
   return (operandSize === 16) === (bits === 16) ? 0 : 1;
 }
 
-type Draft = Omit<Form, "weight" | "sizePrefix">;
+export type Draft = Omit<Form, "weight" | "sizePrefix">;
 
 function weigh(form: Draft, bits: Bits): number {
   let bytes = form.escape.length + form.opcode.length + sizePrefixBytes(form.operandSize, form.default64, bits);
@@ -133,17 +142,15 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
     memoryClass: slots.some((slot) => slot.mem) ? memoryClassOf(info.memorySize) : "none",
     wait: info.fwait,
     lockable: info.canUseLockPrefix,
+    repeatable: info.canUseRepPrefix || info.canUseRepnePrefix,
+    hinted: info.canUseBndPrefix || info.canUseXacquirePrefix || info.canUseXreleasePrefix,
+    obsolete: info.decoderOption !== 0,
+    dialect: undefined,
     vex: vector ? { w: info.W, l: info.L, wig: info.isWIG, lig: info.isLIG } : undefined,
   };
 }
 
-function formOf(code: number): Form | undefined {
-  const info = CodeExt.opCode(code);
-  const encoding = ENCODINGS[info.encoding];
-  const draft =
-    info.isInstruction && encoding !== undefined && encoding !== "evex" ? draftOf(info, code, encoding) : undefined;
-  info.free();
-  if (draft === undefined) return undefined;
+function finished(draft: Draft): Form {
   const weights = { 16: weigh(draft, 16), 32: weigh(draft, 32), 64: weigh(draft, 64) };
   return {
     ...draft,
@@ -152,17 +159,26 @@ function formOf(code: number): Form | undefined {
   };
 }
 
+function formsOf(code: number): Form[] {
+  const info = CodeExt.opCode(code);
+  const encoding = ENCODINGS[info.encoding];
+  const usable = info.isInstruction && !info.isReservedNop && encoding !== undefined && encoding !== "evex";
+  const drafts = usable ? asWritten(draftOf(info, code, encoding)) : [];
+  info.free();
+  return drafts.map(finished);
+}
+
 let index: Map<string, Form[]> | undefined;
 
 function build(): Map<string, Form[]> {
   const forms = new Map<string, Form[]>();
   for (const value of Object.values(Code)) {
     if (typeof value !== "number") continue;
-    const form = formOf(value);
-    if (form === undefined) continue;
-    const list = forms.get(form.mnemonic);
-    if (list) list.push(form);
-    else forms.set(form.mnemonic, [form]);
+    for (const form of formsOf(value)) {
+      const list = forms.get(form.mnemonic);
+      if (list) list.push(form);
+      else forms.set(form.mnemonic, [form]);
+    }
   }
   return forms;
 }

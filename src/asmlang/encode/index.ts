@@ -4,11 +4,11 @@
  */
 import { emit } from "./emit.ts";
 import { ambiguous, noSuchCombination, unknownMnemonic } from "./errors.ts";
-import { type Candidates, candidates, type Query } from "./match.ts";
+import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, parsePrefixes } from "./prefixes.ts";
-import { defaultSized, rewrite } from "./tools.ts";
+import { bySizePrefix, prefixError, prefixWarnings, rewrite, withoutSize } from "./tools.ts";
 import type { AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
 import { valuesFit } from "./values.ts";
 
@@ -17,22 +17,22 @@ export type * from "./types.ts";
 
 const failed = (message: string, operand: number): EncodeResult => ({ ok: false, message, operand });
 
-type Attempt =
-  | { readonly pattern: Pattern; readonly encoding: Encoding }
-  | { readonly message: string; readonly operand: number };
+type Attempt = { readonly pattern: Pattern; readonly encoding: Encoding } | { readonly message: string; readonly operand: number };
 
 function attempt(pattern: Pattern, request: EncodeRequest, prefixes: Prefixes): Attempt {
   const { dialect, bits, operands } = request;
+  const bad = prefixError(pattern.form, request, prefixes);
+  if (bad !== undefined) return { message: bad, operand: -1 };
   const result = emit(pattern, { dialect, bits, operands, prefixes });
   return "bytes" in result ? { pattern, encoding: result } : result;
 }
 
-/** The first pattern whose values fit and that can be encoded; else, if a value only is too wide, the last one, cut off. */
-function choose(found: Candidates, request: EncodeRequest, prefixes: Prefixes): Attempt | undefined {
+/** The first pattern whose values fit and that can be encoded; else the first that only loses bits of a value. */
+function choose(patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): Attempt | undefined {
   let failure: Attempt | undefined;
   let cut: Pattern | undefined;
-  for (const pattern of found.patterns) {
-    const fit = valuesFit(pattern, request.operands);
+  for (const pattern of patterns) {
+    const fit = valuesFit(pattern, request.operands, request.dialect);
     if (fit === "cut") cut ??= pattern;
     if (fit !== "yes") continue;
     const result = attempt(pattern, request, prefixes);
@@ -40,46 +40,43 @@ function choose(found: Candidates, request: EncodeRequest, prefixes: Prefixes): 
     failure ??= result;
   }
   if (cut === undefined || failure !== undefined) return failure;
-  const result = attempt(cut, request, prefixes);
-  if (!("encoding" in result)) return result;
-  return {
-    ...result,
-    encoding: { ...result.encoding, warnings: [...result.encoding.warnings, "value does not fit and is truncated"] },
-  };
+  return warned(attempt(cut, request, prefixes), ["value does not fit and is truncated"]);
 }
 
+function warned(result: Attempt, warnings: readonly string[]): Attempt {
+  if (!("encoding" in result) || warnings.length === 0) return result;
+  return { ...result, encoding: { ...result.encoding, warnings: [...result.encoding.warnings, ...warnings] } };
+}
+
+const branchBytes = ({ form }: Pattern): number => (form.slots[0]?.place === "rel" ? form.slots[0].bytes : 0);
+
 /** The near form of the same branch, for layout to widen to. */
-function longForm(short: Pattern, found: Candidates, request: EncodeRequest, prefixes: Prefixes): Encoding | undefined {
-  const slot = short.form.slots[0];
-  if (slot?.place !== "rel" || slot.bytes !== 1) return undefined;
-  const wide = found.patterns.find(({ form }) => form.slots[0]?.place === "rel" && form.slots[0].bytes > 1);
+function longForm(short: Pattern, patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): Encoding | undefined {
+  if (branchBytes(short) !== 1) return undefined;
+  const wide = patterns.find((pattern) => branchBytes(pattern) > 1);
   if (wide === undefined) return undefined;
   const result = attempt(wide, request, prefixes);
   return "encoding" in result ? result.encoding : undefined;
 }
 
-function success(
-  chosen: Extract<Attempt, { encoding: Encoding }>,
-  found: Candidates,
-  request: EncodeRequest,
-  prefixes: Prefixes,
-): EncodeResult {
-  const long = longForm(chosen.pattern, found, request, prefixes);
-  return long === undefined ? { ok: true, best: chosen.encoding } : { ok: true, best: chosen.encoding, long };
-}
-
 function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): EncodeResult | undefined {
   const found = candidates(query, request);
   if (found.patterns.length === 0) return undefined;
-  if (found.ambiguous && !defaultSized(request, query))
-    return failed(ambiguous(request), memoryIndex(request.operands));
-  const chosen = choose(found, request, prefixes);
-  if (chosen === undefined) return undefined;
-  return "encoding" in chosen ? success(chosen, found, request, prefixes) : failed(chosen.message, chosen.operand);
+  const unsized = found.ambiguous ? withoutSize(request, query, found.patterns) : undefined;
+  if (found.ambiguous && unsized === undefined) return failed(ambiguous(request), memoryIndex(request.operands));
+  const patterns = bySizePrefix(unsized?.patterns ?? found.patterns, prefixes);
+  const chosen = choose(patterns, request, prefixes);
+  if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
+  if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);
+  const notes = prefixWarnings(chosen.pattern.form, request, prefixes);
+  const result = warned(chosen, unsized?.warning === undefined ? notes : [...notes, unsized.warning]);
+  const best = (result as typeof chosen).encoding;
+  const long = longForm(chosen.pattern, patterns, request, prefixes);
+  return long === undefined ? { ok: true, best } : { ok: true, best, long };
 }
 
-const memoryIndex = (operands: readonly AsmOperand[]): number =>
-  operands.findIndex((operand) => operand.kind === "mem");
+const memoryIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "mem");
+const valueIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "imm");
 
 export function encode(original: EncodeRequest): EncodeResult {
   const request = rewrite(original);

@@ -63,8 +63,7 @@ function registerFits(slot: Slot, register: number): boolean {
 
 /** A size keyword against what the form reads or writes there. */
 function memorySizeFits(form: Form, size: number, far: boolean, sourceBytes: number): boolean {
-  if (form.memoryClass === "far")
-    return size === 0 || size === form.memoryBytes || (far && size === form.memoryBytes - 2);
+  if (form.memoryClass === "far") return size === 0 || size === (far ? form.memoryBytes - 2 : form.memoryBytes);
   if (size === 0) return sourceBytes === 0 || sourceBytes === form.memoryBytes;
   return form.memoryClass === "structure" || form.memoryBytes === 0 || size === form.memoryBytes;
 }
@@ -78,19 +77,20 @@ function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query): boole
 }
 
 /** `byte 5`, `strict dword 5`: the width in the instruction, or that of the operation it is extended to. */
-function immediateSizeFits(slot: Slot, operand: Immediate): boolean {
+function immediateSizeFits(form: Form, slot: Slot, operand: Immediate): boolean {
   const size = operand.size;
   if (size === undefined) return true;
   const width = slot.bytes * 8;
   if (operand.strict) return size === width;
-  return size === width || size === slot.extend || (size === 32 && slot.extend === 64);
+  if (slot.extend === 64 && size === 32) return form.mnemonic === "push" || form.mnemonic === "mov";
+  return size === width || size === slot.extend;
 }
 
-function immediateFits(slot: Slot, operand: Immediate, query: Query): boolean {
-  if (slot.constant !== undefined) return operand.value.known === undefined || operand.value.known === slot.constant;
+function immediateFits(form: Form, slot: Slot, operand: Immediate, query: Query): boolean {
+  if (slot.constant !== undefined) return operand.size === undefined && operand.value.known === slot.constant;
   if (slot.place === "rel") return operand.size === undefined;
   if (slot.place !== "imm") return false;
-  return (!query.absolute || slot.bytes === 8) && immediateSizeFits(slot, operand);
+  return (!query.absolute || slot.bytes === 8) && immediateSizeFits(form, slot, operand);
 }
 
 function targetFits(slot: Slot, distance: "short" | "near" | "far" | undefined): boolean {
@@ -105,7 +105,7 @@ function operandFits(form: Form, slot: Slot, operand: AsmOperand, query: Query):
     case "mem":
       return memoryFits(form, slot, operand, query);
     case "imm":
-      return immediateFits(slot, operand, query);
+      return immediateFits(form, slot, operand, query);
     case "target":
       return targetFits(slot, operand.distance);
     case "far":
@@ -132,13 +132,15 @@ function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
     const index = pattern.from[i]!;
     if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query)) return false;
   }
-  if (query.suffix !== "" && !fitsSuffix(form, query.suffix)) return false;
+  const memory = shape.operands.some((operand) => operand.kind === "mem");
+  if (query.suffix !== "" && !fitsSuffix(form, query.suffix, memory)) return false;
   return shape.dialect !== "nasm" || immediateSaysSize(pattern, shape.operands);
 }
 
 const isBranch = (form: Form): boolean => form.mnemonic === "call" || form.mnemonic === "jmp";
 
 function formAllowed(form: Form, query: Query, shape: Shape): boolean {
+  if (form.dialect !== undefined && form.dialect !== shape.dialect) return false;
   if (isBranch(form)) {
     const far = form.memoryClass === "far" || form.slots[0]?.place === "far";
     const wanted =
@@ -155,6 +157,7 @@ const opcodeOf = (form: Form): number => form.opcode.reduce((sum, byte) => sum *
 /** The mode's own operand size first, and shortest; then the sign-extended byte, the manual's operand order, the lower opcode. */
 function compare(a: Pattern, b: Pattern, bits: Bits): number {
   return (
+    Number(a.form.obsolete) - Number(b.form.obsolete) ||
     a.form.sizePrefix(bits) - b.form.sizePrefix(bits) ||
     a.form.weight(bits) - b.form.weight(bits) ||
     extendsByte(a) - extendsByte(b) ||

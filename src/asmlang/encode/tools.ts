@@ -1,17 +1,55 @@
 /** What the two tools decide on their own: sizes taken for granted, and statements they read as another one. */
 import { Register } from "../../emu/cpu/iced.ts";
+import { defaultSuffix, fitsSuffix } from "./att.ts";
+import type { Form } from "./forms.ts";
 import type { Query } from "./match.ts";
+import type { Pattern } from "./patterns.ts";
+import type { Prefixes } from "./prefixes.ts";
 import { regInfo } from "./registers.ts";
 import type { EncodeRequest } from "./types.ts";
 
 /** Instructions whose unsized memory operand has the mode's natural size. */
 const NATURAL: Readonly<Record<EncodeRequest["dialect"], ReadonlySet<string>>> = {
   nasm: new Set(["call", "jmp"]),
-  gas: new Set(["call", "jmp", "push", "pop", "lcall", "ljmp"]),
+  gas: new Set(["call", "jmp", "push", "pop", "movzx", "movsx"]),
 };
 
-export function defaultSized(request: EncodeRequest, query: Query): boolean {
-  return query.names.some((name) => NATURAL[request.dialect].has(name));
+/**
+ * Forms to choose from when no operand has a width: the mode's own for some instructions; for AT&T syntax otherwise those of a
+ * default suffix, with a warning; undefined: an error.
+ */
+export function withoutSize(request: EncodeRequest, query: Query, patterns: readonly Pattern[]): Unsized | undefined {
+  if (query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
+  if (request.dialect === "nasm" || request.intelMnemonics) return undefined;
+  const meant = patterns.filter(({ form }) => fitsSuffix(form, defaultSuffix(form, request.bits), true));
+  const warning = `no instruction mnemonic suffix given and no register operands; using default for "${request.mnemonic}"`;
+  return meant.length === 0 ? undefined : { patterns: meant, warning };
+}
+
+export interface Unsized {
+  readonly patterns: readonly Pattern[];
+  readonly warning: string | undefined;
+}
+
+/** An explicit operand-size prefix picks the form of that size where the operands leave it open (branches, stack, returns). */
+export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes): readonly Pattern[] {
+  const asked = prefixes.operandSize;
+  if (asked === undefined) return patterns;
+  const meant = patterns.filter(({ form }) => form.operandSize === asked);
+  return meant.length === 0 ? patterns : meant;
+}
+
+/** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
+export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
+  if (request.dialect === "nasm") return undefined;
+  if (prefixes.lock && !(form.lockable && request.operands[0]?.kind === "mem")) return `expecting lockable instruction after "lock"`;
+  if (prefixes.rep !== 0 && !form.repeatable && !form.hinted) return `invalid instruction "${request.mnemonic}" after "rep"`;
+  return undefined;
+}
+
+export function prefixWarnings(form: Form, request: EncodeRequest, prefixes: Prefixes): readonly string[] {
+  const lockable = form.lockable && request.operands.some((operand) => operand.kind === "mem");
+  return prefixes.lock && !lockable ? ["instruction is not lockable"] : [];
 }
 
 /** NASM shortens `mov rax, 5` to the 32-bit move, which clears the upper half, and gives a symbol the full 64 bits. */
@@ -19,8 +57,9 @@ function shortenedMove(request: EncodeRequest): EncodeRequest {
   const [to, from] = request.operands;
   if (to?.kind !== "reg" || from?.kind !== "imm" || regInfo(to.reg)?.class !== "r64") return request;
   const value = from.value.known;
-  if (value === undefined || from.strict || from.size !== undefined || value < 0n || value > 0xffffffffn)
-    return request;
+  if (from.strict || from.size !== undefined) return request;
+  if (value === undefined) return { ...request, operands: [to, { ...from, size: 64, strict: true }] };
+  if (value < 0n || value > 0xffffffffn) return request;
   return { ...request, operands: [{ kind: "reg", reg: to.reg - Register.RAX + Register.EAX }, from] };
 }
 

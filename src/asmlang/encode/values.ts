@@ -1,44 +1,50 @@
 /** Immediates against the fields they would go into. */
+import type { Dialect } from "../types.ts";
+import { widthOf } from "./att.ts";
+import type { Form } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
 import type { Pattern } from "./patterns.ts";
 import type { AsmOperand } from "./types.ts";
 
 type Immediate = Extract<AsmOperand, { kind: "imm" }>;
+/** "cut": fits in shape, but its value loses bits, and the tool goes on with a warning. */
 export type Fit = "yes" | "no" | "cut";
 
 const ORDER: readonly Fit[] = ["yes", "cut", "no"];
 const fitsSigned = (value: bigint, bits: number): boolean => BigInt.asIntN(bits, value) === value;
-const fitsEither = (value: bigint, bits: number): boolean =>
-  fitsSigned(value, bits) || BigInt.asUintN(bits, value) === value;
+const fitsEither = (value: bigint, bits: number): boolean => fitsSigned(value, bits) || BigInt.asUintN(bits, value) === value;
 
-function extended(value: bigint, width: number, extend: number): Fit {
-  if (!fitsEither(value, extend)) return width === 8 ? "no" : "cut";
-  if (fitsSigned(BigInt.asIntN(extend, value), width)) return "yes";
-  return width === 8 ? "no" : "cut";
-}
-
-function immediateFit(slot: Slot, operand: Immediate): Fit {
-  const value = operand.value.known;
+/** Sign-extended fields. NASM takes a 64-bit operation's value as the 32 bits that get encoded; GNU as rejects a wider one. */
+function extended(value: bigint, slot: Slot, operand: Immediate, dialect: Dialect): Fit {
   const width = slot.bytes * 8;
-  if (slot.place !== "imm") return "yes";
-  if (value === undefined) return width === 8 && slot.extend !== 0 && operand.size !== 8 ? "no" : "yes";
-  if (slot.extend !== 0)
-    return operand.size === 8 && !fitsSigned(value, 8) && width === 8 ? "cut" : extended(value, width, slot.extend);
-  return fitsEither(value, width) ? "yes" : "cut";
+  if (operand.size === 8 && width === 8) return fitsSigned(value, 8) ? "yes" : "cut";
+  const lenient = slot.extend === 64 && dialect === "nasm";
+  const fits = fitsSigned(BigInt.asIntN(lenient ? 32 : slot.extend, value), width);
+  if (!fits) return "no";
+  return (lenient ? fitsSigned(BigInt.asIntN(64, value), 32) : fitsEither(value, slot.extend)) ? "yes" : "cut";
 }
 
-/** "cut": fits in shape, but its value loses bits. */
-export function valuesFit(pattern: Pattern, operands: readonly AsmOperand[]): Fit {
+/** GNU as cuts only what is as wide as the operation; NASM cuts everything. */
+function plain(value: bigint, form: Form, slot: Slot, dialect: Dialect): Fit {
+  const width = slot.bytes * 8;
+  if (fitsEither(value, width)) return "yes";
+  return dialect === "nasm" || widthOf(form) === width ? "cut" : "no";
+}
+
+function immediateFit(form: Form, slot: Slot, operand: Immediate, dialect: Dialect): Fit {
+  const value = operand.value.known;
+  if (slot.place !== "imm") return "yes";
+  if (value === undefined) return slot.bytes === 1 && slot.extend !== 0 && operand.size !== 8 ? "no" : "yes";
+  return slot.extend !== 0 ? extended(value, slot, operand, dialect) : plain(value, form, slot, dialect);
+}
+
+export function valuesFit(pattern: Pattern, operands: readonly AsmOperand[], dialect: Dialect): Fit {
   let worst = 0;
-  const { slots } = pattern.form;
-  for (let i = 0; i < slots.length; i++) {
-    const slot = slots[i]!;
-    const index = pattern.from[i]!;
-    if (index < 0) continue;
-    const operand = operands[index]!;
-    if (slot.constant !== undefined && operand.kind === "imm") {
-      if (operand.value.known !== slot.constant) return "no";
-    } else if (operand.kind === "imm") worst = Math.max(worst, ORDER.indexOf(immediateFit(slot, operand)));
+  const { form, from } = pattern;
+  for (let i = 0; i < from.length; i++) {
+    const operand = operands[from[i]!];
+    if (operand?.kind !== "imm") continue;
+    worst = Math.max(worst, ORDER.indexOf(immediateFit(form, form.slots[i]!, operand, dialect)));
   }
   return ORDER[worst]!;
 }

@@ -1,0 +1,38 @@
+/**
+ * Where the tools' forms are not iced's: iced has one form for each way to decode the bytes, an assembler one for each way to
+ * write them. Operands that are 16 bits wide whatever the operand size are written without a prefix.
+ */
+import type { Draft } from "./forms.ts";
+import type { Slot } from "./kinds.ts";
+
+/** Their one operand is a word: only the 16-bit form is written, and without the prefix that iced's has. */
+const WORD_ONLY = new Set(["lldt", "ltr", "verr", "verw", "lmsw", "arpl"]);
+/** Zero-extend a word into any register: the 64-bit form needs no REX.W. */
+const WORD_STORES = new Set(["sldt", "str"]);
+/** Read a word from a register of any width. */
+const WORD_SOURCES = new Set(["lar", "lsl"]);
+const CLASSES = ["r16", "r32", "r64"] as const;
+
+const isSegmentMove = (draft: Draft, slot: 0 | 1): boolean => draft.mnemonic === "mov" && draft.slots[slot]?.reg === "seg";
+
+function withSource(draft: Draft, reg: (typeof CLASSES)[number]): Draft {
+  const source: Slot = { ...draft.slots[1]!, reg, mem: false };
+  const everywhere = reg === "r16";
+  return { ...draft, slots: [draft.slots[0]!, source], dialect: everywhere ? undefined : "nasm" };
+}
+
+export function asWritten(draft: Draft): Draft[] {
+  const { mnemonic, operandSize } = draft;
+  if (WORD_ONLY.has(mnemonic)) return operandSize === 16 ? [{ ...draft, operandSize: 0 }] : [];
+  if (isSegmentMove(draft, 0)) return [{ ...draft, operandSize: 0 }];
+  if (isSegmentMove(draft, 1) || WORD_STORES.has(mnemonic)) return [{ ...draft, default64: true }];
+  if (WORD_SOURCES.has(mnemonic)) {
+    const own = draft.slots[1]!.reg;
+    return [draft, ...CLASSES.filter((reg) => reg !== own).map((reg) => withSource(draft, reg))];
+  }
+  if (mnemonic === "pop" && draft.slots[0]?.only !== 0 && draft.opcode[0] === 0x0f) return [{ ...draft, operandSize: 0 }];
+  if ((mnemonic === "movzx" || mnemonic === "movsx") && operandSize === 16 && draft.memoryBytes === 2) {
+    return [{ ...draft, dialect: "gas" }];
+  }
+  return [draft];
+}
