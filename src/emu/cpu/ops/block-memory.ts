@@ -1,0 +1,54 @@
+/** Memory operands longer than eight bytes, piece by piece: images of the x87 and SSE state, 80-bit numbers, packed decimals. */
+import type { Cpu } from "../cpu.ts";
+import type { Insn } from "../operation.ts";
+import { big, bigHigh, bigLow } from "./implied.ts";
+
+/** Offset of `by` bytes into memory operand `i`, wrapped at the address size: low half, cpu.high the second. */
+function offsetInto(cpu: Cpu, insn: Insn, i: number, by: number): number {
+  const low = cpu.effectiveAddress(insn, i);
+  const sum = (low >>> 0) + by;
+  if (insn.addrSize === 16) return sum & 0xffff;
+  if (insn.addrSize === 64 && sum > 0xffff_ffff) cpu.high = (cpu.high + 1) | 0;
+  return sum | 0;
+}
+
+const segOf = (insn: Insn, i: number) => {
+  const op = insn.ops[i];
+  if (op?.kind !== "mem") throw new Error("operand is not in memory");
+  return op.seg;
+};
+
+/** All checks of an access to the whole of the operand's `size` bytes. */
+export function checkBlock(cpu: Cpu, insn: Insn, i: number, size: number, write: boolean): void {
+  const low = cpu.effectiveAddress(insn, i);
+  cpu.checkSeg(segOf(insn, i), low, cpu.high, size, write);
+}
+
+/** Piece at `by`: low half, cpu.high the second. */
+export function loadAt(cpu: Cpu, insn: Insn, by: number, size: 1 | 2 | 4 | 8, i = 0): number {
+  const low = offsetInto(cpu, insn, i, by);
+  return cpu.loadSeg(segOf(insn, i), low, cpu.high, size);
+}
+
+export function storeAt(cpu: Cpu, insn: Insn, by: number, size: 1 | 2 | 4 | 8, low: number, high = 0, i = 0): void {
+  const at = offsetInto(cpu, insn, i, by);
+  cpu.storeSeg(segOf(insn, i), at, cpu.high, size, low, high);
+}
+
+export function loadBig(cpu: Cpu, insn: Insn, by: number, i = 0): bigint {
+  const low = loadAt(cpu, insn, by, 8, i);
+  return big(low, cpu.high);
+}
+export function storeBig(cpu: Cpu, insn: Insn, by: number, value: bigint, i = 0): void {
+  storeAt(cpu, insn, by, 8, bigLow(value), bigHigh(value), i);
+}
+
+/** A number of 2, 4, 8 or 10 bytes. */
+export function storeNumber(cpu: Cpu, insn: Insn, bytes: number, value: bigint): void {
+  if (bytes !== 10) {
+    storeAt(cpu, insn, 0, bytes as 8, bigLow(value), bigHigh(value));
+    return;
+  }
+  storeBig(cpu, insn, 0, value);
+  storeAt(cpu, insn, 8, 2, Number(BigInt.asUintN(16, value >> 64n)));
+}

@@ -1,0 +1,33 @@
+/** The computing groups that are helpers: strings, decimal, multiplication, x87, MMX and SSE, and the rest. */
+import type { OperationTable } from "../operation.ts";
+import { bcdOperations } from "./bcd.ts";
+import { miscOperations } from "./misc.ts";
+import { mulDivOperations } from "./muldiv.ts";
+import { sseArithmeticOperations } from "./sse-arith.ts";
+import { sseConversionOperations } from "./sse-convert.ts";
+import { sseIntegerOperations } from "./sse-integer.ts";
+import { sseMoveOperations } from "./sse-move.ts";
+import { sseShuffleOperations } from "./sse-shuffle.ts";
+import { sseStateOperations } from "./sse-state.ts";
+import { stringOperations } from "./strings.ts";
+import { x87ArithmeticOperations } from "./x87-arith.ts";
+import { x87ControlOperations } from "./x87-control.ts";
+import { x87LoadOperations } from "./x87-load.ts";
+import { x87MathOperations } from "./x87-math.ts";
+
+export const COMPUTING_TABLES: readonly OperationTable[] = [
+  bcdOperations,
+  miscOperations,
+  mulDivOperations,
+  stringOperations,
+  sseArithmeticOperations,
+  sseConversionOperations,
+  sseIntegerOperations,
+  sseMoveOperations,
+  sseShuffleOperations,
+  sseStateOperations,
+  x87ArithmeticOperations,
+  x87ControlOperations,
+  x87LoadOperations,
+  x87MathOperations,
+];

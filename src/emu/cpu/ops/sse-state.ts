@@ -1,0 +1,124 @@
+/** MXCSR and the FXSAVE area. */
+import type { Cpu } from "../cpu.ts";
+import { gp, nm, ud } from "../fault.ts";
+import { CR0, CR4, OFF } from "../layout.ts";
+import { computed, type Insn, type OperationTable } from "../operation.ts";
+import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
+import { checkSse, xmmIndex } from "./sse-lanes.ts";
+import { setControl } from "./x87-control.ts";
+import { readPhysical, status, tagOf, top, writePhysical } from "./x87-state.ts";
+
+export const MXCSR_INITIAL = 0x1f80;
+/** Writable bits, DAZ included; also what FXSAVE reports as MXCSR_MASK. */
+export const MXCSR_MASK = 0xffff;
+
+function checkFxsave(cpu: Cpu, insn: Insn): void {
+  const cr0 = cpu.get32(OFF.CR0);
+  if (cr0 & CR0.EM) throw ud("FXSAVE or FXRSTOR with CR0.EM set");
+  if (cr0 & CR0.TS) throw nm("FXSAVE or FXRSTOR with CR0.TS set");
+  const op = insn.ops[0]!;
+  if (op.kind !== "mem") throw new Error("FXSAVE takes memory");
+  const base = insn.bits === 64 && op.seg < 4 ? 0 : cpu.segBase(op.seg);
+  if ((cpu.effectiveAddress(insn, 0) + (base | 0)) & 15) throw gp(0, "the FXSAVE area is not on a 16-byte boundary");
+}
+
+/** SSE registers in the area: sixteen in 64-bit mode, eight elsewhere; none while CR4.OSFXSR is clear. */
+const registerCount = (cpu: Cpu, insn: Insn): number =>
+  cpu.get32(OFF.CR4) & CR4.OSFXSR ? (insn.bits === 64 ? 16 : 8) : 0;
+
+/** One bit a register: not empty. */
+function abridgedTags(cpu: Cpu): number {
+  const tags = cpu.get32(OFF.FTW);
+  let bits = 0;
+  for (let i = 0; i < 8; i++) if (((tags >> (i * 2)) & 3) !== 3) bits |= 1 << i;
+  return bits;
+}
+
+/** `wide`: FXSAVE64's 64-bit pointers in place of offset and selector. */
+const save = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
+  checkFxsave(cpu, insn);
+  checkBlock(cpu, insn, 0, 512, true);
+  storeAt(cpu, insn, 0, 2, cpu.get32(OFF.FCW));
+  storeAt(cpu, insn, 2, 2, status(cpu));
+  storeAt(cpu, insn, 4, 2, abridgedTags(cpu));
+  storeAt(cpu, insn, 6, 2, cpu.get32(OFF.FOP));
+  if (wide) {
+    storeBig(cpu, insn, 8, cpu.get64(OFF.FIP));
+    storeBig(cpu, insn, 16, cpu.get64(OFF.FDP));
+  } else {
+    storeAt(cpu, insn, 8, 8, cpu.get32(OFF.FIP), cpu.get32(OFF.FCS) & 0xffff);
+    storeAt(cpu, insn, 16, 8, cpu.get32(OFF.FDP), cpu.get32(OFF.FDS) & 0xffff);
+  }
+  const registers = registerCount(cpu, insn);
+  storeAt(cpu, insn, 24, 8, cpu.get32(OFF.MXCSR), MXCSR_MASK);
+  for (let i = 0; i < 8; i++) {
+    const { mant, signExponent } = readPhysical(cpu, (top(cpu) + i) & 7);
+    storeBig(cpu, insn, 32 + i * 16, mant);
+    storeAt(cpu, insn, 40 + i * 16, 8, signExponent);
+  }
+  for (let i = 0; i < registers; i++) {
+    const at = xmmIndex(cpu, i);
+    storeAt(cpu, insn, 160 + i * 16, 8, cpu.i32[at]!, cpu.i32[at + 1]!);
+    storeAt(cpu, insn, 168 + i * 16, 8, cpu.i32[at + 2]!, cpu.i32[at + 3]!);
+  }
+};
+
+const restore = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
+  checkFxsave(cpu, insn);
+  checkBlock(cpu, insn, 0, 512, false);
+  const registers = registerCount(cpu, insn);
+  const mxcsr = loadAt(cpu, insn, 24, 4);
+  if (registers > 0) setMxcsr(cpu, mxcsr);
+  cpu.set32(OFF.FSW, loadAt(cpu, insn, 2, 2));
+  setControl(cpu, loadAt(cpu, insn, 0, 2));
+  cpu.set32(OFF.FOP, loadAt(cpu, insn, 6, 2) & 0x7ff);
+  loadPointers(cpu, insn, wide);
+  for (let i = 0; i < 8; i++) {
+    const mant = loadBig(cpu, insn, 32 + i * 16);
+    writePhysical(cpu, (top(cpu) + i) & 7, { mant, signExponent: loadAt(cpu, insn, 40 + i * 16, 2) });
+  }
+  restoreTags(cpu, loadAt(cpu, insn, 4, 1));
+  for (let i = 0; i < registers; i++) {
+    const at = xmmIndex(cpu, i);
+    for (let word = 0; word < 4; word++) cpu.i32[at + word] = loadAt(cpu, insn, 160 + i * 16 + word * 4, 4) | 0;
+  }
+};
+
+function loadPointers(cpu: Cpu, insn: Insn, wide: boolean): void {
+  if (wide) {
+    cpu.set64(OFF.FIP, loadBig(cpu, insn, 8));
+    cpu.set64(OFF.FDP, loadBig(cpu, insn, 16));
+    return;
+  }
+  cpu.set64(OFF.FIP, BigInt(loadAt(cpu, insn, 8, 4)));
+  cpu.set32(OFF.FCS, loadAt(cpu, insn, 12, 2));
+  cpu.set64(OFF.FDP, BigInt(loadAt(cpu, insn, 16, 4)));
+  cpu.set32(OFF.FDS, loadAt(cpu, insn, 20, 2));
+}
+
+/** The full tags come from what the registers hold. */
+function restoreTags(cpu: Cpu, abridged: number): void {
+  let tags = 0;
+  for (let i = 0; i < 8; i++) tags |= ((abridged >> i) & 1 ? tagOf(readPhysical(cpu, i)) : 3) << (i * 2);
+  cpu.set32(OFF.FTW, tags);
+}
+
+function setMxcsr(cpu: Cpu, value: number): void {
+  if (value & ~MXCSR_MASK) throw gp(0, "reserved bits of MXCSR set");
+  cpu.set32(OFF.MXCSR, value);
+}
+
+export const sseStateOperations: OperationTable = {
+  Ldmxcsr: computed((cpu, insn) => {
+    checkSse(cpu);
+    setMxcsr(cpu, cpu.readOp(insn, 0));
+  }),
+  Stmxcsr: computed((cpu, insn) => {
+    checkSse(cpu);
+    cpu.writeOp(insn, 0, cpu.get32(OFF.MXCSR), 0);
+  }),
+  Fxsave: computed(save(false)),
+  Fxsave64: computed(save(true)),
+  Fxrstor: computed(restore(false)),
+  Fxrstor64: computed(restore(true)),
+};
