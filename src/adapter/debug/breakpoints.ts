@@ -1,0 +1,126 @@
+/** Breakpoints of every kind as one set of addresses, with conditions, hit counts and log messages decided when one is hit. */
+import type { Addr } from "../../emu/cpu/state.ts";
+import { evaluate, formatValue, type Scope } from "./expression.ts";
+import { ExpressionError } from "./reference.ts";
+
+export interface BreakpointRequest {
+  readonly condition?: string | undefined;
+  readonly hitCondition?: string | undefined;
+  readonly logMessage?: string | undefined;
+}
+
+export interface Breakpoint extends BreakpointRequest {
+  readonly id: number;
+  readonly kind: "source" | "function" | "instruction";
+  readonly addresses: readonly Addr[];
+  hits: number;
+}
+
+export interface Hit {
+  /** Ids of the breakpoints that want to stop here; empty = go on. */
+  readonly stops: readonly number[];
+  readonly kind: Breakpoint["kind"] | undefined;
+  /** Messages of log points. */
+  readonly logs: readonly string[];
+}
+
+/** ">= 3", "== 2", "% 10" or a plain count. */
+const HIT_CONDITION = /^\s*(>=|<=|==|=|>|<|%)?\s*(\d+)\s*$/;
+
+export class Breakpoints {
+  #nextId = 1;
+  readonly #groups = new Map<string, readonly Breakpoint[]>();
+
+  /** Replaces the breakpoints of one group: a source's URI, "function" or "instruction". */
+  replace(group: string, breakpoints: readonly Breakpoint[]): void {
+    this.#groups.set(group, breakpoints);
+  }
+
+  make(kind: Breakpoint["kind"], addresses: readonly Addr[], request: BreakpointRequest): Breakpoint {
+    return { ...request, id: this.#nextId++, kind, addresses, hits: 0 };
+  }
+
+  get all(): readonly Breakpoint[] {
+    return [...this.#groups.values()].flat();
+  }
+
+  addresses(): Set<Addr> {
+    return new Set(this.all.flatMap((breakpoint) => breakpoint.addresses));
+  }
+
+  /** Called with execution at `address`; counts hits and evaluates conditions in `scope`. */
+  hit(address: Addr, scope: Scope): Hit {
+    const stops: number[] = [];
+    const logs: string[] = [];
+    let kind: Breakpoint["kind"] | undefined;
+    for (const breakpoint of this.all) {
+      if (!breakpoint.addresses.includes(address) || !this.#wants(breakpoint, scope, logs)) continue;
+      if (breakpoint.logMessage !== undefined) logs.push(interpolate(breakpoint.logMessage, scope));
+      else {
+        stops.push(breakpoint.id);
+        kind ??= breakpoint.kind;
+      }
+    }
+    return { stops, kind, logs };
+  }
+
+  #wants(breakpoint: Breakpoint, scope: Scope, logs: string[]): boolean {
+    if (!conditionHolds(breakpoint.condition, scope, logs)) return false;
+    breakpoint.hits++;
+    return hitConditionHolds(breakpoint.hitCondition, breakpoint.hits);
+  }
+}
+
+/** What is wrong with a request, in a sentence; undefined if nothing. Only syntax: names may come later. */
+export function requestProblem({ hitCondition }: BreakpointRequest): string | undefined {
+  if (hitCondition === undefined || hitCondition.trim() === "" || HIT_CONDITION.test(hitCondition)) return undefined;
+  return `a hit condition is a count, or one of >= <= == > < % before one, not "${hitCondition}"`;
+}
+
+/** A condition that cannot be evaluated stops, and says why: silence would hide the mistake. */
+function conditionHolds(condition: string | undefined, scope: Scope, logs: string[]): boolean {
+  if (condition === undefined || condition.trim() === "") return true;
+  try {
+    return evaluate(condition, scope).value !== 0n;
+  } catch (error) {
+    if (!(error instanceof ExpressionError)) throw error;
+    logs.push(`breakpoint condition "${condition}": ${error.message} (column ${error.column + 1})`);
+    return true;
+  }
+}
+
+function hitConditionHolds(text: string | undefined, hits: number): boolean {
+  const match = HIT_CONDITION.exec(text ?? "");
+  if (match === null) return true;
+  const count = Number(match[2]);
+  switch (match[1]) {
+    case ">=":
+      return hits >= count;
+    case "<=":
+      return hits <= count;
+    case ">":
+      return hits > count;
+    case "<":
+      return hits < count;
+    case "%":
+      return count !== 0 && hits % count === 0;
+    case "=":
+    case "==":
+      return hits === count;
+    default:
+      return hits >= count;
+  }
+}
+
+/** `{expression}` in a log message is replaced by its value; `\{` is a brace. */
+export function interpolate(message: string, scope: Scope): string {
+  return message.replace(/\\([{}])|\{([^}]*)\}/g, (_, escaped: string | undefined, expression: string | undefined) => {
+    if (escaped !== undefined) return escaped;
+    try {
+      return formatValue(evaluate(expression ?? "", scope));
+    } catch (error) {
+      if (error instanceof ExpressionError) return `{${expression}: ${error.message}}`;
+      throw error;
+    }
+  });
+}

@@ -1,0 +1,42 @@
+/** The espfix view's contents: the ministack, the physical page behind it, the alias in use and the page walk to it. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+import { hex, hexAddr } from "./format.ts";
+import { peekValue } from "./guest-memory.ts";
+import { pageWalk } from "./page-walk.ts";
+import type { EspfixPlace, KernelAccess } from "./target.ts";
+import type { EspfixState, EspfixWord } from "./views.ts";
+
+/** The last five words of the ministack are the frame that IRET takes. */
+const FRAME = ["IP", "CS", "FLAGS", "SP", "SS"];
+
+export function espfixState(kernel: KernelAccess, cpu: Cpu): EspfixState {
+  const design = kernel.designs.espfix ?? "none";
+  const place = kernel.espfix(cpu);
+  if (place === undefined) return { design, available: false, walk: [] };
+  const physical = cpu.peekTranslate(place.writable);
+  return {
+    design,
+    available: true,
+    ministack: {
+      linear: hexAddr(place.writable),
+      physical: physical === undefined ? "not mapped" : hex(physical),
+      words: ministackWords(kernel, cpu, place),
+    },
+    alias: { linear: hexAddr(place.alias), chosenBecause: place.chosenBecause },
+    walk: pageWalk(cpu, place.alias),
+  };
+}
+
+function ministackWords({ layout }: KernelAccess, cpu: Cpu, { writable, bytes }: EspfixPlace): EspfixWord[] {
+  const width = layout.wordSize;
+  const count = bytes / width;
+  return Array.from({ length: count }, (_, i) =>
+    wordAt(cpu, writable + i * width, width, FRAME[i - (count - FRAME.length)] ?? ""),
+  );
+}
+
+function wordAt(cpu: Cpu, address: Addr, width: 4 | 8, label: string): EspfixWord {
+  const value = peekValue(cpu, address, width);
+  return { address: hexAddr(address), value: value === undefined ? "not mapped" : hex(value, width * 8), label };
+}

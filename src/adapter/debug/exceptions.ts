@@ -1,0 +1,147 @@
+/** Which events the user wants to stop at: the exception filters, and what is shown of the one that was met. */
+import type { MachineEvent } from "../../emu/machine/types.ts";
+import { evaluate, type Scope } from "./expression.ts";
+import { hex } from "./format.ts";
+import { ExpressionError } from "./reference.ts";
+import type { EventFilter } from "./run-control.ts";
+
+export interface FilterInfo {
+  readonly id: string;
+  readonly label: string;
+  readonly description: string;
+  readonly byDefault: boolean;
+  readonly matches: (event: MachineEvent) => boolean;
+}
+
+const PAGE_FAULT = 14;
+
+export const FILTERS: readonly FilterInfo[] = [
+  {
+    id: "fatal",
+    label: "Fatal signals",
+    description: "A signal that ends the program: stop before it is gone",
+    byDefault: true,
+    matches: (event) => event.type === "signal" && event.fatal === true,
+  },
+  {
+    id: "exception",
+    label: "CPU exceptions",
+    description: "Every exception except page faults (#DE #DB #BP #UD #GP #SS ...), in user and kernel mode",
+    byDefault: false,
+    matches: (event) => event.type === "fault" && event.vector !== PAGE_FAULT,
+  },
+  {
+    id: "pagefault",
+    label: "Page faults",
+    description: "Every #PF, the kernel's own demand paging included",
+    byDefault: false,
+    matches: (event) => event.type === "fault" && event.vector === PAGE_FAULT,
+  },
+  {
+    id: "signal",
+    label: "Signal delivery",
+    description: "Every signal that reaches a handler",
+    byDefault: false,
+    matches: (event) => event.type === "signal",
+  },
+  {
+    id: "entry",
+    label: "Kernel entries",
+    description: "System calls, interrupts and exceptions as they enter the kernel",
+    byDefault: false,
+    matches: (event) => event.type === "entry",
+  },
+  {
+    id: "exit",
+    label: "Kernel exits",
+    description: "Returns to user mode (SYSRET, IRET, SYSEXIT)",
+    byDefault: false,
+    matches: (event) => event.type === "exit",
+  },
+  {
+    id: "unimplemented",
+    label: "Unimplemented",
+    description: "An instruction or system call that Ringside does not have",
+    byDefault: false,
+    matches: (event) => event.type === "unimplemented",
+  },
+];
+
+/** The chosen filters as one; a condition sees the event's fields (`vector == 13 && errorCode != 0`), then everything else. */
+export function filterEvents(
+  chosen: readonly { readonly id: string; readonly condition?: string | undefined }[],
+  scope: () => Scope,
+): EventFilter {
+  const active = chosen.flatMap(({ id, condition }) =>
+    FILTERS.filter((filter) => filter.id === id).map((filter) => ({ filter, condition })),
+  );
+  return (event) =>
+    active.find(({ filter, condition }) => filter.matches(event) && holds(condition, event, scope()))?.filter.id;
+}
+
+/** A condition that cannot be evaluated stops: silence would hide the mistake. */
+function holds(condition: string | undefined, event: MachineEvent, scope: Scope): boolean {
+  if (condition === undefined || condition.trim() === "") return true;
+  try {
+    return evaluate(condition, eventScope(event, scope)).value !== 0n;
+  } catch (error) {
+    if (error instanceof ExpressionError) return true;
+    throw error;
+  }
+}
+
+const eventScope = (event: MachineEvent, scope: Scope): Scope => ({
+  ...scope,
+  name: (name) => {
+    const field = event[name];
+    if (typeof field === "number" || typeof field === "bigint")
+      return { bits: 64, read: () => BigInt.asUintN(64, BigInt(field)) };
+    return scope.name(name);
+  },
+});
+
+const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
+  0: "#DE",
+  1: "#DB",
+  2: "NMI",
+  3: "#BP",
+  4: "#OF",
+  5: "#BR",
+  6: "#UD",
+  7: "#NM",
+  8: "#DF",
+  10: "#TS",
+  11: "#NP",
+  12: "#SS",
+  13: "#GP",
+  14: "#PF",
+  16: "#MF",
+  17: "#AC",
+  18: "#MC",
+  19: "#XM",
+  21: "#CP",
+};
+
+/** A title and the details of an event, for the editor's exception box. */
+export function describeEvent(event: MachineEvent): { readonly title: string; readonly details: string } {
+  const title = titleOf(event);
+  const why = typeof event.why === "string" ? [event.why] : [];
+  const fields = Object.entries(event)
+    .filter(
+      ([name, value]) =>
+        !["type", "why", "icount", "cpu"].includes(name) && value !== undefined && typeof value !== "object",
+    )
+    .map(
+      ([name, value]) =>
+        `${name}: ${typeof value === "number" && Math.abs(value) > 9 ? hex(BigInt(Math.trunc(value))) : String(value)}`,
+    );
+  return { title, details: [...why, ...fields].join("\n") };
+}
+
+function titleOf(event: MachineEvent): string {
+  if (event.type === "fault") return EXCEPTION_NAMES[Number(event.vector)] ?? `vector ${event.vector}`;
+  if (event.type === "signal") return String(event.name ?? event.signal ?? "signal");
+  if (event.type === "entry") return `kernel entry: ${event.kind}`;
+  if (event.type === "exit") return `kernel exit: ${event.instruction}`;
+  return event.type;
+}

@@ -1,0 +1,44 @@
+/**
+ * The debugger's own view of guest memory: linear addresses through the page tables of the current CPU, without any side effect
+ * (no accessed bits, no faults, no demand paging). What is not mapped is simply absent.
+ */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { PAGE_SIZE } from "../../emu/cpu/memory.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+
+/** Bytes from `addr` on, as many of `count` as are mapped without a gap. */
+export function peekBytes(cpu: Cpu, addr: Addr, count: number): Uint8Array {
+  const bytes = new Uint8Array(count);
+  let done = 0;
+  while (done < count) {
+    const physical = cpu.peekTranslate(addr + done);
+    if (physical === undefined || physical >= cpu.core.ramSize) break;
+    const here = Math.min(count - done, PAGE_SIZE - (physical % PAGE_SIZE));
+    const from = cpu.core.ramBase + physical;
+    bytes.set(cpu.core.u8.subarray(from, from + here), done);
+    done += here;
+  }
+  return bytes.subarray(0, done);
+}
+
+/** Little-endian value of 1-8 bytes; undefined if any byte is not mapped. */
+export function peekValue(cpu: Cpu, addr: Addr, size: number): bigint | undefined {
+  const bytes = peekBytes(cpu, addr, size);
+  if (bytes.length < size) return undefined;
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
+/** Writes what is mapped, through the CPU's bookkeeping for decoded code and dirty pages; returns how many bytes went in. */
+export function pokeBytes(cpu: Cpu, addr: Addr, bytes: Uint8Array): number {
+  for (let i = 0; i < bytes.length; i++) {
+    const physical = cpu.peekTranslate(addr + i);
+    if (physical === undefined || physical >= cpu.core.ramSize) return i;
+    cpu.physWrite(physical, 1, bytes[i]!);
+  }
+  return bytes.length;
+}
+
+export function pokeValue(cpu: Cpu, addr: Addr, size: number, value: bigint): boolean {
+  const bytes = Uint8Array.from({ length: size }, (_, i) => Number((value >> BigInt(8 * i)) & 0xffn));
+  return pokeBytes(cpu, addr, bytes) === size;
+}

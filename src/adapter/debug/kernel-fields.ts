@@ -1,0 +1,58 @@
+/**
+ * Kernel state by its Linux names: `TS_COMPAT`, `TIF_SIGPENDING`, `SYSCALL_WORK_SYSCALL_TRACE`, `thread_info.flags`, `pt_regs.ip`.
+ * All of it is bytes in guest memory at the preset's offsets; nothing is copied.
+ */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+import type { FieldMap } from "../../emu/kernel/layout/types.ts";
+import { peekValue, pokeValue } from "./guest-memory.ts";
+import type { Reference } from "./reference.ts";
+import type { KernelAccess } from "./target.ts";
+
+export function kernelReference(kernel: KernelAccess, cpu: Cpu, name: string): Reference | undefined {
+  const { layout } = kernel;
+  const bit = bitOf(kernel, name);
+  if (bit !== undefined)
+    return bitReference(fieldReference(cpu, kernel.threadInfo(cpu), layout.threadInfo, bit.field)!, bit.mask);
+  const [object, field] = name.split(".");
+  if (field === undefined) return undefined;
+  if (object === "thread_info") return fieldReference(cpu, kernel.threadInfo(cpu), layout.threadInfo, field);
+  if (object === "pt_regs") return fieldReference(cpu, kernel.userRegs(cpu), layout.ptRegs, field);
+  return undefined;
+}
+
+/** The word of thread_info and the mask in it that a flag's name stands for. */
+function bitOf({ layout }: KernelAccess, name: string): { field: string; mask: bigint } | undefined {
+  if (name in layout.status) return { field: "status", mask: BigInt(layout.status[name]!) };
+  const tif = name.startsWith("TIF_") ? layout.tif[name.slice(4)] : undefined;
+  if (tif !== undefined) return { field: "flags", mask: 1n << BigInt(tif) };
+  const work = name.startsWith("SYSCALL_WORK_") ? layout.syscallWork[name.slice(13)] : undefined;
+  return work === undefined ? undefined : { field: "syscall_work", mask: 1n << BigInt(work) };
+}
+
+function fieldReference(cpu: Cpu, base: Addr, fields: FieldMap, name: string): Reference | undefined {
+  const field = fields[name];
+  if (field === undefined) return undefined;
+  const address = base + field.offset;
+  return {
+    bits: field.size * 8,
+    read: () => peekValue(cpu, address, field.size),
+    write: (value) => void pokeValue(cpu, address, field.size, value),
+    address,
+  };
+}
+
+function bitReference(word: Reference, mask: bigint): Reference {
+  return {
+    bits: 1,
+    read: () => {
+      const value = word.read();
+      return value === undefined ? undefined : value & mask ? 1n : 0n;
+    },
+    write: (value) => {
+      const old = word.read();
+      if (old !== undefined) word.write?.(value & 1n ? old | mask : old & ~mask);
+    },
+    ...(word.address === undefined ? {} : { address: word.address }),
+  };
+}

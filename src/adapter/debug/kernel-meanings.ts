@@ -1,0 +1,37 @@
+/** What each flag means, in a sentence: for hovers and the Kernel State view. Names as in Linux, without a preset's differences. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  TS_COMPAT:
+    "The task is inside a system call that it entered the 32-bit way; the i386 table and argument rules apply.",
+  TS_I386_REGS_POKED: "A 32-bit ptracer has changed registers; a restarted system call sign-extends them.",
+  TIF_NOTIFY_RESUME: "Callbacks (task work, rseq) want to run before the return to user mode.",
+  TIF_SIGPENDING: "A signal is waiting to be delivered on the way out.",
+  TIF_NEED_RESCHED: "The scheduler wants the CPU before user mode is entered.",
+  TIF_SINGLESTEP: "A debugger single-steps the task: TF is set for it on the way out.",
+  TIF_SSBD: "Speculative store bypass is disabled for this task.",
+  TIF_SPEC_IB: "Indirect branch speculation is restricted for this task.",
+  TIF_SPEC_L1D_FLUSH: "The L1D cache is flushed when this task is switched out.",
+  TIF_USER_RETURN_NOTIFY: "User-return notifiers (KVM's lazily restored MSRs) must run on the way out.",
+  TIF_UPROBE: "A uprobe was hit and waits to be handled on the way out.",
+  TIF_PATCH_PENDING: "A live patch waits for this task to leave the kernel.",
+  TIF_NEED_FPU_LOAD: "The FPU registers must be loaded before user mode is entered.",
+  TIF_NOCPUID: "CPUID faults for this task.",
+  TIF_NOTSC: "RDTSC faults for this task.",
+  TIF_NOTIFY_SIGNAL: "Task work wants attention as a signal does.",
+  TIF_MEMDIE: "The task was chosen by the out-of-memory killer.",
+  TIF_POLLING_NRFLAG: "The idle loop polls for TIF_NEED_RESCHED; no wake-up interrupt is needed.",
+  TIF_IO_BITMAP: "The task has an I/O permission bitmap of its own.",
+  TIF_SPEC_FORCE_UPDATE: "The speculation controls are written at the next switch in any case.",
+  TIF_FORCED_TF: "TF was set by the kernel for a debugger and is hidden from the program.",
+  TIF_BLOCKSTEP: "A debugger steps from branch to branch (DEBUGCTL.BTF).",
+  TIF_LAZY_MMU_UPDATES: "Page-table updates are being batched.",
+  TIF_ADDR32: "The task's address space is limited to 32 bits.",
+  SYSCALL_WORK_SECCOMP: "Seccomp decides about each system call.",
+  SYSCALL_WORK_SYSCALL_TRACEPOINT: "Tracepoints fire at entry and exit of system calls.",
+  SYSCALL_WORK_SYSCALL_TRACE: "A tracer stops at entry and exit of system calls.",
+  SYSCALL_WORK_SYSCALL_EMU: "A tracer emulates system calls: they are stopped at and not run.",
+  SYSCALL_WORK_SYSCALL_AUDIT: "System calls are audited.",
+  SYSCALL_WORK_SYSCALL_USER_DISPATCH: "System calls from outside an allowed range become SIGSYS.",
+  SYSCALL_WORK_SYSCALL_EXIT_TRAP: "A tracer single-steps over the system call: it traps on the way out.",
+};
+
+export const meaningOf = (name: string): string => MEANINGS[name] ?? "";

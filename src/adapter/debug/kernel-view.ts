@@ -1,0 +1,129 @@
+/**
+ * The Kernel State view's contents, and the history behind "last changed": every event is an occasion to compare thread_info's
+ * words with what they were, and a difference belongs to the up-call or code that ran last.
+ */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { EFLAGS } from "../../emu/cpu/layout.ts";
+import type { MachineEvent } from "../../emu/machine/types.ts";
+import { hex, hexAddr } from "./format.ts";
+import { kernelReference } from "./kernel-fields.ts";
+import { meaningOf } from "./kernel-meanings.ts";
+import { codeBits } from "./registers.ts";
+import type { KernelAccess, Target } from "./target.ts";
+import type { EntryRecord, ExitRecord, FlagBit, KernelState, LastChange, StatusField } from "./views.ts";
+
+const WORDS = ["status", "flags", "syscall_work"] as const;
+type Word = (typeof WORDS)[number];
+
+export class KernelHistory {
+  readonly #target: Target;
+  readonly #kernel: KernelAccess;
+  readonly #words = new Map<Word, bigint>();
+  readonly #changes = new Map<string, LastChange>();
+  #lastUpcall = "";
+  lastEntry: MachineEvent | undefined;
+  lastExit: MachineEvent | undefined;
+
+  constructor(target: Target, kernel: KernelAccess) {
+    this.#target = target;
+    this.#kernel = kernel;
+    target.machine.events.listen((event) => this.#see(event));
+  }
+
+  #see(event: MachineEvent): void {
+    this.compare(event.icount);
+    if (event.type === "upcall") this.#lastUpcall = String(event.name);
+    if (event.type === "entry") this.lastEntry = event;
+    if (event.type === "exit") this.lastExit = event;
+  }
+
+  /** Notes which bits differ from when they were last looked at. */
+  compare(icount: number): void {
+    const cpu = this.#target.machine.currentCpu;
+    for (const word of WORDS) {
+      const value = kernelReference(this.#kernel, cpu, `thread_info.${word}`)?.read();
+      const before = this.#words.get(word);
+      if (value === undefined || value === before) continue;
+      this.#words.set(word, value);
+      if (before !== undefined) this.#noteBits(word, value ^ before, { icount, by: this.#lastUpcall });
+    }
+  }
+
+  #noteBits(word: Word, changed: bigint, change: LastChange): void {
+    for (const [name, mask] of bitsOf(this.#kernel, word)) if (changed & mask) this.#changes.set(name, change);
+  }
+
+  lastChange(name: string): { readonly lastChanged?: LastChange } {
+    const lastChanged = this.#changes.get(name);
+    return lastChanged === undefined ? {} : { lastChanged };
+  }
+}
+
+/** Full names and masks of the bits of one word of thread_info. */
+function bitsOf({ layout }: KernelAccess, word: Word): [string, bigint][] {
+  if (word === "status") return Object.entries(layout.status).map(([name, mask]) => [name, BigInt(mask)]);
+  const [table, prefix] = word === "flags" ? [layout.tif, "TIF_"] : [layout.syscallWork, "SYSCALL_WORK_"];
+  return Object.entries(table).map(([name, bit]) => [prefix + name, 1n << BigInt(bit)]);
+}
+
+export function kernelState(target: Target, kernel: KernelAccess, history: KernelHistory, cpu: Cpu): KernelState {
+  history.compare(target.machine.icount);
+  const read = (name: string) => kernelReference(kernel, cpu, name)?.read() ?? 0n;
+  const flagBits = (table: Readonly<Record<string, number>>, prefix: string): FlagBit[] =>
+    Object.entries(table).map(([short, bit]) => {
+      const name = prefix + short;
+      return { name, bit, set: read(name) !== 0n, meaning: meaningOf(name), ...history.lastChange(name) };
+    });
+  return {
+    arch: kernel.layout.arch,
+    preset: kernel.preset,
+    task: kernel.task(cpu),
+    mode: { cpl: cpu.cpl, bits: codeBits(cpu), v86: (cpu.getFlags() & EFLAGS.VM) !== 0 },
+    status: Object.entries(kernel.layout.status).map(
+      ([name, mask]): StatusField => ({
+        name,
+        value: read(name) === 0n ? "0x0" : hex(mask),
+        meaning: meaningOf(name),
+        ...history.lastChange(name),
+      }),
+    ),
+    flags: flagBits(kernel.layout.tif, "TIF_"),
+    syscallWork: flagBits(kernel.layout.syscallWork, "SYSCALL_WORK_"),
+    ...(history.lastEntry === undefined ? {} : { lastEntry: entryRecord(target, history.lastEntry) }),
+    ...(history.lastExit === undefined ? {} : { lastExit: exitRecord(history.lastExit) }),
+    ptRegs: Object.entries(kernel.layout.ptRegs).map(([name, { size }]) => ({
+      name,
+      value: hex(read(`pt_regs.${name}`), size * 8),
+    })),
+  };
+}
+
+function entryRecord(target: Target, event: MachineEvent): EntryRecord {
+  const { kind, vector, fromCpl, fromIp, name, nr } = event as MachineEvent & Record<string, never>;
+  const from = typeof fromIp === "number" ? (target.symbols.describe(fromIp) ?? hexAddr(fromIp)) : undefined;
+  return {
+    icount: event.icount,
+    cpu: event.cpu,
+    kind: String(kind),
+    ...(typeof vector === "number" ? { vector } : {}),
+    ...(typeof fromCpl === "number" ? { fromCpl } : {}),
+    ...(from === undefined ? {} : { from }),
+    ...(name === undefined ? {} : { syscall: `${name}${nr === undefined ? "" : ` (${nr})`}` }),
+  };
+}
+
+/** Why the exit took its instruction, in a sentence made of what the timeline recorded. */
+function exitRecord(event: MachineEvent): ExitRecord {
+  const instruction = String(event.instruction).toUpperCase();
+  const firstFailing = event.firstFailing === undefined ? undefined : String(event.firstFailing);
+  const path = Array.isArray(event.path) ? event.path.map(String) : [];
+  const why =
+    typeof event.why === "string"
+      ? event.why
+      : firstFailing !== undefined
+        ? `${firstFailing} did not hold, so the fast return was not taken`
+        : instruction.startsWith("IRET")
+          ? "this kind of entry returns by IRET"
+          : "every condition of the fast return held";
+  return { icount: event.icount, instruction, why, ...(firstFailing === undefined ? {} : { firstFailing }), path };
+}

@@ -1,0 +1,18 @@
+/** A place that an expression can name: it reads as an unsigned value of `bits` bits, and may be written. */
+export interface Reference {
+  readonly bits: number;
+  /** undefined: there is nothing to read there now (unmapped memory). */
+  read(): bigint | undefined;
+  readonly write?: (value: bigint) => void;
+  /** Where it is in memory, for memory views. */
+  readonly address?: number;
+}
+
+/** A complaint about an expression or value the user wrote; `column` is zero-based in the text. */
+export class ExpressionError extends Error {
+  readonly column: number;
+  constructor(message: string, column: number) {
+    super(message);
+    this.column = column;
+  }
+}

@@ -1,0 +1,212 @@
+/** Every register by every name a user may write, as a Reference on one CPU. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { Fault } from "../../emu/cpu/fault.ts";
+import { CR0, EFLAGS, OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../../emu/cpu/layout.ts";
+import { loadSegment } from "../../emu/cpu/system/segment.ts";
+import type { Reference } from "./reference.ts";
+
+export const GPR_NAMES = [
+  "rax",
+  "rcx",
+  "rdx",
+  "rbx",
+  "rsp",
+  "rbp",
+  "rsi",
+  "rdi",
+  "r8",
+  "r9",
+  "r10",
+  "r11",
+  "r12",
+  "r13",
+  "r14",
+  "r15",
+] as const;
+export const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
+
+/** EFLAGS bits as the manual lists them. */
+export const FLAG_BITS: Readonly<Record<string, number>> = {
+  CF: 0,
+  PF: 2,
+  AF: 4,
+  ZF: 6,
+  SF: 7,
+  TF: 8,
+  IF: 9,
+  DF: 10,
+  OF: 11,
+  NT: 14,
+  RF: 16,
+  VM: 17,
+  AC: 18,
+  VIF: 19,
+  VIP: 20,
+  ID: 21,
+};
+
+const LOW_BYTES = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
+const HIGH_BYTES = ["ah", "ch", "dh", "bh"];
+
+/** The register `name` (any case), or undefined if there is none of that name. */
+export function registerReference(cpu: Cpu, name: string): Reference | undefined {
+  const lower = name.toLowerCase();
+  return (
+    general(cpu, lower) ?? pointerOrFlags(cpu, lower) ?? segment(cpu, lower) ?? control(cpu, lower) ?? flag(cpu, name)
+  );
+}
+
+function general(cpu: Cpu, name: string): Reference | undefined {
+  const high = HIGH_BYTES.indexOf(name);
+  if (high >= 0) return slice(cpu, OFF.GPR + high * 8, 8, 8);
+  const low = LOW_BYTES.indexOf(name);
+  if (low >= 0) return slice(cpu, OFF.GPR + low * 8, 8, 0);
+  const legacy = GPR_NAMES.findIndex(
+    (full, i) => i < 8 && (name === full || name === `e${full.slice(1)}` || name === full.slice(1)),
+  );
+  if (legacy >= 0)
+    return slice(cpu, OFF.GPR + legacy * 8, name[0] === "r" ? 64 : name[0] === "e" && name.length === 3 ? 32 : 16, 0);
+  const numbered = /^r(8|9|1[0-5])([dwb]?)$/.exec(name);
+  if (numbered === null) return undefined;
+  const bits = { "": 64, d: 32, w: 16, b: 8 }[numbered[2]!]!;
+  return slice(cpu, OFF.GPR + Number(numbered[1]) * 8, bits, 0);
+}
+
+/** Part of a 64-bit field. A write keeps the bits around it, except that 32 bits written zero the upper half, as the CPU does. */
+function slice(cpu: Cpu, offset: number, bits: number, shift: number): Reference {
+  const mask = (1n << BigInt(bits)) - 1n;
+  const at = BigInt(shift);
+  return {
+    bits,
+    read: () => (cpu.get64(offset) >> at) & mask,
+    write: (value) => {
+      const kept = bits === 32 ? 0n : cpu.get64(offset) & ~(mask << at);
+      cpu.set64(offset, kept | ((value & mask) << at));
+    },
+  };
+}
+
+function pointerOrFlags(cpu: Cpu, name: string): Reference | undefined {
+  const pointer = { rip: 64, eip: 32, ip: 16 }[name];
+  if (pointer !== undefined) return slice(cpu, OFF.RIP, pointer, 0);
+  const flags = { rflags: 64, eflags: 32, flags: 16 }[name];
+  if (flags === undefined) return undefined;
+  return {
+    bits: flags,
+    read: () => BigInt.asUintN(flags, BigInt(cpu.getFlags() >>> 0)),
+    write: (value) => writeFlags(cpu, Number(BigInt.asUintN(flags, value))),
+  };
+}
+
+function writeFlags(cpu: Cpu, flags: number): void {
+  cpu.setFlagsRaw(flags);
+  cpu.updateMode();
+}
+
+function flag(cpu: Cpu, name: string): Reference | undefined {
+  if (name.toUpperCase() === "IOPL") return flagField(cpu, 12, 2);
+  const bit = FLAG_BITS[name.toUpperCase()];
+  return bit === undefined ? undefined : flagField(cpu, bit, 1);
+}
+
+function flagField(cpu: Cpu, bit: number, width: number): Reference {
+  const mask = (1 << width) - 1;
+  return {
+    bits: width,
+    read: () => BigInt((cpu.getFlags() >>> bit) & mask),
+    write: (value) => writeFlags(cpu, (cpu.getFlags() & ~(mask << bit)) | ((Number(value) & mask) << bit)),
+  };
+}
+
+/** `ss`, and its hidden part: `ss.base`, `ss.limit`, `ss.attr`, `ss.b`, `cs.l`, `cs.d`, `ss.dpl`. ldtr and tr too. */
+function segment(cpu: Cpu, name: string): Reference | undefined {
+  const [register, field] = name.split(".");
+  const seg = SEG[(register ?? "").toUpperCase() as keyof typeof SEG] as SegIndex | undefined;
+  if (seg === undefined) return undefined;
+  const at = OFF.SEG + seg * SEG_STRIDE;
+  const bits = (shift: number, width: number): Reference => ({
+    bits: width,
+    read: () => BigInt((cpu.segAttr(seg) >>> shift) & ((1 << width) - 1)),
+  });
+  switch (field) {
+    case undefined:
+      return { bits: 16, read: () => BigInt(cpu.selector(seg)), write: (value) => writeSelector(cpu, seg, value) };
+    case "base":
+      return { bits: 64, read: () => cpu.get64(at + SEGF.BASE) };
+    case "limit":
+      return { bits: 32, read: () => BigInt(cpu.segLimit(seg) >>> 0) };
+    case "attr":
+      return { bits: 16, read: () => BigInt(cpu.segAttr(seg) & 0xf0ff) };
+    case "type":
+      return bits(0, 4);
+    case "dpl":
+      return bits(5, 2);
+    case "p":
+      return bits(7, 1);
+    case "l":
+      return bits(13, 1);
+    case "d":
+    case "b":
+      return bits(14, 1);
+    default:
+      return undefined;
+  }
+}
+
+/** A selector written by the user is loaded as the CPU would load it: through the descriptor, with every check. */
+function writeSelector(cpu: Cpu, seg: SegIndex, value: bigint): void {
+  try {
+    loadSegment(cpu, seg, Number(value & 0xffffn));
+  } catch (fault) {
+    if (fault instanceof Fault) throw new RangeError(`the CPU would not load this selector: ${fault.why}`);
+    throw fault;
+  }
+  cpu.updateMode();
+}
+
+const CONTROL: Readonly<Record<string, number>> = {
+  cr2: OFF.CR2,
+  cr8: OFF.CR8,
+  xcr0: OFF.XCR0,
+  dr0: OFF.DR,
+  dr1: OFF.DR + 8,
+  dr2: OFF.DR + 16,
+  dr3: OFF.DR + 24,
+  dr6: OFF.DR + 48,
+  dr7: OFF.DR + 56,
+  "gdtr.base": OFF.GDTR_BASE,
+  "idtr.base": OFF.IDTR_BASE,
+  efer: OFF.EFER,
+  star: OFF.STAR,
+  lstar: OFF.LSTAR,
+  cstar: OFF.CSTAR,
+  sfmask: OFF.SFMASK,
+  kernel_gs_base: OFF.KERNEL_GS_BASE,
+  sysenter_cs: OFF.SYSENTER_CS,
+  sysenter_esp: OFF.SYSENTER_ESP,
+  sysenter_eip: OFF.SYSENTER_EIP,
+};
+/** Written only by code that runs: a change from outside would need the whole mode change with it. */
+const READ_ONLY: Readonly<Record<string, number>> = { cr0: OFF.CR0, cr3: OFF.CR3, cr4: OFF.CR4 };
+const BASES: Readonly<Record<string, SegIndex>> = { fs_base: SEG.FS, gs_base: SEG.GS };
+
+function control(cpu: Cpu, name: string): Reference | undefined {
+  if (name === "cpl") return { bits: 2, read: () => BigInt(cpu.cpl) };
+  if (name === "gdtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.GDTR_LIMIT) & 0xffff) };
+  if (name === "idtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.IDTR_LIMIT) & 0xffff) };
+  const base = BASES[name];
+  if (base !== undefined) return slice(cpu, OFF.SEG + base * SEG_STRIDE + SEGF.BASE, 64, 0);
+  const fixed = READ_ONLY[name];
+  if (fixed !== undefined) return { bits: 64, read: () => cpu.get64(fixed) };
+  const offset = CONTROL[name];
+  return offset === undefined ? undefined : slice(cpu, offset, 64, 0);
+}
+
+/** Width of the code that runs: what a stack word, an address and a disassembly line look like. */
+export function codeBits(cpu: Cpu): 16 | 32 | 64 {
+  const attr = cpu.segAttr(SEG.CS);
+  if ((cpu.get32(OFF.CR0) & CR0.PE) === 0 || (cpu.getFlags() & EFLAGS.VM) !== 0) return 16;
+  const longMode = (cpu.get32(OFF.EFER) & (1 << 10)) !== 0;
+  if (longMode && (attr & 0x2000) !== 0) return 64;
+  return (attr & 0x4000) !== 0 ? 32 : 16;
+}

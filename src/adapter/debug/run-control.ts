@@ -1,0 +1,201 @@
+/**
+ * Running the target without ever blocking its client: slices of a few milliseconds, between which messages are handled. Pausing,
+ * breakpoints, and the ways a run ends come together here; stepping.ts builds on it.
+ */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
+import type { Breakpoints, Hit } from "./breakpoints.ts";
+import { linearPc } from "./code.ts";
+import { expressionScope } from "./scope.ts";
+import type { Target } from "./target.ts";
+
+export type Stop =
+  | { readonly reason: "step" | "pause" | "entry" | "goto" }
+  | {
+      readonly reason: "breakpoint";
+      readonly ids: readonly number[];
+      readonly kind: "source" | "function" | "instruction";
+    }
+  | { readonly reason: "exception"; readonly event: MachineEvent; readonly filter: string }
+  | { readonly reason: "exited"; readonly status: number; readonly signal: number | undefined }
+  | { readonly reason: "halted"; readonly why: string };
+
+/** Host milliseconds a slice should take: a pause is answered within a few of them. */
+const SLICE_MILLISECONDS = 20;
+const FIRST_SLICE = 100_000;
+const LARGEST_SLICE = 50_000_000;
+
+/** Hands control back to the host's event loop once. */
+const breathe = (): Promise<void> =>
+  new Promise((resolve) => {
+    const immediate = (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate;
+    if (immediate !== undefined) return immediate(resolve);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => {
+      port1.close();
+      resolve();
+    };
+    port2.postMessage(0);
+  });
+
+/** An event that the user asked to stop at, by exception filter. */
+export type EventFilter = (event: MachineEvent) => string | undefined;
+
+/** Where a run wants to get to: one of `addresses` with `reached` true, or just after an event. */
+export interface Goal {
+  readonly addresses?: readonly Addr[];
+  readonly reached?: () => boolean;
+  readonly event?: (event: MachineEvent) => boolean;
+}
+
+export class RunControl {
+  readonly target: Target;
+  readonly breakpoints: Breakpoints;
+  /** Log points' and conditions' output. */
+  onLog: (text: string) => void = () => {};
+  #pauseRequested = false;
+  #filter: EventFilter = () => undefined;
+  #caught: Stop | undefined;
+  #slice = FIRST_SLICE;
+  #goal: Goal = {};
+  #goalReached = false;
+  #ended: Stop | undefined;
+
+  constructor(target: Target, breakpoints: Breakpoints) {
+    this.target = target;
+    this.breakpoints = breakpoints;
+    target.machine.events.listen((event) => this.#see(event));
+  }
+
+  get cpu(): Cpu {
+    return this.target.machine.currentCpu;
+  }
+  /** The stop that ended the program, if it has ended. */
+  get ended(): Stop | undefined {
+    return this.#ended;
+  }
+
+  setEventFilter(filter: EventFilter): void {
+    this.#filter = filter;
+  }
+
+  pause(): void {
+    this.#pauseRequested = true;
+    this.target.machine.stop({ kind: "request" });
+  }
+
+  /** Forgets a pause that came while nothing ran. */
+  begin(): void {
+    this.#pauseRequested = false;
+  }
+
+  #see(event: MachineEvent): void {
+    if (this.#goal.event?.(event)) {
+      this.#goalReached = true;
+      this.target.machine.stop({ kind: "request" });
+    }
+    const filter = this.#filter(event);
+    if (filter === undefined || this.#caught !== undefined) return;
+    this.#caught = { reason: "exception", event, filter };
+    this.target.machine.stop({ kind: "request" });
+  }
+
+  /** Exactly one instruction, breakpoints ignored. undefined = it simply ran. */
+  stepInstruction(): Stop | undefined {
+    this.#setBreakpoints([]);
+    return this.#stopOf(this.target.run(1));
+  }
+
+  /** Runs until something stops it; "reached" when that was the goal. */
+  async run(goal: Goal = {}): Promise<Stop | "reached"> {
+    this.#goal = goal;
+    this.#goalReached = false;
+    this.#setBreakpoints(goal.addresses ?? []);
+    try {
+      for (;;) {
+        const outcome = this.#runSlice(goal);
+        if (outcome !== undefined) return outcome;
+        if (this.#pauseRequested || (await this.breathe())) return { reason: "pause" };
+      }
+    } finally {
+      this.#goal = {};
+    }
+  }
+
+  /** Runs a slice, and on past breakpoints that did not want to stop. undefined = the slice is used up. */
+  #runSlice(goal: Goal): Stop | "reached" | undefined {
+    const began = performance.now();
+    const end = this.target.machine.icount + this.#slice;
+    try {
+      for (;;) {
+        const reason = this.target.run(Math.max(1, end - this.target.machine.icount));
+        const stop = this.#stopOf(reason);
+        if (stop !== undefined && stop.reason !== "pause") return stop;
+        if (this.#goalReached) return "reached";
+        if (stop !== undefined) return stop;
+        const outcome = reason.kind === "breakpoint" ? this.#atBreakpoint(reason.address, goal) : undefined;
+        if (outcome !== undefined) return outcome;
+        if (this.target.machine.icount >= end) return undefined;
+      }
+    } finally {
+      this.#adapt(performance.now() - began);
+    }
+  }
+
+  /** Lets messages in; a long loop of single steps calls it now and then. True if a pause has been asked for. */
+  async breathe(): Promise<boolean> {
+    await breathe();
+    return this.#pauseRequested;
+  }
+
+  /** Runs until user mode is entered, or something stops it first. */
+  runToUser(): Promise<Stop | "reached"> {
+    return this.run({ event: (event) => event.type === "exit" && event.toCpl === 3 });
+  }
+
+  /** A breakpoint at the present place that wants to stop, without moving. */
+  breakpointHere(): Hit {
+    return this.breakpoints.hit(linearPc(this.cpu), expressionScope(this.target, this.cpu));
+  }
+
+  #atBreakpoint(address: Addr, goal: Goal): Stop | "reached" | undefined {
+    const hit = this.breakpoints.hit(address, expressionScope(this.target, this.cpu));
+    for (const text of hit.logs) this.onLog(text);
+    if (hit.stops.length > 0) return { reason: "breakpoint", ids: hit.stops, kind: hit.kind ?? "source" };
+    if (goal.addresses?.includes(address) && (goal.reached?.() ?? true)) return "reached";
+    return undefined;
+  }
+
+  #stopOf(reason: StopReason): Stop | undefined {
+    const caught = this.#caught;
+    this.#caught = undefined;
+    switch (reason.kind) {
+      case "exit":
+        this.#ended = { reason: "exited", status: reason.status, signal: reason.signal };
+        return this.#ended;
+      case "halt":
+        this.#ended = { reason: "halted", why: "HLT, and nothing can wake the processor" };
+        return this.#ended;
+      case "shutdown":
+        this.#ended = { reason: "halted", why: `the processor shut down: ${reason.why}` };
+        return this.#ended;
+      case "request":
+        return caught ?? { reason: "pause" };
+      default:
+        return caught;
+    }
+  }
+
+  #setBreakpoints(extra: readonly Addr[]): void {
+    const addresses = this.breakpoints.addresses();
+    for (const address of extra) addresses.add(address);
+    for (const cpu of this.target.machine.cpus) cpu.setBreakpoints(addresses);
+  }
+
+  /** Keeps a slice near SLICE_MILLISECONDS on this host. Changes nothing about the run: slices are invisible to the guest. */
+  #adapt(milliseconds: number): void {
+    const factor = Math.min(4, Math.max(0.25, SLICE_MILLISECONDS / Math.max(milliseconds, 0.5)));
+    this.#slice = Math.round(Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 10, this.#slice * factor)));
+  }
+}

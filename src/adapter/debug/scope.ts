@@ -1,0 +1,53 @@
+/** What names mean in an expression: registers first, then kernel fields, then symbols. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { SEG, type SegIndex } from "../../emu/cpu/layout.ts";
+import { type Addr, addrToBig, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
+import type { Scope } from "./expression.ts";
+import { peekValue, pokeValue } from "./guest-memory.ts";
+import { kernelReference } from "./kernel-fields.ts";
+import type { Reference } from "./reference.ts";
+import { codeBits, registerReference } from "./registers.ts";
+import type { Target } from "./target.ts";
+
+export function expressionScope(target: Target, cpu: Cpu): Scope {
+  return {
+    name: (name) =>
+      registerReference(cpu, name) ??
+      (target.kernel === undefined ? undefined : kernelReference(target.kernel, cpu, name)) ??
+      symbolReference(target, name),
+    memory: (segment, offset, bytes) => memoryReference(cpu, linearAddress(cpu, segment, offset), bytes),
+    wordBytes: (codeBits(cpu) / 8) as 2 | 4 | 8,
+  };
+}
+
+function symbolReference(target: Target, name: string): Reference | undefined {
+  const address = target.symbols.address(name);
+  return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address), address };
+}
+
+/** Bytes of memory as a value. An address that is not canonical reads as nothing. */
+export function memoryReference(cpu: Cpu, address: Addr | undefined, bytes: number): Reference {
+  if (address === undefined) return { bits: bytes * 8, read: () => undefined };
+  return {
+    bits: bytes * 8,
+    read: () => peekValue(cpu, address, bytes),
+    write: (value) => {
+      if (!pokeValue(cpu, address, bytes, value)) throw new RangeError("there is no memory mapped there");
+    },
+    address,
+  };
+}
+
+/** segment:offset to linear, by the segment's hidden base. Without a segment the offset is linear already. */
+export function linearAddress(cpu: Cpu, segment: string | undefined, offset: bigint): Addr | undefined {
+  const value = BigInt.asUintN(64, offset);
+  if (segment === undefined) return canonical(value);
+  const seg = SEG[segment.toUpperCase() as keyof typeof SEG] as SegIndex | undefined;
+  if (seg === undefined) return undefined;
+  const linear = addrToBig(cpu.segBase(seg)) + value;
+  return canonical(codeBits(cpu) === 64 ? BigInt.asUintN(64, linear) : linear & 0xffff_ffffn);
+}
+
+function canonical(value: bigint): Addr | undefined {
+  return isCanonical(Number(BigInt.asIntN(32, value >> 32n))) ? bigToAddr(value) : undefined;
+}

@@ -1,0 +1,204 @@
+/** What the Variables view shows of the running frame: registers, flags, segments, kernel state, symbols, stack. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { OFF, SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
+import { linearSp } from "./code.ts";
+import { hex, hexAddr } from "./format.ts";
+import { peekValue } from "./guest-memory.ts";
+import { espfixScope, ptRegsScope, taskScope } from "./kernel-scopes.ts";
+import { codeBits, FLAG_BITS, GPR_NAMES, registerReference, SEGMENT_NAMES } from "./registers.ts";
+import { memoryReference } from "./scope.ts";
+import type { Target } from "./target.ts";
+import { group, leaf, type Variable, type VariableScope } from "./variables.ts";
+
+export function scopesOf(target: Target, cpu: Cpu): VariableScope[] {
+  const scopes: VariableScope[] = [
+    { name: "Registers", hint: "registers", expensive: false, variables: () => registers(target, cpu) },
+    { name: "Flags", expensive: false, variables: () => flags(cpu) },
+    { name: "Segments", expensive: false, variables: () => segments(cpu) },
+    { name: "Stack", expensive: false, variables: () => stackWords(target, cpu) },
+    { name: "Symbols", expensive: false, variables: () => programSymbols(target, cpu) },
+  ];
+  const { kernel } = target;
+  if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
+  scopes.push(
+    { name: "Control registers", expensive: false, variables: () => named(cpu, CONTROL_NAMES) },
+    { name: "SSE", expensive: true, variables: () => sse(cpu) },
+    { name: "x87", expensive: true, variables: () => x87(cpu) },
+  );
+  return scopes;
+}
+
+const CONTROL_NAMES = [
+  "cr0",
+  "cr2",
+  "cr3",
+  "cr4",
+  "cr8",
+  "efer",
+  "cpl",
+  "gdtr.base",
+  "gdtr.limit",
+  "idtr.base",
+  "idtr.limit",
+  "fs_base",
+  "gs_base",
+  "kernel_gs_base",
+  "star",
+  "lstar",
+  "cstar",
+  "sfmask",
+  "sysenter_cs",
+  "sysenter_esp",
+  "sysenter_eip",
+  "dr0",
+  "dr1",
+  "dr2",
+  "dr3",
+  "dr6",
+  "dr7",
+];
+
+const named = (cpu: Cpu, names: readonly string[]): Variable[] =>
+  names.map((name) => leaf(name, registerReference(cpu, name)!));
+
+/** The general registers at the width of the running code, each with its parts below it; then the instruction pointer. */
+function registers(target: Target, cpu: Cpu): Variable[] {
+  const bits = codeBits(cpu);
+  const count = bits === 64 ? 16 : 8;
+  const names = GPR_NAMES.slice(0, count).map((name) => (bits === 64 ? name : name.replace(/^r/, "e")));
+  const general = names.map((name, i) => withParts(target, cpu, name, i));
+  const pointer = bits === 64 ? "rip" : "eip";
+  return [
+    ...general,
+    leaf(pointer, registerReference(cpu, pointer)!),
+    leaf(bits === 64 ? "rflags" : "eflags", registerReference(cpu, "rflags")!),
+  ];
+}
+
+function withParts(target: Target, cpu: Cpu, name: string, index: number): Variable {
+  const reference = registerReference(cpu, name)!;
+  const value = reference.read()!;
+  const near = value > 0xffffn ? target.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
+  return {
+    ...leaf(name, reference),
+    ...(near === undefined ? {} : { value: `${hex(value, reference.bits)} <${near}>` }),
+    children: () => named(cpu, partNames(index)),
+  };
+}
+
+/** rax: rax eax ax ah al. r9: r9 r9d r9w r9b. */
+function partNames(index: number): string[] {
+  const full = GPR_NAMES[index]!;
+  if (index >= 8) return [full, `${full}d`, `${full}w`, `${full}b`];
+  const word = full.slice(1);
+  const letter = word[0]!;
+  return [full, `e${word}`, word, ...(index < 4 ? [`${letter}h`, `${letter}l`] : [`${word}l`])];
+}
+
+function flags(cpu: Cpu): Variable[] {
+  const bits = Object.keys(FLAG_BITS).map((name) => leaf(name, registerReference(cpu, name)!));
+  return [...bits, leaf("IOPL", registerReference(cpu, "IOPL")!)];
+}
+
+function segments(cpu: Cpu): Variable[] {
+  return [...SEGMENT_NAMES, "ldtr", "tr"].map((name) => segmentVariable(cpu, name));
+}
+
+function segmentVariable(cpu: Cpu, name: string): Variable {
+  const seg = SEG[name.toUpperCase() as keyof typeof SEG] as SegIndex;
+  const selector = registerReference(cpu, name)!;
+  const fields = ["base", "limit", "attr", "type", "dpl", "p", "l", "d"].map((field) => `${name}.${field}`);
+  return {
+    ...leaf(name, selector),
+    value: `${hex(cpu.selector(seg), 16)}  ${describeSegment(cpu, seg)}`,
+    type: "selector; below it the hidden part that the processor really uses",
+    children: () => [leaf(`${name}.selector`, selector, { evaluateName: name }), ...named(cpu, fields)],
+  };
+}
+
+/** One line of the hidden part: "64-bit code, DPL 3", "16-bit data, base 0x.., limit 0x..", "unusable". */
+function describeSegment(cpu: Cpu, seg: SegIndex): string {
+  const attr = cpu.segAttr(seg);
+  if (attr & SEG_NULL) return "null (unusable)";
+  const place = `base ${hexAddr(cpu.segBase(seg), 32)}, limit ${hex(cpu.segLimit(seg) >>> 0, 32)}`;
+  if ((attr & 0x10) === 0) return `system type ${attr & 15}, ${place}`;
+  const code = (attr & 8) !== 0;
+  const size = code && attr & 0x2000 ? "64-bit" : attr & 0x4000 ? "32-bit" : "16-bit";
+  const access = code ? (attr & 2 ? "code, readable" : "code") : attr & 2 ? "data" : "data, read-only";
+  return `${size} ${access}, DPL ${(attr >> 5) & 3}, ${place}`;
+}
+
+const STACK_WORDS = 32;
+
+function stackWords(target: Target, cpu: Cpu): Variable[] {
+  const width = codeBits(cpu) / 8;
+  const top = linearSp(cpu);
+  const words: Variable[] = [];
+  for (let i = 0; i < STACK_WORDS; i++) {
+    const reference = memoryReference(cpu, top + i * width, width);
+    const value = reference.read();
+    if (value === undefined) break;
+    const near = value > 0xffffn ? target.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
+    const shown = hex(value, width * 8) + (near === undefined ? "" : ` <${near}>`);
+    words.push(leaf(`+${hex(i * width)}`, reference, { value: shown, evaluateName: undefined }));
+  }
+  return words;
+}
+
+/** The program's own data and labels: what is in its segments, not the kernel's names. */
+function programSymbols(target: Target, cpu: Cpu): Variable[] {
+  const width = codeBits(cpu) / 8;
+  return target.symbols.all
+    .filter(({ address }) => address >= 0)
+    .map(({ name, address }) => {
+      const isCode = target.symbols.lineAt(address)?.bits !== undefined;
+      const value = isCode ? undefined : peekValue(cpu, address, width);
+      const reference = memoryReference(cpu, address, width);
+      const shown = value === undefined ? hexAddr(address) : `${hexAddr(address)}: ${hex(value, width * 8)}`;
+      return leaf(name, reference, {
+        value: shown,
+        type: isCode ? "label" : "data",
+        ...(isCode ? { reference: undefined } : {}),
+      });
+    });
+}
+
+function sse(cpu: Cpu): Variable[] {
+  const rows = Array.from({ length: codeBits(cpu) === 64 ? 16 : 8 }, (_, i) => {
+    const at = OFF.YMM + i * 32;
+    return group(`xmm${i}`, hex(cpu.get64(at + 8), 64) + hex(cpu.get64(at), 64).slice(2), () => xmmViews(cpu, at));
+  });
+  return [...rows, { name: "mxcsr", value: hex(cpu.get32(OFF.MXCSR) >>> 0, 32) }];
+}
+
+/** The same 128 bits as floats, doubles and integers. */
+function xmmViews(cpu: Cpu, at: number): Variable[] {
+  const view = new DataView(cpu.core.wasm.buffer, cpu.base + at, 16);
+  const list = <T>(count: number, read: (i: number) => T) =>
+    Array.from({ length: count }, (_, i) => String(read(i))).join(", ");
+  return [
+    { name: "float", value: list(4, (i) => view.getFloat32(i * 4, true)) },
+    { name: "double", value: list(2, (i) => view.getFloat64(i * 8, true)) },
+    { name: "int32", value: list(4, (i) => view.getInt32(i * 4, true)) },
+    { name: "int64", value: list(2, (i) => view.getBigInt64(i * 8, true)) },
+    { name: "bytes", value: list(16, (i) => view.getUint8(i).toString(16).padStart(2, "0")) },
+  ];
+}
+
+function x87(cpu: Cpu): Variable[] {
+  const top = (cpu.get32(OFF.FSW) >> 11) & 7;
+  const stack = Array.from({ length: 8 }, (_, i) => {
+    const at = OFF.X87 + ((top + i) & 7) * 16;
+    const sign = hex(cpu.get32(at + 8) & 0xffff, 16);
+    return {
+      name: `st${i}`,
+      value: `${sign}:${hex(cpu.get64(at), 64).slice(2)}`,
+      type: "sign and exponent : significand",
+    };
+  });
+  const words = (["FCW", "FSW", "FTW"] as const).map((name) => ({
+    name: name.toLowerCase(),
+    value: hex(cpu.get32(OFF[name]) & 0xffff, 16),
+  }));
+  return [...stack, ...words];
+}

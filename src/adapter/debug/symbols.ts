@@ -1,0 +1,115 @@
+/** Names and source lines of addresses, and back: program, kernel entry code and vDSO in one index. */
+import type { Addr } from "../../emu/cpu/state.ts";
+
+export interface LineSpan {
+  /** First byte, and the first byte after it. */
+  readonly start: Addr;
+  readonly end: Addr;
+  readonly uri: string;
+  /** Zero-based. */
+  readonly line: number;
+  /** Mode the bytes were assembled for; undefined for data. */
+  readonly bits: 16 | 32 | 64 | undefined;
+}
+
+export interface Symbol {
+  readonly name: string;
+  readonly address: Addr;
+}
+
+/** How far beyond a symbol an address may be and still be named after it. */
+const NAMED_WITHIN = 0x10_0000;
+
+export class SymbolIndex {
+  readonly #symbols: readonly Symbol[];
+  readonly #byName: ReadonlyMap<string, Addr>;
+  readonly #spans: readonly LineSpan[];
+  readonly #byLine: ReadonlyMap<string, readonly LineSpan[]>;
+
+  constructor(symbols: Iterable<Symbol>, spans: Iterable<LineSpan>) {
+    this.#symbols = [...symbols].sort((a, b) => a.address - b.address);
+    this.#byName = new Map(this.#symbols.map(({ name, address }) => [name, address]));
+    this.#spans = [...spans].sort((a, b) => a.start - b.start);
+    this.#byLine = groupByUri(this.#spans);
+  }
+
+  get all(): readonly Symbol[] {
+    return this.#symbols;
+  }
+
+  address(name: string): Addr | undefined {
+    return this.#byName.get(name);
+  }
+
+  /** The nearest symbol at or below `address`. */
+  nearest(address: Addr): (Symbol & { readonly offset: number }) | undefined {
+    const i = lastAtOrBelow(this.#symbols, (symbol) => symbol.address, address);
+    const symbol = this.#symbols[i];
+    if (symbol === undefined || address - symbol.address > NAMED_WITHIN) return undefined;
+    return { ...symbol, offset: address - symbol.address };
+  }
+
+  /** `name` or `name+0x12`; undefined where nothing is near. */
+  describe(address: Addr): string | undefined {
+    const near = this.nearest(address);
+    if (near === undefined) return undefined;
+    return near.offset === 0 ? near.name : `${near.name}+0x${near.offset.toString(16)}`;
+  }
+
+  lineAt(address: Addr): LineSpan | undefined {
+    const span = this.#spans[lastAtOrBelow(this.#spans, (s) => s.start, address)];
+    return span !== undefined && address < span.end ? span : undefined;
+  }
+
+  /**
+   * Where a breakpoint on a line goes: the start of each run of code that comes from it (a macro gives several), or of the next
+   * line of that file that has code. `line` is the line that was found.
+   */
+  breakpointPlaces(
+    uri: string,
+    line: number,
+  ): { readonly line: number; readonly addresses: readonly Addr[] } | undefined {
+    const spans = (this.#byLine.get(uri) ?? []).filter((span) => span.bits !== undefined);
+    const found = Math.min(...spans.filter((span) => span.line >= line).map((span) => span.line));
+    if (!Number.isFinite(found)) return undefined;
+    const onLine = spans.filter((span) => span.line === found);
+    const addresses = onLine
+      .filter((span) => !onLine.some((other) => other.end === span.start))
+      .map((span) => span.start);
+    return { line: found, addresses };
+  }
+
+  /** Lines of `uri` in [first, last] that have code. */
+  codeLines(uri: string, first: number, last: number): readonly number[] {
+    const spans = (this.#byLine.get(uri) ?? []).filter(
+      (span) => span.bits !== undefined && span.line >= first && span.line <= last,
+    );
+    return [...new Set(spans.map((span) => span.line))].sort((a, b) => a - b);
+  }
+
+  get sources(): readonly string[] {
+    return [...this.#byLine.keys()];
+  }
+}
+
+function groupByUri(spans: readonly LineSpan[]): Map<string, LineSpan[]> {
+  const groups = new Map<string, LineSpan[]>();
+  for (const span of spans) {
+    const group = groups.get(span.uri);
+    if (group === undefined) groups.set(span.uri, [span]);
+    else group.push(span);
+  }
+  return groups;
+}
+
+/** Index of the last item whose key is at or below `key`, -1 if none. Items are sorted by key. */
+function lastAtOrBelow<T>(items: readonly T[], keyOf: (item: T) => number, key: number): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (keyOf(items[middle]!) <= key) low = middle + 1;
+    else high = middle;
+  }
+  return low - 1;
+}

@@ -1,0 +1,53 @@
+/** What is debugged: a machine, and what is known of the program and kernel on it. The rest of debug/ sees only this. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+import type { KernelLayout } from "../../emu/kernel/layout/types.ts";
+import type { Machine } from "../../emu/machine/machine.ts";
+import type { StopReason } from "../../emu/machine/types.ts";
+import type { SymbolIndex } from "./symbols.ts";
+
+export interface Target {
+  readonly machine: Machine;
+  readonly symbols: SymbolIndex;
+  /** Shown as the process's name. */
+  readonly programName: string;
+  /** undefined on a bare machine. */
+  readonly kernel: KernelAccess | undefined;
+  run(max: number): StopReason;
+  /** Text of a source that the client cannot open: the kernel's entry code and the vDSO. */
+  sourceText(uri: string): string | undefined;
+}
+
+/** The kernel's state as the debugger reads it: mostly addresses, since the state itself is guest memory. */
+export interface KernelAccess {
+  readonly layout: KernelLayout;
+  readonly preset: string;
+  /** Designs in force, by key. */
+  readonly designs: Readonly<Record<string, string>>;
+  task(cpu: Cpu): { readonly pid: number; readonly name: string };
+  threadInfo(cpu: Cpu): Addr;
+  /** pt_regs at the top of the current task's kernel stack: the user state while the kernel runs. */
+  userRegs(cpu: Cpu): Addr;
+  /** Mappings of the current task, lowest first. */
+  mappings(cpu: Cpu): readonly Mapping[];
+  /** espfix stack of the CPU; undefined under a design without one. */
+  espfix(cpu: Cpu): EspfixPlace | undefined;
+}
+
+export interface Mapping {
+  readonly start: Addr;
+  readonly end: Addr;
+  /** As in /proc/PID/maps: "r-xp". */
+  readonly access: string;
+  readonly name: string;
+}
+
+export interface EspfixPlace {
+  /** The ministack as the kernel writes it. */
+  readonly writable: Addr;
+  /** The alias that the last return through it used, or the first one. */
+  readonly alias: Addr;
+  /** Why that one: where its bits 31:16 come from. */
+  readonly chosenBecause: string;
+  readonly bytes: number;
+}

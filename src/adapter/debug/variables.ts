@@ -1,0 +1,50 @@
+/** A tree of named values as the Variables view shows it. Children are made when asked for; a leaf may be written. */
+import type { Addr } from "../../emu/cpu/state.ts";
+import { hex } from "./format.ts";
+import type { Reference } from "./reference.ts";
+
+export interface Variable {
+  readonly name: string;
+  readonly value: string;
+  /** Shown on hover. */
+  readonly type?: string | undefined;
+  /** Gives the same value in a watch. */
+  readonly evaluateName?: string | undefined;
+  readonly address?: Addr | undefined;
+  readonly children?: (() => readonly Variable[]) | undefined;
+  /** Where a new value goes; absent = read-only. */
+  readonly reference?: Reference | undefined;
+}
+
+/** One of the groups at the top of the view. */
+export interface VariableScope {
+  readonly name: string;
+  readonly hint?: "registers" | "locals" | "arguments";
+  readonly expensive: boolean;
+  readonly variables: () => readonly Variable[];
+}
+
+/** A leaf that shows a reference: hexadecimal at its width, or "not mapped". */
+export function leaf(name: string, reference: Reference, more: Partial<Variable> = {}): Variable {
+  const value = reference.read();
+  return {
+    name,
+    value:
+      value === undefined
+        ? "not mapped"
+        : reference.bits === 1
+          ? value.toString()
+          : hex(value, Math.ceil(reference.bits / 4) * 4),
+    evaluateName: name,
+    address: reference.address,
+    ...(reference.write === undefined ? {} : { reference }),
+    ...more,
+  };
+}
+
+export const group = (name: string, value: string, children: () => readonly Variable[], type?: string): Variable => ({
+  name,
+  value,
+  children,
+  type,
+});

@@ -1,0 +1,5 @@
+/** A request that cannot be answered, in words for the user. Thrown by handlers, turned into an error response in one place. */
+export class RequestError extends Error {}
+
+export const notStopped = () => new RequestError("the program is running: pause it first");
+export const notLaunched = () => new RequestError("no program has been launched yet");

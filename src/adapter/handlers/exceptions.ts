@@ -1,0 +1,33 @@
+/** Exception filters, and the details of the event that stopped the program. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { describeEvent, FILTERS, filterEvents } from "../debug/exceptions.ts";
+import type { Context, HandlerTable } from "./context.ts";
+import { RequestError } from "./errors.ts";
+
+function setExceptionBreakpoints(context: Context, args: DebugProtocol.SetExceptionBreakpointsArguments) {
+  const chosen = [
+    ...args.filters.map((id) => ({ id, condition: undefined })),
+    ...(args.filterOptions ?? []).map(({ filterId, condition }) => ({ id: filterId, condition })),
+  ];
+  context.launched.control.setEventFilter(filterEvents(chosen, () => context.scope));
+  const breakpoints = chosen.map(({ id }) => {
+    const known = FILTERS.some((filter) => filter.id === id);
+    return known ? { verified: true } : { verified: false, message: `there is no exception filter "${id}"` };
+  });
+  return { breakpoints };
+}
+
+function exceptionInfo(context: Context) {
+  const stop = context.lastStop;
+  if (context.running || stop?.reason !== "exception")
+    throw new RequestError("the program did not stop at an exception");
+  const { title, details } = describeEvent(stop.event);
+  return {
+    exceptionId: title,
+    description: details.split("\n")[0],
+    breakMode: "always",
+    details: { message: details, typeName: stop.event.type },
+  };
+}
+
+export const exceptionHandlers: HandlerTable = { setExceptionBreakpoints, exceptionInfo };

@@ -1,0 +1,41 @@
+/** initialize: what this adapter can do. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { FILTERS } from "../debug/exceptions.ts";
+import type { Context } from "./context.ts";
+
+export function initialize(
+  context: Context,
+  args: DebugProtocol.InitializeRequestArguments,
+): DebugProtocol.Capabilities {
+  context.lineBase = args.linesStartAt1 === false ? 0 : 1;
+  context.columnBase = args.columnsStartAt1 === false ? 0 : 1;
+  return {
+    supportsConfigurationDoneRequest: true,
+    supportsFunctionBreakpoints: true,
+    supportsConditionalBreakpoints: true,
+    supportsHitConditionalBreakpoints: true,
+    supportsLogPoints: true,
+    supportsEvaluateForHovers: true,
+    supportsSetVariable: true,
+    supportsSetExpression: true,
+    supportsTerminateRequest: true,
+    supportsRestartRequest: true,
+    supportsReadMemoryRequest: true,
+    supportsWriteMemoryRequest: true,
+    supportsDisassembleRequest: true,
+    supportsSteppingGranularity: true,
+    supportsInstructionBreakpoints: true,
+    supportsBreakpointLocationsRequest: true,
+    supportsLoadedSourcesRequest: true,
+    supportsExceptionInfoRequest: true,
+    supportsExceptionFilterOptions: true,
+    exceptionBreakpointFilters: FILTERS.map(({ id, label, description, byDefault }) => ({
+      filter: id,
+      label,
+      description,
+      default: byDefault,
+      supportsCondition: true,
+      conditionDescription: "an expression over the event's fields, e.g. vector == 13 && errorCode != 0",
+    })),
+  };
+}

@@ -1,0 +1,106 @@
+/** From launch to the end: loading the program, starting it, restarting, ending. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import type { Diagnostic } from "../../asmlang/types.ts";
+import type { MachineEvent } from "../../emu/machine/types.ts";
+import { type LaunchConfiguration, readConfiguration } from "../debug/configuration.ts";
+import { KernelHistory } from "../debug/kernel-view.ts";
+import { createTarget } from "../debug/load.ts";
+import { RunControl, type Stop } from "../debug/run-control.ts";
+import type { Context, HandlerTable } from "./context.ts";
+import { RequestError } from "./errors.ts";
+import { resume } from "./running.ts";
+
+async function launch(context: Context, args: DebugProtocol.LaunchRequestArguments): Promise<void> {
+  if (context.isLaunched) throw new RequestError("a program is already being debugged in this session");
+  await load(context, readConfiguration(args as Record<string, unknown>));
+  context.client.afterResponse(() => {
+    context.client.event("process", {
+      name: context.launched.target.programName,
+      startMethod: "launch",
+      isLocalProcess: false,
+    });
+    context.client.event("initialized");
+  });
+}
+
+async function load(context: Context, configuration: LaunchConfiguration): Promise<void> {
+  const loaded = await createTarget(configuration, context.files);
+  report(context, loaded.diagnostics);
+  if (loaded.target === undefined) throw new RequestError(loaded.problem);
+  const { target } = loaded;
+  const control = new RunControl(target, context.breakpoints);
+  control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
+  const forget = target.machine.events.listen((event) => forward(context, event));
+  const history = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
+  context.setLaunched({ configuration, target, control, history, close: forget });
+}
+
+/** Diagnostics of the program, each with its place, so that the console links to it. */
+function report(context: Context, diagnostics: readonly Diagnostic[]): void {
+  for (const { severity, message, range } of diagnostics) {
+    const name = decodeURIComponent(range.uri.split("/").at(-1) ?? range.uri);
+    const output = `${name}:${range.line + 1}:${range.column + 1}: ${severity}: ${message}\n`;
+    context.client.event("output", { category: severity === "error" ? "stderr" : "console", output });
+  }
+}
+
+/** The guest's output, and what it asked for that we do not have. */
+function forward(context: Context, event: MachineEvent): void {
+  if (event.type === "console") {
+    const output = new TextDecoder().decode(Uint8Array.from(event.bytes as Iterable<number>));
+    context.client.event("output", { category: event.stream === "stderr" ? "stderr" : "stdout", output });
+  } else if (event.type === "unimplemented") {
+    context.client.event("output", { category: "important", output: `${event.message}\n` });
+  }
+}
+
+function configurationDone(context: Context): void {
+  start(context);
+}
+
+/** From boot to the program's first instruction, or to the first stop without stopOnEntry. */
+function start(context: Context): void {
+  const { control, configuration, target } = context.launched;
+  resume(context, async () => {
+    if (target.kernel !== undefined) {
+      const outcome = await control.runToUser();
+      if (outcome !== "reached") return outcome;
+    }
+    if (configuration.stopOnEntry && !configuration.noDebug) return { reason: "entry" };
+    const here = control.breakpointHere();
+    if (here.stops.length > 0)
+      return { reason: "breakpoint", ids: here.stops, kind: here.kind ?? "source" } satisfies Stop;
+    const outcome = await control.run();
+    return outcome === "reached" ? { reason: "step" } : outcome;
+  });
+}
+
+async function restart(context: Context, args: { arguments?: unknown }): Promise<void> {
+  const given = args.arguments as Record<string, unknown> | undefined;
+  const { configuration, control } = context.launched;
+  if (context.running) control.pause();
+  await load(context, given?.program === undefined ? configuration : readConfiguration(given));
+  context.running = false;
+  rebindBreakpoints(context);
+  start(context);
+}
+
+/** The program may have changed: the client sends its breakpoints again when told that they moved. Hit counts start over. */
+function rebindBreakpoints(context: Context): void {
+  for (const breakpoint of context.breakpoints.all) breakpoint.hits = 0;
+}
+
+function terminate(context: Context): void {
+  if (context.running) context.launched.control.pause();
+  context.setLaunched(undefined);
+  context.running = false;
+  context.client.afterResponse(() => context.client.event("terminated"));
+}
+
+function disconnect(context: Context): void {
+  if (context.isLaunched && context.running) context.launched.control.pause();
+  context.setLaunched(undefined);
+  context.running = false;
+}
+
+export const launchHandlers: HandlerTable = { launch, configurationDone, restart, terminate, disconnect };

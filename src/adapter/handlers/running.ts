@@ -1,0 +1,112 @@
+/** Continue, pause and the steps. A run answers at once; how it ended comes as an event. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { describeEvent } from "../debug/exceptions.ts";
+import type { Stop } from "../debug/run-control.ts";
+import { stepIn, stepOut, stepOver } from "../debug/stepping.ts";
+import { type Context, type HandlerTable, THREAD } from "./context.ts";
+import { RequestError } from "./errors.ts";
+
+/** Runs `action` in the background and reports the stop it ends with. */
+export function resume(context: Context, action: () => Promise<Stop>): void {
+  const launched = context.stopped;
+  const ended = launched.control.ended;
+  if (ended !== undefined) throw new RequestError("the program has ended: restart it");
+  context.running = true;
+  context.dropHandles();
+  launched.control.begin();
+  context.client.afterResponse(() => {
+    action().then(
+      (stop) => report(context, launched, stop),
+      (error: unknown) => crash(context, error),
+    );
+  });
+}
+
+function report(context: Context, { target }: Context["launched"], stop: Stop): void {
+  if (!context.isLaunched || context.launched.target !== target) return; // restarted or disconnected meanwhile
+  context.running = false;
+  context.lastStop = stop;
+  if (stop.reason === "exited") return exited(context, stop.status, stop.signal);
+  context.client.event("stopped", { threadId: THREAD, allThreadsStopped: true, ...stopBody(stop) });
+}
+
+function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadId"> {
+  switch (stop.reason) {
+    case "breakpoint": {
+      const reason = stop.kind === "source" ? "breakpoint" : `${stop.kind} breakpoint`;
+      return { reason, hitBreakpointIds: [...stop.ids] };
+    }
+    case "exception": {
+      const { title, details } = describeEvent(stop.event);
+      return { reason: "exception", description: title, text: details.split("\n")[0] ?? title };
+    }
+    case "halted":
+      return { reason: "pause", description: "Processor halted", text: stop.why };
+    default:
+      return { reason: stop.reason };
+  }
+}
+
+function exited(context: Context, status: number, signal: number | undefined): void {
+  const code = signal === undefined ? status : 128 + signal;
+  const how = signal === undefined ? `exited with status ${status}` : `was killed by signal ${signal}`;
+  context.client.event("output", { category: "console", output: `${context.launched.target.programName} ${how}\n` });
+  context.client.event("exited", { exitCode: code });
+  context.client.event("terminated");
+}
+
+/** A failure of ours must not leave the client waiting. */
+function crash(context: Context, error: unknown): void {
+  context.running = false;
+  context.client.event("output", {
+    category: "important",
+    output: `a bug in Ringside: ${(error as Error)?.stack ?? error}\n`,
+  });
+  context.client.event("terminated");
+}
+
+function continueRun(context: Context) {
+  resume(context, async () => finish(await context.launched.control.run()));
+  return { allThreadsContinued: true };
+}
+
+const finish = (outcome: Stop | "reached"): Stop => (outcome === "reached" ? { reason: "step" } : outcome);
+
+function pause(context: Context) {
+  if (!context.running) throw new RequestError("the program is not running");
+  context.launched.control.pause();
+}
+
+type StepArguments = { readonly granularity?: DebugProtocol.SteppingGranularity };
+
+const stepOptions = (context: Context, { granularity }: StepArguments) => ({
+  granularity: granularity === "instruction" ? ("instruction" as const) : ("statement" as const),
+  intoKernel: context.launched.configuration.stepIntoKernel || context.cpu.cpl < 3,
+});
+
+function step(take: typeof stepIn) {
+  return (context: Context, args: StepArguments) => {
+    const options = stepOptions(context, args);
+    resume(context, () => take(context.launched.control, options));
+  };
+}
+
+function stepOutRequest(context: Context) {
+  if (context.frames.length < 2) throw new RequestError("there is no caller to step out to");
+  resume(context, async () => (await stepOut(context.launched.control)) ?? { reason: "step" });
+}
+
+/** `ringside/stepIntoKernel` { enabled }: whether Step In follows the program into the kernel, changed while it is stopped. */
+function setStepIntoKernel(context: Context, { enabled }: { enabled?: unknown }) {
+  if (typeof enabled !== "boolean") throw new RequestError(`"enabled" takes true or false`);
+  context.setLaunchedConfiguration({ stepIntoKernel: enabled });
+}
+
+export const runningHandlers: HandlerTable = {
+  continue: continueRun,
+  pause,
+  next: step(stepOver),
+  stepIn: step(stepIn),
+  stepOut: stepOutRequest,
+  "ringside/stepIntoKernel": setStepIntoKernel,
+};

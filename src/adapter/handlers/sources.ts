@@ -1,0 +1,38 @@
+/** DAP sources and our URIs: files by path, other schemes by URI, the kernel's own code by reference. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { toUri } from "../debug/configuration.ts";
+import type { Target } from "../debug/target.ts";
+import { canonicalUri, isFileUri, pathOfUri } from "../debug/uris.ts";
+
+export class Sources {
+  /** URIs that the client cannot open, by sourceReference - 1. */
+  readonly #references: string[] = [];
+
+  toDap(target: Target, uri: string): DebugProtocol.Source {
+    const name = decodeURIComponent(uri.split("/").at(-1) ?? uri);
+    if (target.sourceText(uri) === undefined) return { name, path: isFileUri(uri) ? pathOfUri(uri) : uri };
+    return {
+      name,
+      path: uri,
+      sourceReference: this.#referenceOf(uri),
+      presentationHint: "normal",
+      origin: "Ringside's kernel",
+    };
+  }
+
+  /** The URI a client's source stands for; undefined if it names none. */
+  fromDap(source: DebugProtocol.Source): string | undefined {
+    if (source.sourceReference !== undefined && source.sourceReference > 0)
+      return this.#references[source.sourceReference - 1];
+    return source.path === undefined ? undefined : canonicalUri(toUri(source.path));
+  }
+
+  byReference(reference: number): string | undefined {
+    return this.#references[reference - 1];
+  }
+
+  #referenceOf(uri: string): number {
+    const known = this.#references.indexOf(uri);
+    return known >= 0 ? known + 1 : this.#references.push(uri);
+  }
+}

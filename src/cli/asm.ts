@@ -1,0 +1,56 @@
+/** `ringside asm`: assemble to a file. */
+import { assemble, link, writeElfExecutable, writeElfObject, writeFlatBinary, writeListing } from "../asmlang/index.ts";
+import type { AssembleResult, Diagnostic } from "../asmlang/types.ts";
+import { diagnosticLines, includeBytes, includeText, readFile, uriOf, writeFile } from "./files.ts";
+import { bitsOption, choice, dialectOption, pairs, parse, text, texts } from "./options.ts";
+import { UsageError } from "./usage.ts";
+
+const FORMATS = ["elf", "object", "bin", "listing"] as const;
+type Format = (typeof FORMATS)[number];
+
+export function asm(args: readonly string[]): number {
+  const parsed = parse(args, {
+    output: { type: "string", short: "o" },
+    format: { type: "string" },
+    bits: { type: "string" },
+    dialect: { type: "string" },
+    include: { type: "string", short: "I", multiple: true },
+    define: { type: "string", short: "D", multiple: true },
+  });
+  const [name, ...rest] = parsed.positionals;
+  const output = text(parsed, "output");
+  if (name === undefined || rest.length > 0) throw new UsageError("asm takes one PROGRAM");
+  if (output === undefined) throw new UsageError("asm needs -o OUT");
+  const format = choice(parsed, "format", FORMATS, "elf");
+  const dirs = texts(parsed, "include");
+  const source = { uri: uriOf(name), text: new TextDecoder().decode(readFile(name)) };
+  const result = assemble(source, {
+    dialect: dialectOption(parsed),
+    bits: bitsOption(parsed),
+    defines: pairs(parsed, "define"),
+    include: includeText(dirs),
+    includeBytes: includeBytes(dirs),
+  });
+  if (report(result.diagnostics)) return 1;
+  const made = produce(format, result);
+  if (report(made.diagnostics)) return 1;
+  writeFile(output, made.bytes, format === "elf" ? 0o755 : 0o644);
+  return 0;
+}
+
+function produce(
+  format: Format,
+  result: AssembleResult,
+): { bytes: Uint8Array | string; diagnostics: readonly Diagnostic[] } {
+  if (format === "object") return { bytes: writeElfObject(result), diagnostics: [] };
+  if (format === "listing") return { bytes: writeListing(result), diagnostics: [] };
+  if (format === "bin") return writeFlatBinary(result);
+  const image = link([result]);
+  return { bytes: writeElfExecutable(image), diagnostics: image.diagnostics };
+}
+
+/** Prints diagnostics; true if there is an error among them. */
+export function report(diagnostics: readonly Diagnostic[]): boolean {
+  for (const diagnostic of diagnostics) process.stderr.write(`${diagnosticLines(diagnostic).join("\n")}\n`);
+  return diagnostics.some(({ severity }) => severity === "error");
+}

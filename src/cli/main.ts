@@ -1,0 +1,44 @@
+/** The `ringside` command. Each subcommand is a file; this one finds it and turns every failure into one line and a status. */
+import packageJson from "../../package.json" with { type: "json" };
+import { USAGE, UsageError } from "./usage.ts";
+
+type Command = (args: readonly string[]) => Promise<number> | number;
+
+/** Loaded when asked for, so that `--version` and the language server start at once. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  run: async () => (await import("./run.ts")).run,
+  asm: async () => (await import("./asm.ts")).asm,
+  disasm: async () => (await import("./disasm.ts")).disasm,
+  dap: async () => (await import("./dap.ts")).dap,
+  lsp: async () => (await import("./lsp.ts")).lsp,
+  scenario: async () => (await import("./scenario.ts")).scenario,
+  designs: async () => (await import("./designs.ts")).designs,
+};
+
+async function main([name, ...args]: readonly string[]): Promise<number> {
+  if (name === "--version" || name === "-V") return print(packageJson.version);
+  if (name === "--help" || name === "-h" || name === "help") return print(USAGE);
+  if (name === undefined) throw new UsageError(`what to do?\n${USAGE}`);
+  const load = COMMANDS[name];
+  if (load === undefined)
+    throw new UsageError(`no command "${name}": it is one of ${Object.keys(COMMANDS).join(", ")}`);
+  return (await load())(args);
+}
+
+function print(text: string): number {
+  process.stdout.write(`${text}\n`);
+  return 0;
+}
+
+main(process.argv.slice(2)).then(
+  (status) => {
+    process.exitCode = status;
+  },
+  (error: unknown) => {
+    const known = error instanceof UsageError;
+    process.stderr.write(
+      known ? `ringside: ${error.message}\n` : `ringside: a bug in ringside: ${(error as Error)?.stack ?? error}\n`,
+    );
+    process.exitCode = known ? error.status : 70;
+  },
+);

@@ -1,0 +1,158 @@
+/**
+ * One scenario: its program is run and the timeline must hold the expected events in order; then it is run again under the mutation
+ * it names, and must fail there, since an expectation that nothing can break proves nothing.
+ */
+import { readConfiguration } from "../adapter/debug/configuration.ts";
+import { loadProgram } from "../emu/kernel/program.ts";
+import { createSystem } from "../emu/kernel/system.ts";
+import type { MachineEvent } from "../emu/machine/types.ts";
+import { UsageError } from "./usage.ts";
+
+type Fields = Readonly<Record<string, unknown>>;
+
+/** scenario.json */
+export interface ScenarioFile {
+  readonly title: string;
+  readonly description: string;
+  readonly program: string;
+  /** Attributes of launch.json. */
+  readonly launch: Fields;
+  readonly expect: Expectation;
+  /** Launch attributes under which the expectation must not hold, and why. */
+  readonly fails: { readonly because: string; readonly launch: Fields };
+}
+
+export interface Expectation {
+  readonly status?: number;
+  readonly signal?: number;
+  readonly stdout?: string;
+  /** In this order, with anything between them. Every field given must match; `cite` says where the expectation comes from. */
+  readonly events: readonly (Fields & { readonly cite: string })[];
+}
+
+export interface Scenario {
+  readonly name: string;
+  readonly file: ScenarioFile;
+  readonly program: { readonly uri: string; readonly bytes: Uint8Array };
+}
+
+export interface ScenarioResult {
+  readonly name: string;
+  readonly ok: boolean;
+  readonly problem?: string;
+  readonly instructions: number;
+}
+
+/** A scenario that runs longer than this has gone wrong. */
+const MOST_INSTRUCTIONS = 50_000_000;
+const MEMORY = 128 << 20;
+
+export function readScenario(name: string, read: (file: string) => { uri: string; bytes: Uint8Array }): Scenario {
+  const text = new TextDecoder().decode(read("scenario.json").bytes);
+  const file = JSON.parse(text) as ScenarioFile;
+  return { name, file, program: read(file.program) };
+}
+
+export function runScenario(scenario: Scenario): ScenarioResult {
+  const { name, file } = scenario;
+  const run = runOnce(scenario, file.launch);
+  const problem = mismatch(file.expect, run) ?? mutationProblem(scenario);
+  return {
+    name,
+    ok: problem === undefined,
+    ...(problem === undefined ? {} : { problem }),
+    instructions: run.instructions,
+  };
+}
+
+/** The mutation must break the expectation; otherwise it is no proof. */
+function mutationProblem(scenario: Scenario): string | undefined {
+  const { fails, launch, expect } = scenario.file;
+  const mutated = runOnce(scenario, { ...launch, ...fails.launch });
+  return mismatch(expect, mutated) === undefined
+    ? `it also passes under the mutation that must break it (${fails.because})`
+    : undefined;
+}
+
+interface Run {
+  readonly events: readonly MachineEvent[];
+  readonly stdout: string;
+  readonly outcome: Fields;
+  readonly instructions: number;
+}
+
+function runOnce({ name, program }: Scenario, launch: Fields): Run {
+  const system = createScenarioSystem(name, program, launch);
+  const events: MachineEvent[] = [];
+  const stdout: number[] = [];
+  system.machine.events.listen((event) => {
+    if (event.type === "console") stdout.push(...(event.bytes as Iterable<number>));
+    else events.push(event);
+  });
+  const outcome = system.run(MOST_INSTRUCTIONS);
+  return {
+    events,
+    stdout: new TextDecoder().decode(Uint8Array.from(stdout)),
+    outcome: { ...outcome },
+    instructions: system.machine.icount,
+  };
+}
+
+/** The system a scenario runs on; also for tests that look closer. */
+export function createScenarioSystem(name: string, program: Scenario["program"], launch: Fields) {
+  const configuration = readConfiguration({ ...launch, program: program.uri });
+  if (configuration.arch === "bare") throw new UsageError(`scenario ${name}: there is no kernel on a bare machine`);
+  const loaded = loadProgram(program, { dialect: configuration.dialect, bits: configuration.bits });
+  if (!loaded.ok) throw new UsageError(`scenario ${name}: ${loaded.problem ?? loaded.diagnostics[0]?.message}`);
+  return createSystem({
+    ...configuration,
+    arch: configuration.arch,
+    program: loaded.program,
+    stdin: new TextEncoder().encode(configuration.stdin),
+    ramSize: MEMORY,
+    files: {},
+  });
+}
+
+/** The first way in which the run is not as expected. */
+export function mismatch(expect: Expectation, run: Run): string | undefined {
+  if (run.outcome.kind !== "exit") return `the program did not end: ${run.outcome.kind}`;
+  if (expect.signal !== run.outcome.signal)
+    return `ended by signal ${run.outcome.signal ?? "none"}, expected ${expect.signal ?? "none"}`;
+  if (expect.status !== undefined && expect.status !== run.outcome.status)
+    return `exit status ${run.outcome.status}, expected ${expect.status}`;
+  if (expect.stdout !== undefined && expect.stdout !== run.stdout)
+    return `printed ${JSON.stringify(run.stdout)}, expected ${JSON.stringify(expect.stdout)}`;
+  return missingEvent(expect.events, run.events);
+}
+
+function missingEvent(expected: Expectation["events"], events: readonly MachineEvent[]): string | undefined {
+  let at = 0;
+  for (const [index, { cite, ...fields }] of expected.entries()) {
+    const found = events.findIndex((event, i) => i >= at && matches(event, fields));
+    if (found < 0) return `expected event ${index + 1} did not come: ${JSON.stringify(fields)} (${cite})`;
+    at = found + 1;
+  }
+  return undefined;
+}
+
+/** Every given field equal; numbers may be written as "0x.." text, objects match by their given fields. */
+function matches(actual: unknown, wanted: unknown): boolean {
+  if (
+    typeof wanted === "string" &&
+    /^0x[\da-f]+$/i.test(wanted) &&
+    (typeof actual === "number" || typeof actual === "bigint")
+  ) {
+    return BigInt.asUintN(64, BigInt(actual)) === BigInt(wanted);
+  }
+  if (Array.isArray(wanted))
+    return Array.isArray(actual) && wanted.every((item) => actual.some((other) => matches(other, item)));
+  if (typeof wanted === "object" && wanted !== null) {
+    return (
+      typeof actual === "object" &&
+      actual !== null &&
+      Object.entries(wanted).every(([key, value]) => matches((actual as Fields)[key], value))
+    );
+  }
+  return actual === wanted;
+}

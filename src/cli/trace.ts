@@ -1,0 +1,87 @@
+/** Watches a machine's events for the command line: the guest's output, --trace lines, and what --stats counts. */
+import { closeSync, openSync, writeSync } from "node:fs";
+import type { Machine } from "../emu/machine/machine.ts";
+import type { MachineEvent } from "../emu/machine/types.ts";
+import { UsageError } from "./usage.ts";
+
+/** Of the lines --trace writes. Raised when a field changes its meaning. */
+export const TRACE_SCHEMA = 1;
+const FLUSH_AT = 1 << 16;
+
+export class Tracer {
+  readonly #machine: Machine;
+  readonly #file: number | undefined;
+  #pending = "";
+  readonly #entries: Record<string, number> = {};
+  readonly #exits: Record<string, number> = {};
+  readonly #began: number;
+
+  /** @param target file for --trace, "-" for stdout, undefined for none. */
+  constructor(machine: Machine, target: string | undefined) {
+    this.#machine = machine;
+    this.#began = machine.icount;
+    this.#file = target === undefined ? undefined : openTrace(target);
+    if (this.#file !== undefined) this.#line({ type: "trace", schema: TRACE_SCHEMA });
+    machine.events.listen((event) => this.#see(event));
+  }
+
+  #see(event: MachineEvent): void {
+    if (event.type === "console") writeGuest(event);
+    if (event.type === "post") process.stderr.write(`POST ${Number(event.value).toString(16).padStart(2, "0")}\n`);
+    if (event.type === "unimplemented") process.stderr.write(`ringside: ${String(event.message)}\n`);
+    if (event.type === "entry") count(this.#entries, String(event.kind));
+    if (event.type === "exit") count(this.#exits, String(event.instruction));
+    if (this.#file !== undefined && event.type !== "console") this.#line(event);
+  }
+
+  #line(value: unknown): void {
+    this.#pending += `${JSON.stringify(value, (_key, item) => (typeof item === "bigint" ? `0x${item.toString(16)}` : item))}\n`;
+    if (this.#pending.length > FLUSH_AT) this.#flush();
+  }
+
+  #flush(): void {
+    if (this.#file !== undefined) writeAll(this.#file, new TextEncoder().encode(this.#pending));
+    this.#pending = "";
+  }
+
+  close(): void {
+    this.#flush();
+    if (this.#file !== undefined && this.#file > 2) closeSync(this.#file);
+  }
+
+  stats(seconds: number): Record<string, unknown> {
+    const instructions = this.#machine.icount - this.#began;
+    const mips = Math.round(instructions / Math.max(seconds, 1e-9) / 1e4) / 100;
+    return { instructions, seconds, mips, entries: this.#entries, exits: this.#exits };
+  }
+}
+
+function openTrace(target: string): number {
+  if (target === "-") return 1;
+  try {
+    return openSync(target, "w");
+  } catch (error) {
+    throw new UsageError(`cannot write ${target}: ${(error as Error).message}`);
+  }
+}
+
+const count = (counts: Record<string, number>, key: string) => {
+  counts[key] = (counts[key] ?? 0) + 1;
+};
+
+/** The guest's own output, at once and in order. */
+function writeGuest(event: MachineEvent): void {
+  writeAll(event.stream === "stderr" ? 2 : 1, Uint8Array.from(event.bytes as Iterable<number>));
+}
+
+function writeAll(file: number, bytes: Uint8Array): void {
+  for (let at = 0; at < bytes.length; ) {
+    try {
+      at += writeSync(file, bytes, at);
+    } catch (error) {
+      const { code } = error as { code?: string };
+      if (code === "EPIPE") return; // nobody reads
+      if (code !== "EAGAIN") throw error;
+    }
+  }
+}

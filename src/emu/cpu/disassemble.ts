@@ -1,0 +1,81 @@
+/** Bytes to text, and what a debugger must know of an instruction before it runs: length and how control leaves it. */
+import { Decoder, DecoderOptions, FlowControl, Formatter, FormatterSyntax } from "./iced.ts";
+
+export type Syntax = "nasm" | "gas" | "intel";
+
+export interface DisassembledLine {
+  readonly address: bigint;
+  readonly bytes: Uint8Array;
+  readonly text: string;
+  readonly valid: boolean;
+}
+
+/** How control leaves an instruction. */
+export type Flow = "next" | "jump" | "conditional" | "call" | "return" | "interrupt" | "stop";
+
+const SYNTAX = { nasm: FormatterSyntax.Nasm, gas: FormatterSyntax.Gas, intel: FormatterSyntax.Intel } as const;
+
+/** Decodes from the first byte to the last; a byte that begins no instruction becomes a line of its own. */
+export function disassemble(
+  bytes: Uint8Array,
+  address: bigint,
+  bits: 16 | 32 | 64,
+  syntax: Syntax,
+  maxLines = Number.POSITIVE_INFINITY,
+): DisassembledLine[] {
+  const lines: DisassembledLine[] = [];
+  const formatter = new Formatter(SYNTAX[syntax]);
+  formatter.spaceAfterOperandSeparator = true;
+  const decoder = new Decoder(bits, bytes, DecoderOptions.None);
+  decoder.ip = address;
+  let at = 0;
+  while (at < bytes.length && lines.length < maxLines) {
+    decoder.position = at;
+    decoder.ip = address + BigInt(at);
+    const instruction = decoder.decode();
+    const valid = instruction.code !== 0;
+    const length = valid ? instruction.length : 1;
+    const text = valid ? formatter.format(instruction) : byteDirective(bytes[at]!, syntax);
+    lines.push({ address: address + BigInt(at), bytes: bytes.slice(at, at + length), text, valid });
+    instruction.free();
+    at += length;
+  }
+  decoder.free();
+  formatter.free();
+  return lines;
+}
+
+const byteDirective = (byte: number, syntax: Syntax) =>
+  `${syntax === "gas" ? ".byte" : "db"} 0x${byte.toString(16).padStart(2, "0")}`;
+
+/** The instruction at the start of `bytes`. */
+export function instructionAt(bytes: Uint8Array, bits: 16 | 32 | 64): { readonly length: number; readonly flow: Flow } {
+  const decoder = new Decoder(bits, bytes, DecoderOptions.None);
+  const instruction = decoder.decode();
+  const result = { length: instruction.length, flow: flowOf(instruction.flowControl) };
+  instruction.free();
+  decoder.free();
+  return result;
+}
+
+function flowOf(flow: FlowControl): Flow {
+  switch (flow) {
+    case FlowControl.Next:
+      return "next";
+    case FlowControl.UnconditionalBranch:
+    case FlowControl.IndirectBranch:
+      return "jump";
+    case FlowControl.ConditionalBranch:
+    case FlowControl.XbeginXabortXend:
+      return "conditional";
+    case FlowControl.Call:
+    case FlowControl.IndirectCall:
+      return "call";
+    case FlowControl.Return:
+      return "return";
+    case FlowControl.Interrupt:
+      return "interrupt";
+    default:
+      return "stop";
+  }
+}

@@ -1,0 +1,175 @@
+/**
+ * The machine: CPUs over one memory, time, ports, events, and the run loop that interleaves the CPUs deterministically.
+ *
+ * Nothing here knows of a kernel. A kernel or a bare board attaches through `hooks` of the CPUs, ports, timers and components.
+ * No host clock, no host randomness: the same inputs give the same run, bit for bit.
+ */
+import { Cpu } from "../cpu/cpu.ts";
+import { OFF } from "../cpu/layout.ts";
+import { CoreMemory } from "../cpu/memory.ts";
+import { EventStream } from "./events.ts";
+import { PortSpace } from "./ports.ts";
+import { SeededRandom } from "./random.ts";
+import { hashMachine, restoreSnapshot, type SnapshotMemory, takeSnapshot } from "./snapshot.ts";
+import { Timers } from "./timers.ts";
+import type { Component, CpuModel, Snapshot, StopReason } from "./types.ts";
+
+/** Instructions one CPU runs before the next runnable one gets its turn. */
+const QUANTUM = 1000;
+
+export interface MachineOptions {
+  readonly cpus: number;
+  readonly cpu: CpuModel;
+  /** Bytes of guest RAM. */
+  readonly ramSize: number;
+  readonly seed: number;
+}
+
+const ACTIVITY_RUNNING = 0;
+const ACTIVITY_SHUTDOWN = 2;
+
+export class Machine {
+  readonly core: CoreMemory;
+  readonly cpus: readonly Cpu[];
+  readonly ports = new PortSpace();
+  readonly timers = new Timers();
+  readonly random: SeededRandom;
+  readonly events: EventStream;
+  readonly components: Component[];
+  readonly snapshots: SnapshotMemory = { last: undefined };
+  /** Instructions retired by all CPUs before the present slice. */
+  #retired = 0;
+  /** Machine time that passed while every CPU slept. */
+  #skipped = 0;
+  /** The CPU whose turn it is, and what is left of its turn. */
+  #turn = 0;
+  #turnLeft = QUANTUM;
+  /** The running CPU's own count at the start of its slice; undefined between slices. */
+  #slice: { cpu: Cpu; start: number } | undefined;
+  #stop: StopReason | undefined;
+
+  constructor(options: MachineOptions) {
+    this.core = new CoreMemory(options.cpus, options.ramSize);
+    this.events = new EventStream(() => this.icount);
+    this.random = new SeededRandom("random", options.seed);
+    this.cpus = Array.from({ length: options.cpus }, (_, index) => new Cpu(this.core, index, options.cpu));
+    for (const cpu of this.cpus) {
+      cpu.hooks.portIn = (port, size) => this.ports.read(port, size);
+      cpu.hooks.portOut = (port, size, value) => this.ports.write(port, size, value);
+      cpu.hooks.random = () => this.random.next32();
+    }
+    this.components = [this.random, this.timers];
+  }
+
+  /** Instructions retired since the machine began, over all CPUs. Exact between instructions. */
+  get icount(): number {
+    return this.#retired + (this.#slice === undefined ? 0 : retiredBy(this.#slice.cpu) - this.#slice.start);
+  }
+
+  /** Machine time in ticks of one instruction, skipped sleep included. */
+  get now(): number {
+    return this.icount + this.#skipped;
+  }
+
+  /** The CPU that runs, or would run next. */
+  get currentCpu(): Cpu {
+    return this.cpus[this.#turn]!;
+  }
+
+  /** Ends the present run() as soon as the running instruction is done; the first reason given wins. */
+  stop(reason: StopReason): void {
+    this.#stop ??= reason;
+    this.#slice?.cpu.requestStop();
+  }
+
+  /** Runs at most `max` instructions, exactly. */
+  run(max: number): StopReason {
+    this.#stop = undefined;
+    let left = max;
+    while (left > 0) {
+      this.timers.fire(this.now);
+      if (!this.#giveTurn()) {
+        if (!this.#skipToNextTimer()) return this.#sleepReason();
+        continue;
+      }
+      const before = this.#retired;
+      const reason = this.#runSlice(Math.min(left, this.#turnLeft, this.timers.next - this.now));
+      left -= this.#retired - before;
+      if (reason !== undefined) return reason;
+    }
+    return { kind: "budget" };
+  }
+
+  /** One slice on the CPU whose turn it is. undefined = go on. */
+  #runSlice(budget: number): StopReason | undefined {
+    const cpu = this.currentCpu;
+    const start = retiredBy(cpu);
+    this.#slice = { cpu, start };
+    const stop = cpu.run(budget);
+    this.#slice = undefined;
+    const ran = retiredBy(cpu) - start;
+    this.#retired += ran;
+    this.#turnLeft -= ran;
+    if (this.#stop !== undefined) return this.#stop;
+    if (stop.kind === "breakpoint") return { kind: "breakpoint", cpu: cpu.index, address: stop.address };
+    if (stop.kind === "shutdown") return { kind: "shutdown", why: stop.why };
+    return undefined;
+  }
+
+  /** Makes `#turn` a CPU that can run; false when none can. */
+  #giveTurn(): boolean {
+    if (this.#turnLeft > 0 && canRun(this.currentCpu)) return true;
+    for (let step = 1; step <= this.cpus.length; step++) {
+      const next = (this.#turn + step) % this.cpus.length;
+      if (!canRun(this.cpus[next]!)) continue;
+      this.#turn = next;
+      this.#turnLeft = QUANTUM;
+      return true;
+    }
+    return false;
+  }
+
+  #skipToNextTimer(): boolean {
+    if (this.timers.next === Number.POSITIVE_INFINITY) return false;
+    this.#skipped = this.timers.next - this.icount;
+    return true;
+  }
+
+  #sleepReason(): StopReason {
+    const dead = this.cpus.find((cpu) => cpu.get32(OFF.ACTIVITY) === ACTIVITY_SHUTDOWN);
+    return dead === undefined ? { kind: "halt" } : { kind: "shutdown", why: "the processor is shut down" };
+  }
+
+  save(): Snapshot {
+    return takeSnapshot(this, this.#saveClock());
+  }
+
+  restore(snapshot: Snapshot): void {
+    this.#restoreClock(restoreSnapshot(this, snapshot));
+  }
+
+  /** Equal for equal states of CPUs, memory and components, however they were reached. */
+  hash(): string {
+    return hashMachine(this, this.#saveClock());
+  }
+
+  #saveClock(): readonly number[] {
+    return [this.#retired, this.#skipped, this.#turn, this.#turnLeft];
+  }
+  #restoreClock([retired, skipped, turn, turnLeft]: readonly number[]): void {
+    this.#retired = retired!;
+    this.#skipped = skipped!;
+    this.#turn = turn!;
+    this.#turnLeft = turnLeft!;
+  }
+}
+
+function retiredBy(cpu: Cpu): number {
+  const i = (cpu.base + OFF.ICOUNT) >> 2;
+  return cpu.u32[i]! + cpu.u32[i + 1]! * 0x1_0000_0000;
+}
+
+/** Running, or asleep with something that wakes it. */
+function canRun(cpu: Cpu): boolean {
+  return cpu.get32(OFF.ACTIVITY) === ACTIVITY_RUNNING || cpu.canWake();
+}
