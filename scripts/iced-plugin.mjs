@@ -28,10 +28,16 @@ export const embeddedIced = {
       const contents = source
         .replace(/const \{ TextDecoder, TextEncoder \} = require\(`util`\);/, "")
         .replace(/const path = require\('path'\)\.join\(__dirname, 'iced_x86_bg\.wasm'\);/, "")
-        .replace(/const bytes = require\('fs'\)\.readFileSync\(path\);/, "const bytes = require('./iced_x86_bg.wasm');");
+        .replace(
+          /const bytes = require\('fs'\)\.readFileSync\(path\);/,
+          "const bytes = require('./iced_x86_bg.wasm');",
+        );
       if (/require\(['`](util|fs|path)['`]\)/.test(contents)) throw new Error("iced-x86's loader has changed");
       return { contents, loader: "js" };
     });
-    build.onLoad({ filter: /iced_x86_bg\.wasm$/ }, async (args) => ({ contents: await readFile(args.path), loader: "binary" }));
+    build.onLoad({ filter: /iced_x86_bg\.wasm$/ }, async (args) => ({
+      contents: await readFile(args.path),
+      loader: "binary",
+    }));
   },
 };

@@ -26,8 +26,8 @@ function report(context: Context, { target }: Context["launched"], stop: Stop): 
   if (!context.isLaunched || context.launched.target !== target) return; // restarted or disconnected meanwhile
   context.running = false;
   context.lastStop = stop;
-  if (stop.reason === "exited") return exited(context, stop.status, stop.signal);
-  context.client.event("stopped", { threadId: THREAD, allThreadsStopped: true, ...stopBody(stop) });
+  if (stop.reason === "exited") exited(context, stop.status, stop.signal);
+  else context.client.event("stopped", { threadId: THREAD, allThreadsStopped: true, ...stopBody(stop) });
 }
 
 function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadId"> {
