@@ -40,7 +40,12 @@ export interface AssembleOptions {
 
 export interface Section {
   readonly name: string;
-  readonly flags: { readonly alloc: boolean; readonly write: boolean; readonly exec: boolean; readonly nobits: boolean };
+  readonly flags: {
+    readonly alloc: boolean;
+    readonly write: boolean;
+    readonly exec: boolean;
+    readonly nobits: boolean;
+  };
   /** Power of two, at least 1. */
   readonly align: number;
   /** Empty for nobits. */
@@ -50,6 +55,15 @@ export interface Section {
   readonly relocations: readonly Relocation[];
   /** Fixed load address (NASM `org` with -f bin, or `vstart=`), if the source gives one. */
   readonly address?: bigint;
+  /** ELF particulars that the source gives: section type ("note", "init_array", ...), entry size, flag letters. */
+  readonly elf?: { readonly type?: string; readonly entrySize?: number; readonly flags?: string };
+  /** NASM's flat format: alignment that the source asked for, load address, and which section comes before. */
+  readonly bin?: {
+    readonly align: number | undefined;
+    readonly start: bigint | undefined;
+    readonly follows: string | undefined;
+    readonly vfollows: string | undefined;
+  };
 }
 
 export interface Relocation {
@@ -60,6 +74,7 @@ export interface Relocation {
   readonly kind: "abs" | "pcrel";
   /** For a 4-byte abs field in 64-bit code: whether it is sign-extended (R_X86_64_32S) or zero-extended (R_X86_64_32). */
   readonly signed: boolean;
+  /** A symbol of the table, a section of this result (its start), or "*ABS*" (0). */
   readonly symbol: string;
   readonly addend: bigint;
   readonly range: Range;
@@ -67,13 +82,14 @@ export interface Relocation {
 
 export interface SymbolInfo {
   readonly name: string;
-  /** undefined = external; "*ABS*" = absolute value. */
+  /** undefined = external; "*ABS*" = absolute value; "*COM*" = common, with its alignment as value. */
   readonly section: string | undefined;
   /** Offset in its section, or the absolute value. */
   readonly value: bigint;
   readonly binding: "local" | "global" | "weak";
   readonly type: "notype" | "func" | "object";
   readonly size: bigint;
+  readonly hidden?: boolean;
   readonly range?: Range;
 }
 
@@ -100,10 +116,34 @@ export interface AssembleResult {
 
 /** Sections placed at addresses and relocated: what is loaded, or written as an executable. Made by link(). */
 export interface Image {
-  readonly segments: readonly { readonly address: bigint; readonly bytes: Uint8Array; readonly memorySize: number; readonly flags: { readonly write: boolean; readonly exec: boolean }; readonly section: string }[];
+  readonly segments: readonly {
+    readonly address: bigint;
+    readonly bytes: Uint8Array;
+    readonly memorySize: number;
+    readonly flags: { readonly write: boolean; readonly exec: boolean };
+    readonly section: string;
+  }[];
   readonly symbols: ReadonlyMap<string, bigint>;
-  readonly lines: readonly { readonly address: bigint; readonly uri: string; readonly line: number; readonly bits: Bits | undefined }[];
+  /** The same with what a symbol table says of them; local symbols may repeat a name. */
+  readonly symbolTable?: readonly ImageSymbol[];
+  /** As `ld` decides: unless every part has a .note.GNU-stack section. */
+  readonly execStack?: boolean;
+  readonly lines: readonly {
+    readonly address: bigint;
+    readonly uri: string;
+    readonly line: number;
+    readonly bits: Bits | undefined;
+  }[];
   readonly entry: bigint;
   readonly bits: Bits;
   readonly diagnostics: readonly Diagnostic[];
+}
+
+export interface ImageSymbol {
+  readonly name: string;
+  readonly address: bigint;
+  readonly size: bigint;
+  readonly type: SymbolInfo["type"];
+  readonly binding: SymbolInfo["binding"];
+  readonly absolute: boolean;
 }

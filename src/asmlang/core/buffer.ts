@@ -1,0 +1,42 @@
+/** A byte array that grows. */
+export class ByteBuffer {
+  #bytes = new Uint8Array(64);
+  length = 0;
+
+  #reserve(count: number): void {
+    if (this.length + count <= this.#bytes.length) return;
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + count));
+    larger.set(this.#bytes.subarray(0, this.length));
+    this.#bytes = larger;
+  }
+
+  push(bytes: ArrayLike<number>): void {
+    this.#reserve(bytes.length);
+    this.#bytes.set(bytes, this.length);
+    this.length += bytes.length;
+  }
+
+  skip(count: number): void {
+    this.#reserve(count);
+    this.length += count;
+  }
+
+  view(): Uint8Array {
+    return this.#bytes.subarray(0, this.length);
+  }
+}
+
+/** Stores the low `size` bytes of a value, lowest first. */
+export function putLittleEndian(target: Uint8Array, offset: number, size: number, value: bigint): void {
+  let rest = BigInt.asUintN(size * 8, value);
+  for (let i = 0; i < size; i++) {
+    target[offset + i] = Number(rest & 0xffn);
+    rest >>= 8n;
+  }
+}
+
+export function littleEndian(size: number, value: bigint): Uint8Array {
+  const bytes = new Uint8Array(size);
+  putLittleEndian(bytes, 0, size, value);
+  return bytes;
+}

@@ -1,0 +1,226 @@
+/** The object under construction: sections, symbols, and where the next byte goes. Both dialects drive it. */
+import type { AssembleResult, Bits, Dialect, LineRow, Section, SymbolInfo } from "../types.ts";
+import { littleEndian } from "./buffer.ts";
+import type { Reporter } from "./diagnostics.ts";
+import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
+import { BytesFragment, type Fragment, type PendingFixup } from "./fragment.ts";
+import { Layout, type LayoutPolicy } from "./layout.ts";
+import { type Line, rangeOf, shownLine } from "./source.ts";
+import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
+import { SectionWriter, type WritePolicy } from "./writer.ts";
+
+export class ObjectBuilder {
+  readonly sections = new Map<string, SectionBuilder>();
+  readonly symbols = new Map<string, AsmSymbol>();
+  readonly reporter: Reporter;
+  /** All fragments in source order. */
+  readonly fragments: Fragment[] = [];
+  section!: SectionBuilder;
+  bits: Bits;
+
+  constructor(reporter: Reporter, bits: Bits) {
+    this.reporter = reporter;
+    this.bits = bits;
+  }
+
+  getSection(name: string, flags: SectionFlags): SectionBuilder {
+    let section = this.sections.get(name);
+    if (!section) {
+      section = new SectionBuilder(name, { ...flags });
+      this.sections.set(name, section);
+    }
+    return section;
+  }
+
+  symbol(name: string): AsmSymbol {
+    let symbol = this.symbols.get(name);
+    if (!symbol) {
+      symbol = new AsmSymbol(name);
+      this.symbols.set(name, symbol);
+    }
+    return symbol;
+  }
+
+  add<T extends Fragment>(fragment: T): T {
+    fragment.index = fragment.section.fragments.length;
+    fragment.section.fragments.push(fragment);
+    this.fragments.push(fragment);
+    return fragment;
+  }
+
+  /** The fragment that takes plain bytes now. */
+  open(line: Line): BytesFragment {
+    const last = this.section.fragments.at(-1);
+    return last instanceof BytesFragment ? last : this.add(new BytesFragment(this.section, line));
+  }
+
+  /** Defines a label at the present place. */
+  place(symbol: AsmSymbol, line: Line): void {
+    const fragment = this.open(line);
+    symbol.definition = { kind: "label", fragment, offset: fragment.bytes.length };
+  }
+
+  /** An unnamed label at the present place. */
+  here(line: Line): AsmSymbol {
+    const symbol = new AsmSymbol("");
+    symbol.temporary = true;
+    this.place(symbol, line);
+    return symbol;
+  }
+
+  /** Notes that the bytes from here on come from `line`. */
+  row(fragment: Fragment, offset: number, line: Line, bits: Bits | undefined): void {
+    const last = fragment.rows.at(-1);
+    if (last && last.line === line && last.bits === bits && last.offset !== offset && bits === undefined) return;
+    fragment.rows.push({ offset, line, bits });
+  }
+
+  bytes(bytes: ArrayLike<number>, line: Line, fixups: readonly PendingFixup[] = [], bits?: Bits): void {
+    const fragment = this.open(line);
+    const at = fragment.bytes.length;
+    this.row(fragment, at, line, bits);
+    fragment.bytes.push(bytes);
+    for (const fixup of fixups) fragment.fixups.push({ ...fixup, offset: fixup.offset + at });
+  }
+
+  /** A data item: its value now if it is known, else a field for later. */
+  value(expr: Expr, size: number, line: Line): void {
+    const known = expr.op === "number" ? expr.value : undefined;
+    if (known !== undefined) this.bytes(littleEndian(size, known), line);
+    else
+      this.bytes(new Uint8Array(size), line, [
+        { offset: 0, size, kind: "abs", signed: false, addend: 0, expr, code: false },
+      ]);
+  }
+
+  /** Evaluation before layout: only distances that nothing can change are known. */
+  now(undefinedIsExternal: boolean): EvalContext {
+    const context: EvalContext = {
+      final: false,
+      here: undefined,
+      distance: fixedDistance,
+      absolute: () => undefined,
+      unresolved: () => (undefinedIsExternal ? "external" : undefined),
+      at: () => context,
+    };
+    return context;
+  }
+
+  /** Lays everything out and makes the result's parts. */
+  finish(
+    dialect: Dialect,
+    layoutPolicy: LayoutPolicy,
+    policy: WritePolicy,
+    entryBits: Bits,
+  ): Omit<AssembleResult, "diagnostics"> {
+    const layout = new Layout(layoutPolicy);
+    const sections = [...this.sections.values()];
+    const absolutes = new Set(this.fragments.map((fragment) => fragment.section));
+    layout.run(this.fragments, [...new Set([...sections, ...absolutes])], this.reporter);
+    const made = sections.map((section) => this.#writeSection(section, layout, policy));
+    return { dialect, sections: made, symbols: this.#symbolTable(layout), lines: this.#lineTable(), bits: entryBits };
+  }
+
+  #writeSection(section: SectionBuilder, layout: Layout, policy: WritePolicy): Section {
+    const writer = new SectionWriter(section, layout, policy, this.reporter);
+    for (const fragment of section.fragments) this.reporter.guard(() => fragment.write(writer));
+    const address = (expr: Expr | undefined) => {
+      let value: bigint | undefined;
+      if (expr)
+        this.reporter.guard(
+          () => (value = evaluateConstant(expr, { ...layout.context(section.fragments[0]!), final: true })),
+        );
+      return value;
+    };
+    const vstart = address(section.vstart);
+    const start = address(section.start);
+    return {
+      name: section.name,
+      flags: section.flags,
+      align: section.align,
+      bytes: writer.bytes,
+      size: section.size,
+      relocations: writer.relocations,
+      ...(vstart !== undefined && { address: vstart }),
+      elf: section.elf,
+      bin: { align: section.binAlign, start, follows: section.follows, vfollows: section.vfollows },
+    };
+  }
+
+  #symbolTable(layout: Layout): SymbolInfo[] {
+    const table: SymbolInfo[] = [];
+    for (const symbol of this.symbols.values()) {
+      if (symbol.temporary) continue;
+      this.reporter.guard(() => {
+        const info = this.#symbolInfo(symbol, layout);
+        if (info) table.push(info);
+      });
+    }
+    return table;
+  }
+
+  #symbolInfo(symbol: AsmSymbol, layout: Layout): SymbolInfo | undefined {
+    const { definition } = symbol;
+    const context = { ...layout.context(this.fragments[0]!), final: true };
+    const place = this.#place(symbol, layout, context);
+    if (!place && !symbol.firstUse && symbol.binding === "local") return undefined;
+    const size = definition?.kind === "common" ? definition.size : symbol.size;
+    const span = symbol.span ?? symbol.firstUse;
+    return {
+      name: symbol.name,
+      section: place?.section,
+      value: definition?.kind === "common" ? definition.align : (place?.value ?? 0n),
+      binding: !place && symbol.binding === "local" ? "global" : symbol.binding,
+      type: definition?.kind === "common" ? "object" : symbol.type,
+      size: size ? (evaluateConstant(size, context) ?? 0n) : 0n,
+      ...(symbol.hidden && { hidden: true }),
+      ...(span && { range: rangeOf(span) }),
+    };
+  }
+
+  #place(symbol: AsmSymbol, layout: Layout, context: EvalContext): { section: string; value: bigint } | undefined {
+    const { definition } = symbol;
+    if (!definition) return undefined;
+    if (definition.kind === "common") return { section: "*COM*", value: 0n };
+    const value =
+      definition.kind === "equate"
+        ? evaluate(definition.expr, definition.at ? context.at(definition.at) : context)
+        : evaluate({ op: "symbol", symbol, span: symbol.span! }, context);
+    if (!value) return undefined;
+    const [term] = value.terms;
+    if (!term) return { section: "*ABS*", value: value.constant };
+    const section = term.symbol.section;
+    if (value.terms.length > 1 || !section) return undefined;
+    return { section: section.name, value: value.constant + BigInt(layout.offsetOf(term.symbol)) };
+  }
+
+  #lineTable(): LineRow[] {
+    const rows: LineRow[] = [];
+    for (const section of this.sections.values())
+      for (const fragment of section.fragments)
+        for (const row of fragment.rows)
+          rows.push({
+            section: section.name,
+            offset: fragment.offset + row.offset,
+            ...shownLine(row.line),
+            bits: row.bits,
+          });
+    return rows;
+  }
+}
+
+/** Distance of two labels of one section with only fragments of fixed size between them. */
+export function fixedDistance(a: AsmSymbol, b: AsmSymbol): bigint | undefined {
+  if (a.definition?.kind !== "label" || b.definition?.kind !== "label") return undefined;
+  const [x, y] = [a.definition, b.definition];
+  if (x.fragment.section !== y.fragment.section) return undefined;
+  const [first, last, sign] = x.fragment.index < y.fragment.index ? [x, y, -1] : [y, x, 1];
+  let distance = last.offset - first.offset;
+  const { fragments } = first.fragment.section;
+  for (let i = first.fragment.index; i < last.fragment.index; i++) {
+    const size = fragments[i]!.fixedSize();
+    if (size === undefined) return undefined;
+    distance += size;
+  }
+  return BigInt(distance * sign);
+}

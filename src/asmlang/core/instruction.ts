@@ -1,0 +1,137 @@
+/** Instruction statements on their way into a section: operands with expressions, and branches that may grow. */
+import { encode } from "../encode/index.ts";
+import type { AsmOperand, EncodeRequest, Encoding, Value } from "../encode/types.ts";
+import type { ObjectBuilder } from "./builder.ts";
+import { SourceError } from "./diagnostics.ts";
+import { type Expr, evaluate } from "./expr.ts";
+import { Fragment, type PendingFixup } from "./fragment.ts";
+import type { Layout } from "./layout.ts";
+import type { Line, Span } from "./source.ts";
+import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
+import type { SectionWriter } from "./writer.ts";
+
+/** A value with the expression that it comes from. */
+export class Symbolic implements Value {
+  known: bigint | undefined;
+  readonly expr: Expr;
+
+  constructor(expr: Expr, known: bigint | undefined) {
+    this.expr = expr;
+    this.known = known;
+  }
+}
+
+/** An operand and where it stands. */
+export interface PlacedOperand {
+  readonly operand: AsmOperand;
+  readonly span: Span;
+}
+
+export interface Statement {
+  readonly request: EncodeRequest;
+  /** Spans of the operands in the request's order, and of the mnemonic. */
+  readonly spans: readonly Span[];
+  readonly mnemonic: Span;
+}
+
+/** All values in an operand. */
+export function valuesOf(operand: AsmOperand): Symbolic[] {
+  switch (operand.kind) {
+    case "imm":
+    case "target":
+      return [operand.value as Symbolic];
+    case "mem":
+      return operand.displacement ? [operand.displacement as Symbolic] : [];
+    case "far":
+      return [operand.selector as Symbolic, operand.offset as Symbolic];
+    default:
+      return [];
+  }
+}
+
+/** The encodings of a statement; an error names the guilty operand. */
+export function encodeStatement(statement: Statement): { best: Encoding; long?: Encoding } {
+  const result = encode(statement.request);
+  if (result.ok) return result;
+  throw new SourceError(statement.spans[result.operand] ?? statement.mnemonic, result.message);
+}
+
+export function pendingFixups(encoding: Encoding, statement: Statement, call: boolean): PendingFixup[] {
+  return encoding.fixups.map((fixup) => ({
+    offset: fixup.offset,
+    size: fixup.size,
+    kind: fixup.kind,
+    signed: fixup.signed,
+    addend: fixup.addend,
+    expr: partOf(statement.request.operands[fixup.operand]!, fixup.part).expr,
+    code: true,
+    call,
+  }));
+}
+
+function partOf(operand: AsmOperand, part: string): Symbolic {
+  if (operand.kind === "far") return (part === "selector" ? operand.selector : operand.offset) as Symbolic;
+  if (operand.kind === "mem") return operand.displacement as Symbolic;
+  return (operand as { value: Value }).value as Symbolic;
+}
+
+/** A branch that starts short and widens when its target is out of reach. */
+export class BranchFragment extends Fragment {
+  readonly statement: Statement;
+  readonly best: Encoding;
+  readonly long: Encoding;
+  readonly keeps: (symbol: AsmSymbol) => boolean;
+  wide = false;
+
+  constructor(
+    section: SectionBuilder,
+    line: Line,
+    statement: Statement,
+    encodings: { best: Encoding; long: Encoding },
+    keeps: (symbol: AsmSymbol) => boolean,
+  ) {
+    super(section, line);
+    this.statement = statement;
+    this.best = encodings.best;
+    this.long = encodings.long;
+    this.keeps = keeps;
+  }
+
+  measure(layout: Layout): number {
+    if (!this.wide && !branchReaches(this, this.best, this.statement, layout, this.keeps)) this.wide = true;
+    return (this.wide ? this.long : this.best).bytes.length;
+  }
+
+  write(out: SectionWriter): void {
+    const encoding = this.wide ? this.long : this.best;
+    out.put(this, 0, encoding.bytes);
+    for (const fixup of pendingFixups(encoding, this.statement, false)) out.fixup(this, fixup);
+  }
+}
+
+/** Does the short form reach, as far as this pass can tell? What is not placed yet is taken to be near. */
+export function branchReaches(
+  fragment: Fragment,
+  encoding: Encoding,
+  statement: Statement,
+  layout: Layout,
+  keeps: (symbol: AsmSymbol) => boolean,
+): boolean {
+  const fixup = encoding.fixups.find((one) => one.kind === "pcrel");
+  if (!fixup) return true;
+  const value = evaluate(partOf(statement.request.operands[fixup.operand]!, fixup.part).expr, layout.context(fragment));
+  if (!value) return true;
+  const [term] = value.terms;
+  if (!term || value.terms.length > 1 || term.sign < 0 || term.symbol.section !== fragment.section) return false;
+  if (keeps(term.symbol)) return false;
+  if (!layout.isReached(term.symbol)) return true;
+  const distance =
+    value.constant + BigInt(layout.offsetOf(term.symbol) + fixup.addend - fragment.offset - fixup.offset);
+  return BigInt.asIntN(fixup.size * 8, distance) === distance;
+}
+
+/** Warnings of the encoder, at the statement. */
+export function reportWarnings(encoding: Encoding, statement: Statement, builder: ObjectBuilder): void {
+  for (const warning of encoding.warnings)
+    builder.reporter.warning(statement.spans.at(-1) ?? statement.mnemonic, warning);
+}

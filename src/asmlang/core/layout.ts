@@ -1,0 +1,139 @@
+/**
+ * Layout: gives every fragment its offset, again and again until nothing moves. Branches start short and grow; what is
+ * measured against labels further on uses their place in the pass before, as the tools do.
+ */
+import { FatalError, type Reporter, SourceError } from "./diagnostics.ts";
+import { type EvalContext, evaluateConstant } from "./expr.ts";
+import { type Fragment, MAX_SECTION_BYTES } from "./fragment.ts";
+import { type Span, wholeLine } from "./source.ts";
+import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
+
+/** After this many passes sizes may only grow, so that every source settles. */
+const SHRINKING_PASSES = 12;
+const MAX_PASSES = 400;
+
+export interface LayoutPolicy {
+  /** Symbols without definition are external (GNU), or only those declared so (NASM). */
+  readonly undefinedIsExternal: boolean;
+}
+
+export class Layout {
+  readonly policy: LayoutPolicy;
+  pass = 0;
+  /** Sizes may no longer shrink. */
+  growOnly = false;
+  /** Offsets are settled; what cannot be computed now is an error. */
+  final = false;
+  /** Label offsets are known from a pass before this one. */
+  #reached = new Set<Fragment>();
+
+  constructor(policy: LayoutPolicy) {
+    this.policy = policy;
+  }
+
+  /** Runs passes to the fixpoint; false if it gave up (reported). */
+  run(fragments: readonly Fragment[], sections: readonly SectionBuilder[], reporter: Reporter): boolean {
+    for (this.pass = 0; this.pass < MAX_PASSES; this.pass++) {
+      this.growOnly = this.pass >= SHRINKING_PASSES;
+      if (!this.#onePass(fragments, sections)) {
+        this.final = true;
+        return this.#report(fragments, reporter);
+      }
+    }
+    reporter.error(
+      wholeLine(fragments[0]!.line),
+      "the addresses in this program do not settle: some size depends on itself",
+    );
+    return false;
+  }
+
+  /** True if anything moved. */
+  #onePass(fragments: readonly Fragment[], sections: readonly SectionBuilder[]): boolean {
+    let moved = this.pass === 0;
+    for (const section of sections) section.size = 0;
+    for (const fragment of fragments) {
+      const { section } = fragment;
+      if (section.absolute && fragment.index === 0) moved = this.#startAbsolute(fragment) || moved;
+      if (fragment.offset !== section.size) moved = true;
+      fragment.offset = section.size;
+      let size = this.#measure(fragment);
+      if (this.growOnly && size < fragment.size) size = fragment.size;
+      if (size !== fragment.size) moved = true;
+      fragment.size = size;
+      section.size += size;
+      this.#reached.add(fragment);
+      if (section.size > MAX_SECTION_BYTES && !section.flags.nobits && !section.absolute)
+        throw new FatalError(
+          wholeLine(fragment.line),
+          `section ${section.name} is larger than ${MAX_SECTION_BYTES} bytes`,
+        );
+    }
+    return moved;
+  }
+
+  #startAbsolute(fragment: Fragment): boolean {
+    const { section } = fragment;
+    const before = section.base;
+    section.base = this.#quietly(() => evaluateConstant(section.absoluteStart!, this.context(fragment))) ?? 0n;
+    return section.base !== before;
+  }
+
+  /** Errors wait until the layout is settled: only then are they true. */
+  #measure(fragment: Fragment): number {
+    return this.#quietly(() => fragment.measure(this)) ?? fragment.size;
+  }
+
+  #quietly<T>(compute: () => T): T | undefined {
+    try {
+      return compute();
+    } catch (error) {
+      if (error instanceof SourceError && !(error instanceof FatalError)) return undefined;
+      throw error;
+    }
+  }
+
+  #report(fragments: readonly Fragment[], reporter: Reporter): boolean {
+    for (const fragment of fragments) {
+      reporter.guard(() => {
+        const size = fragment.measure(this);
+        if (size > fragment.size)
+          throw new SourceError(wholeLine(fragment.line), "the size of this statement does not settle");
+      });
+    }
+    return true;
+  }
+
+  offsetOf(symbol: AsmSymbol): number {
+    const { definition } = symbol;
+    return definition?.kind === "label" ? definition.fragment.offset + definition.offset : 0;
+  }
+
+  context(fragment: Fragment): EvalContext {
+    return {
+      final: this.final,
+      here: fragment,
+      distance: (a, b) => {
+        if (!this.#known(a) || !this.#known(b)) return undefined;
+        return BigInt(this.offsetOf(a) - this.offsetOf(b));
+      },
+      absolute: (symbol) => (this.#known(symbol) ? symbol.section!.base + BigInt(this.offsetOf(symbol)) : undefined),
+      unresolved: (symbol, span) => this.#unresolved(symbol, span),
+      at: (other) => this.context(other),
+    };
+  }
+
+  #known(symbol: AsmSymbol): boolean {
+    return symbol.definition?.kind === "label" && this.#reached.has(symbol.definition.fragment);
+  }
+
+  /** NASM's first pass does not know labels further on at all. */
+  isReached(symbol: AsmSymbol): boolean {
+    return symbol.definition?.kind !== "label" || this.#reached.has(symbol.definition.fragment);
+  }
+
+  #unresolved(symbol: AsmSymbol, span: Span): "external" | undefined {
+    if (this.policy.undefinedIsExternal || symbol.external) return "external";
+    if (this.final) throw new SourceError(span, `symbol '${symbol.name}' is not defined`);
+    return undefined;
+  }
+}

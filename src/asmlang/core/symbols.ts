@@ -1,0 +1,71 @@
+/** Symbols and the sections that they live in, while the object is being built. */
+import type { Expr } from "./expr.ts";
+import type { Fragment } from "./fragment.ts";
+import type { Span } from "./source.ts";
+
+export type Definition =
+  | { readonly kind: "label"; readonly fragment: Fragment; readonly offset: number }
+  /** `at`: the fragment that `$` in the expression means. */
+  | { readonly kind: "equate"; readonly expr: Expr; readonly at?: Fragment }
+  | { readonly kind: "common"; readonly size: Expr; readonly align: bigint };
+
+export class AsmSymbol {
+  readonly name: string;
+  definition: Definition | undefined;
+  binding: "local" | "global" | "weak" = "local";
+  hidden = false;
+  type: "notype" | "func" | "object" = "notype";
+  size: Expr | undefined;
+  /** First definition, or first mention. */
+  span: Span | undefined;
+  /** First use: where an undefined symbol is reported. */
+  firstUse: Span | undefined;
+  /** Declared extern, or undefined symbols are external in this dialect. */
+  external = false;
+  /** Not in the symbol table: GNU .L names, numeric labels, `.`. */
+  temporary = false;
+  /** Being evaluated: finds definitions that use themselves. */
+  busy = false;
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  get section(): SectionBuilder | undefined {
+    return this.definition?.kind === "label" ? this.definition.fragment.section : undefined;
+  }
+}
+
+export interface SectionFlags {
+  alloc: boolean;
+  write: boolean;
+  exec: boolean;
+  nobits: boolean;
+}
+
+export class SectionBuilder {
+  readonly name: string;
+  flags: SectionFlags;
+  align = 1;
+  /** NASM's bin format: alignment that the source asked for, and where the section goes. */
+  binAlign: number | undefined;
+  start: Expr | undefined;
+  vstart: Expr | undefined;
+  follows: string | undefined;
+  vfollows: string | undefined;
+  readonly fragments: Fragment[] = [];
+  /** Labels here are plain numbers from `absoluteStart` on (NASM `absolute`, `struc`). */
+  absolute = false;
+  absoluteStart: Expr | undefined;
+  /** Offset of the next byte in the layout pass under way; the size when it is done. */
+  size = 0;
+  /** Value of `absoluteStart` in the layout pass under way. */
+  base = 0n;
+  /** ELF section type and entry size, where the source gives them. */
+  elf: { type?: string; entrySize?: number; flags?: string } = {};
+
+  constructor(name: string, flags: SectionFlags) {
+    this.name = name;
+    this.flags = flags;
+  }
+}

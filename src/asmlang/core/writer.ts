@@ -1,0 +1,135 @@
+/** Writes a section's fragments into its bytes and turns what is left of the fields into relocations. */
+import type { Relocation } from "../types.ts";
+import { putLittleEndian } from "./buffer.ts";
+import { type Reporter, SourceError } from "./diagnostics.ts";
+import { describe, type EvalContext, evaluate, type Linear } from "./expr.ts";
+import type { Fragment, PendingFixup } from "./fragment.ts";
+import type { Layout } from "./layout.ts";
+import { rangeOf } from "./source.ts";
+import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
+
+export interface WritePolicy {
+  /** A field that is too small for its value: GNU rejects branches and instruction fields, NASM warns. */
+  readonly overflow: "error" | "warning";
+  /** Must a reference to this symbol of the same section stay a relocation? */
+  keepRelocation(symbol: AsmSymbol, fixup: PendingFixup): boolean;
+  /** Does a relocation name this defined symbol, rather than its section? */
+  namesSymbol(symbol: AsmSymbol): boolean;
+}
+
+export class SectionWriter {
+  readonly bytes: Uint8Array;
+  readonly relocations: Relocation[] = [];
+  readonly #layout: Layout;
+  readonly #policy: WritePolicy;
+  readonly #reporter: Reporter;
+  readonly #section: SectionBuilder;
+
+  constructor(section: SectionBuilder, layout: Layout, policy: WritePolicy, reporter: Reporter) {
+    this.#section = section;
+    this.bytes = new Uint8Array(this.nobits ? 0 : section.size);
+    this.#layout = layout;
+    this.#policy = policy;
+    this.#reporter = reporter;
+  }
+
+  get nobits(): boolean {
+    return this.#section.flags.nobits || this.#section.absolute;
+  }
+
+  context(fragment: Fragment): EvalContext {
+    return this.#layout.context(fragment);
+  }
+
+  put(fragment: Fragment, offset: number, bytes: Uint8Array): void {
+    if (!this.nobits) this.bytes.set(bytes, fragment.offset + offset);
+    else if (bytes.some((byte) => byte !== 0))
+      this.#reporter.error(
+        { line: fragment.line, start: 0, end: fragment.line.text.length },
+        `section ${this.#section.name} cannot hold data: it takes no space in the file`,
+      );
+  }
+
+  repeat(fragment: Fragment, unit: Uint8Array, size: number): void {
+    if (this.nobits) return;
+    const target = this.bytes.subarray(fragment.offset, fragment.offset + size);
+    if (unit.length === 1) target.fill(unit[0]!);
+    else
+      for (let at = 0; at < size; at += unit.length) target.set(unit.subarray(0, Math.min(unit.length, size - at)), at);
+  }
+
+  /** Fills in a field, or leaves a relocation for it. */
+  fixup(fragment: Fragment, fixup: PendingFixup): void {
+    const value = evaluate(fixup.expr, this.context(fragment));
+    if (!value) throw new SourceError(fixup.expr.span, "this value is not known");
+    const place = fragment.offset + fixup.offset;
+    const { plus, relative, constant } = this.#reduce(value, fixup, place);
+    if (!plus && !relative) this.#fill(place, fixup, constant);
+    else if (plus && relative && plus.section === this.#section && !this.#policy.keepRelocation(plus, fixup))
+      this.#fill(place, fixup, constant + BigInt(this.#layout.offsetOf(plus) - place));
+    else this.#relocate(place, fixup, plus, relative, constant);
+  }
+
+  /** One symbol at most, minus the field's own address or not. */
+  #reduce(value: Linear, fixup: PendingFixup, place: number) {
+    let constant = value.constant + BigInt(fixup.addend);
+    let relative = fixup.kind === "pcrel";
+    let plus: AsmSymbol | undefined;
+    for (const { symbol, sign } of value.terms) {
+      if (sign === 1 && !plus) plus = symbol;
+      else if (sign === -1 && !relative && symbol.section === this.#section) {
+        relative = true;
+        constant += BigInt(place - this.#layout.offsetOf(symbol));
+      } else {
+        throw new SourceError(fixup.expr.span, `the addresses of ${describe(value)} cannot be combined like this`);
+      }
+    }
+    return { plus, relative, constant };
+  }
+
+  #fill(place: number, fixup: PendingFixup, value: bigint): void {
+    const bits = fixup.size * 8;
+    const fits =
+      BigInt.asIntN(bits, value) === value || (fixup.kind === "abs" && BigInt.asUintN(bits, value) === value);
+    if (!fits) this.#overflow(fixup, value);
+    if (!this.nobits) putLittleEndian(this.bytes, place, fixup.size, value);
+  }
+
+  #overflow(fixup: PendingFixup, value: bigint): void {
+    const message =
+      fixup.kind === "pcrel"
+        ? `target is out of range: ${value} does not fit in a ${fixup.size * 8}-bit displacement`
+        : `value ${value < 0n ? value : `0x${value.toString(16)}`} does not fit in ${fixup.size} byte${fixup.size === 1 ? "" : "s"}`;
+    if (this.#policy.overflow === "error" ? fixup.code : fixup.kind === "pcrel")
+      throw new SourceError(fixup.expr.span, message);
+    this.#reporter.warning(fixup.expr.span, message);
+  }
+
+  #relocate(
+    place: number,
+    fixup: PendingFixup,
+    plus: AsmSymbol | undefined,
+    relative: boolean,
+    constant: bigint,
+  ): void {
+    if (fixup.size === 8 || fixup.size === 4 || fixup.size === 2 || fixup.size === 1) {
+      const { symbol, addend } = this.#target(plus);
+      this.relocations.push({
+        offset: place,
+        size: fixup.size,
+        kind: relative ? "pcrel" : "abs",
+        signed: fixup.signed,
+        symbol,
+        addend: BigInt.asIntN(64, constant + addend),
+        range: rangeOf(fixup.expr.span),
+      });
+    } else throw new SourceError(fixup.expr.span, `an address does not fit in ${fixup.size} bytes`);
+  }
+
+  #target(symbol: AsmSymbol | undefined): { symbol: string; addend: bigint } {
+    if (!symbol) return { symbol: "*ABS*", addend: 0n };
+    const { section } = symbol;
+    if (!section || (!symbol.temporary && this.#policy.namesSymbol(symbol))) return { symbol: symbol.name, addend: 0n };
+    return { symbol: section.name, addend: BigInt(this.#layout.offsetOf(symbol)) };
+  }
+}

@@ -1,0 +1,294 @@
+/** The GNU dialect: reads statements, keeps what they change, and hands the object to layout. */
+import { ObjectBuilder } from "../core/builder.ts";
+import { Reporter, SourceError } from "../core/diagnostics.ts";
+import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
+import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
+import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
+import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
+import { Conditions } from "./conditions.ts";
+import { CPreprocessor } from "./cpp.ts";
+import { Cursor } from "./cursor.ts";
+import { DIRECTIVES } from "./directives.ts";
+import { ExpressionReader, parseNumber } from "./expressions.ts";
+import { Input } from "./input.ts";
+import { assembleInstruction } from "./instructions.ts";
+import type { Macro } from "./macros.ts";
+import { callMacro } from "./repeats.ts";
+import { defaultFlags, firstDefinition } from "./sections.ts";
+import { blankComments } from "./text.ts";
+
+export class GasAssembler {
+  readonly options: AssembleOptions;
+  readonly reporter = new Reporter();
+  readonly builder: ObjectBuilder;
+  readonly input = new Input();
+  readonly conditions = new Conditions(this);
+  readonly expressions: ExpressionReader;
+  readonly macros = new Map<string, Macro>();
+  readonly now: EvalContext;
+  readonly sectionStack: { section: SectionBuilder; previous: SectionBuilder | undefined }[] = [];
+  readonly localCommons = new Set<AsmSymbol>();
+  readonly #cpp: CPreprocessor | undefined;
+  /** Numeric labels: the last one placed, and the next one if it is already used. */
+  readonly #numeric = new Map<string, { last?: AsmSymbol; next?: AsmSymbol }>();
+  readonly #forwards = new Set<AsmSymbol>();
+  readonly #source: SourceText;
+  /** Class of the object: what `as` is told by --32 and --64. */
+  readonly objectBits: 32 | 64;
+  previous: SectionBuilder | undefined;
+  intel = false;
+  nakedRegisters = false;
+  inProcedure = false;
+  /** Number of macro expansions so far: `\@`. */
+  expansions = 0;
+  #entryBits: Bits;
+
+  constructor(source: SourceText, options: AssembleOptions) {
+    this.#source = source;
+    this.options = options;
+    const bits = options.bits ?? 64;
+    this.#entryBits = bits;
+    this.objectBits = bits === 64 ? 64 : 32;
+    this.builder = new ObjectBuilder(this.reporter, bits);
+    this.now = this.builder.now(true);
+    this.expressions = new ExpressionReader({
+      reference: (name, span) => this.#reference(name, span),
+      numeric: (label, forward, span) => this.#numericReference(label, forward, span),
+      here: (span) => symbolExpr(this.builder.here(span.line), span),
+    });
+    for (const name of [".text", ".data", ".bss"]) this.builder.getSection(name, defaultFlags(name));
+    this.builder.section = this.builder.sections.get(".text")!;
+    if (source.uri.endsWith(".S")) this.#cpp = this.#makePreprocessor(bits);
+    this.#predefine();
+  }
+
+  get bits(): Bits {
+    return this.builder.bits;
+  }
+
+  #makePreprocessor(bits: Bits): CPreprocessor {
+    const cpp = new CPreprocessor(this.reporter, (name, from) => this.options.include?.(name, from));
+    if (bits === 64) cpp.define("__x86_64__", "1");
+    else cpp.define("__i386__", "1");
+    return cpp;
+  }
+
+  #predefine(): void {
+    const line: Line = { text: "", uri: this.#source.uri, line: 0 };
+    for (const [name, value] of Object.entries(this.options.defines ?? {})) {
+      const text = String(value).trim();
+      const constant = typeof value === "string" ? (text === "" ? 1n : parseNumber(text)) : BigInt(value);
+      if (constant === undefined) {
+        this.#cpp?.define(name, text);
+        continue;
+      }
+      this.#cpp?.defineForConditions(name, String(constant));
+      this.builder.symbol(name).definition = { kind: "equate", expr: number(constant, wholeLine(line)) };
+    }
+  }
+
+  run(): AssembleResult {
+    try {
+      if (this.#cpp) this.input.push(this.#cpp.run(this.#source), undefined, false);
+      else this.read(this.#source, undefined);
+      this.#statements();
+      this.conditions.close();
+      this.reportMissing();
+      return { ...this.#finish(), diagnostics: this.reporter.diagnostics };
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      this.reporter.report(error);
+      return {
+        dialect: "gas",
+        sections: [],
+        symbols: [],
+        lines: [],
+        bits: this.#entryBits,
+        diagnostics: this.reporter.diagnostics,
+      };
+    }
+  }
+
+  #finish() {
+    return this.builder.finish(
+      "gas",
+      { undefinedIsExternal: true },
+      {
+        overflow: "error",
+        keepRelocation: (symbol, fixup) =>
+          symbol.binding === "weak" || (symbol.binding === "global" && fixup.call === true),
+        namesSymbol: (symbol) => symbol.binding !== "local",
+      },
+      this.#entryBits,
+    );
+  }
+
+  /** Reads a file's lines before whatever comes next. */
+  read(source: SourceText, call: Call | undefined): void {
+    const lines = blankComments(source.text, false);
+    this.input.push(
+      lines.map((text, line) => ({ text, uri: source.uri, line, ...(call && { call }) })),
+      call?.site,
+      false,
+    );
+  }
+
+  #statements(): void {
+    for (let line = this.input.next(); line && !this.reporter.full; line = this.input.next()) {
+      const statement = line;
+      this.reporter.guard(() => this.#statement(new Cursor(statement)));
+    }
+  }
+
+  #statement(cursor: Cursor): void {
+    if (cursor.done) return;
+    if (!this.conditions.active) {
+      const word = cursor.word()?.toLowerCase();
+      if (word?.startsWith(".")) this.conditions.handle(word, cursor);
+      return;
+    }
+    while (this.#label(cursor)) if (cursor.done) return;
+    const start = cursor.at;
+    const name = cursor.match(/"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
+    if (name !== undefined && cursor.skipSpace().peek() === "=" && this.#assignment(cursor, name, start)) return;
+    if (name === undefined) cursor.at = start;
+    const lower = name?.toLowerCase() ?? "";
+    const macro = this.macros.get(lower);
+    if (macro) callMacro(this, macro, cursor, cursor.span(start));
+    else if (lower.startsWith(".")) this.#directive(lower, cursor, start);
+    else {
+      cursor.at = start;
+      assembleInstruction(this, cursor);
+    }
+  }
+
+  #directive(name: string, cursor: Cursor, start: number): void {
+    const span = cursor.span(start, start + name.length);
+    if (this.conditions.handle(name, cursor)) {
+      cursor.rest();
+      return;
+    }
+    const directive = DIRECTIVES.get(name);
+    if (!directive) throw new SourceError(span, `unknown directive '${name}'`);
+    directive(this, cursor, name);
+    cursor.finish();
+  }
+
+  /** `name:` or `1:`; true if there was one. */
+  #label(cursor: Cursor): boolean {
+    cursor.skipSpace();
+    const start = cursor.at;
+    const number = cursor.match(/\d+(?=\s*:)/y);
+    if (number !== undefined) {
+      cursor.expect(":");
+      this.#placeNumeric(number, cursor.line);
+      return true;
+    }
+    const name = cursor.match(/"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
+    const span = cursor.span(start);
+    if (name === undefined || cursor.skipSpace().peek() !== ":") {
+      cursor.at = start;
+      return false;
+    }
+    cursor.at++;
+    const symbol = this.builder.symbol(name.replaceAll('"', ""));
+    symbol.temporary = symbol.name.startsWith(".L");
+    this.checkFree(symbol, span);
+    symbol.span = span;
+    this.builder.place(symbol, cursor.line);
+    if (symbol.name === "_start" || symbol.name === "start") this.#entryBits = this.builder.bits;
+    return true;
+  }
+
+  checkFree(symbol: AsmSymbol, span: Span): void {
+    if (symbol.definition)
+      throw new SourceError(span, `symbol '${symbol.name}' is already defined`, firstDefinition(symbol));
+  }
+
+  #placeNumeric(number: string, line: Line): void {
+    const entry = this.#numeric.get(number) ?? {};
+    const symbol = entry.next ?? newTemporary(number);
+    this.builder.place(symbol, line);
+    this.#numeric.set(number, { last: symbol });
+  }
+
+  #numericReference(label: string, forward: boolean, span: Span): Expr {
+    const number = label.replace(/^0+(?=\d)/, "");
+    const entry = this.#numeric.get(number) ?? {};
+    this.#numeric.set(number, entry);
+    if (forward) {
+      entry.next ??= newTemporary(`${number}f`);
+      entry.next.firstUse ??= span;
+      this.#forwards.add(entry.next);
+      return symbolExpr(entry.next, span);
+    }
+    if (!entry.last) throw new SourceError(span, `there is no label '${number}:' before this`);
+    return symbolExpr(entry.last, span);
+  }
+
+  /** `name = expression` and `name == expression`. */
+  #assignment(cursor: Cursor, name: string, start: number): boolean {
+    const span = cursor.span(start, start + name.length);
+    cursor.expect("=");
+    const once = cursor.eat("=");
+    const expr = this.expressions.read(cursor);
+    if (name === ".") throw new SourceError(span, "use '.org' to move the location counter");
+    this.assign(name.replaceAll('"', ""), span, expr, once);
+    cursor.finish();
+    return true;
+  }
+
+  assign(name: string, span: Span, expr: Expr, once: boolean): void {
+    const symbol = this.builder.symbol(name);
+    if (once || symbol.definition?.kind === "label" || symbol.definition?.kind === "common")
+      this.checkFree(symbol, span);
+    const value = evaluate(expr, this.now);
+    symbol.definition = { kind: "equate", expr: value?.terms.length === 0 ? number(value.constant, expr.span) : expr };
+    symbol.span = span;
+    symbol.temporary = name.startsWith(".L");
+  }
+
+  /** A name in an expression: what it is set to now, or the symbol. */
+  #reference(name: string, span: Span): Expr {
+    const symbol = this.builder.symbol(name);
+    symbol.firstUse ??= span;
+    const { definition } = symbol;
+    if (definition?.kind === "equate") return { ...definition.expr, span };
+    return symbolExpr(symbol, span);
+  }
+
+  isDefined(name: string): boolean {
+    return this.builder.symbols.get(name)?.definition !== undefined;
+  }
+
+  /** An expression that must be known at once. */
+  constant(cursor: Cursor, what: string): bigint {
+    const expr = this.expressions.read(cursor);
+    const value = evaluateConstant(expr, this.now);
+    if (value === undefined) throw new SourceError(expr.span, `${what} must be a constant that is known here`);
+    return value;
+  }
+
+  setBits(bits: Bits): void {
+    const fresh = this.builder.fragments.length === 0;
+    this.builder.bits = bits;
+    if (fresh) this.#entryBits = bits;
+  }
+
+  /** Forward references to numeric labels that never came. */
+  reportMissing(): void {
+    for (const symbol of this.#forwards)
+      if (!symbol.definition)
+        this.reporter.error(symbol.firstUse!, `there is no label '${symbol.name.slice(0, -1)}:' after this`);
+  }
+}
+
+function newTemporary(name: string): AsmSymbol {
+  const symbol = new AsmSymbol(name);
+  symbol.temporary = true;
+  return symbol;
+}
+
+export function assembleGas(source: SourceText, options: AssembleOptions): AssembleResult {
+  return new GasAssembler(source, options).run();
+}

@@ -1,0 +1,316 @@
+/** The C preprocessor for `.S` files: directives, object- and function-like macros, `#` and `##`. */
+import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
+import { type Call, type Line, LineBuilder, type Span, wholeLine } from "../core/source.ts";
+import type { SourceText } from "../types.ts";
+import { evaluateCondition } from "./cpp-condition.ts";
+import { blankComments, isCppDirective } from "./text.ts";
+
+interface CppMacro {
+  readonly name: string;
+  readonly parameters: readonly string[] | undefined;
+  readonly variadic: boolean;
+  readonly body: readonly string[];
+}
+
+const TOKEN = /\s+|[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'\\?.'?|##|./gsu;
+const NAME = /^[A-Za-z_]\w*$/;
+const MAX_INCLUDES = 64;
+const MAX_LINES = 2_000_000;
+const MAX_LINE = 200_000;
+
+export const tokensOf = (text: string): string[] => text.match(TOKEN) ?? [];
+
+export class CPreprocessor {
+  readonly #reporter: Reporter;
+  readonly #include: (name: string, from: string) => SourceText | undefined;
+  readonly #macros = new Map<string, CppMacro>();
+  /** Defined for `#if` only: the assembler knows these symbols itself. */
+  readonly #known = new Map<string, string>();
+  readonly #out: Line[] = [];
+  #budget = 0;
+
+  constructor(reporter: Reporter, include: (name: string, from: string) => SourceText | undefined) {
+    this.#reporter = reporter;
+    this.#include = include;
+    this.define("__ASSEMBLER__", "1");
+  }
+
+  define(name: string, value: string): void {
+    this.#macros.set(name, { name, parameters: undefined, variadic: false, body: tokensOf(value) });
+  }
+
+  defineForConditions(name: string, value: string): void {
+    this.#known.set(name, value);
+  }
+
+  run(source: SourceText): Line[] {
+    this.#file(source, undefined, 0);
+    return this.#out;
+  }
+
+  #file(source: SourceText, call: Call | undefined, depth: number): void {
+    const conditions: { active: boolean; taken: boolean; outer: boolean; span: Span; sawElse: boolean }[] = [];
+    for (const line of logicalLines(source, call)) {
+      const active = conditions.at(-1)?.active ?? true;
+      const directive = /^\s*#\s*([a-z]+)/.exec(line.text);
+      if (!directive || !isCppDirective(line.text)) {
+        if (active) this.#emit(line);
+        continue;
+      }
+      const at = directive[0].length;
+      this.#reporter.guard(() => {
+        if (!this.#conditional(directive[1]!, line, at, conditions, active) && active)
+          this.#directive(directive[1]!, line, at, depth);
+      });
+    }
+    for (const open of conditions) this.#reporter.error(open.span, "this #if has no #endif");
+  }
+
+  #emit(line: Line): void {
+    if (this.#out.length > MAX_LINES)
+      throw new FatalError(wholeLine(line), `more than ${MAX_LINES} lines after preprocessing`);
+    this.#out.push(this.#expandLine(line));
+  }
+
+  #conditional(
+    name: string,
+    line: Line,
+    at: number,
+    stack: { active: boolean; taken: boolean; outer: boolean; span: Span; sawElse: boolean }[],
+    active: boolean,
+  ): boolean {
+    const span: Span = { ...wholeLine(line) };
+    const top = stack.at(-1);
+    switch (name) {
+      case "if":
+      case "ifdef":
+      case "ifndef": {
+        const taken = active && this.#test(name, line, at);
+        stack.push({ active: taken, taken, outer: active, span, sawElse: false });
+        return true;
+      }
+      case "elif":
+      case "else": {
+        if (!top) throw new SourceError(span, `#${name} without #if`);
+        if (top.sawElse) throw new SourceError(span, `#${name} after #else`);
+        top.active = top.outer && !top.taken && (name === "else" || this.#test("if", line, at));
+        top.taken ||= top.active;
+        top.sawElse = name === "else";
+        return true;
+      }
+      case "endif":
+        if (!stack.pop()) throw new SourceError(span, "#endif without #if");
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #test(name: string, line: Line, at: number): boolean {
+    const text = line.text.slice(at);
+    if (name === "if") return this.#condition(text, { line, start: at, end: line.text.length });
+    const macro = /[A-Za-z_]\w*/.exec(text)?.[0];
+    if (!macro) throw new SourceError(wholeLine(line), `#${name} needs a name`);
+    return this.#isDefined(macro) === (name === "ifdef");
+  }
+
+  #isDefined(name: string): boolean {
+    return this.#macros.has(name) || this.#known.has(name);
+  }
+
+  #condition(text: string, span: Span): boolean {
+    const defined = text.replace(/\bdefined\s*(?:\(\s*([A-Za-z_]\w*)\s*\)|([A-Za-z_]\w*))/g, (_, a, b) =>
+      this.#isDefined(a ?? b) ? "1" : "0",
+    );
+    this.#budget = 0;
+    const expanded = this.#expand(tokensOf(defined), new Set(), span);
+    return (
+      evaluateCondition(
+        expanded.map((token) => this.#known.get(token) ?? token),
+        span,
+      ) !== 0n
+    );
+  }
+
+  #directive(name: string, line: Line, at: number, depth: number): void {
+    const text = line.text.slice(at).trim();
+    const span = wholeLine(line);
+    if (name === "define") this.#define(line.text.slice(at).trimStart(), span);
+    else if (name === "undef") {
+      this.#macros.delete(text);
+      this.#known.delete(text);
+    } else if (name === "include") this.#includeFile(text, line, depth);
+    else if (name === "error") throw new SourceError(span, `#error ${text}`);
+    else if (name === "warning") this.#reporter.warning(span, `#warning ${text}`);
+  }
+
+  #define(text: string, span: Span): void {
+    const head = /^([A-Za-z_]\w*)(\(([^)]*)\))?/.exec(text);
+    if (!head) throw new SourceError(span, "#define needs a name");
+    const parameters =
+      head[2] === undefined
+        ? undefined
+        : head[3]!
+            .split(",")
+            .map((one) => one.trim())
+            .filter(Boolean);
+    const variadic = parameters?.at(-1)?.endsWith("...") ?? false;
+    if (variadic && parameters)
+      parameters[parameters.length - 1] = parameters.at(-1)!.slice(0, -3).trim() || "__VA_ARGS__";
+    const bad = parameters?.find((one) => !NAME.test(one));
+    if (bad !== undefined) throw new SourceError(span, `'${bad}' cannot be the name of a parameter`);
+    this.#macros.set(head[1]!, {
+      name: head[1]!,
+      parameters,
+      variadic,
+      body: tokensOf(text.slice(head[0].length).trim()),
+    });
+  }
+
+  #includeFile(text: string, line: Line, depth: number): void {
+    const name = /^"([^"]+)"|^<([^>]+)>/.exec(text);
+    if (!name) throw new SourceError(wholeLine(line), 'expected #include "FILE"');
+    if (depth >= MAX_INCLUDES)
+      throw new FatalError(wholeLine(line), `includes are nested more than ${MAX_INCLUDES} deep`);
+    const file = this.#include(name[1] ?? name[2]!, line.uri);
+    if (!file) throw new SourceError(wholeLine(line), `cannot find include file '${name[1] ?? name[2]}'`);
+    this.#file(file, { message: "included from here", site: wholeLine(line), hidesBody: false }, depth + 1);
+  }
+
+  #expandLine(line: Line): Line {
+    if (!/[A-Za-z_]/.test(line.text)) return line;
+    const tokens = tokensOf(line.text);
+    if (!tokens.some((token) => this.#macros.has(token))) return line;
+    const out = new LineBuilder();
+    let at = 0;
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]!;
+      const use = this.#use(tokens, i);
+      if (!use) {
+        out.copy(token, at, line.columns);
+        at += token.length;
+        continue;
+      }
+      const length = tokens.slice(i, use.next).reduce((sum, one) => sum + one.length, 0);
+      const span = { line, start: at, end: at + length };
+      this.#budget = 0;
+      this.#reporter.guard(() =>
+        out.put(this.#expand(tokens.slice(i, use.next), new Set(), span).join(""), line.columns?.[at] ?? at),
+      );
+      at += length;
+      i = use.next - 1;
+    }
+    return { ...line, text: out.text, columns: out.columns };
+  }
+
+  /** If a macro is used at token i: where its use ends. */
+  #use(tokens: readonly string[], i: number): { macro: CppMacro; args: string[][]; next: number } | undefined {
+    const macro = this.#macros.get(tokens[i]!);
+    if (!macro) return undefined;
+    if (!macro.parameters) return { macro, args: [], next: i + 1 };
+    let at = i + 1;
+    while (tokens[at]?.trim() === "") at++;
+    if (tokens[at] !== "(") return undefined;
+    const args: string[][] = [[]];
+    let depth = 1;
+    for (at++; at < tokens.length; at++) {
+      const token = tokens[at]!;
+      if (token === "(") depth++;
+      if (token === ")" && --depth === 0) return { macro, args, next: at + 1 };
+      const splits = token === "," && depth === 1 && !(macro.variadic && args.length >= macro.parameters.length);
+      if (splits) args.push([]);
+      else args.at(-1)!.push(token);
+    }
+    return undefined;
+  }
+
+  #expand(tokens: readonly string[], hidden: ReadonlySet<string>, span: Span): string[] {
+    const out: string[] = [];
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]!;
+      const use = hidden.has(token) ? undefined : this.#use(tokens, i);
+      if (!use) {
+        this.#charge(token.length, span);
+        out.push(token);
+        continue;
+      }
+      const body = this.#body(use.macro, use.args.map(trimTokens), hidden, span);
+      // What the macro gives may itself name a function-like macro whose arguments follow.
+      out.push(...this.#expand(body, new Set([...hidden, use.macro.name]), span));
+      i = use.next - 1;
+    }
+    return out;
+  }
+
+  #charge(length: number, span: Span): void {
+    this.#budget += length;
+    if (this.#budget > MAX_LINE) throw new SourceError(span, "this macro expands to too much text");
+  }
+
+  #body(macro: CppMacro, args: string[][], hidden: ReadonlySet<string>, span: Span): string[] {
+    const { parameters, body } = macro;
+    if (!parameters) return paste(body);
+    const given = args.length === 1 && args[0]!.length === 0 && parameters.length === 0 ? 0 : args.length;
+    if (given > parameters.length || given < parameters.length - (macro.variadic ? 1 : 0))
+      throw new SourceError(span, `macro '${macro.name}' takes ${parameters.length} arguments, not ${given}`);
+    const out: string[] = [];
+    for (let i = 0; i < body.length; i++) {
+      const token = body[i]!;
+      const next = body[i + 1];
+      if (token === "#" && next !== undefined && parameters.includes(next)) {
+        out.push(JSON.stringify((args[parameters.indexOf(next)] ?? []).join("")));
+        i++;
+        continue;
+      }
+      const index = parameters.indexOf(token);
+      if (index < 0) {
+        out.push(token);
+        continue;
+      }
+      const pasted = neighbour(body, i, -1) === "##" || neighbour(body, i, 1) === "##";
+      out.push(...(pasted ? (args[index] ?? []) : this.#expand(args[index] ?? [], hidden, span)));
+    }
+    return paste(out);
+  }
+}
+
+function neighbour(tokens: readonly string[], at: number, step: number): string | undefined {
+  let i = at + step;
+  while (tokens[i] !== undefined && tokens[i]!.trim() === "") i += step;
+  return tokens[i];
+}
+
+function trimTokens(tokens: string[]): string[] {
+  const from = tokens.findIndex((token) => token.trim() !== "");
+  const to = tokens.findLastIndex((token) => token.trim() !== "");
+  return from < 0 ? [] : tokens.slice(from, to + 1);
+}
+
+/** Joins the tokens around each `##`. */
+function paste(tokens: readonly string[]): string[] {
+  const out: string[] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    if (tokens[i] !== "##") {
+      out.push(tokens[i]!);
+      continue;
+    }
+    while (out.at(-1)?.trim() === "") out.pop();
+    while (tokens[i + 1]?.trim() === "") i++;
+    const joined = (out.pop() ?? "") + (tokens[++i] ?? "");
+    out.push(...tokensOf(joined));
+  }
+  return out;
+}
+
+/** Lines with comments blanked and backslash continuations joined. */
+function logicalLines(source: SourceText, call: Call | undefined): Line[] {
+  const lines = blankComments(source.text, true);
+  const out: Line[] = [];
+  for (let i = 0; i < lines.length; i++) {
+    const first = i;
+    let text = lines[i]!;
+    while (text.endsWith("\\") && i + 1 < lines.length) text = `${text.slice(0, -1)} ${lines[++i]!}`;
+    out.push({ text, uri: source.uri, line: first, ...(call && { call }) });
+  }
+  return out;
+}

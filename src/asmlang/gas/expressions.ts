@@ -1,0 +1,185 @@
+/** GNU expressions: numbers, characters, symbols, `1f`/`1b`, `.`, with gas's precedences. */
+import { SourceError } from "../core/diagnostics.ts";
+import { type BinaryOp, binary, type Expr, number, type UnaryOp } from "../core/expr.ts";
+import { join, type Span } from "../core/source.ts";
+import type { Cursor } from "./cursor.ts";
+
+/** What the expression reader needs to know of symbols. */
+export interface SymbolScope {
+  reference(name: string, span: Span): Expr;
+  /** `1f` and `1b`. */
+  numeric(label: string, forward: boolean, span: Span): Expr;
+  /** `.` */
+  here(span: Span): Expr;
+}
+
+const OPERATORS: readonly (readonly [string, BinaryOp, number])[] = [
+  ["||", "||", 1],
+  ["&&", "&&", 2],
+  ["==", "==", 3],
+  ["!=", "!=", 3],
+  ["<>", "!=", 3],
+  ["<<", "<<", 6],
+  [">>", ">>", 6],
+  ["<=", "<=", 3],
+  [">=", ">=", 3],
+  ["<", "<", 3],
+  [">", ">", 3],
+  ["+", "+", 4],
+  ["-", "-", 4],
+  ["|", "|", 5],
+  ["&", "&", 5],
+  ["^", "^", 5],
+  ["!", "|~", 5],
+  ["*", "*", 6],
+  ["/", "//", 6],
+  ["%", "%%", 6],
+];
+const MAX_DEPTH = 200;
+const NUMERIC_LABEL = /(\d+)([fb])(?![\w.$])/y;
+const NUMBER = /0[xX][\da-fA-F]+|0[bB][01]+|\d[\da-zA-Z]*/y;
+const ESCAPES: Readonly<Record<string, number>> = { b: 8, f: 12, n: 10, r: 13, t: 9 };
+
+export class ExpressionReader {
+  readonly #scope: SymbolScope;
+  #depth = 0;
+
+  constructor(scope: SymbolScope) {
+    this.#scope = scope;
+  }
+
+  read(cursor: Cursor): Expr {
+    return this.#binary(cursor, 1);
+  }
+
+  #binary(cursor: Cursor, lowest: number): Expr {
+    let left = this.#unary(cursor);
+    for (;;) {
+      cursor.skipSpace();
+      const found = OPERATORS.find(([text]) => cursor.text.startsWith(text, cursor.at) && cursor.at < cursor.end);
+      if (!found || found[2] < lowest) return left;
+      cursor.at += found[0].length;
+      const right = this.#binary(cursor, found[2] + 1);
+      left = binary(found[1], left, right);
+      // In gas the truth of a comparison is all ones.
+      if (found[2] === 3) left = { op: "unary", operator: "-", a: left, span: left.span };
+    }
+  }
+
+  #unary(cursor: Cursor): Expr {
+    cursor.skipSpace();
+    const start = cursor.at;
+    const operator = cursor.peek();
+    if (operator === "-" || operator === "+" || operator === "~" || operator === "!") {
+      cursor.at++;
+      const a = this.#nested(cursor, () => this.#unary(cursor));
+      return { op: "unary", operator: operator as UnaryOp, a, span: join(cursor.span(start), a.span) };
+    }
+    return this.primary(cursor);
+  }
+
+  #nested<T>(cursor: Cursor, read: () => T): T {
+    if (++this.#depth > MAX_DEPTH) {
+      this.#depth = 0;
+      throw cursor.error("this expression is nested too deeply");
+    }
+    const result = read();
+    this.#depth--;
+    return result;
+  }
+
+  primary(cursor: Cursor): Expr {
+    const start = cursor.at;
+    const next = cursor.peek();
+    if (next === "(" || next === "[") {
+      cursor.at++;
+      const inner = this.#nested(cursor, () => this.#binary(cursor, 1));
+      cursor.expect(next === "(" ? ")" : "]");
+      return { ...inner, span: cursor.span(start) };
+    }
+    if (next === "'") return number(BigInt(readCharacter(cursor)), cursor.span(start));
+    if (next >= "0" && next <= "9") return this.#number(cursor);
+    const name = cursor.identifier();
+    if (!name)
+      throw new SourceError(
+        cursor.here(),
+        next === "" ? "expected an expression" : `expected an expression, not '${next}'`,
+      );
+    if (name.name === ".") return this.#scope.here(name.span);
+    this.#skipModifier(cursor);
+    return this.#scope.reference(name.name, name.span);
+  }
+
+  /** `name@PLT` and its like: the static link here makes them the plain symbol. */
+  #skipModifier(cursor: Cursor): void {
+    if (cursor.peek() !== "@") return;
+    const start = cursor.at++;
+    const modifier = cursor.word() ?? "";
+    if (!/^(plt|pc)$/i.test(modifier))
+      throw new SourceError(cursor.span(start), `relocation modifier '@${modifier}' is not supported`);
+  }
+
+  #number(cursor: Cursor): Expr {
+    const start = cursor.at;
+    NUMERIC_LABEL.lastIndex = start;
+    const label = NUMERIC_LABEL.exec(cursor.text);
+    if (label && start + label[0].length <= cursor.end && !/^0b[01]/i.test(cursor.text.slice(start))) {
+      cursor.at += label[0].length;
+      return this.#scope.numeric(label[1]!, label[2] === "f", cursor.span(start));
+    }
+    const text = cursor.match(NUMBER)!;
+    const value = parseNumber(text);
+    if (value === undefined) throw new SourceError(cursor.span(start), `'${text}' is not a number`);
+    return number(value, cursor.span(start));
+  }
+}
+
+export function parseNumber(text: string): bigint | undefined {
+  if (/^0x[\da-f]+$/i.test(text) || /^0b[01]+$/i.test(text)) return BigInt(text);
+  if (/^0[0-7]*$/.test(text)) return BigInt(`0o${text}`);
+  return /^[1-9]\d*$/.test(text) ? BigInt(text) : undefined;
+}
+
+/** A character constant: `'a`, `'a'`, `'\n`. */
+export function readCharacter(cursor: Cursor): number {
+  const start = cursor.at++;
+  let code = cursor.text.codePointAt(cursor.at);
+  if (cursor.at >= cursor.end || code === undefined)
+    throw new SourceError(cursor.span(start), "expected a character after '");
+  cursor.at++;
+  if (code === 0x5c && cursor.peek() !== "") code = readEscape(cursor);
+  if (cursor.peek() === "'") cursor.at++;
+  return code & 0xff;
+}
+
+/** What follows a backslash. */
+export function readEscape(cursor: Cursor): number {
+  const octal = cursor.match(/[0-7]{1,3}/y);
+  if (octal) return Number.parseInt(octal, 8) & 0xff;
+  const hex = cursor.match(/[xX][\da-fA-F]+/y);
+  if (hex) return Number.parseInt(hex.slice(-2).replace(/^[xX]/, ""), 16) & 0xff;
+  const letter = cursor.text[cursor.at++] ?? "\\";
+  return ESCAPES[letter] ?? letter.charCodeAt(0);
+}
+
+const encoder = new TextEncoder();
+
+/** A string constant as bytes. */
+export function readString(cursor: Cursor): Uint8Array {
+  cursor.skipSpace();
+  if (cursor.peek() !== '"') throw cursor.error("expected a string");
+  const start = cursor.at++;
+  const bytes: number[] = [];
+  for (;;) {
+    if (cursor.at >= cursor.end) throw new SourceError(cursor.span(start), "unterminated string");
+    const from = cursor.at;
+    const character = String.fromCodePoint(cursor.text.codePointAt(from)!);
+    cursor.at += character.length;
+    if (character === '"') return Uint8Array.from(bytes);
+    if (character === "\\" && cursor.at < cursor.end) bytes.push(readEscape(cursor));
+    else for (const byte of encoder.encode(character)) bytes.push(byte);
+  }
+}
+
+/** A string constant as text: file and section names. */
+export const readText = (cursor: Cursor): string => new TextDecoder().decode(readString(cursor));

@@ -1,0 +1,178 @@
+/** GNU instruction statements: prefixes, hints, mnemonic, operands in either syntax. */
+import { SourceError } from "../core/diagnostics.ts";
+import {
+  BranchFragment,
+  encodeStatement,
+  type PlacedOperand,
+  pendingFixups,
+  reportWarnings,
+  type Statement,
+} from "../core/instruction.ts";
+import type { Span } from "../core/source.ts";
+import type { GasAssembler } from "./assembler.ts";
+import type { Cursor } from "./cursor.ts";
+import { readOperandAtt } from "./operands-att.ts";
+import { IntelOperand } from "./operands-intel.ts";
+
+/** Prefix words, and the byte of those that may stand alone. */
+const PREFIXES: Readonly<Record<string, number | undefined>> = {
+  lock: 0xf0,
+  rep: 0xf3,
+  repe: 0xf3,
+  repz: 0xf3,
+  repne: 0xf2,
+  repnz: 0xf2,
+  xacquire: 0xf2,
+  xrelease: 0xf3,
+  bnd: 0xf2,
+  notrack: 0x3e,
+  cs: 0x2e,
+  ds: 0x3e,
+  es: 0x26,
+  fs: 0x64,
+  gs: 0x65,
+  ss: 0x36,
+  data16: 0x66,
+  data32: 0x66,
+  addr16: 0x67,
+  addr32: 0x67,
+  aword: 0x67,
+  adword: 0x67,
+  word: 0x66,
+  dword: 0x66,
+  rex: 0x40,
+  "rex.b": 0x41,
+  "rex.x": 0x42,
+  "rex.xb": 0x43,
+  "rex.r": 0x44,
+  "rex.rb": 0x45,
+  "rex.rx": 0x46,
+  "rex.rxb": 0x47,
+  "rex.w": 0x48,
+  "rex.wb": 0x49,
+  "rex.wx": 0x4a,
+  "rex.wxb": 0x4b,
+  "rex.wr": 0x4c,
+  "rex.wrb": 0x4d,
+  "rex.wrx": 0x4e,
+  "rex.wrxb": 0x4f,
+  rex64: 0x48,
+};
+const BRANCH = /^(j[a-z]+|call[wlq]?|loop[a-z]*|xbegin|jmp[wlq]?|lcall[wlq]?|ljmp[wlq]?)$/;
+/** Their operands stand in Intel order in AT&T syntax too. */
+const UNREVERSED = /^(bound[wl]?|invlpga|monitorx?|mwaitx?|pvalidate|rmpadjust|tpause|umwait)$/;
+
+export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): void {
+  const { prefixes, hints, mnemonic, span } = readHead(cursor);
+  if (mnemonic === "") {
+    emitAlone(assembler, cursor, prefixes, span);
+    return;
+  }
+  const operands = readOperands(assembler, cursor, mnemonic);
+  cursor.finish();
+  const statement: Statement = {
+    request: {
+      dialect: "gas",
+      intelMnemonics: assembler.intel,
+      bits: assembler.builder.bits,
+      mnemonic,
+      operands: operands.map((one) => one.operand),
+      prefixes,
+      hints,
+    },
+    spans: operands.map((one) => one.span),
+    mnemonic: span,
+  };
+  emit(assembler, cursor, statement);
+}
+
+function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemonic: string; span: Span } {
+  const prefixes: string[] = [];
+  const hints: string[] = [];
+  for (;;) {
+    cursor.skipSpace();
+    const start = cursor.at;
+    const hint = cursor.match(/\{\s*\w+\s*\}/y);
+    if (hint) {
+      hints.push(hint.slice(1, -1).trim().toLowerCase());
+      continue;
+    }
+    const word = cursor.match(/[\w.]+/y)?.toLowerCase();
+    const span = cursor.span(start);
+    if (word === undefined) {
+      if (prefixes.length > 0 && cursor.done) return { prefixes, hints, mnemonic: "", span: cursor.span(0) };
+      throw cursor.error("expected an instruction or directive");
+    }
+    if (!(word in PREFIXES)) {
+      // `jne,pt`: a branch hint is the old way to write a segment prefix.
+      const predicted = cursor.match(/,p[nt]\b/y);
+      if (predicted) prefixes.push(predicted === ",pt" ? "ds" : "cs");
+      return { prefixes, hints, mnemonic: word, span };
+    }
+    prefixes.push(word);
+  }
+}
+
+/** Prefixes on a line of their own are bytes before whatever comes next. */
+function emitAlone(assembler: GasAssembler, cursor: Cursor, prefixes: readonly string[], span: Span): void {
+  for (const prefix of prefixes) {
+    const { bits } = assembler.builder;
+    const wrong =
+      (prefix.startsWith("rex") && bits !== 64) ||
+      (prefix === "data16" && bits === 16) ||
+      (prefix === "data32" && bits !== 16);
+    if (wrong || (prefix === "addr16" && bits !== 32) || (prefix === "addr32" && bits === 32))
+      throw new SourceError(span, `prefix '${prefix}' has no meaning in ${bits}-bit code`);
+  }
+  const bytes = prefixes.map((prefix) => PREFIXES[prefix]!);
+  assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
+}
+
+function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string): PlacedOperand[] {
+  const branch = BRANCH.test(mnemonic);
+  const operands: PlacedOperand[] = [];
+  if (cursor.done) return operands;
+  do {
+    if (cursor.done) throw cursor.error("expected an operand after ','");
+    operands.push(
+      assembler.intel
+        ? new IntelOperand(cursor, assembler, assembler.nakedRegisters).read(branch)
+        : readOperandAtt(cursor, assembler, branch),
+    );
+    if (cursor.skipSpace().peek() === "{") throw cursor.error("AVX-512 masks and rounding are not supported yet");
+  } while (cursor.eat(","));
+  return assembler.intel ? operands : reorder(operands, mnemonic);
+}
+
+/** AT&T order to Intel order. */
+function reorder(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
+  const [first, second] = operands;
+  if (first?.operand.kind === "imm" && second?.operand.kind === "imm" && operands.length === 2) {
+    if (!/^l?(call|jmp)[wlq]?$/.test(mnemonic)) return operands;
+    const span = { ...first.span, end: second.span.end };
+    return [{ operand: { kind: "far", selector: first.operand.value, offset: second.operand.value }, span }];
+  }
+  return UNREVERSED.test(mnemonic) ? operands : operands.toReversed();
+}
+
+function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement): void {
+  const { builder } = assembler;
+  const { bits } = builder;
+  const encoded = encodeStatement(statement);
+  reportWarnings(encoded.best, statement, builder);
+  if (encoded.long) {
+    const { best, long } = encoded;
+    const fragment = new BranchFragment(
+      builder.section,
+      cursor.line,
+      statement,
+      { best, long },
+      (symbol) => symbol.binding === "weak",
+    );
+    builder.add(fragment);
+    builder.row(fragment, 0, cursor.line, bits);
+    return;
+  }
+  const call = statement.request.mnemonic.startsWith("call");
+  builder.bytes(encoded.best.bytes, cursor.line, pendingFixups(encoded.best, statement, call), bits);
+}

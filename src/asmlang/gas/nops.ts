@@ -1,0 +1,65 @@
+/** The padding that GNU `as` puts in code: its no-operation sequences for generic processors of each mode. */
+import type { Bits } from "../types.ts";
+
+const hex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
+
+/** Shortest first; the last is the longest single instruction used. */
+const SEQUENCES: Readonly<Record<Bits, readonly Uint8Array[]>> = {
+  16: ["90", "6690", "8d7400", "8db40000"].map(hex),
+  32: ["90", "6690", "8d7600", "8d742600", "8db600000000", "8db42600000000"].map(hex),
+  64: [
+    "90",
+    "6690",
+    "0f1f00",
+    "0f1f4000",
+    "0f1f440000",
+    "660f1f440000",
+    "0f1f8000000000",
+    "0f1f840000000000",
+    "660f1f840000000000",
+    "662e0f1f840000000000",
+    "66662e0f1f840000000000",
+  ].map(hex),
+};
+/** Longest unit, and how many units may follow each other before a jump over the padding is cheaper. */
+const LIMITS: Readonly<Record<Bits, { unit: number; count: number }>> = {
+  16: { unit: 4, count: 2 },
+  32: { unit: 7, count: 2 },
+  64: { unit: 11, count: 7 },
+};
+
+function fill(bytes: Uint8Array, from: number, bits: Bits): void {
+  const sequences = SEQUENCES[bits];
+  const { unit } = LIMITS[bits];
+  let at = from;
+  while (at < bytes.length) {
+    let left = Math.min(unit, bytes.length - at);
+    while (left > 0) {
+      const sequence = sequences.findLast((one) => one.length <= left)!;
+      bytes.set(sequence, at);
+      at += sequence.length;
+      left -= sequence.length;
+    }
+  }
+}
+
+/** `size` bytes of padding; outside 16-bit code the object's class decides, not the mode. */
+export function nops(size: number, bits: Bits): Uint8Array {
+  const bytes = new Uint8Array(size);
+  const { unit, count } = LIMITS[bits];
+  if (Math.floor(size / unit) <= count) {
+    fill(bytes, 0, bits);
+    return bytes;
+  }
+  const jump = jumpOver(size, bits);
+  bytes.set(jump);
+  fill(bytes, jump.length, bits);
+  return bytes;
+}
+
+function jumpOver(size: number, bits: Bits): number[] {
+  if (size - 2 < 128) return [0xeb, size - 2];
+  const opcode = bits === 16 ? [0x66, 0xe9] : [0xe9];
+  const distance = size - opcode.length - 4;
+  return [...opcode, distance & 0xff, (distance >> 8) & 0xff, (distance >> 16) & 0xff, (distance >> 24) & 0xff];
+}

@@ -1,0 +1,336 @@
+/**
+ * Operands of `.intel_syntax`: an expression in which registers, brackets, `ptr` sizes, `offset` and segment prefixes may
+ * stand, folded into one operand. A bare symbol is a memory reference, as in MASM.
+ */
+import { Register } from "../../emu/cpu/iced.ts";
+import { SourceError } from "../core/diagnostics.ts";
+import { type BinaryOp, binary, type Expr, evaluateConstant, number } from "../core/expr.ts";
+import type { PlacedOperand, Symbolic } from "../core/instruction.ts";
+import { needs64, REGISTERS } from "../core/registers.ts";
+import type { Span } from "../core/source.ts";
+import type { Cursor } from "./cursor.ts";
+import { checkScale, type OperandReader, symbolic } from "./operands-att.ts";
+
+const SIZES: Readonly<Record<string, number>> = {
+  byte: 1,
+  word: 2,
+  dword: 4,
+  fword: 6,
+  qword: 8,
+  mmword: 8,
+  tbyte: 10,
+  oword: 16,
+  xmmword: 16,
+  ymmword: 32,
+  zmmword: 64,
+};
+const WORD_OPERATORS: Readonly<Record<string, BinaryOp>> = {
+  and: "&",
+  or: "|",
+  xor: "^",
+  mod: "%%",
+  shl: "<<",
+  shr: ">>",
+  eq: "==",
+  ne: "!=",
+  lt: "<",
+  le: "<=",
+  gt: ">",
+  ge: ">=",
+};
+const PRECEDENCE: Readonly<Record<string, number>> = {
+  "|": 1,
+  "^": 1,
+  "&": 2,
+  "==": 4,
+  "!=": 4,
+  "<": 4,
+  "<=": 4,
+  ">": 4,
+  ">=": 4,
+  "+": 5,
+  "-": 5,
+  "*": 6,
+  "//": 6,
+  "%%": 6,
+  "<<": 6,
+  ">>": 6,
+};
+
+/** A partial sum: an expression and registers with factors. */
+interface Sum {
+  expr: Expr | undefined;
+  registers: { register: number; scale: number; explicit: boolean; span: Span }[];
+}
+
+interface Seen {
+  brackets: boolean;
+  offset: boolean;
+  symbol: boolean;
+  size: number;
+  segment: number;
+  far: boolean;
+  distance: "short" | "near" | "far" | undefined;
+}
+
+export class IntelOperand {
+  readonly #cursor: Cursor;
+  readonly #reader: OperandReader;
+  readonly #nakedRegisters: boolean;
+  readonly #seen: Seen = {
+    brackets: false,
+    offset: false,
+    symbol: false,
+    size: 0,
+    segment: 0,
+    far: false,
+    distance: undefined,
+  };
+  #depth = 0;
+
+  constructor(cursor: Cursor, reader: OperandReader, nakedRegisters: boolean) {
+    this.#cursor = cursor;
+    this.#reader = reader;
+    this.#nakedRegisters = nakedRegisters;
+  }
+
+  read(branch: boolean): PlacedOperand {
+    const start = this.#cursor.skipSpace().at;
+    const sum = this.#sum(1);
+    if (this.#cursor.eat(":")) return this.#far(sum, start);
+    return { operand: this.#finish(sum, branch, this.#cursor.span(start)), span: this.#cursor.span(start) };
+  }
+
+  /** `selector:offset`, both plain numbers or symbols. */
+  #far(selector: Sum, start: number): PlacedOperand {
+    const offset = this.#sum(1);
+    const span = this.#cursor.span(start);
+    if (!selector.expr || !offset.expr) throw new SourceError(span, "a far target is SELECTOR:OFFSET");
+    const { now } = this.#reader;
+    return {
+      operand: { kind: "far", selector: symbolic(selector.expr, now), offset: symbolic(offset.expr, now) },
+      span,
+    };
+  }
+
+  #finish(sum: Sum, branch: boolean, span: Span): PlacedOperand["operand"] {
+    const seen = this.#seen;
+    const value = sum.expr && symbolic(sum.expr, this.#reader.now);
+    const [only] = sum.registers;
+    if (only && sum.registers.length === 1 && !seen.brackets && !value && seen.segment === 0)
+      return { kind: "reg", reg: only.register };
+    if (sum.registers.length === 0 && !seen.brackets && seen.segment === 0) {
+      if (branch && seen.size === 0 && value)
+        return { kind: "target", value, ...(seen.distance && { distance: seen.distance }) };
+      if ((seen.offset || !seen.symbol) && value && (seen.size === 0 || !seen.symbol)) return { kind: "imm", value };
+    }
+    return this.#memory(sum, value, span);
+  }
+
+  #memory(sum: Sum, value: Symbolic | undefined, span: Span): PlacedOperand["operand"] {
+    const { base, index, scale } = this.#address(sum, span);
+    const relative = base === Register.RIP || base === Register.EIP;
+    const { segment, size } = this.#seen;
+    return { kind: "mem", segment, base, index, scale, displacement: value, size, ...(relative && { relative }) };
+  }
+
+  #address(sum: Sum, span: Span): { base: number; index: number; scale: 1 | 2 | 4 | 8 } {
+    const list = [...sum.registers];
+    if (list.length > 2) throw new SourceError(span, "an address has at most a base and an index register");
+    const scaled = list.findIndex((one) => one.explicit);
+    const index =
+      scaled >= 0
+        ? list.splice(scaled, 1)[0]
+        : list.length === 2
+          ? list.splice(this.#swaps(list) ? 0 : 1, 1)[0]
+          : undefined;
+    const [base] = list;
+    if (base?.explicit) throw new SourceError(base.span, "only one register of an address can have a scale");
+    return {
+      base: base?.register ?? 0,
+      index: index?.register ?? 0,
+      scale: index ? checkScale(BigInt(index.scale), index.span) : 1,
+    };
+  }
+
+  /** `[rcx+rsp]`: the stack pointer cannot be an index, so it is the base; 16-bit BX and BP always are. */
+  #swaps(list: Sum["registers"]): boolean {
+    const second = list[1]!.register;
+    return (
+      second === Register.ESP ||
+      second === Register.RSP ||
+      ((second === Register.BX || second === Register.BP) &&
+        list[0]!.register !== Register.BX &&
+        list[0]!.register !== Register.BP)
+    );
+  }
+
+  #sum(lowest: number): Sum {
+    let left = this.#unary();
+    for (;;) {
+      const start = this.#cursor.skipSpace().at;
+      if (this.#cursor.peek() === "[") {
+        left = this.#combine("+", left, this.#primary(), this.#cursor.span(start));
+        continue;
+      }
+      const operator = this.#operator();
+      const rank = operator ? PRECEDENCE[operator]! : 0;
+      if (!operator || rank < lowest) {
+        this.#cursor.at = start;
+        return left;
+      }
+      left = this.#combine(operator, left, this.#sum(rank + 1), this.#cursor.span(start));
+    }
+  }
+
+  #operator(): BinaryOp | undefined {
+    const { text, at, end } = this.#cursor;
+    if (at >= end) return undefined;
+    for (const [symbol, operator] of [
+      ["<<", "<<"],
+      [">>", ">>"],
+      ["==", "=="],
+      ["!=", "!="],
+      ["/", "//"],
+      ["%", "%%"],
+    ] as const)
+      if (text.startsWith(symbol, at)) return this.#take(symbol, operator);
+    if ("+-*&|^".includes(text[at]!)) return this.#take(text[at]!, text[at] as BinaryOp);
+    const word = this.#cursor.word()?.toLowerCase();
+    return word === undefined ? undefined : WORD_OPERATORS[word];
+  }
+
+  #take(text: string, operator: BinaryOp): BinaryOp {
+    this.#cursor.at += text.length;
+    return operator;
+  }
+
+  #combine(operator: BinaryOp, a: Sum, b: Sum, span: Span): Sum {
+    if (operator === "+")
+      return {
+        expr: a.expr && b.expr ? binary("+", a.expr, b.expr) : (a.expr ?? b.expr),
+        registers: [...a.registers, ...b.registers],
+      };
+    if (operator === "*") {
+      const [register, factor] = a.registers.length > 0 ? [a, b] : [b, a];
+      if (register.registers.length === 1 && !register.expr && factor.expr && factor.registers.length === 0) {
+        const scale = evaluateConstant(factor.expr, this.#reader.now);
+        if (scale === undefined) throw new SourceError(factor.expr.span, "a scale must be a constant");
+        return { expr: undefined, registers: [{ ...register.registers[0]!, scale: Number(scale), explicit: true }] };
+      }
+    }
+    if (b.registers.length > 0 || (a.registers.length > 0 && operator !== "-"))
+      throw new SourceError(span, `a register cannot be used with '${operator}' here`);
+    const zeroLeft = a.expr ?? number(0n, span);
+    return { expr: b.expr ? binary(operator, zeroLeft, b.expr) : a.expr, registers: a.registers };
+  }
+
+  #unary(): Sum {
+    const cursor = this.#cursor.skipSpace();
+    const start = cursor.at;
+    const sign = cursor.peek();
+    if (sign === "-" || sign === "~" || sign === "+" || sign === "!") {
+      cursor.at++;
+      return this.#applyUnary(sign, this.#unary(), start);
+    }
+    const before = cursor.at;
+    const word = cursor.word()?.toLowerCase();
+    if (word === "not") return this.#applyUnary("~", this.#unary(), start);
+    if (word === "offset") {
+      this.#seen.offset = true;
+      return this.#unary();
+    }
+    if (word !== undefined && this.#keyword(word)) return this.#unary();
+    cursor.at = before;
+    return this.#primary();
+  }
+
+  #applyUnary(operator: "-" | "~" | "+" | "!", a: Sum, start: number): Sum {
+    if (a.registers.length > 0 || !a.expr)
+      throw new SourceError(this.#cursor.span(start), `a register cannot be used with '${operator}'`);
+    return { expr: { op: "unary", operator, a: a.expr, span: this.#cursor.span(start) }, registers: [] };
+  }
+
+  /** Sizes, distances and segment overrides. */
+  #keyword(word: string): boolean {
+    const cursor = this.#cursor;
+    const after = cursor.at;
+    const size = SIZES[word];
+    if (size !== undefined && (cursor.word()?.toLowerCase() === "ptr" || this.#back(after))) {
+      this.#seen.size = size;
+      return true;
+    }
+    if (word === "short" || word === "near" || word === "far") {
+      this.#seen.distance = word;
+      if (cursor.word()?.toLowerCase() !== "ptr") cursor.at = after;
+      return true;
+    }
+    const register = REGISTERS.get(word);
+    if (register !== undefined && register >= Register.ES && register <= Register.GS && cursor.eat(":")) {
+      this.#seen.segment = register;
+      return true;
+    }
+    cursor.at = after;
+    return false;
+  }
+
+  #back(at: number): boolean {
+    this.#cursor.at = at;
+    return this.#cursor.skipSpace().peek() === "[";
+  }
+
+  #primary(): Sum {
+    const cursor = this.#cursor.skipSpace();
+    const start = cursor.at;
+    if (++this.#depth > 100) throw cursor.error("this operand is nested too deeply");
+    if (cursor.peek() === "[" || cursor.peek() === "(") {
+      const bracket = cursor.peek();
+      cursor.at++;
+      if (bracket === "[") this.#seen.brackets = true;
+      const inner = this.#sum(1);
+      cursor.expect(bracket === "[" ? "]" : ")");
+      this.#depth--;
+      return inner;
+    }
+    this.#depth--;
+    return this.#register(start) ?? this.#value();
+  }
+
+  #register(start: number): Sum | undefined {
+    const cursor = this.#cursor;
+    const percent = cursor.peek() === "%";
+    if (percent) cursor.at++;
+    else if (!this.#nakedRegisters) return undefined;
+    const word = cursor.match(/[A-Za-z]\w*/y)?.toLowerCase();
+    const register = word === undefined ? undefined : word === "st" ? this.#stack() : REGISTERS.get(word);
+    if (register === undefined || (word && this.#reader.bits !== 64 && needs64(word) && !/mm/.test(word))) {
+      cursor.at = start;
+      if (percent) throw new SourceError(cursor.here(), "there is no such register");
+      return undefined;
+    }
+    return { expr: undefined, registers: [{ register, scale: 1, explicit: false, span: cursor.span(start) }] };
+  }
+
+  #stack(): number {
+    const index = this.#cursor.match(/\s*\(\s*([0-7])\s*\)/y);
+    return Register.ST0 + (index ? Number(index.replace(/\D/g, "")) : 0);
+  }
+
+  #value(): Sum {
+    const cursor = this.#cursor;
+    if (/[A-Za-z_."\u0080-\uffff]/.test(cursor.peek()) || /^\d+[fb]\b/.test(cursor.text.slice(cursor.at))) {
+      const expr = this.#reader.expressions.primary(cursor);
+      if (!isConstantSymbol(expr)) this.#seen.symbol = true;
+      return { expr, registers: [] };
+    }
+    const hex = cursor.match(/\d[\da-fA-F]*[hH]\b/y);
+    if (hex)
+      return { expr: number(BigInt(`0x${hex.slice(0, -1)}`), cursor.span(cursor.at - hex.length)), registers: [] };
+    return { expr: this.#reader.expressions.primary(cursor), registers: [] };
+  }
+}
+
+/** A symbol set to a number before is that number. */
+function isConstantSymbol(expr: Expr): boolean {
+  return expr.op === "number";
+}

@@ -1,0 +1,136 @@
+/** Directives that collect lines and give them back: `.macro`, `.rept`, `.irp`, `.irpc`. */
+import { FatalError, SourceError } from "../core/diagnostics.ts";
+import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
+import type { GasAssembler } from "./assembler.ts";
+import { Cursor } from "./cursor.ts";
+import type { Directive } from "./directives.ts";
+import { bindArguments, type Macro, readParameters, splitArguments, substitute } from "./macros.ts";
+
+const MAX_REPEATED_LINES = 1_000_000;
+
+/** First word of a statement, after labels. */
+function firstWord(line: Line): string {
+  const cursor = new Cursor(line);
+  for (;;) {
+    const word = (cursor.skipSpace().match(/[\w.$]+/y) ?? "").toLowerCase();
+    if (word === "" || cursor.skipSpace().peek() !== ":") return word;
+    cursor.at++;
+  }
+}
+
+/** Lines up to the matching end. */
+function collect(
+  assembler: GasAssembler,
+  opens: readonly string[],
+  ends: readonly string[],
+  span: Span,
+  what: string,
+): Line[] {
+  const lines: Line[] = [];
+  let depth = 1;
+  for (;;) {
+    const line = assembler.input.next();
+    if (!line) throw new SourceError(span, `this '${what}' has no '${ends[0]}'`);
+    const word = firstWord(line);
+    if (opens.includes(word)) depth++;
+    if (ends.includes(word) && --depth === 0) return lines;
+    lines.push(line);
+  }
+}
+
+const REPEAT_OPENS = [".rept", ".rep", ".irp", ".irpc", ".irep", ".irepc"];
+const REPEAT_ENDS = [".endr"];
+
+const macro: Directive = (assembler, cursor) => {
+  const { name, span } = cursor.name("the name of the macro");
+  cursor.eat(",");
+  let parameters: Macro["parameters"] = [];
+  const ok = assembler.reporter.guard(() => (parameters = readParameters(cursor)));
+  const body = collect(assembler, [".macro"], [".endm", ".endmacro"], span, ".macro");
+  if (!ok) cursor.rest();
+  if (assembler.macros.has(name.toLowerCase())) throw new SourceError(span, `macro '${name}' is defined already`);
+  assembler.macros.set(name.toLowerCase(), { name, parameters, body, span });
+};
+
+/** Puts a macro's body, with its arguments, before the rest of the input. */
+export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor, site: Span): void {
+  const values = bindArguments(found, cursor);
+  cursor.rest();
+  const call: Call = { message: `in this use of macro '${found.name}'`, site, hidesBody: true };
+  const count = assembler.expansions++;
+  assembler.input.push(
+    found.body.map((line) => substitute(line, values, count, call)),
+    site,
+    true,
+  );
+}
+
+function repeat(
+  assembler: GasAssembler,
+  body: readonly Line[],
+  rounds: readonly ReadonlyMap<string, string>[],
+  site: Span,
+): void {
+  if (rounds.length * body.length > MAX_REPEATED_LINES)
+    throw new FatalError(site, `this repetition makes more than ${MAX_REPEATED_LINES} lines`);
+  const call: Call | undefined = { message: "in this repetition", site, hidesBody: false };
+  const lines: Line[] = [];
+  for (const values of rounds) {
+    const count = assembler.expansions++;
+    for (const line of body) lines.push(substitute(line, values, count, call));
+  }
+  assembler.input.push(lines, site, false);
+}
+
+const rept: Directive = (assembler, cursor) => {
+  const span = wholeLine(cursor.line);
+  let count = 0n;
+  assembler.reporter.guard(() => (count = assembler.constant(cursor, "the number of repetitions")));
+  const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, ".rept");
+  if (count < 0n) throw new SourceError(span, `a repetition cannot be done ${count} times`);
+  if (count * BigInt(body.length || 1) > BigInt(MAX_REPEATED_LINES))
+    throw new FatalError(span, `this repetition makes more than ${MAX_REPEATED_LINES} lines`);
+  repeat(assembler, body, Array<ReadonlyMap<string, string>>(Number(count)).fill(new Map()), span);
+};
+
+const irp =
+  (characters: boolean): Directive =>
+  (assembler, cursor, directive) => {
+    const span = wholeLine(cursor.line);
+    const { name } = cursor.name("a parameter name");
+    cursor.eat(",");
+    const values = characters ? [...cursor.rest()] : splitArguments(cursor).map((argument) => argument.text);
+    const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, directive);
+    const rounds = values.length > 0 ? values : [""];
+    repeat(
+      assembler,
+      body,
+      rounds.map((value) => new Map([[name, value]])),
+      span,
+    );
+  };
+
+const without =
+  (open: string): Directive =>
+  (_, cursor, name) => {
+    cursor.rest();
+    throw new SourceError(wholeLine(cursor.line), `'${name}' without '${open}'`);
+  };
+
+export const REPEATS: Readonly<Record<string, Directive>> = {
+  ".macro": macro,
+  ".endm": without(".macro"),
+  ".endmacro": without(".macro"),
+  ".rept": rept,
+  ".rep": rept,
+  ".irp": irp(false),
+  ".irpc": irp(true),
+  ".endr": without(".rept"),
+  ".exitm": (assembler, cursor) => {
+    if (!assembler.input.leaveMacro()) throw new SourceError(wholeLine(cursor.line), "'.exitm' outside a macro");
+  },
+  ".purgem": (assembler, cursor) => {
+    const { name, span } = cursor.name("the name of a macro");
+    if (!assembler.macros.delete(name.toLowerCase())) throw new SourceError(span, `there is no macro '${name}'`);
+  },
+};

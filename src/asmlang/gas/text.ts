@@ -1,0 +1,89 @@
+/** A GNU source file's text made ready: comments blanked (columns stay), lines split into statements at `;`. */
+import { type Line, splitLines } from "../core/source.ts";
+
+const CPP_DIRECTIVE = /^\s*#\s*(define|undef|include|if|ifdef|ifndef|elif|else|endif|error|warning|pragma|line)\b/;
+
+export const isCppDirective = (line: string): boolean => CPP_DIRECTIVE.test(line);
+
+/** End of the string or character constant that starts at `at`. */
+export function skipQuoted(text: string, at: number): number {
+  const quote = text[at];
+  if (quote === "'") {
+    const end = text[at + 1] === "\\" ? at + 3 : at + 2;
+    return text[end] === "'" ? end + 1 : Math.min(end, text.length);
+  }
+  for (let i = at + 1; i < text.length; i++) {
+    if (text[i] === "\\") i++;
+    else if (text[i] === '"') return i + 1;
+  }
+  return text.length;
+}
+
+/** Lines with comments replaced by spaces. `#` starts a comment, except (in `cpp` files) preprocessor directives. */
+export function blankComments(text: string, cpp: boolean): string[] {
+  const lines = splitLines(text);
+  let inside = false;
+  return lines.map((line) => {
+    if (!inside && !/[#/"']/.test(line)) return line;
+    const directive = cpp && !inside && isCppDirective(line);
+    const result = blankLine(line, inside, directive);
+    inside = result.inside;
+    return result.text;
+  });
+}
+
+function blankLine(line: string, startsInside: boolean, directive: boolean): { text: string; inside: boolean } {
+  let out = "";
+  let at = 0;
+  let inside = startsInside;
+  const blank = (to: number) => {
+    out += " ".repeat(to - at);
+    at = to;
+  };
+  while (at < line.length) {
+    if (inside) {
+      const close = line.indexOf("*/", at);
+      inside = close < 0;
+      blank(close < 0 ? line.length : close + 2);
+    } else if (line.startsWith("/*", at)) {
+      inside = true;
+    } else if (
+      line.startsWith("//", at) ||
+      (line[at] === "#" && !directive) ||
+      (line[at] === "/" && out.trim() === "")
+    ) {
+      blank(line.length);
+    } else if (line[at] === '"' || line[at] === "'") {
+      const end = skipQuoted(line, at);
+      out += line.slice(at, end);
+      at = end;
+    } else {
+      out += line[at++];
+    }
+  }
+  return { text: out, inside };
+}
+
+/** Cuts a line at its `;` separators. */
+export function statementsOf(line: Line): Line[] {
+  const { text } = line;
+  if (!text.includes(";")) return [line];
+  const statements: Line[] = [];
+  let start = 0;
+  const cut = (end: number) => {
+    if (text.slice(start, end).trim() === "") return;
+    const columns = line.columns
+      ? line.columns.slice(start, end)
+      : Array.from({ length: end - start }, (_, i) => start + i);
+    statements.push({ ...line, text: text.slice(start, end), columns });
+  };
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '"' || text[at] === "'") at = skipQuoted(text, at) - 1;
+    else if (text[at] === ";") {
+      cut(at);
+      start = at + 1;
+    }
+  }
+  cut(text.length);
+  return statements;
+}

@@ -1,0 +1,197 @@
+/** Relocatable ELF objects: what `as` and `nasm -f elf` write, for `ld` to link. */
+import { ByteBuffer, putLittleEndian } from "../core/buffer.ts";
+import type { AssembleResult, Relocation, Section, SymbolInfo } from "../types.ts";
+import {
+  type ElfSymbol,
+  finishElf,
+  pack,
+  type SectionHeader,
+  SHF,
+  SHN_ABS,
+  SHN_COMMON,
+  SHT,
+  StringTable,
+  sizes,
+  symbolEntry,
+  symbolInfo,
+} from "./elf.ts";
+
+/** Relocation type by field size: x86-64 absolute, relative; i386 absolute, relative. */
+const TYPES_64 = { abs: { 1: 14, 2: 12, 4: 10, 8: 1 }, pcrel: { 1: 15, 2: 13, 4: 2, 8: 24 } } as const;
+const TYPES_32 = { abs: { 1: 22, 2: 20, 4: 1, 8: 0 }, pcrel: { 1: 23, 2: 21, 4: 2, 8: 0 } } as const;
+const R_X86_64_32S = 11;
+
+function relocationType({ kind, size, signed }: Relocation, wide: boolean): number {
+  if (!wide) return TYPES_32[kind][size];
+  return kind === "abs" && size === 4 && signed ? R_X86_64_32S : TYPES_64[kind][size];
+}
+
+/** `wide`: ELF64 for x86-64; else ELF32 for i386. */
+export function writeElfObject(result: AssembleResult, wide = result.bits === 64): Uint8Array {
+  const sections = result.sections.filter(
+    ({ name, size, relocations }) =>
+      size > 0 || relocations.length > 0 || !/^\.(text|data|bss)$/.test(name) || isNamed(result, name),
+  );
+  const index = new Map(sections.map((section, i) => [section.name, i + 1]));
+  const table = symbolTable(result, sections, index, wide);
+  const headers: SectionHeader[] = sections.map((section) => sectionOf(section, wide));
+  const symtab = headers.length + 1 + sections.filter((section) => section.relocations.length > 0).length;
+  for (const section of sections)
+    if (section.relocations.length > 0)
+      headers.push(relocationSection(section, index.get(section.name)!, symtab, table.indexes, wide));
+  const { bytes } = table;
+  headers.push({
+    name: ".symtab",
+    type: SHT.symtab,
+    flags: 0,
+    size: bytes.length,
+    bytes,
+    link: symtab + 1,
+    info: table.locals,
+    align: wide ? 8 : 4,
+    entrySize: sizes(wide).symbol,
+  });
+  headers.push({
+    name: ".strtab",
+    type: SHT.strtab,
+    flags: 0,
+    size: table.strings.length,
+    bytes: table.strings,
+    align: 1,
+  });
+  const body = new ByteBuffer();
+  body.skip(sizes(wide).header);
+  return finishElf(wide, 1, 0n, [], headers, body);
+}
+
+const isNamed = (result: AssembleResult, name: string): boolean =>
+  result.symbols.some((symbol) => symbol.section === name);
+
+const SECTION_TYPES: Readonly<Record<string, number>> = {
+  progbits: SHT.progbits,
+  nobits: SHT.nobits,
+  note: SHT.note,
+  init_array: SHT.initArray,
+  fini_array: SHT.finiArray,
+  preinit_array: SHT.preinitArray,
+};
+
+function sectionOf(section: Section, wide: boolean): SectionHeader {
+  const { flags, elf } = section;
+  const extra = elf?.flags ?? "";
+  const bits =
+    (flags.write ? SHF.write : 0) |
+    (flags.alloc ? SHF.alloc : 0) |
+    (flags.exec ? SHF.exec : 0) |
+    (extra.includes("M") ? SHF.merge : 0) |
+    (extra.includes("S") ? SHF.strings : 0) |
+    (extra.includes("T") || /^\.t(data|bss)/.test(section.name) ? SHF.tls : 0);
+  const type = flags.nobits
+    ? SHT.nobits
+    : (SECTION_TYPES[elf?.type ?? ""] ??
+      (section.name.startsWith(".note") && section.name !== ".note.GNU-stack" ? SHT.note : SHT.progbits));
+  const bytes = wide ? section.bytes : withAddends(section);
+  return {
+    name: section.name,
+    type,
+    flags: bits,
+    size: section.size,
+    bytes,
+    align: section.align,
+    ...(elf?.entrySize && { entrySize: elf.entrySize }),
+  };
+}
+
+/** i386 keeps addends in the fields themselves. */
+function withAddends(section: Section): Uint8Array {
+  const bytes = section.bytes.slice();
+  for (const { offset, size, addend } of section.relocations) putLittleEndian(bytes, offset, size, addend);
+  return bytes;
+}
+
+function relocationSection(
+  section: Section,
+  target: number,
+  symtab: number,
+  indexes: ReadonlyMap<string, number>,
+  wide: boolean,
+): SectionHeader {
+  const out = new ByteBuffer();
+  for (const relocation of section.relocations) {
+    const symbol = indexes.get(relocation.symbol) ?? 0;
+    const type = relocationType(relocation, wide);
+    if (wide)
+      out.push(
+        pack([
+          [8, relocation.offset],
+          [4, type],
+          [4, symbol],
+          [8, relocation.addend],
+        ]),
+      );
+    else
+      out.push(
+        pack([
+          [4, relocation.offset],
+          [1, type],
+          [3, symbol],
+        ]),
+      );
+  }
+  const bytes = out.view().slice();
+  return {
+    name: `${wide ? ".rela" : ".rel"}${section.name}`,
+    type: wide ? SHT.rela : SHT.rel,
+    flags: SHF.infoLink,
+    size: bytes.length,
+    bytes,
+    link: symtab,
+    info: target,
+    align: wide ? 8 : 4,
+    entrySize: wide ? 24 : 8,
+  };
+}
+
+function symbolTable(
+  result: AssembleResult,
+  sections: readonly Section[],
+  index: ReadonlyMap<string, number>,
+  wide: boolean,
+) {
+  const strings = new StringTable();
+  const entries: { key: string; symbol: ElfSymbol }[] = [
+    { key: "", symbol: { name: "", value: 0n, size: 0n, info: 0, other: 0, section: 0 } },
+  ];
+  for (const [i, section] of sections.entries())
+    entries.push({ key: section.name, symbol: { name: "", value: 0n, size: 0n, info: 3, other: 0, section: i + 1 } });
+  const add = (symbol: SymbolInfo) => entries.push({ key: symbol.name, symbol: elfSymbol(symbol, index) });
+  for (const symbol of result.symbols) if (symbol.binding === "local") add(symbol);
+  const locals = entries.length;
+  for (const symbol of result.symbols) if (symbol.binding !== "local") add(symbol);
+  const out = new ByteBuffer();
+  const indexes = new Map<string, number>();
+  entries.forEach(({ key, symbol }, i) => {
+    out.push(symbolEntry(symbol, strings.add(symbol.name), wide));
+    if (!indexes.has(key)) indexes.set(key, i);
+  });
+  return { bytes: out.view().slice(), strings: strings.bytes(), indexes, locals };
+}
+
+function elfSymbol(symbol: SymbolInfo, index: ReadonlyMap<string, number>): ElfSymbol {
+  const section =
+    symbol.section === undefined
+      ? 0
+      : symbol.section === "*ABS*"
+        ? SHN_ABS
+        : symbol.section === "*COM*"
+          ? SHN_COMMON
+          : (index.get(symbol.section) ?? 0);
+  return {
+    name: symbol.name,
+    value: symbol.value,
+    size: symbol.size,
+    info: symbolInfo(symbol.binding, symbol.type),
+    other: symbol.hidden ? 2 : 0,
+    section,
+  };
+}

@@ -1,0 +1,75 @@
+/** Flat binaries with the layout of NASM's `bin` format: sections in order, `org`, `start=`, `vstart=`, `follows=`. */
+import type { AssembleResult, Diagnostic, Section } from "../types.ts";
+import { alignUp, Linker, max } from "./link.ts";
+
+interface Layout {
+  readonly section: Section;
+  /** In the file (load address) and as the code sees it. */
+  readonly start: bigint;
+  readonly vstart: bigint;
+}
+
+const DEFAULT_ALIGN = 4n;
+const MAX_FILE = 256n * 1024n * 1024n;
+
+export function writeFlatBinary(result: AssembleResult): { bytes: Uint8Array; diagnostics: Diagnostic[] } {
+  const linker = new Linker([result]);
+  const layouts = layOut(result, linker);
+  for (const { section, vstart } of layouts) linker.place(0, section, vstart);
+  linker.collect(new Map());
+  linker.relocate();
+  const filled = layouts.filter(({ section }) => !section.flags.nobits && section.size > 0);
+  let origin = filled[0]?.start ?? 0n;
+  for (const { start } of filled) origin = -max(-origin, -start);
+  const end = filled.reduce((high, { start, section }) => max(high, start + BigInt(section.size)), origin);
+  if (end - origin > MAX_FILE) {
+    linker.error(`the flat file would have ${end - origin} bytes`);
+    return { bytes: new Uint8Array(0), diagnostics: linker.diagnostics };
+  }
+  const bytes = new Uint8Array(Number(end - origin));
+  for (const { section, start } of filled)
+    bytes.set(linker.placed[0]!.get(section.name)!.bytes, Number(start - origin));
+  return { bytes, diagnostics: linker.diagnostics };
+}
+
+/** `.text` first, then the others as they come, those without bytes last. */
+function ordered(result: AssembleResult): Section[] {
+  const loaded = result.sections.filter((section) => section.flags.alloc || result.dialect === "nasm");
+  const rank = ({ name, flags }: Section) => (flags.nobits ? 2 : name === ".text" ? 0 : 1);
+  return [...loaded].sort((a, b) => rank(a) - rank(b));
+}
+
+function layOut(result: AssembleResult, linker: Linker): Layout[] {
+  const layouts = new Map<string, Layout>();
+  let previous: Layout | undefined;
+  for (const section of ordered(result)) {
+    if (section.size === 0 && !section.bin?.start && section.name !== ".text" && !isUsed(result, section.name))
+      continue;
+    const after = section.bin?.follows === undefined ? previous : layouts.get(section.bin.follows);
+    if (section.bin?.follows !== undefined && !after)
+      linker.error(`section ${section.name} follows unknown section ${section.bin.follows}`);
+    const layout = place(section, after, layouts, result);
+    layouts.set(section.name, layout);
+    previous = layout;
+  }
+  return [...layouts.values()];
+}
+
+const isUsed = (result: AssembleResult, name: string): boolean =>
+  result.symbols.some((symbol) => symbol.section === name);
+
+function place(
+  section: Section,
+  after: Layout | undefined,
+  layouts: ReadonlyMap<string, Layout>,
+  result: AssembleResult,
+): Layout {
+  const align = result.dialect === "gas" ? BigInt(section.align) : BigInt(section.bin?.align ?? DEFAULT_ALIGN);
+  const first = after === undefined;
+  const start =
+    section.bin?.start ?? (first ? (section.address ?? 0n) : alignUp(after.start + BigInt(after.section.size), align));
+  const virtualAfter = section.bin?.vfollows === undefined ? undefined : layouts.get(section.bin.vfollows);
+  const vstart =
+    section.address ?? (virtualAfter ? alignUp(virtualAfter.vstart + BigInt(virtualAfter.section.size), align) : start);
+  return { section, start, vstart };
+}
