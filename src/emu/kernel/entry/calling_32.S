@@ -204,8 +204,9 @@ was_on_task_stack_\@:
 	.endm
 
 # IRET to a 16-bit stack segment loads sp only. If the user's ss is from the LDT, go on on the same stack by another name: a segment
-# whose base is chosen so that esp has the user's upper half. esp = pt_regs on the entry stack; uses eax and edx.
-	.macro CHECK_AND_APPLY_ESPFIX
+# whose base is chosen so that esp has the user's upper half. esp = pt_regs on the entry stack; uses eax and edx. The place where it
+# is decided gets a label.
+	.macro CHECK_AND_APPLY_ESPFIX label
 	.if	CONFIG_X86_ESPFIX32
 	movl	PT_EFLAGS(%esp), %eax		# VM from flags, TI from ss, RPL from cs, all in one word
 	movb	PT_OLDSS(%esp), %ah
@@ -213,6 +214,7 @@ was_on_task_stack_\@:
 	andl	$(X86_EFLAGS_VM | (4 << 8) | 3), %eax
 	cmpl	$((4 << 8) | 3), %eax
 	jne	no_espfix_\@
+LABEL \label
 	movl	%esp, %edx
 	movl	PT_OLDESP(%esp), %eax
 	movw	%dx, %ax			# eax: esp as it is to be, the user's half above ours

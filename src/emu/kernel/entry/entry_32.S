@@ -95,7 +95,7 @@ LABEL syscall_32_done
 LABEL restore_all_switch_stack
 	SWITCH_TO_ENTRY_STACK
 LABEL check_and_apply_espfix
-	CHECK_AND_APPLY_ESPFIX
+	CHECK_AND_APPLY_ESPFIX espfix_applied
 LABEL restore_all
 	RESTORE_REGS skip=4
 # Every IRET of the kernel. With VM in the frame's flags it also pops es ds fs gs.
@@ -281,7 +281,7 @@ LABEL nmi_return
 	testl	$CS_FROM_ESPFIX, PT_CS(%esp)
 	jnz	nmi_from_espfix
 	.endif
-	CHECK_AND_APPLY_ESPFIX
+	CHECK_AND_APPLY_ESPFIX nmi_espfix_applied
 	RESTORE_REGS skip=4
 	jmp	irq_return
 

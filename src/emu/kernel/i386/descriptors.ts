@@ -1,37 +1,32 @@
-/** Segment and gate descriptors as the 32-bit kernel writes them, 8 bytes each. Sources: asm/desc_defs.h, asm/desc.h. */
+/** The 32-bit kernel's descriptors: the GDT as it begins (kernel/cpu/common.c), and gates of 8 bytes (asm/desc_defs.h). */
 import type { Addr } from "../../cpu/state.ts";
+import { packDescriptor } from "../x86/descriptors.ts";
 
-const bytes = (low: number, high: number): Uint8Array => {
-  const result = new Uint8Array(8);
-  const view = new DataView(result.buffer);
-  view.setUint32(0, low, true);
-  view.setUint32(4, high, true);
-  return result;
-};
+const FLAT = 0xf_ffff;
+/** Descriptor flags: granularity, default operand size. */
+const G = 8;
+const DB = 4;
 
-/** GDT_ENTRY(): `flags` are access byte and, from bit 12, AVL L D/B G; the limit is in units of G. */
-export const segmentDescriptor = (flags: number, base: Addr, limit: number): Uint8Array =>
-  bytes(
-    (limit & 0xffff) | ((base & 0xffff) << 16),
-    ((base >>> 16) & 0xff) | ((flags & 0xf0ff) << 8) | (limit & 0xf0000) | (base & 0xff000000),
-  );
-
-export const FLAGS = {
-  KERNEL_CODE: 0xc09a,
-  KERNEL_DATA: 0xc092,
-  USER_CODE: 0xc0fa,
-  USER_DATA: 0xc0f2,
-  /** The per-CPU segment: page granular, no D/B bit. */
-  PERCPU: 0x8092,
-  /** Byte granular system segments. */
-  TSS: 0x0089,
-  LDT: 0x0082,
+export const flatSegment = (access: number): bigint => packDescriptor({ base: 0, limit: FLAT, access, flags: G | DB });
+export const ACCESS = {
+  KERNEL_CODE: 0x9a,
+  DATA: 0x92,
+  USER_CODE: 0xfa,
+  USER_DATA: 0xf2,
+  TSS: 0x89,
+  LDT: 0x82,
 } as const;
 
-/** Bases 23:16 and 31:24 of a descriptor. */
-export const descriptorBase = (d: Uint8Array): number => (d[2]! | (d[3]! << 8) | (d[4]! << 16) | (d[7]! << 24)) >>> 0;
+/** The per-CPU segment is page granular and has no D/B bit. */
+export const perCpuSegment = (base: Addr): bigint =>
+  packDescriptor({ base, limit: FLAT, access: ACCESS.DATA, flags: G });
+export const systemSegment = (base: Addr, limit: number, access: number): bigint =>
+  packDescriptor({ base, limit, access, flags: 0 });
 
-/** An interrupt gate, reachable from privilege level `dpl` by INT n. */
-export const interruptGate = (selector: number, offset: Addr, dpl = 0): Uint8Array =>
-  bytes((selector << 16) | (offset & 0xffff), (offset & 0xffff0000) | 0x8e00 | (dpl << 13));
-export const taskGate = (selector: number): Uint8Array => bytes(selector << 16, 0x8500);
+/** An interrupt gate, reachable by INT n from privilege level `dpl`. */
+export const interruptGate = (selector: number, offset: Addr, dpl = 0): bigint =>
+  BigInt(offset & 0xffff) |
+  (BigInt(selector) << 16n) |
+  (BigInt(0x8e | (dpl << 5)) << 40n) |
+  (BigInt(offset >>> 16) << 48n);
+export const taskGate = (selector: number): bigint => (BigInt(selector) << 16n) | (0x85n << 40n);
