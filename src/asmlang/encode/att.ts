@@ -21,6 +21,7 @@ function isX87(form: Form): boolean {
 
 /** Bits of the operation. */
 export function widthOf(form: Form): number {
+  if (form.mnemonic === "crc32") return form.memoryBytes * 8;
   if (form.operandSize !== 0) return form.operandSize;
   if (form.slots.some((slot) => slot.string !== undefined)) return form.memoryBytes * 8;
   for (const slot of form.slots) {
@@ -36,8 +37,19 @@ export function defaultSuffix(form: Form, bits: Bits): string {
   return bits === 16 ? "w" : "l";
 }
 
+/** A selector or machine status word in memory, whatever the operand size. */
+function readsOrWritesWord(form: Form): boolean {
+  const selector = form.slots[0]?.reg === "seg" || form.slots[1]?.reg === "seg";
+  return form.memoryBytes === 2 && (selector || (form.operandSize > 16 && form.slots.length === 1));
+}
+
+/** Names that tell their width, and instructions that take it from the mode: GNU as knows no suffix for them. */
+const NEVER_SUFFIXED =
+  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|cdqe|cwde)$/;
+
 export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean {
-  if (memory && form.memoryBytes === 2 && form.operandSize > 16 && form.slots.length < 3 && form.slots[0]?.mem) return suffix === "w";
+  if (NEVER_SUFFIXED.test(form.mnemonic) || (form.mnemonic === "nop" && form.slots.length === 0)) return false;
+  if (memory && readsOrWritesWord(form)) return suffix === "w";
   if (isX87(form)) {
     const table = form.mnemonic.startsWith("fi") ? INTEGERS : FLOATS;
     return form.memoryBytes !== 0 && table[suffix] === form.memoryBytes;

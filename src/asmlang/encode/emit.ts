@@ -88,7 +88,7 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
   const address = encodeAddress(memory, {
     dialect: context.dialect,
     bits: context.bits,
-    forced: context.prefixes.addressSize,
+    forced: draft.form.addressSize !== 0 ? draft.form.addressSize : context.prefixes.addressSize,
     vsib,
     addressing,
   });
@@ -117,9 +117,9 @@ function take(draft: Draft, pattern: Pattern): Failure {
   return undefined;
 }
 
-/** Does this form, as written, need the operand-size prefix? */
-function operandSizePrefix(form: Form, bits: Bits, asked: Bits | undefined): boolean {
-  const size = form.operandSize !== 0 ? form.operandSize : asked;
+/** Does this form, as written, need the operand-size prefix? A written prefix overrides the form's for NASM. */
+function operandSizePrefix(form: Form, bits: Bits, asked: Bits | undefined, dialect: Dialect): boolean {
+  const size = form.operandSize === 0 || (dialect === "nasm" && asked !== undefined) ? asked : form.operandSize;
   if (size === undefined || size === 64) return false;
   return (size === 16) !== (bits === 16);
 }
@@ -129,7 +129,7 @@ function legacyPrefixes(draft: Draft): void {
   const { prefixes, bits } = context;
   const asked = prefixes.operandSize;
   const segment = draft.segment !== 0 ? draft.segment : prefixes.segment;
-  const data = operandSizePrefix(form, bits, asked) || (asked === 16 && bits !== 16);
+  const data = operandSizePrefix(form, bits, asked, context.dialect) || (asked === 16 && bits !== 16);
   const address = draft.addressSize !== bits;
   if (prefixes.wait || form.wait) bytes.push(0x9b);
   const push = (wanted: boolean, byte: number): void => {

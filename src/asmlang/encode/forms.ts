@@ -42,8 +42,9 @@ export interface Form {
   readonly lockable: boolean;
   /** Takes REP, REPE or REPNE. */
   readonly repeatable: boolean;
-  /** Takes F2 or F3 with another meaning: BND, XACQUIRE, XRELEASE. */
-  readonly hinted: boolean;
+  /** Takes F2 as BND; F2 or F3 as XACQUIRE or XRELEASE. */
+  readonly boundable: boolean;
+  readonly elidable: boolean;
   /** Only old or odd processors decode it: never chosen over another form. */
   readonly obsolete: boolean;
   /** Written in this dialect only. */
@@ -143,7 +144,8 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
     wait: info.fwait,
     lockable: info.canUseLockPrefix,
     repeatable: info.canUseRepPrefix || info.canUseRepnePrefix,
-    hinted: info.canUseBndPrefix || info.canUseXacquirePrefix || info.canUseXreleasePrefix,
+    boundable: info.canUseBndPrefix,
+    elidable: info.canUseXacquirePrefix || info.canUseXreleasePrefix,
     obsolete: info.decoderOption !== 0,
     dialect: undefined,
     vex: vector ? { w: info.W, l: info.L, wig: info.isWIG, lig: info.isLIG } : undefined,

@@ -8,7 +8,7 @@ import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, parsePrefixes } from "./prefixes.ts";
-import { bySizePrefix, prefixError, prefixWarnings, rewrite, withoutSize } from "./tools.ts";
+import { bySizePrefix, effectivePrefixes, prefixError, prefixWarnings, rewrite, withoutSize } from "./tools.ts";
 import type { AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
 import { valuesFit } from "./values.ts";
 
@@ -17,13 +17,20 @@ export type * from "./types.ts";
 
 const failed = (message: string, operand: number): EncodeResult => ({ ok: false, message, operand });
 
-type Attempt = { readonly pattern: Pattern; readonly encoding: Encoding } | { readonly message: string; readonly operand: number };
+type Attempt =
+  | { readonly pattern: Pattern; readonly encoding: Encoding }
+  | { readonly message: string; readonly operand: number };
 
 function attempt(pattern: Pattern, request: EncodeRequest, prefixes: Prefixes): Attempt {
   const { dialect, bits, operands } = request;
   const bad = prefixError(pattern.form, request, prefixes);
   if (bad !== undefined) return { message: bad, operand: -1 };
-  const result = emit(pattern, { dialect, bits, operands, prefixes });
+  const result = emit(pattern, {
+    dialect,
+    bits,
+    operands,
+    prefixes: effectivePrefixes(pattern.form, dialect, prefixes),
+  });
   return "bytes" in result ? { pattern, encoding: result } : result;
 }
 
@@ -51,7 +58,12 @@ function warned(result: Attempt, warnings: readonly string[]): Attempt {
 const branchBytes = ({ form }: Pattern): number => (form.slots[0]?.place === "rel" ? form.slots[0].bytes : 0);
 
 /** The near form of the same branch, for layout to widen to. */
-function longForm(short: Pattern, patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): Encoding | undefined {
+function longForm(
+  short: Pattern,
+  patterns: readonly Pattern[],
+  request: EncodeRequest,
+  prefixes: Prefixes,
+): Encoding | undefined {
   if (branchBytes(short) !== 1) return undefined;
   const wide = patterns.find((pattern) => branchBytes(pattern) > 1);
   if (wide === undefined) return undefined;
@@ -64,7 +76,7 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   if (found.patterns.length === 0) return undefined;
   const unsized = found.ambiguous ? withoutSize(request, query, found.patterns) : undefined;
   if (found.ambiguous && unsized === undefined) return failed(ambiguous(request), memoryIndex(request.operands));
-  const patterns = bySizePrefix(unsized?.patterns ?? found.patterns, prefixes);
+  const patterns = bySizePrefix(unsized?.patterns ?? found.patterns, prefixes, request.bits);
   const chosen = choose(patterns, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);
@@ -75,7 +87,8 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   return long === undefined ? { ok: true, best } : { ok: true, best, long };
 }
 
-const memoryIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "mem");
+const memoryIndex = (operands: readonly AsmOperand[]): number =>
+  operands.findIndex((operand) => operand.kind === "mem");
 const valueIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "imm");
 
 export function encode(original: EncodeRequest): EncodeResult {

@@ -18,6 +18,8 @@ export interface Query {
   readonly absolute: boolean;
   /** Bytes of an unsized memory source (movzb, movsl). */
   readonly sourceBytes: number;
+  /** AT&T names fsub and fsubr (fdiv, fdivr) crosswise where the stack register is the destination; "" otherwise. */
+  readonly crossed: string;
 }
 
 export interface Candidates {
@@ -139,12 +141,21 @@ function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
 
 const isBranch = (form: Form): boolean => form.mnemonic === "call" || form.mnemonic === "jmp";
 
+/** GNU Intel syntax tells a far pointer by its size. */
+const FAR_SIZES: Readonly<Record<Bits, readonly number[]>> = { 16: [4, 6], 32: [6], 64: [4, 6, 10] };
+
+function isFar(operand: AsmOperand, { dialect, bits }: Shape): boolean {
+  if (operand.kind === "far") return true;
+  if (operand.kind !== "mem") return false;
+  return operand.far === true || (dialect === "gas" && FAR_SIZES[bits].includes(operand.size));
+}
+
 function formAllowed(form: Form, query: Query, shape: Shape): boolean {
+  if (query.crossed !== "" && (form.slots[0]?.reg === "st") === (form.mnemonic === query.crossed)) return false;
   if (form.dialect !== undefined && form.dialect !== shape.dialect) return false;
   if (isBranch(form)) {
     const far = form.memoryClass === "far" || form.slots[0]?.place === "far";
-    const wanted =
-      query.far || shape.operands.some((operand) => operand.kind === "far" || (operand.kind === "mem" && operand.far));
+    const wanted = query.far || shape.operands.some((operand) => isFar(operand, shape));
     if (far !== wanted) return false;
   }
   return true;
@@ -154,14 +165,23 @@ const extendsByte = (pattern: Pattern): number =>
   pattern.form.slots.some((slot) => slot.bytes === 1 && slot.extend !== 0) ? 0 : 1;
 const opcodeOf = (form: Form): number => form.opcode.reduce((sum, byte) => sum * 256 + byte, 0);
 
+/** NASM puts the first of two exchanged registers into ModRM.reg, and takes `fadd st0, st0` as one to the stack. */
+function orderCost(pattern: Pattern, { dialect, operands }: Shape): number {
+  const reversed =
+    dialect === "nasm" && pattern.form.mnemonic === "xchg" && operands.every(({ kind }) => kind === "reg");
+  const toStack = dialect === "nasm" && operands.length === 2 && pattern.form.slots[0]?.reg === "st" ? -1 : 0;
+  return Number(pattern.swapped !== reversed) + toStack;
+}
+
 /** The mode's own operand size first, and shortest; then the sign-extended byte, the manual's operand order, the lower opcode. */
-function compare(a: Pattern, b: Pattern, bits: Bits): number {
+function compare(a: Pattern, b: Pattern, shape: Shape): number {
+  const { bits } = shape;
   return (
     Number(a.form.obsolete) - Number(b.form.obsolete) ||
     a.form.sizePrefix(bits) - b.form.sizePrefix(bits) ||
     a.form.weight(bits) - b.form.weight(bits) ||
     extendsByte(a) - extendsByte(b) ||
-    Number(a.swapped) - Number(b.swapped) ||
+    orderCost(a, shape) - orderCost(b, shape) ||
     opcodeOf(a.form) - opcodeOf(b.form) ||
     a.form.code - b.form.code
   );
@@ -178,6 +198,14 @@ function isAmbiguous(patterns: readonly Pattern[], shape: Shape): boolean {
   return sizes.size > 1;
 }
 
+/** Where no operand has a width (push 5, ret), only the mode's own operand size is meant, whatever the value. */
+function ofNaturalSize(patterns: readonly Pattern[], { bits, operands }: Shape): readonly Pattern[] {
+  const first = patterns[0];
+  if (first === undefined || operands.length !== 1 || operands[0]!.kind !== "imm") return patterns;
+  const least = first.form.sizePrefix(bits);
+  return patterns.filter(({ form }) => form.sizePrefix(bits) === least);
+}
+
 function search(query: Query, shape: Shape): Candidates {
   const index = formIndex();
   const found: Pattern[] = [];
@@ -192,14 +220,15 @@ function search(query: Query, shape: Shape): Candidates {
       }
     }
   }
-  found.sort((a, b) => compare(a, b, shape.bits));
-  return { patterns: found, ambiguous: isAmbiguous(found, shape), otherMode };
+  found.sort((a, b) => compare(a, b, shape));
+  const patterns = ofNaturalSize(found, shape);
+  return { patterns, ambiguous: isAmbiguous(found, shape), otherMode };
 }
 
 const cache = new Map<string, Candidates>();
 
 export function candidates(query: Query, shape: Shape): Candidates {
-  let key = `${shape.dialect}${shape.bits}${query.suffix}${query.far ? "F" : ""}${query.absolute ? "A" : ""}${query.sourceBytes},${query.names.join()}`;
+  let key = `${shape.dialect}${shape.bits}${query.suffix}${query.far ? "F" : ""}${query.absolute ? "A" : ""}${query.sourceBytes}${query.crossed},${query.names.join()}`;
   for (const operand of shape.operands) {
     key += `,${shapeOf(operand)}`;
     if (operand.kind === "imm" && operand.value.known === 1n) key += "=1";

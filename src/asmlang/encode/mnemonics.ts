@@ -94,7 +94,7 @@ const ATT: Names = {
 };
 
 const FAR: Readonly<Record<string, string>> = { lcall: "call", ljmp: "jmp" };
-const PLAIN: Omit<Query, "names"> = { suffix: "", far: false, absolute: false, sourceBytes: 0 };
+const PLAIN: Omit<Query, "names"> = { suffix: "", far: false, absolute: false, sourceBytes: 0, crossed: "" };
 const SOURCE_BYTES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4 };
 
 function known(table: readonly Names[], name: string): readonly string[] | undefined {
@@ -118,7 +118,10 @@ function attNames(name: string): Query[] {
   const tables = [ATT, GAS, COMMON];
   const queries: Query[] = [];
   const exact = known(tables, name);
-  if (exact !== undefined) queries.push({ ...PLAIN, names: exact });
+  const crossed = /^(f(?:sub|div))(r?)(p?)$/.exec(name);
+  if (crossed)
+    queries.push({ ...PLAIN, names: [name, `${crossed[1]}${crossed[2] ? "" : "r"}${crossed[3]}`], crossed: name });
+  else if (exact !== undefined) queries.push({ ...PLAIN, names: exact });
   queries.push(...extension(name));
   const far = Object.hasOwn(FAR, name) ? FAR[name] : undefined;
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });

@@ -7,6 +7,8 @@ export interface Prefixes {
   lock: boolean;
   /** F2, F3 or 0: REP, REPNE, XACQUIRE, XRELEASE, BND. */
   rep: number;
+  /** Why there is an F2 or F3: repetition, lock elision, or MPX. */
+  repKind: "rep" | "hle" | "bnd" | undefined;
   /** Segment override byte, or 0. */
   segment: number;
   operandSize: Bits | undefined;
@@ -59,8 +61,10 @@ function apply(prefixes: Prefixes, word: string): boolean {
   const rex = rexBits(word);
   if (word === "lock") prefixes.lock = true;
   else if (word === "wait" || word === "fwait") prefixes.wait = true;
-  else if (rep !== undefined) prefixes.rep = rep;
-  else if (segment !== undefined) prefixes.segment = segment;
+  else if (rep !== undefined) {
+    prefixes.rep = rep;
+    prefixes.repKind = word === "bnd" ? "bnd" : word.startsWith("x") ? "hle" : "rep";
+  } else if (segment !== undefined) prefixes.segment = segment;
   else if (operandSize !== undefined) prefixes.operandSize = operandSize;
   else if (addressSize !== undefined) prefixes.addressSize = addressSize;
   else if (rex !== undefined) prefixes.rex = rex;
@@ -74,7 +78,16 @@ export function isPrefix(word: string): boolean {
 }
 
 export function noPrefixes(): Prefixes {
-  return { wait: false, lock: false, rep: 0, segment: 0, operandSize: undefined, addressSize: undefined, rex: -1 };
+  return {
+    wait: false,
+    lock: false,
+    rep: 0,
+    repKind: undefined,
+    segment: 0,
+    operandSize: undefined,
+    addressSize: undefined,
+    rex: -1,
+  };
 }
 
 /** The text is the error. */

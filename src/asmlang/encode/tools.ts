@@ -1,5 +1,6 @@
 /** What the two tools decide on their own: sizes taken for granted, and statements they read as another one. */
 import { Register } from "../../emu/cpu/iced.ts";
+import type { Bits, Dialect } from "../types.ts";
 import { defaultSuffix, fitsSuffix } from "./att.ts";
 import type { Form } from "./forms.ts";
 import type { Query } from "./match.ts";
@@ -32,9 +33,9 @@ export interface Unsized {
 }
 
 /** An explicit operand-size prefix picks the form of that size where the operands leave it open (branches, stack, returns). */
-export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes): readonly Pattern[] {
+export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes, bits: Bits): readonly Pattern[] {
   const asked = prefixes.operandSize;
-  if (asked === undefined) return patterns;
+  if (asked === undefined || (bits === 64 && patterns[0]?.form.slots[0]?.place === "rel")) return patterns;
   const meant = patterns.filter(({ form }) => form.operandSize === asked);
   return meant.length === 0 ? patterns : meant;
 }
@@ -42,9 +43,24 @@ export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes): 
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
   if (request.dialect === "nasm") return undefined;
-  if (prefixes.lock && !(form.lockable && request.operands[0]?.kind === "mem")) return `expecting lockable instruction after "lock"`;
-  if (prefixes.rep !== 0 && !form.repeatable && !form.hinted) return `invalid instruction "${request.mnemonic}" after "rep"`;
+  if (prefixes.lock && !(form.lockable && request.operands[0]?.kind === "mem"))
+    return `expecting lockable instruction after "lock"`;
+  const { repKind } = prefixes;
+  const takesRep = repKind === "bnd" ? form.boundable : repKind === "hle" ? form.elidable : form.repeatable;
+  if (repKind !== undefined && !takesRep) return `invalid instruction "${request.mnemonic}" after "${repKind}"`;
+  const sizedByOperand = request.operands.some(({ kind }) => kind === "reg" || kind === "mem");
+  if (prefixes.operandSize === 16 && form.operandSize === 16 && sizedByOperand) return "same type of prefix used twice";
+  if (prefixes.operandSize === request.bits && request.bits !== 64) return `redundant data${request.bits} prefix`;
+  if (prefixes.addressSize === request.bits) return `redundant addr${request.bits} prefix`;
   return undefined;
+}
+
+/** GNU as skips the prefixes of a relaxable branch that are no hint, with a warning. */
+export function effectivePrefixes(form: Form, dialect: Dialect, prefixes: Prefixes): Prefixes {
+  const branch = dialect === "gas" && form.slots[0]?.place === "rel" && form.addressSize === 0;
+  if (!branch) return prefixes;
+  const segment = prefixes.segment === 0x2e || prefixes.segment === 0x3e ? prefixes.segment : 0;
+  return { ...prefixes, segment, addressSize: undefined, lock: false };
 }
 
 export function prefixWarnings(form: Form, request: EncodeRequest, prefixes: Prefixes): readonly string[] {

@@ -12,7 +12,8 @@ export type Fit = "yes" | "no" | "cut";
 
 const ORDER: readonly Fit[] = ["yes", "cut", "no"];
 const fitsSigned = (value: bigint, bits: number): boolean => BigInt.asIntN(bits, value) === value;
-const fitsEither = (value: bigint, bits: number): boolean => fitsSigned(value, bits) || BigInt.asUintN(bits, value) === value;
+const fitsEither = (value: bigint, bits: number): boolean =>
+  fitsSigned(value, bits) || BigInt.asUintN(bits, value) === value;
 
 /** Sign-extended fields. NASM takes a 64-bit operation's value as the 32 bits that get encoded; GNU as rejects a wider one. */
 function extended(value: bigint, slot: Slot, operand: Immediate, dialect: Dialect): Fit {
@@ -20,7 +21,7 @@ function extended(value: bigint, slot: Slot, operand: Immediate, dialect: Dialec
   if (operand.size === 8 && width === 8) return fitsSigned(value, 8) ? "yes" : "cut";
   const lenient = slot.extend === 64 && dialect === "nasm";
   const fits = fitsSigned(BigInt.asIntN(lenient ? 32 : slot.extend, value), width);
-  if (!fits) return "no";
+  if (!fits || (dialect === "gas" && width === 8 && !fitsEither(value, slot.extend))) return "no";
   return (lenient ? fitsSigned(BigInt.asIntN(64, value), 32) : fitsEither(value, slot.extend)) ? "yes" : "cut";
 }
 

@@ -8,31 +8,58 @@ import type { Slot } from "./kinds.ts";
 /** Their one operand is a word: only the 16-bit form is written, and without the prefix that iced's has. */
 const WORD_ONLY = new Set(["lldt", "ltr", "verr", "verw", "lmsw", "arpl"]);
 /** Zero-extend a word into any register: the 64-bit form needs no REX.W. */
-const WORD_STORES = new Set(["sldt", "str"]);
+const WORD_STORES = new Set(["sldt"]);
 /** Read a word from a register of any width. */
 const WORD_SOURCES = new Set(["lar", "lsl"]);
+/** 32-bit registers in 16-bit code: NASM puts an operand-size prefix before them, the manuals do not ask for one. */
+const NASM_PREFIXED = new Set(["rdsspd", "incsspd", "wrssd", "wrussd", "rdshr", "wrshr"]);
 const CLASSES = ["r16", "r32", "r64"] as const;
 
-const isSegmentMove = (draft: Draft, slot: 0 | 1): boolean => draft.mnemonic === "mov" && draft.slots[slot]?.reg === "seg";
+const isSegmentMove = (draft: Draft, slot: 0 | 1): boolean =>
+  draft.mnemonic === "mov" && draft.slots[slot]?.reg === "seg";
 
 function withSource(draft: Draft, reg: (typeof CLASSES)[number]): Draft {
   const source: Slot = { ...draft.slots[1]!, reg, mem: false };
-  const everywhere = reg === "r16";
-  return { ...draft, slots: [draft.slots[0]!, source], dialect: everywhere ? undefined : "nasm" };
+  const slots = [draft.slots[0]!, source];
+  return {
+    ...draft,
+    slots,
+    dialect: reg === "r16" ? undefined : "nasm",
+    modes: reg === "r64" ? draft.modes & 64 : draft.modes,
+  };
 }
 
 export function asWritten(draft: Draft): Draft[] {
   const { mnemonic, operandSize } = draft;
   if (WORD_ONLY.has(mnemonic)) return operandSize === 16 ? [{ ...draft, operandSize: 0 }] : [];
   if (isSegmentMove(draft, 0)) return [{ ...draft, operandSize: 0 }];
+  if (mnemonic === "str" && operandSize === 64)
+    return [
+      { ...draft, dialect: "nasm" },
+      { ...draft, default64: true, dialect: "gas" },
+    ];
   if (isSegmentMove(draft, 1) || WORD_STORES.has(mnemonic)) return [{ ...draft, default64: true }];
   if (WORD_SOURCES.has(mnemonic)) {
     const own = draft.slots[1]!.reg;
     return [draft, ...CLASSES.filter((reg) => reg !== own).map((reg) => withSource(draft, reg))];
   }
-  if (mnemonic === "pop" && draft.slots[0]?.only !== 0 && draft.opcode[0] === 0x0f) return [{ ...draft, operandSize: 0 }];
+  if (mnemonic === "pop" && draft.slots[0]?.only !== 0 && draft.opcode[0] === 0x0f)
+    return [{ ...draft, operandSize: 0, dialect: "nasm" }];
+  if (mnemonic === "bswap" && operandSize === 16) return [];
   if ((mnemonic === "movzx" || mnemonic === "movsx") && operandSize === 16 && draft.memoryBytes === 2) {
     return [{ ...draft, dialect: "gas" }];
   }
+  if (NASM_PREFIXED.has(mnemonic))
+    return [
+      { ...draft, dialect: "gas" },
+      { ...draft, operandSize: 32, dialect: "nasm" },
+    ];
+  if (mnemonic === "fsetpm")
+    return [
+      { ...draft, wait: false, dialect: "nasm" },
+      { ...draft, dialect: "gas" },
+    ];
+  if (mnemonic === "undoc") return [];
+  if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [{ ...draft, mnemonic: "loadall286" }];
   return [draft];
 }

@@ -12,19 +12,25 @@ export interface Outcome {
   readonly theirs: string;
 }
 
+/** GNU as lists the addend of a relocation in the field in 32-bit objects, which have nowhere else for it. */
+const addendInField = (line: Line): boolean => line.syntax !== "nasm" && line.request.bits !== 64;
+
 /** Branches to the instruction itself are resolved, other fields stay zero, as the tools list them. */
 function resolved(line: Line, encoding: Encoding): string {
   const bytes = Uint8Array.from(encoding.bytes);
   for (const { offset, size, addend, kind, operand } of encoding.fixups) {
     const target = line.request.operands[operand];
-    if (kind !== "pcrel" || target?.kind !== "target" || target.value.known === undefined) continue;
-    const value = BigInt(addend - offset);
+    if (kind !== "pcrel" || target?.kind !== "target") continue;
+    const itself = target.value.known !== undefined;
+    if (!itself && !addendInField(line)) continue;
+    const value = BigInt(itself ? addend - offset : addend);
     for (let i = 0; i < size; i++) bytes[offset + i] = Number((BigInt.asUintN(64, value) >> BigInt(8 * i)) & 255n);
   }
   return Buffer.from(bytes).toString("hex");
 }
 
-const isSymbolicTarget = (line: Line): boolean => line.request.operands.some((operand) => operand.kind === "target" && operand.value.known === undefined);
+const isSymbolicTarget = (line: Line): boolean =>
+  line.request.operands.some((operand) => operand.kind === "target" && operand.value.known === undefined);
 
 export function compareLine(line: Line, answer: ToolAnswer): Outcome {
   const result = encode(line.request);

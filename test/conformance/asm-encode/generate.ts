@@ -1,6 +1,6 @@
 /** Makes lines: a form of iced's tables, an operand list that fits it (or nearly), the mnemonic as the dialect spells it. */
 import { type Form, formIndex } from "../../../src/asmlang/encode/forms.ts";
-import type { Bits } from "../../../src/asmlang/types.ts";
+import type { Bits, Dialect } from "../../../src/asmlang/types.ts";
 import type { AsmOperand, EncodeRequest, Line, Syntax } from "./line.ts";
 import { anyMemory, anyRegister, operandFor } from "./operands.ts";
 import { printRequest } from "./print.ts";
@@ -16,8 +16,9 @@ export function groupOf(form: Form): Group {
   return form.escape.length === 0 && form.vex === undefined && opcode >= 0xd8 && opcode <= 0xdf ? "x87" : "integer";
 }
 
-export function formsOf(group: Group): readonly Form[] {
-  return [...formIndex().values()].flat().filter((form) => groupOf(form) === group);
+export function formsOf(group: Group, dialect: Dialect): readonly Form[] {
+  const forms = [...formIndex().values()].flat();
+  return forms.filter((form) => groupOf(form) === group && (form.dialect ?? dialect) === dialect);
 }
 
 const LETTERS: Readonly<Record<number, string>> = { 8: "b", 16: "w", 32: "l", 64: "q" };
@@ -29,20 +30,34 @@ function suffixOf(form: Form): string {
   return slot === undefined ? "" : LETTERS[CLASS_BITS[slot.reg!]!]!;
 }
 
-const ATT_NAMES: Readonly<Record<string, string>> = { pushad: "pushal", popad: "popal", iretd: "iretl", pushfd: "pushfl", popfd: "popfl", retf: "lret" };
+const ATT_NAMES: Readonly<Record<string, string>> = {
+  pushad: "pushal",
+  popad: "popal",
+  iretd: "iretl",
+  pushfd: "pushfl",
+  popfd: "popfl",
+  retf: "lret",
+};
 const UNSUFFIXED = /^(j|loop|set|cmov[a-z]+$)/;
 
 function x87Suffix(form: Form): string {
   if (form.memoryClass !== "float" && form.memoryClass !== "integer") return "";
   if (!form.slots.some((slot) => slot.mem)) return "";
-  const table: Record<number, string> = form.mnemonic.startsWith("fi") ? { 2: "s", 4: "l", 8: "ll" } : { 4: "s", 8: "l", 10: "t" };
-  return /^f(ld|st|stp|ild|ist|istp|isttp|i?add|i?sub|i?subr|i?mul|i?div|i?divr|i?comp?)$/.test(form.mnemonic) ? (table[form.memoryBytes] ?? "") : "";
+  const table: Record<number, string> = form.mnemonic.startsWith("fi")
+    ? { 2: "s", 4: "l", 8: "ll" }
+    : { 4: "s", 8: "l", 10: "t" };
+  return /^f(ld|st|stp|ild|ist|istp|isttp|i?add|i?sub|i?subr|i?mul|i?div|i?divr|i?comp?)$/.test(form.mnemonic)
+    ? (table[form.memoryBytes] ?? "")
+    : "";
 }
 
 function attMnemonic(random: Random, form: Form, operands: readonly AsmOperand[]): string {
   const { mnemonic } = form;
   const memory = operands.some((operand) => operand.kind === "mem");
-  if (form.slots.some((slot) => slot.string !== undefined) && /^(movs|cmps|stos|lods|scas|ins|outs)[bwdq]$/.test(mnemonic)) {
+  if (
+    form.slots.some((slot) => slot.string !== undefined) &&
+    /^(movs|cmps|stos|lods|scas|ins|outs)[bwdq]$/.test(mnemonic)
+  ) {
     return mnemonic.replace(/d$/, "l");
   }
   if (mnemonic === "movzx" || mnemonic === "movsx") {
@@ -53,10 +68,13 @@ function attMnemonic(random: Random, form: Form, operands: readonly AsmOperand[]
   if ((mnemonic === "call" || mnemonic === "jmp") && (form.memoryClass === "far" || form.slots[0]?.place === "far")) {
     return `l${mnemonic}${suffixOf(form)}`;
   }
-  if (form.opcode[0]! >= 0xd8 && form.opcode[0]! <= 0xdf && form.escape.length === 0) return memory ? mnemonic + x87Suffix(form) : mnemonic;
+  if (form.opcode[0]! >= 0xd8 && form.opcode[0]! <= 0xdf && form.escape.length === 0)
+    return memory ? mnemonic + x87Suffix(form) : mnemonic;
   if (Object.hasOwn(ATT_NAMES, mnemonic)) return ATT_NAMES[mnemonic]! + (mnemonic === "retf" ? suffixOf(form) : "");
   const wanted = memory ? 0.85 : 0.3;
-  return !UNSUFFIXED.test(mnemonic) && groupOf(form) === "integer" && random.chance(wanted) ? mnemonic + suffixOf(form) : mnemonic;
+  return !UNSUFFIXED.test(mnemonic) && groupOf(form) === "integer" && random.chance(wanted)
+    ? mnemonic + suffixOf(form)
+    : mnemonic;
 }
 
 function mnemonicFor(random: Random, form: Form, operands: readonly AsmOperand[], syntax: Syntax): string {
@@ -69,7 +87,11 @@ function disturb(random: Random, operands: AsmOperand[], bits: Bits, syntax: Syn
   const at = random.below(operands.length);
   const old = operands[at]!;
   const kind = random.below(4);
-  if (kind === 0) operands[at] = { kind: "reg", reg: anyRegister(random, random.pick(["r8", "r16", "r32", ...(bits === 64 ? ["r64"] : [])]), bits) };
+  if (kind === 0)
+    operands[at] = {
+      kind: "reg",
+      reg: anyRegister(random, random.pick(["r8", "r16", "r32", ...(bits === 64 ? ["r64"] : [])]), bits),
+    };
   else if (kind === 1 && old.kind === "mem") operands[at] = { ...old, size: 0 };
   else if (kind === 2) operands[at] = { kind: "imm", value: { known: BigInt(random.below(300)) } };
   else operands[at] = anyMemory(random, bits, syntax === "att" ? 0 : random.pick([0, 1, 2, 4, 8]), syntax);
@@ -84,14 +106,17 @@ const PREFIXES: Readonly<Record<Syntax, readonly string[]>> = {
 function prefixesFor(random: Random, form: Form, operands: readonly AsmOperand[], syntax: Syntax): string[] {
   const memory = operands.some((operand) => operand.kind === "mem");
   if (form.lockable && memory && operands[0]?.kind === "mem" && random.chance(0.15)) return ["lock"];
-  if (form.slots.some((slot) => slot.string !== undefined) && random.chance(0.4)) return [random.pick(["rep", "repe", "repne"])];
+  if (form.slots.some((slot) => slot.string !== undefined) && random.chance(0.4))
+    return [random.pick(["rep", "repe", "repne"])];
   return random.chance(0.02) ? [random.pick(PREFIXES[syntax])] : [];
 }
 
 function operandsOf(random: Random, form: Form, bits: Bits, syntax: Syntax): AsmOperand[] {
   const string = form.slots.some((slot) => slot.string !== undefined);
   if (string && (syntax === "nasm" || random.chance(0.7))) {
-    return form.slots.filter((slot) => slot.place !== "implied").map((slot) => operandFor(random, form, slot, bits, syntax));
+    return form.slots
+      .filter((slot) => slot.place !== "implied")
+      .map((slot) => operandFor(random, form, slot, bits, syntax));
   }
   return form.slots.map((slot) => operandFor(random, form, slot, bits, syntax));
 }

@@ -19,7 +19,9 @@ export interface RunOptions {
 
 function makeLines(options: RunOptions, syntax: Syntax, bits: Bits): Line[] {
   const random = new Random(options.seed * 7919 + bits * 31 + syntax.length);
-  const forms = options.groups.flatMap((group) => formsOf(group)).filter((form) => (form.modes & bits) !== 0);
+  const forms = options.groups
+    .flatMap((group) => formsOf(group, syntax === "nasm" ? "nasm" : "gas"))
+    .filter((form) => (form.modes & bits) !== 0);
   return Array.from({ length: options.lines }, (_, i) => {
     const form = i < forms.length ? forms[i]! : random.pick(forms);
     return lineFor(form, { random, syntax, bits, noise: i < forms.length ? 0 : options.noise });
@@ -31,7 +33,11 @@ export function runComparison(options: RunOptions): Outcome[] {
   for (const syntax of options.syntaxes) {
     for (const bits of options.bits) {
       const lines = makeLines(options, syntax, bits);
-      const answers = assemble(syntax, bits, lines.map((line) => line.text));
+      const answers = assemble(
+        syntax,
+        bits,
+        lines.map((line) => line.text),
+      );
       lines.forEach((line, index) => outcomes.push(compareLine(line, answers[index]!)));
     }
   }

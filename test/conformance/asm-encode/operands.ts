@@ -34,25 +34,55 @@ export function anyRegister(random: Random, kind: string, bits: Bits): number {
   return first + random.below(bits === 64 ? count : Math.min(count, 8));
 }
 
-const EDGES = [0n, 1n, -1n, 2n, 5n, 0x7fn, 0x80n, -0x80n, -0x81n, 0xffn, 0x100n, 0x7fffn, 0x8000n, 0xff80n, 0xffffn, -0x8000n, 0x12345n];
+const EDGES = [
+  0n,
+  1n,
+  -1n,
+  2n,
+  5n,
+  0x7fn,
+  0x80n,
+  -0x80n,
+  -0x81n,
+  0xffn,
+  0x100n,
+  0x7fffn,
+  0x8000n,
+  0xff80n,
+  0xffffn,
+  -0x8000n,
+  0x12345n,
+];
 const EDGES_32 = [0x7fffffffn, 0x80000000n, 0xffffff80n, 0xffffffffn, -0x80000000n, 0x12345678n];
-const EDGES_64 = [0x100000000n, 0x7fffffffffffffffn, 0xffffffffffffff80n, 0xffffffff80000000n, -0x80000001n, 0x123456789abcdefn];
+const EDGES_64 = [
+  0x100000000n,
+  0x7fffffffffffffffn,
+  0xffffffffffffff80n,
+  0xffffffff80000000n,
+  -0x80000001n,
+  0x123456789abcdefn,
+];
 
 function valuesUpTo(width: number): readonly bigint[] {
-  if (width <= 8) return EDGES.filter((value) => BigInt.asIntN(8, value) === value || BigInt.asUintN(8, value) === value);
-  if (width <= 16) return EDGES.filter((value) => BigInt.asIntN(16, value) === value || BigInt.asUintN(16, value) === value);
+  if (width <= 8)
+    return EDGES.filter((value) => BigInt.asIntN(8, value) === value || BigInt.asUintN(8, value) === value);
+  if (width <= 16)
+    return EDGES.filter((value) => BigInt.asIntN(16, value) === value || BigInt.asUintN(16, value) === value);
   return width <= 32 ? [...EDGES, ...EDGES_32] : [...EDGES, ...EDGES_32, ...EDGES_64];
 }
 
 function immediate(random: Random, form: Form, slot: Slot, bits: Bits, syntax: Syntax): AsmOperand {
   if (slot.constant !== undefined) return { kind: "imm", value: { known: slot.constant } };
   const width = slot.extend !== 0 ? slot.extend : slot.bytes * 8;
-  const symbolic = random.chance(0.08) && (width === 32 || width === 64 || (width === 16 && bits === 16)) && form.mnemonic !== "ret";
+  const symbolic =
+    random.chance(0.08) && (width === 32 || width === 64 || (width === 16 && bits === 16)) && form.mnemonic !== "ret";
   if (symbolic) return { kind: "imm", value: { known: undefined } };
   const known = random.pick(valuesUpTo(width === 64 && random.chance(0.7) ? 32 : width));
   if (syntax === "nasm" && random.chance(0.15)) {
     const size = random.chance(0.3) && BigInt.asIntN(8, known) === known ? 8 : (Math.min(width, 32) as 8 | 16 | 32);
-    return random.chance(0.5) ? { kind: "imm", value: { known }, size, strict: true } : { kind: "imm", value: { known }, size };
+    return random.chance(0.5)
+      ? { kind: "imm", value: { known }, size, strict: true }
+      : { kind: "imm", value: { known }, size };
   }
   return { kind: "imm", value: { known } };
 }
@@ -98,20 +128,29 @@ export function anyMemory(random: Random, bits: Bits, size: number, syntax: Synt
   const bare = random.chance(0.15);
   const none = { base: 0, index: 0, scale: 1 as const };
   const common = { kind: "mem" as const, segment, size };
-  if (bare && bits === 64 && random.chance(0.5)) return { ...common, ...none, displacement: { known: undefined }, relative: true };
+  if (bare && bits === 64 && random.chance(0.5))
+    return { ...common, ...none, displacement: { known: undefined }, relative: true };
   if (bare) return { ...common, ...none, displacement: displacement(random, bits === 16 ? 16 : 32, true) };
-  const memory: Memory = { ...common, ...registersOf(random, width, bits), displacement: displacement(random, width, false) };
+  const memory: Memory = {
+    ...common,
+    ...registersOf(random, width, bits),
+    displacement: displacement(random, width, false),
+  };
   const forced = syntax === "nasm" && memory.displacement !== undefined && random.chance(0.1);
   const known = memory.displacement?.known;
   if (!forced || known === undefined) return memory;
-  return { ...memory, displacementSize: known >= -0x80n && known <= 0x7fn && random.chance(0.5) ? 8 : width === 16 ? 16 : 32 };
+  return {
+    ...memory,
+    displacementSize: known >= -0x80n && known <= 0x7fn && random.chance(0.5) ? 8 : width === 16 ? 16 : 32,
+  };
 }
 
 const KEYWORDS = new Set([1, 2, 4, 8, 10, 16, 32]);
 
 function memoryOperand(random: Random, form: Form, slot: Slot, bits: Bits, syntax: Syntax): AsmOperand {
   const plain = form.memoryClass === "integer" || form.memoryClass === "float";
-  const keyword = plain && syntax !== "att" && KEYWORDS.has(form.memoryBytes) && random.chance(0.75) ? form.memoryBytes : 0;
+  const keyword =
+    plain && syntax !== "att" && KEYWORDS.has(form.memoryBytes) && random.chance(0.75) ? form.memoryBytes : 0;
   const far = form.memoryClass === "far" && (form.mnemonic === "call" || form.mnemonic === "jmp");
   const size = far && syntax !== "att" ? (syntax === "nasm" ? form.memoryBytes - 2 : form.memoryBytes) : keyword;
   if (slot.place === "moffs") {
@@ -120,9 +159,20 @@ function memoryOperand(random: Random, form: Form, slot: Slot, bits: Bits, synta
   }
   const memory = anyMemory(random, bits, size, syntax);
   if (slot.vsib !== undefined) {
-    const base = memory.base !== 0 && memory.displacementSize === undefined ? memory.base : bits === 64 ? Register.RBX : Register.EBX;
+    const base =
+      memory.base !== 0 && memory.displacementSize === undefined
+        ? memory.base
+        : bits === 64
+          ? Register.RBX
+          : Register.EBX;
     const wide = base >= Register.EAX ? base : Register.EBX;
-    return { ...memory, base: wide, index: anyRegister(random, slot.vsib, bits), relative: undefined as never, scale: random.pick([1, 2, 4, 8]) };
+    return {
+      ...memory,
+      base: wide,
+      index: anyRegister(random, slot.vsib, bits),
+      relative: undefined as never,
+      scale: random.pick([1, 2, 4, 8]),
+    };
   }
   return far && syntax === "nasm" ? { ...memory, far } : memory;
 }
@@ -138,12 +188,18 @@ export function operandFor(random: Random, form: Form, slot: Slot, bits: Bits, s
   if (slot.string !== undefined) return implied(random, slot, bits, syntax === "intel" ? form.memoryBytes : 0);
   if (slot.only !== 0) return { kind: "reg", reg: slot.only };
   if (slot.place === "rel") {
-    const distance = slot.bytes === 1 && form.addressSize === 0 && random.chance(0.5) && syntax === "nasm" ? "short" : undefined;
+    const distance =
+      slot.bytes === 1 && form.addressSize === 0 && random.chance(0.5) && syntax === "nasm" ? "short" : undefined;
     return { kind: "target", value: { known: slot.bytes === 1 ? 0n : undefined }, ...(distance ? { distance } : {}) };
   }
   if (slot.place === "far") {
     const size = (slot.bytes * 8) as 16 | 32;
-    return { kind: "far", selector: { known: BigInt(random.below(0x10000)) }, offset: { known: BigInt(random.below(0x10000)) }, ...(syntax === "nasm" ? { size } : {}) };
+    return {
+      kind: "far",
+      selector: { known: BigInt(random.below(0x10000)) },
+      offset: { known: BigInt(random.below(0x10000)) },
+      ...(syntax === "nasm" ? { size } : {}),
+    };
   }
   if (slot.place === "imm" || slot.constant !== undefined) return immediate(random, form, slot, bits, syntax);
   const memory = slot.mem && (slot.reg === undefined || random.chance(0.6));

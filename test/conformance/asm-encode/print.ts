@@ -19,7 +19,15 @@ const stName = (name: string, syntax: Syntax): string => {
 
 const number = (value: bigint): string => (value < 0n ? `-0x${(-value).toString(16)}` : `0x${value.toString(16)}`);
 
-const NASM_SIZES: Readonly<Record<number, string>> = { 1: "byte", 2: "word", 4: "dword", 8: "qword", 10: "tword", 16: "oword", 32: "yword" };
+const NASM_SIZES: Readonly<Record<number, string>> = {
+  1: "byte",
+  2: "word",
+  4: "dword",
+  8: "qword",
+  10: "tword",
+  16: "oword",
+  32: "yword",
+};
 const INTEL_SIZES: Readonly<Record<number, string>> = {
   1: "byte ptr",
   2: "word ptr",
@@ -35,7 +43,12 @@ const BITS: Readonly<Record<number, string>> = { 8: "byte", 16: "word", 32: "dwo
 function sum(memory: Memory): string {
   const parts: string[] = [];
   if (memory.base !== 0) parts.push(registerName(memory.base));
-  if (memory.index !== 0) parts.push(memory.scale === 1 && memory.base !== 0 ? registerName(memory.index) : `${registerName(memory.index)}*${memory.scale}`);
+  if (memory.index !== 0)
+    parts.push(
+      memory.scale === 1 && memory.base !== 0
+        ? registerName(memory.index)
+        : `${registerName(memory.index)}*${memory.scale}`,
+    );
   if (memory.displacement !== undefined || parts.length === 0) {
     const value = memory.displacement?.known;
     parts.push(memory.displacement === undefined ? "0" : value === undefined ? "ext" : number(value));
@@ -57,7 +70,8 @@ function attMemory(memory: Memory): string {
   const segment = memory.segment === 0 ? "" : `%${registerName(memory.segment)}:`;
   const given = memory.displacement;
   const displacement = given === undefined ? "" : given.known === undefined ? "ext" : number(given.known);
-  if (memory.base === 0 && memory.index === 0) return `${segment}${memory.relative ? `${displacement}(%rip)` : displacement || "0"}`;
+  if (memory.base === 0 && memory.index === 0)
+    return `${segment}${memory.relative ? `${displacement}(%rip)` : displacement || "0"}`;
   const base = memory.base === 0 ? "" : `%${registerName(memory.base)}`;
   const index = memory.index === 0 ? "" : `,%${registerName(memory.index)},${memory.scale}`;
   return `${segment}${displacement}(${base}${index})`;
@@ -107,7 +121,9 @@ const isIndirect = (request: EncodeRequest): boolean => /^l?(call|jmp)[wlq]?$/.t
 export function printRequest(request: EncodeRequest, syntax: Syntax): string {
   const operands = request.operands.map((operand) => {
     const text = operandText(operand, syntax);
-    return syntax === "att" && isIndirect(request) && (operand.kind === "reg" || operand.kind === "mem") ? `*${text}` : text;
+    return syntax === "att" && isIndirect(request) && (operand.kind === "reg" || operand.kind === "mem")
+      ? `*${text}`
+      : text;
   });
   if (syntax === "att" && !KEPT_ORDER.has(request.mnemonic)) operands.reverse();
   const prefixes = request.prefixes.map((prefix) => `${prefix} `).join("");

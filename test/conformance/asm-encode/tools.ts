@@ -35,7 +35,11 @@ function nasmListing(text: string): Map<number, string> {
   const bytes = new Map<number, string>();
   for (const row of text.split("\n")) {
     const match = /^ *(\d+) [0-9A-F]{8} ([0-9A-F[\]()-]+)/.exec(row);
-    if (match) bytes.set(Number(match[1]), (bytes.get(Number(match[1])) ?? "") + match[2]!.replace(/[^0-9A-F]/g, "").toLowerCase());
+    if (match)
+      bytes.set(
+        Number(match[1]),
+        (bytes.get(Number(match[1])) ?? "") + match[2]!.replace(/[^0-9A-F]/g, "").toLowerCase(),
+      );
   }
   return bytes;
 }
@@ -43,8 +47,9 @@ function nasmListing(text: string): Map<number, string> {
 function gasListing(text: string): Map<number, string> {
   const bytes = new Map<number, string>();
   for (const row of text.split("\n")) {
-    const match = /^ *(\d+) (?:[0-9a-f]{4,8}|    ) ((?:[0-9A-F]{2,8} ?)+)/.exec(row);
-    if (match) bytes.set(Number(match[1]), (bytes.get(Number(match[1])) ?? "") + match[2]!.replace(/ /g, "").toLowerCase());
+    const match = /^ *(\d+) (?:[0-9a-f]{4,8}| {4}) ((?:[0-9A-F]{2,8} ?)+)/.exec(row);
+    if (match)
+      bytes.set(Number(match[1]), (bytes.get(Number(match[1])) ?? "") + match[2]!.replace(/ /g, "").toLowerCase());
   }
   return bytes;
 }
@@ -79,7 +84,15 @@ function runNasm(lines: readonly string[], bits: Bits, directory: string): Run {
 }
 
 function runGas(lines: readonly string[], bits: Bits, directory: string): Run {
-  const args = [bits === 64 ? "--64" : "--32", "-al=list", "--listing-lhs-width=8", "--listing-cont-lines=4", "-o", "out.o", "in.s"];
+  const args = [
+    bits === 64 ? "--64" : "--32",
+    "-al=list",
+    "--listing-lhs-width=8",
+    "--listing-cont-lines=4",
+    "-o",
+    "out.o",
+    "in.s",
+  ];
   const errors = runUntilClean(lines, directory, () => run("as", args, directory));
   return { errors, bytes: gasListing(listing(directory)) };
 }
