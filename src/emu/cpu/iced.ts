@@ -2,8 +2,9 @@
  * The only import of iced-x86 (CommonJS; its WebAssembly is embedded by scripts/iced-plugin.mjs in bundles). Names are values and,
  * for classes, types too. Enums have the numbers and, in reverse, the names: `Mnemonic[insn.mnemonic]`.
  */
-import iced from "iced-x86";
+
 import type * as types from "iced-x86";
+import iced from "iced-x86";
 
 export const {
   BlockEncoder,
@@ -48,3 +49,9 @@ export type Instruction = types.Instruction;
 export type InstructionInfo = types.InstructionInfo;
 export type MemoryOperand = types.MemoryOperand;
 export type OpCodeInfo = types.OpCodeInfo;
+export type Code = types.Code;
+export type FlowControl = types.FlowControl;
+export type Mnemonic = types.Mnemonic;
+export type OpCodeOperandKind = types.OpCodeOperandKind;
+export type OpKind = types.OpKind;
+export type Register = types.Register;

@@ -1,0 +1,513 @@
+/**
+ * The processor: state, memory and decoded code brought together, and the run loop. Counts are exact: ICOUNT moves by one for each
+ * retired instruction and for each delivered exception or interrupt, so every count names one state and no guest can stop the clock.
+ */
+import { SegmentedMemory } from "./access.ts";
+import { type Block, Blocks, codeSegment, SPECIAL } from "./blocks.ts";
+import { Fault, gp, ss, VECTOR } from "./fault.ts";
+import { Mnemonic } from "./iced.ts";
+import { EFLAGS, OFF, SEG, type SegIndex } from "./layout.ts";
+import type { CoreMemory } from "./memory.ts";
+import { computeMode, MODE } from "./mode.ts";
+import type { Insn } from "./operation.ts";
+import type { AccessSize, PhysicalBus } from "./phys.ts";
+import { type Addr, isCanonical } from "./state.ts";
+import { deliverException, deliverInterrupt } from "./system/deliver.ts";
+
+export type Vendor = "intel" | "amd";
+/** The same shape as the machine's CpuModel. */
+export interface CpuModel {
+  readonly vendor: Vendor;
+  readonly model: "286" | "386" | "current";
+  readonly quirks: readonly string[];
+}
+
+export interface TransferEvent {
+  readonly kind:
+    | "exception"
+    | "interrupt"
+    | "software-int"
+    | "nmi"
+    | "syscall"
+    | "sysenter"
+    | "sysret"
+    | "sysexit"
+    | "iret"
+    | "far"
+    | "task-switch";
+  readonly vector?: number;
+  readonly errorCode?: number;
+  readonly why?: string;
+  readonly fromCpl: number;
+  readonly toCpl: number;
+  readonly fromIp: Addr;
+  readonly toIp: Addr;
+}
+
+/** What a processor asks of the machine around it. Those that it cannot do without have defaults: ports that nobody drives. */
+export interface CpuHooks {
+  portIn: (port: number, size: 1 | 2 | 4) => number;
+  portOut: (port: number, size: 1 | 2 | 4, value: number) => void;
+  /** 32 seeded random bits, unsigned. */
+  random: () => number;
+  /** Interrupt acknowledge: the vector, or -1 if the request went away. */
+  interruptVector: () => number;
+  upcall?: (cpu: Cpu, id: number) => void;
+  /** Physical addresses outside RAM. */
+  bus?: PhysicalBus;
+  /** Just before the instruction at a probed address. */
+  probe?: (cpu: Cpu, addr: Addr) => void;
+  transfer?: (cpu: Cpu, event: TransferEvent) => void;
+  /** An instruction without an operation was met; it raises #UD. */
+  unimplemented?: (cpu: Cpu, mnemonic: string) => void;
+}
+
+const floating = (size: 1 | 2 | 4): number => (size === 4 ? 0xffff_ffff : size === 2 ? 0xffff : 0xff);
+const ALONE = {
+  portIn: (_port: number, size: 1 | 2 | 4) => floating(size),
+  portOut: () => {},
+  random: () => 0,
+  interruptVector: () => -1,
+};
+
+export type CpuStop =
+  | { readonly kind: "budget" }
+  | { readonly kind: "breakpoint"; readonly address: Addr }
+  | { readonly kind: "halt" }
+  | { readonly kind: "shutdown"; readonly why: string }
+  | { readonly kind: "request" };
+
+export const ACTIVITY = { RUNNING: 0, HALTED: 1, SHUTDOWN: 2, WAIT_SIPI: 3 } as const;
+export const PENDING = { NMI: 1, MC: 2, INTR: 4 } as const;
+/** SHADOW_KIND: what set the interrupt shadow. MOV SS and POP SS also hold back debug traps. */
+export const SHADOW = { NONE: 0, STI: 1, MOV_SS: 2 } as const;
+
+const SLICE = 0x4000_0000;
+const DR6_BS = 1 << 14;
+/** Instructions that clear TF as part of what they do take no single-step trap. */
+const NO_STEP_TRAP: ReadonlySet<number> = new Set([
+  Mnemonic.Int,
+  Mnemonic.Int3,
+  Mnemonic.Into,
+  Mnemonic.Int1,
+  Mnemonic.Syscall,
+]);
+
+export class Cpu extends SegmentedMemory {
+  readonly model: CpuModel;
+  readonly hooks: CpuHooks;
+  /** Why the processor shut down; set with ACTIVITY = 2. */
+  shutdownWhy = "";
+  csBaseLow = 0;
+  csLimit = 0;
+  private readonly blocks: Blocks;
+  /** Something other than running blocks is to be looked at before the next instruction. */
+  private attention = true;
+  private stopRequested = false;
+  /** Index of the running instruction in `block`, -1 between blocks. */
+  private at = -1;
+  private block: Block | undefined;
+  /** ICOUNT when the slice's budget is used up. */
+  private sliceEnd = 0;
+  /** The breakpoint that the last run stopped at, not to stop at again before moving on. */
+  private stoppedAt = -1;
+  private skipMark = false;
+
+  constructor(core: CoreMemory, index: number, model: CpuModel, hooks: Partial<CpuHooks> = {}) {
+    super(core, index);
+    this.model = model;
+    this.hooks = { ...ALONE, ...hooks };
+    this.blocks = new Blocks(this);
+    core.holders[index] = {
+      codeWritten: (page, offset, size) => this.codeWritten(page, offset, size),
+      dropWriteTagsOf: (page) => this.dropWriteTagsOf(page),
+    };
+    this.bus = {
+      read: (pa, size) => (this.hooks.bus ? this.hooks.bus.read(pa, size) : floating(size)),
+      write: (pa, size, value) => this.hooks.bus?.write(pa, size, value),
+    };
+    this.updateMode();
+  }
+
+  // --- what other parts tell the processor
+
+  /** After changes of CS, SS, CPL, EFLAGS.VM or AC, EFER, CR0 or CR4. The run loop calls it after every system instruction. */
+  updateMode(): void {
+    this.mode = computeMode(this);
+    this.set32(OFF.MODE, this.mode);
+    const { baseLow, limit } = codeSegment(this);
+    this.csBaseLow = baseLow;
+    this.csLimit = limit;
+    this.selectTlb();
+    this.updateAttention();
+  }
+
+  /** After a state was written from outside (restore, debugger): nothing derived from the old one is kept but decoded code. */
+  stateReplaced(): void {
+    this.flushTlb();
+    this.updateMode();
+    this.endBlock();
+  }
+
+  /** Forgets all decoded code, after RAM was written behind the processor's back. */
+  flushCode(): void {
+    this.blocks.flush();
+    this.endBlock();
+  }
+
+  /** For a helper that `ends` its block and is not done (a long REP): it retires, and runs again from what it has reached. */
+  resumeLater(insn: Insn): void {
+    this.setRip(insn.ipLow, insn.ipHigh);
+  }
+
+  /** Ends the running block after the instruction that is running. */
+  endBlock(): void {
+    if (this.block) this.block.n = 0;
+  }
+
+  /** Stops the run loop before the next instruction, with "request". */
+  requestStop(): void {
+    this.stopRequested = true;
+    this.attention = true;
+    this.endBlock();
+  }
+
+  /** Raises PENDING bits from any place, a device in the middle of an instruction included. */
+  raise(bits: number): void {
+    this.set32(OFF.PENDING, this.get32(OFF.PENDING) | bits);
+    this.attention = true;
+    this.endBlock();
+  }
+  lower(bits: number): void {
+    this.set32(OFF.PENDING, this.get32(OFF.PENDING) & ~bits);
+  }
+
+  setBreakpoints(addresses: Iterable<Addr>): void {
+    this.blocks.setMarks(SPECIAL.BREAKPOINT, addresses);
+  }
+  setProbes(addresses: Iterable<Addr>): void {
+    this.blocks.setMarks(SPECIAL.PROBE, addresses);
+  }
+  /** The next instruction runs even if a breakpoint is on it. */
+  skipBreakpoint(): void {
+    this.stoppedAt = Number(this.icount);
+  }
+
+  /** Linear address of RIP. */
+  get linearIp(): Addr {
+    if (this.in64) return this.getAddr(OFF.RIP);
+    return (this.get32(OFF.RIP) + this.csBaseLow) >>> 0;
+  }
+
+  // --- what compiled code calls
+
+  /** ICOUNT as of the running instruction (those before it have retired). */
+  syncCount(): void {
+    this.setCount(this.sliceEnd - this.get32(OFF.BUDGET) + Math.max(this.at, 0));
+  }
+  private setCount(count: number): void {
+    this.set32(OFF.ICOUNT, count | 0);
+    this.set32(OFF.ICOUNT + 4, Math.floor(count / 0x1_0000_0000));
+  }
+
+  /** A 64-bit mode access that missed the TLB; the address is linear. */
+  slowLoad(seg: SegIndex, low: number, high: number, size: AccessSize, forWrite: boolean): number {
+    this.checkLinear(seg, low, high, size);
+    if (forWrite) this.probeWrite(low, high, size, this.dataAccess());
+    return this.readHalves(low, high, size, this.dataAccess());
+  }
+  slowStore(seg: SegIndex, low: number, high: number, size: AccessSize, valueLow: number, valueHigh: number): void {
+    this.checkLinear(seg, low, high, size);
+    this.writeHalves(low, high, size, valueLow, valueHigh, this.dataAccess());
+  }
+  private checkLinear(seg: SegIndex, low: number, high: number, size: number): void {
+    if (!isCanonical(high)) {
+      const why = "the address is not canonical";
+      throw seg === SEG.SS ? ss(0, why) : gp(0, why);
+    }
+    if (this.mode & MODE.ALIGN) this.checkAlignment(low, size);
+  }
+
+  checkNearTarget(low: number, high: number): void {
+    if (this.in64) {
+      if (!isCanonical(high)) throw gp(0, "the branch target is not canonical");
+    } else if (low >>> 0 > this.csLimit) throw gp(0, "the branch target lies outside the code segment's limit");
+  }
+
+  protected override afterBusAccess(): void {
+    this.endBlock();
+    this.attention = true;
+  }
+
+  private codeWritten(page: number, offset: number, size: number): void {
+    this.blocks.written(page, offset, size);
+  }
+
+  // --- the run loop
+
+  /** Runs until exactly `maxInstructions` counts have passed, or something stops it first. */
+  run(maxInstructions: number): CpuStop {
+    let left = Math.floor(maxInstructions);
+    this.updateMode();
+    for (;;) {
+      const slice = Math.min(left, SLICE);
+      const start = Number(this.icount);
+      this.sliceEnd = start + slice;
+      this.set32(OFF.BUDGET, slice);
+      const stop = this.runSlice();
+      const used = slice - this.get32(OFF.BUDGET);
+      this.setCount(start + used);
+      left -= used;
+      if (stop.kind !== "budget" || left <= 0) return stop;
+    }
+  }
+
+  private runSlice(): CpuStop {
+    this.skipMark = this.stoppedAt === this.sliceEnd - this.get32(OFF.BUDGET);
+    this.stoppedAt = -1;
+    for (;;) {
+      try {
+        return this.loop();
+      } catch (thrown) {
+        if (!(thrown instanceof Fault)) throw thrown;
+        this.fault(thrown);
+      } finally {
+        this.block = undefined;
+        this.at = -1;
+      }
+    }
+  }
+
+  /** Blocks, one after the other. Everything unusual is `careful`'s. */
+  private loop(): CpuStop {
+    const { i32 } = this;
+    const rip = (this.base + OFF.RIP) >> 2;
+    const budget = (this.base + OFF.BUDGET) >> 2;
+    let block: Block | undefined;
+    for (;;) {
+      if (this.attention || block === undefined || block.special !== 0 || i32[budget]! < block.total) {
+        const stop = this.careful();
+        if (stop) return stop;
+        if (this.attention || i32[budget]! <= 0) continue;
+        block = this.blocks.find(false);
+        if (block.special !== 0 || i32[budget]! < block.total) {
+          if (block.special !== 0 && !this.skipMark) continue;
+          this.stepOne();
+          block = undefined;
+          continue;
+        }
+      }
+      this.skipMark = false;
+      this.block = block;
+      const { ops } = block;
+      let i = 0;
+      while (i < block.n) {
+        this.at = i;
+        ops[i]!();
+        i++;
+      }
+      this.at = -1;
+      i32[budget]! -= i;
+      if (i !== block.total) {
+        const next = block.insns[i]!;
+        i32[rip] = next.ipLow;
+        i32[rip + 1] = next.ipHigh;
+        block = this.cutShort(block);
+        continue;
+      }
+      if (block.n !== block.total) {
+        if (!block.jumps && !block.system) this.fallThrough(block);
+        if (block.system) this.updateMode();
+        block = this.cutShort(block);
+        continue;
+      }
+      if (block.system) {
+        this.block = undefined;
+        this.updateMode();
+        block = this.attention ? undefined : this.blocks.find(false);
+        continue;
+      }
+      if (!block.jumps) {
+        i32[rip] = block.endLow;
+        i32[rip + 1] = block.endHigh;
+      }
+      const low = i32[rip]!;
+      const high = i32[rip + 1]!;
+      if (block.linkEpoch === this.epoch) {
+        const link0 = block.link0;
+        if (link0 !== undefined && link0.ipLow === low && link0.ipHigh === high) {
+          block = link0;
+          continue;
+        }
+        const link1 = block.link1;
+        if (link1 !== undefined && link1.ipLow === low && link1.ipHigh === high) {
+          block = link1;
+          continue;
+        }
+      }
+      block = this.link(block);
+    }
+  }
+
+  private fallThrough(block: Block): void {
+    this.setRip(block.endLow, block.endHigh);
+  }
+
+  /** A block that was stopped on the way (its bytes changed, or a device wants attention) is whole again if it still lives. */
+  private cutShort(block: Block): undefined {
+    if (block.mode >= 0) block.n = block.total;
+    this.block = undefined;
+    this.updateAttention();
+    return undefined;
+  }
+
+  /** Finds the successor and remembers it. */
+  private link(from: Block): Block {
+    this.block = undefined;
+    const next = this.blocks.find(false);
+    if (from.linkEpoch !== this.epoch) {
+      from.link0 = from.link1 = undefined;
+      from.linkEpoch = this.epoch;
+    }
+    if (next.frame < 0 || from.mode < 0) return next;
+    from.link1 = from.link0;
+    from.link0 = next;
+    return next;
+  }
+
+  /** A fault of the running instruction, or of fetching the next one. */
+  private fault(fault: Fault): void {
+    const { block } = this;
+    if (block && this.at >= 0) {
+      const insn = block.insns[this.at]!;
+      this.setRip(insn.ipLow, insn.ipHigh);
+      this.set32(OFF.BUDGET, this.get32(OFF.BUDGET) - this.at);
+      if (block.mode >= 0) block.n = block.total;
+    }
+    this.block = undefined;
+    this.at = -1;
+    this.deliver(() => deliverException(this, fault));
+  }
+
+  /** A delivery takes one count. */
+  private deliver(what: () => void): void {
+    this.syncCount();
+    this.set32(OFF.SHADOW_KIND, SHADOW.NONE);
+    what();
+    this.set32(OFF.BUDGET, this.get32(OFF.BUDGET) - 1);
+    this.updateMode();
+  }
+
+  /**
+   * Everything that is looked at between instructions: stop requests, halts, interrupts, marks, single steps. Gives a reason to
+   * stop, or undefined after at most one instruction or delivery.
+   */
+  private careful(): CpuStop | undefined {
+    this.block = undefined;
+    this.updateAttention();
+    if (this.stopRequested) {
+      this.stopRequested = false;
+      return { kind: "request" };
+    }
+    const activity = this.get32(OFF.ACTIVITY);
+    if (activity === ACTIVITY.SHUTDOWN) return { kind: "shutdown", why: this.shutdownWhy };
+    if (this.get32(OFF.BUDGET) <= 0) return { kind: "budget" };
+    if (activity === ACTIVITY.WAIT_SIPI) return { kind: "halt" };
+    if (this.interrupt()) return undefined;
+    if (activity === ACTIVITY.HALTED) return { kind: "halt" };
+    const marked = this.blocks.marks.get(this.linearIp) ?? 0;
+    if (marked && !this.skipMark) {
+      if (marked & SPECIAL.BREAKPOINT) {
+        this.syncCount();
+        this.stoppedAt = Number(this.icount);
+        return { kind: "breakpoint", address: this.linearIp };
+      }
+    }
+    if (marked & SPECIAL.PROBE) {
+      this.syncCount();
+      this.hooks.probe?.(this, this.linearIp);
+      this.updateMode();
+      if (this.stopRequested || this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING) return undefined;
+    }
+    if (marked || this.attention) this.stepOne();
+    return undefined;
+  }
+
+  /** Executes exactly one instruction, with what must be right about it alone: TF, RF, shadows. */
+  private stepOne(): void {
+    const { i32 } = this;
+    this.skipMark = false;
+    const trap = (this.getFlags() & EFLAGS.TF) !== 0;
+    const block = this.blocks.find(true);
+    const resume = this.get32(OFF.EFLAGS) & EFLAGS.RF;
+    this.block = block;
+    this.at = 0;
+    block.ops[0]!();
+    this.at = -1;
+    this.block = undefined;
+    if (block.mode >= 0) block.n = block.total;
+    i32[(this.base + OFF.BUDGET) >> 2]! -= 1;
+    if (!block.jumps && !block.system) this.fallThrough(block);
+    if (resume && !block.system) this.set32(OFF.EFLAGS, this.get32(OFF.EFLAGS) & ~EFLAGS.RF);
+    this.updateMode();
+    if (trap && this.takesStepTrap(block)) {
+      this.deliver(() => deliverException(this, new Fault(VECTOR.DB, 0, "single step: EFLAGS.TF was set", DR6_BS)));
+    }
+  }
+
+  private takesStepTrap(block: Block): boolean {
+    const { mnemonic } = block.insns[0]!;
+    if (NO_STEP_TRAP.has(mnemonic) || this.get32(OFF.ACTIVITY) === ACTIVITY.SHUTDOWN) return false;
+    return !(this.inShadow() && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS);
+  }
+
+  /** In the shadow of the instruction that has just retired? */
+  private inShadow(): boolean {
+    if (this.get32(OFF.SHADOW_KIND) === SHADOW.NONE) return false;
+    const now = (this.sliceEnd - this.get32(OFF.BUDGET)) | 0;
+    if (this.get32(OFF.SHADOW) === now) return true;
+    this.set32(OFF.SHADOW_KIND, SHADOW.NONE);
+    return false;
+  }
+
+  /** Takes the highest pending interrupt that may be taken now. */
+  private interrupt(): boolean {
+    const pending = this.get32(OFF.PENDING);
+    if (pending === 0 || this.inShadow()) return false;
+    if (pending & PENDING.MC) {
+      this.lower(PENDING.MC);
+      this.deliver(() => deliverException(this, new Fault(VECTOR.MC, 0, "machine check")));
+      return true;
+    }
+    if (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0) {
+      this.lower(PENDING.NMI);
+      this.deliver(() => deliverInterrupt(this, VECTOR.NMI, "nmi"));
+      return true;
+    }
+    if (!(pending & PENDING.INTR) || !(this.get32(OFF.EFLAGS) & EFLAGS.IF)) return false;
+    const vector = this.hooks.interruptVector();
+    if (vector < 0) {
+      this.lower(PENDING.INTR);
+      return false;
+    }
+    this.deliver(() => deliverInterrupt(this, vector, "interrupt"));
+    return true;
+  }
+
+  private updateAttention(): void {
+    const flags = this.get32(OFF.EFLAGS);
+    this.attention =
+      this.stopRequested ||
+      this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING ||
+      (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 ||
+      this.deliverable(flags) ||
+      this.get32(OFF.SHADOW_KIND) !== SHADOW.NONE;
+  }
+
+  private deliverable(flags: number): boolean {
+    const pending = this.get32(OFF.PENDING);
+    if (pending === 0) return false;
+    if (pending & PENDING.MC || (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0)) return true;
+    return (pending & PENDING.INTR) !== 0 && (flags & EFLAGS.IF) !== 0;
+  }
+}

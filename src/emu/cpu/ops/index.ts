@@ -1,0 +1,20 @@
+/** All operations by mnemonic number: the one place where the groups meet. */
+import { Mnemonic } from "../iced.ts";
+import type { Insn, Operation, OperationTable } from "../operation.ts";
+import { specialOperation, UNIMPLEMENTED } from "./core.ts";
+
+const TABLES: readonly OperationTable[] = [];
+
+const byMnemonic = new Map<number, Operation>();
+for (const table of TABLES) {
+  for (const [name, operation] of Object.entries(table)) {
+    const mnemonic = Mnemonic[name as keyof typeof Mnemonic];
+    if (mnemonic === undefined) throw new Error(`no mnemonic is called ${name}`);
+    if (byMnemonic.has(mnemonic)) throw new Error(`${name} has two operations`);
+    byMnemonic.set(mnemonic, operation);
+  }
+}
+
+export function operationOf(insn: Insn): Operation {
+  return specialOperation(insn) ?? byMnemonic.get(insn.mnemonic) ?? UNIMPLEMENTED;
+}

@@ -1,0 +1,469 @@
+/**
+ * IR to closures. Each value node becomes one closure that leaves its result in a slot; leaves cost nothing, because registers,
+ * temporaries and constants already are slots. Shapes that most code is made of are fused: see `fuseAlu`, `matchAddress`, `branch`.
+ */
+import type { Cpu } from "../cpu.ts";
+import { conditionReads, directCondition, type LazyKind, type OpSize } from "../flags.ts";
+import type { BinaryOp, IrInsn, Load, SetFlags, Statement, Store, Value } from "../ir/types.ts";
+import { ARITH_FLAGS, OFF } from "../layout.ts";
+import { MODE } from "../mode.ts";
+import { Accesses, type Address } from "./access.ts";
+import { FlagClosures, type FusedOp, isFused } from "./alu.ts";
+import { binary32, binary64, type Exec, relation32, relation64, type Test, unary32, unary64 } from "./arith.ts";
+import { type Slot, Slots } from "./slots.ts";
+
+type Let = Extract<Statement, { op: "let" }>;
+
+/** What set the flags, as far as the block knows. */
+interface KnownFlags {
+  readonly kind: LazyKind;
+  readonly size: OpSize;
+  readonly mask: number;
+}
+
+export class Compiler {
+  private readonly cpu: Cpu;
+  private readonly i32: Int32Array;
+  readonly slots: Slots;
+  private readonly access: Accesses;
+  private readonly flags: FlagClosures;
+  private readonly rip: Slot;
+  private code: Exec[] = [];
+  private nextTemp = 0;
+  private mode = 0;
+  private known: KnownFlags | undefined;
+
+  constructor(cpu: Cpu) {
+    this.cpu = cpu;
+    this.i32 = cpu.i32;
+    this.slots = new Slots(cpu);
+    this.access = new Accesses(cpu, this.slots);
+    this.flags = new FlagClosures(cpu, this.slots);
+    this.rip = this.slots.field(OFF.RIP);
+  }
+
+  startBlock(mode: number): void {
+    this.mode = mode;
+    this.known = undefined;
+  }
+
+  /** One instruction. `deadFlags`: nobody will see the flags that it sets. */
+  instruction(ir: IrInsn, deadFlags: boolean): Exec {
+    this.code = [];
+    this.nextTemp = ir.temps.length;
+    const { statements } = ir;
+    const seen = deadFlags
+      ? { ...ir, statements: statements.filter((s) => s.op !== "flags" && s.op !== "flagbits") }
+      : ir;
+    for (let i = 0; i < seen.statements.length; ) i += this.statement(seen, i);
+    return sequence(this.code);
+  }
+
+  private zero(): Slot {
+    return this.slots.constant(0, 0);
+  }
+  private fresh(): Slot {
+    return this.slots.temp(this.nextTemp++);
+  }
+
+  // --- values
+
+  /** A slot that holds the value; `want` is where it should be made if it has to be made. */
+  private value(v: Value, want?: Slot): Slot {
+    switch (v.op) {
+      case "const":
+        return this.slots.constant(v.low, v.high);
+      case "temp":
+        return this.slots.temp(v.index);
+      case "segbase":
+        return this.slots.segBase(v.seg);
+      case "reg":
+        return v.size >= 32 ? this.slots.reg(v.reg) : this.partOfReg(v.reg, v.size, v.highByte, want);
+      case "low":
+        return this.value(v.a);
+      case "high":
+        return this.value(v.a) + 1;
+      default:
+        return this.compute(v, want ?? this.fresh());
+    }
+  }
+
+  private partOfReg(reg: number, size: OpSize, highByte: boolean, want?: Slot): Slot {
+    const { i32 } = this;
+    const d = want ?? this.fresh();
+    const r = this.slots.reg(reg);
+    if (highByte) this.emit(() => void ((i32[d] = (i32[r]! >>> 8) & 0xff), (i32[d + 1] = 0)));
+    else {
+      const mask = size === 8 ? 0xff : 0xffff;
+      this.emit(() => void ((i32[d] = i32[r]! & mask), (i32[d + 1] = 0)));
+    }
+    return d;
+  }
+
+  private emit(exec: Exec): void {
+    this.code.push(exec);
+  }
+
+  private compute(v: Value, d: Slot): Slot {
+    const { i32 } = this;
+    switch (v.op) {
+      case "not":
+      case "neg":
+      case "clz":
+      case "ctz":
+      case "popcnt": {
+        const a = this.value(v.a);
+        this.emit(v.type === 64 ? unary64(i32, v.op, d, a) : unary32(i32, v.op, d, a));
+        return d;
+      }
+      case "compare":
+      case "condition":
+        this.emitTest(this.test(v), d);
+        return d;
+      case "select": {
+        const a = this.value(v.a);
+        const b = this.value(v.b);
+        const test = this.test(v.test);
+        this.emit(() => {
+          const from = test() ? a : b;
+          const high = i32[from + 1]!;
+          i32[d] = i32[from]!;
+          i32[d + 1] = high;
+        });
+        if (v.type === 32) this.clearHigh(d);
+        return d;
+      }
+      case "extend": {
+        const a = this.value(v.a);
+        if (v.signed) this.emit(() => void ((i32[d + 1] = i32[a]! >> 31), (i32[d] = i32[a]!)));
+        else this.emit(() => void ((i32[d] = i32[a]!), (i32[d + 1] = 0)));
+        return d;
+      }
+      case "eflags":
+        this.emit(this.flags.eflagsValue(d, v.mask));
+        return d;
+      case "const":
+      case "temp":
+      case "segbase":
+      case "reg":
+      case "low":
+      case "high":
+        throw new Error("a leaf is not computed");
+      default: {
+        const a = this.value(v.a);
+        const b = this.value(v.b);
+        this.emit(v.type === 64 ? binary64(i32, v.op, d, a, b) : binary32(i32, v.op, d, a, b));
+        return d;
+      }
+    }
+  }
+
+  private clearHigh(d: Slot): void {
+    const { i32 } = this;
+    this.emit(() => void (i32[d + 1] = 0));
+  }
+
+  private emitTest(test: Test, d: Slot): void {
+    const { i32 } = this;
+    this.emit(() => {
+      i32[d] = test() ? 1 : 0;
+      i32[d + 1] = 0;
+    });
+  }
+
+  /** A 32-bit value as a test of not being zero. */
+  private test(v: Value): Test {
+    const { i32 } = this;
+    if (v.op === "compare") {
+      const a = this.value(v.a);
+      const b = this.value(v.b);
+      return v.a.type === 64 ? relation64(i32, v.relation, a, b) : relation32(i32, v.relation, a, b);
+    }
+    if (v.op === "condition") return this.conditionTest(v.cc);
+    const s = this.value(v);
+    return () => i32[s]! !== 0;
+  }
+
+  private conditionTest(cc: number): Test {
+    const { known } = this;
+    if (known && (conditionReads(cc) & ~known.mask) === 0) {
+      const direct = directCondition(cc, known.kind);
+      if (direct) return this.flags.direct(direct, known.size, this.zero());
+    }
+    return this.flags.condition(cc);
+  }
+
+  /** Value moved into a slot, computed there if it can be. */
+  private into(d: Slot, v: Value): void {
+    const { i32 } = this;
+    const s = this.value(v, d);
+    if (s === d) return;
+    if (v.type === 32) this.emit(() => void ((i32[d] = i32[s]!), (i32[d + 1] = 0)));
+    else {
+      this.emit(() => {
+        const high = i32[s + 1]!;
+        i32[d] = i32[s]!;
+        i32[d + 1] = high;
+      });
+    }
+  }
+
+  // --- statements
+
+  /** Compiles statement `i` and gives how many it took. */
+  private statement(ir: IrInsn, i: number): number {
+    const s = ir.statements[i]!;
+    switch (s.op) {
+      case "let": {
+        const taken = this.fuseAlu(ir, i, s) || this.forward(ir, i, s.temp, (d) => this.into(d, s.value));
+        if (taken) return taken;
+        this.into(this.slots.temp(s.temp), s.value);
+        return 1;
+      }
+      case "load": {
+        const taken = this.forward(ir, i, s.temp, (d) => this.load(s, d));
+        if (taken) return taken;
+        this.load(s, this.slots.temp(s.temp));
+        return 1;
+      }
+      case "store":
+        this.store(s);
+        return 1;
+      case "flags":
+        this.setFlags(s);
+        return 1;
+      case "flagbits": {
+        const value = this.value(s.value);
+        this.guarded(s.when, this.flags.bits(s.mask, value));
+        if (this.known && this.known.mask & s.mask) this.known = { ...this.known, mask: this.known.mask & ~s.mask };
+        return 1;
+      }
+      case "setreg":
+        this.setReg(s);
+        return 1;
+      case "checktarget": {
+        const target = this.value(s.target);
+        const { cpu, i32 } = this;
+        if (s.target.type === 64) this.emit(() => cpu.checkNearTarget(i32[target]!, i32[target + 1]!));
+        else this.emit(() => cpu.checkNearTarget(i32[target]!, 0));
+        return 1;
+      }
+      case "jump":
+        this.branch(ir, s.target, s.test);
+        return 1;
+      case "helper":
+        this.helper(ir, s.helper);
+        return 1;
+    }
+  }
+
+  /**
+   * `t = x op y; flags of it; register = t` (and the compare without the register) as one closure. For narrow sizes the sum is
+   * masked: `t = (x op y) & mask`.
+   */
+  private fuseAlu(ir: IrInsn, i: number, s: Let): number {
+    const f = ir.statements[i + 1];
+    if (f?.op !== "flags" || f.when || f.mask !== ARITH_FLAGS || !isTemp(f.result, s.temp)) return 0;
+    let v = s.value;
+    if (f.size < 32 && v.op === "and" && v.b.op === "const" && v.a.op !== "const" && isFused(v.a.op)) v = v.a;
+    if (!isFused(v.op)) return 0;
+    const bin = v as Extract<Value, { op: BinaryOp }> & { op: FusedOp };
+    const logic = bin.op !== "add" && bin.op !== "sub";
+    if (!logic && (bin.a !== f.a || bin.b !== f.b)) return 0;
+    const set = ir.statements[i + 2];
+    const last = i + 3 >= ir.statements.length;
+    const x = this.value(bin.a);
+    const y = this.value(bin.b);
+    const register = set?.op === "setreg" && set.size >= 32 && set.size === f.size && isTemp(set.value, s.temp) && last;
+    const d = register ? this.slots.reg(set.reg) : this.slots.temp(s.temp);
+    this.emit(
+      f.size === 64 ? this.flags.alu64(bin.op, f.kind, d, x, y) : this.flags.alu32(bin.op, f.kind, f.size, d, x, y),
+    );
+    this.known = { kind: f.kind, size: f.size, mask: f.mask };
+    return register ? 3 : 2;
+  }
+
+  /** A value that is only made to be put into a whole register is made there. */
+  private forward(ir: IrInsn, i: number, temp: number, make: (d: Slot) => void): number {
+    const set = ir.statements[i + 1];
+    if (set?.op !== "setreg" || set.size < 32 || !isTemp(set.value, temp) || i + 2 < ir.statements.length) return 0;
+    make(this.slots.reg(set.reg));
+    return 2;
+  }
+
+  private setReg(s: Extract<Statement, { op: "setreg" }>): void {
+    const { i32 } = this;
+    const r = this.slots.reg(s.reg);
+    if (s.size >= 32) {
+      this.into(r, s.value);
+      return;
+    }
+    const v = this.value(s.value);
+    if (s.highByte) this.emit(() => void (i32[r] = (i32[r]! & ~0xff00) | ((i32[v]! & 0xff) << 8)));
+    else {
+      const mask = s.size === 8 ? 0xff : 0xffff;
+      this.emit(() => void (i32[r] = (i32[r]! & ~mask) | (i32[v]! & mask)));
+    }
+  }
+
+  private setFlags(s: SetFlags): void {
+    const r = this.value(s.result);
+    const x = this.value(s.a);
+    const y = this.value(s.b);
+    this.guarded(s.when, this.flags.lazy(s.kind, s.size, r, x, y, s.mask));
+    this.known = s.when ? undefined : { kind: s.kind, size: s.size, mask: s.mask };
+  }
+
+  private guarded(when: Value | undefined, exec: Exec): void {
+    if (!when) {
+      this.emit(exec);
+      return;
+    }
+    const test = this.test(when);
+    this.emit(() => {
+      if (test()) exec();
+    });
+  }
+
+  private helper(ir: IrInsn, helper: (cpu: Cpu, insn: IrInsn["insn"]) => void): void {
+    const { cpu, i32, rip } = this;
+    const { insn } = ir;
+    const [low, high] = nextIp(ir);
+    this.known = undefined;
+    this.emit(() => {
+      cpu.syncCount();
+      i32[rip] = low;
+      i32[rip + 1] = high;
+      helper(cpu, insn);
+    });
+  }
+
+  private branch(ir: IrInsn, target: Value, when: Value | undefined): void {
+    const { i32, rip } = this;
+    const [nextLow, nextHigh] = nextIp(ir);
+    const known = target.op === "const" ? target : undefined;
+    const t = known ? 0 : this.value(target);
+    if (!when) {
+      if (known) {
+        const { low, high } = known;
+        this.emit(() => void ((i32[rip] = low), (i32[rip + 1] = high)));
+      } else if (target.type === 64) this.emit(() => void ((i32[rip] = i32[t]!), (i32[rip + 1] = i32[t + 1]!)));
+      else this.emit(() => void ((i32[rip] = i32[t]!), (i32[rip + 1] = 0)));
+      return;
+    }
+    if (!known) throw new Error("a conditional branch has a constant target");
+    const test = this.test(when);
+    const { low, high } = known;
+    this.emit(() => {
+      if (test()) {
+        i32[rip] = low;
+        i32[rip + 1] = high;
+      } else {
+        i32[rip] = nextLow;
+        i32[rip + 1] = nextHigh;
+      }
+    });
+  }
+
+  // --- memory
+
+  private load(s: Load, d: Slot): void {
+    const { seg } = s.space;
+    const wide = s.space.kind === "linear" && s.space.type === 64;
+    const at = this.matchAddress(s.address);
+    if (this.mode & MODE.ALIGN) this.emit(this.access.loadSlow(d, at, s.size, seg, wide, s.forWrite));
+    else if (wide) this.emit(this.access.load64(d, at, s.size, seg, s.forWrite));
+    else this.emit(this.access.load32(d, at, s.size, seg, s.space.kind === "segment", s.forWrite));
+  }
+
+  private store(s: Store): void {
+    const { seg } = s.space;
+    const wide = s.space.kind === "linear" && s.space.type === 64;
+    const v = this.value(s.value);
+    const at = this.matchAddress(s.address);
+    if (this.mode & MODE.ALIGN) this.emit(this.access.storeSlow(v, at, s.size, seg, wide));
+    else if (wide) this.emit(this.access.store64(v, at, s.size, seg));
+    else this.emit(this.access.store32(v, at, s.size, seg, s.space.kind === "segment"));
+  }
+
+  /** base + (index << shift) + displacement out of a tree of additions; what does not fit is computed first. */
+  private matchAddress(v: Value): Address {
+    let tree = v;
+    let wrap = -1;
+    if (v.op === "and" && v.type === 32 && v.b.op === "const") {
+      wrap = v.b.low;
+      tree = v.a;
+    }
+    const terms: Value[] = [];
+    let dispLow = 0;
+    let dispHigh = 0;
+    const flatten = (node: Value): void => {
+      if (node.op === "add") {
+        flatten(node.a);
+        flatten(node.b);
+      } else if (node.op === "const" && dispLow === 0 && dispHigh === 0) {
+        dispLow = node.low;
+        dispHigh = node.high;
+      } else terms.push(node);
+    };
+    flatten(tree);
+    const scaled = terms.findIndex((t) => t.op === "shl" && t.b.op === "const");
+    if (terms.length > 2) {
+      // A wrapped (16-bit) address never has more than base, index and displacement, so nothing is lost here.
+      const base = this.value(tree);
+      return { base, index: this.zero(), indexed: false, shift: 0, dispLow: 0, dispHigh: 0, wrap };
+    }
+    const index = scaled >= 0 ? terms[scaled] : terms[1];
+    const base = terms.find((t) => t !== index);
+    const scale = index?.op === "shl" && index.b.op === "const" ? index.b.low : 0;
+    const indexValue = scale && index && "a" in index ? index.a : index;
+    return {
+      base: base ? this.value(base) : this.zero(),
+      index: indexValue ? this.value(indexValue) : this.zero(),
+      indexed: indexValue !== undefined,
+      shift: scale,
+      dispLow,
+      dispHigh,
+      wrap,
+    };
+  }
+}
+
+const isTemp = (v: Value, index: number): boolean => v.op === "temp" && v.index === index;
+
+function nextIp(ir: IrInsn): readonly [number, number] {
+  const { ipLow, ipHigh, length } = ir.insn;
+  const sum = (ipLow >>> 0) + length;
+  return [sum | 0, ir.insn.bits === 64 ? (ipHigh + (sum > 0xffff_ffff ? 1 : 0)) | 0 : 0];
+}
+
+function sequence(code: readonly Exec[]): Exec {
+  const [a, b, c, d] = code;
+  if (!a) return () => {};
+  if (!b) return a;
+  if (!c) {
+    return () => {
+      a();
+      b();
+    };
+  }
+  if (!d) {
+    return () => {
+      a();
+      b();
+      c();
+    };
+  }
+  if (code.length === 4) {
+    return () => {
+      a();
+      b();
+      c();
+      d();
+    };
+  }
+  const all = [...code];
+  return () => {
+    for (let i = 0; i < all.length; i++) all[i]!();
+  };
+}
