@@ -1,0 +1,46 @@
+import { describe, expect, it } from "vitest";
+import { SymbolIndex } from "../../../src/adapter/debug/symbols.ts";
+
+const uri = "file:///a.asm";
+const span = (start: number, end: number, line: number) => ({ start, end, uri, line, bits: 64 as const });
+
+const index = new SymbolIndex(
+  [
+    { name: "_start", address: 0x1000 },
+    { name: "msg", address: 0x2000 },
+    { name: "entry", address: -0x7f000000 },
+  ],
+  // line 5 is a macro of two instructions, used again at 0x1010; line 9 is data
+  [
+    span(0x1000, 0x1003, 3),
+    span(0x1003, 0x1005, 5),
+    span(0x1005, 0x1007, 5),
+    span(0x1007, 0x1010, 7),
+    span(0x1010, 0x1012, 5),
+    { ...span(0x2000, 0x2010, 9), bits: undefined },
+  ],
+);
+
+describe("SymbolIndex", () => {
+  it("names addresses after the nearest symbol below", () => {
+    expect(index.describe(0x1000)).toBe("_start");
+    expect(index.describe(0x1004)).toBe("_start+0x4");
+    expect(index.describe(-0x7f000000 + 0x20)).toBe("entry+0x20");
+    expect(index.describe(0x10)).toBe(undefined);
+  });
+
+  it("finds the line of any byte of an instruction, and none between", () => {
+    expect(index.lineAt(0x1004)?.line).toBe(5);
+    expect(index.lineAt(0x1012)).toBe(undefined);
+  });
+
+  it("puts one breakpoint on each run of a line's code", () => {
+    expect(index.breakpointPlaces(uri, 5)).toEqual({ line: 5, addresses: [0x1003, 0x1010] });
+  });
+
+  it("moves a breakpoint down to the next line with code, never onto data", () => {
+    expect(index.breakpointPlaces(uri, 4)?.line).toBe(5);
+    expect(index.breakpointPlaces(uri, 8)).toBe(undefined);
+    expect(index.codeLines(uri, 0, 100)).toEqual([3, 5, 7]);
+  });
+});
