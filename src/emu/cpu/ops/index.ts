@@ -1,9 +1,10 @@
 /** All operations by mnemonic number: the one place where the groups meet. */
 import { Mnemonic } from "../iced.ts";
 import type { Insn, Operation, OperationTable } from "../operation.ts";
+import { COMPUTING_TABLES } from "./computing.ts";
 import { specialOperation, UNIMPLEMENTED } from "./core.ts";
 
-const TABLES: readonly OperationTable[] = [];
+const TABLES: readonly OperationTable[] = [...COMPUTING_TABLES];
 
 const byMnemonic = new Map<number, Operation>();
 for (const table of TABLES) {
