@@ -189,7 +189,7 @@ copy_frame_\@:
 	.macro PARANOID_EXIT_TO_KERNEL_MODE
 	testl	$CS_FROM_ENTRY_STACK, PT_CS(%esp)
 	jz	was_on_task_stack_\@
-	andl	$~CS_FROM_ENTRY_STACK, PT_CS(%esp)
+	andl	$(CS_FROM_ENTRY_STACK - 1), PT_CS(%esp)
 	movl	%esp, %esi
 	movl	%fs:(PER_CPU_cpu_tss_rw + TSS_sp1), %ecx
 	subl	%esi, %ecx

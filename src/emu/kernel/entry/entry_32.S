@@ -310,16 +310,6 @@ LABEL nmi_from_espfix
 	jmp	irq_return
 	.endif
 
-# rewind_stack_and_make_dead: the kernel gives up on a task. Its stack is empty from here on.
-	.section .text, "ax"
-ENTRY rewind_stack_and_make_dead
-	xorl	%ebp, %ebp
-	movl	%fs:PER_CPU_cpu_current_top_of_stack, %esi
-	leal	-(TOP_OF_KERNEL_STACK_PADDING + PTREGS_SIZE)(%esi), %esp
-	call	make_task_dead
-rewound:
-	jmp	rewound
-
 	.section .data, "aw"
 	.balign	4
 	.globl	__per_cpu_offset

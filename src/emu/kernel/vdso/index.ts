@@ -54,12 +54,13 @@ function build(kind: VdsoKind): VdsoImage {
   const bytes = new Uint8Array(Math.ceil(text.bytes.length / PAGE_SIZE) * PAGE_SIZE);
   bytes.set(text.bytes);
   const start = text.address;
+  const labels = object.symbols.filter((symbol) => symbol.section === text.section);
   return {
     kind,
     bits,
     bytes,
     size: text.bytes.length,
-    symbols: new Map([...linked.symbols].map(([name, value]) => [name, Number(value - start)])),
+    symbols: new Map(labels.map(({ name }) => [name, Number(linked.symbols.get(name)! - start)])),
     lines: linked.lines.map((line) => ({ ...line, address: line.address - start })),
   };
 }

@@ -143,7 +143,7 @@ note:
 note_end:
 
 # ---- __kernel_vsyscall: eax = number, ebx ecx edx esi edi ebp = arguments, as for int $0x80
-	.balign	16, 0x90
+	.balign	16
 	.globl	__kernel_vsyscall
 	.type	__kernel_vsyscall, @function
 __kernel_vsyscall:
@@ -183,9 +183,9 @@ int80_landing_pad:
 vsyscall_end:
 
 # ---- signal trampolines: the handler's return address, with the frame on the stack
-	.balign	16, 0x90
+	.balign	16
 	nop					# unwinders look at the byte before a return address
-	.balign	16, 0x90
+	.balign	16
 	.globl	__kernel_sigreturn
 	.type	__kernel_sigreturn, @function
 __kernel_sigreturn:
@@ -200,7 +200,7 @@ vdso32_sigreturn_landing_pad:
 	.cfi_endproc
 sigreturn_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__kernel_rt_sigreturn
 	.type	__kernel_rt_sigreturn, @function
 __kernel_rt_sigreturn:
@@ -215,7 +215,7 @@ vdso32_rt_sigreturn_landing_pad:
 rt_sigreturn_end:
 
 # ---- time, with C's calling convention: arguments on the stack, ebx is the caller's
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_clock_gettime
 	.type	__vdso_clock_gettime, @function
 __vdso_clock_gettime:
@@ -225,7 +225,7 @@ __vdso_clock_gettime:
 	.cfi_endproc
 clock_gettime_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_gettimeofday
 	.type	__vdso_gettimeofday, @function
 __vdso_gettimeofday:
@@ -235,7 +235,7 @@ __vdso_gettimeofday:
 	.cfi_endproc
 gettimeofday_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_time
 	.type	__vdso_time, @function
 __vdso_time:
@@ -245,7 +245,7 @@ __vdso_time:
 	.cfi_endproc
 time_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_clock_gettime64
 	.type	__vdso_clock_gettime64, @function
 __vdso_clock_gettime64:
@@ -255,7 +255,7 @@ __vdso_clock_gettime64:
 	.cfi_endproc
 clock_gettime64_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_clock_getres
 	.type	__vdso_clock_getres, @function
 __vdso_clock_getres:
@@ -265,7 +265,7 @@ __vdso_clock_getres:
 	.cfi_endproc
 clock_getres_end:
 
-	.balign	16, 0x90
+	.balign	16
 two_arguments:
 	.cfi_startproc
 	push	%ebx
@@ -280,5 +280,5 @@ two_arguments:
 	ret
 	.cfi_endproc
 
-	.balign	16, 0x90
+	.balign	16
 vdso_end:

@@ -127,7 +127,7 @@ note:
 note_end:
 
 # ---- the functions; arguments are where the system call wants them
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_clock_gettime
 	.type	__vdso_clock_gettime, @function
 __vdso_clock_gettime:
@@ -138,7 +138,7 @@ __vdso_clock_gettime:
 	.cfi_endproc
 clock_gettime_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_gettimeofday
 	.type	__vdso_gettimeofday, @function
 __vdso_gettimeofday:
@@ -149,7 +149,7 @@ __vdso_gettimeofday:
 	.cfi_endproc
 gettimeofday_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_time
 	.type	__vdso_time, @function
 __vdso_time:
@@ -160,7 +160,7 @@ __vdso_time:
 	.cfi_endproc
 time_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_getcpu
 	.type	__vdso_getcpu, @function
 __vdso_getcpu:
@@ -171,7 +171,7 @@ __vdso_getcpu:
 	.cfi_endproc
 getcpu_end:
 
-	.balign	16, 0x90
+	.balign	16
 	.globl	__vdso_clock_getres
 	.type	__vdso_clock_getres, @function
 __vdso_clock_getres:
@@ -182,5 +182,5 @@ __vdso_clock_getres:
 	.cfi_endproc
 clock_getres_end:
 
-	.balign	16, 0x90
+	.balign	16
 vdso_end:

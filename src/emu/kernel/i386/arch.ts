@@ -1,0 +1,142 @@
+/** The 32-bit kernel as the shared parts see it. */
+import type { Cpu } from "../../cpu/cpu.ts";
+import { EFLAGS, GPR, OFF, SEG } from "../../cpu/layout.ts";
+import type { Addr } from "../../cpu/state.ts";
+import type { Arch, EntryLabel } from "../arch.ts";
+import calling from "../entry/calling.S?raw";
+import calling32 from "../entry/calling_32.S?raw";
+import entry32 from "../entry/entry_32.S?raw";
+import type { Kernel } from "../kernel.ts";
+import { PAE } from "../mm/pagetable.ts";
+import type { PtRegs } from "../ptregs.ts";
+import { SCHED_UPCALLS } from "../sched.ts";
+import type { Task } from "../state.ts";
+import { COMPAT_CALLS } from "../syscall/tables.ts";
+import { TRAP_UPCALLS } from "../trap/traps.ts";
+import { VM86_HOOKS, VM86_SYSCALLS } from "../vm86/index.ts";
+import { bootI386 } from "./boot.ts";
+import { fixupException } from "./extable.ts";
+import { LINUX_6_1_32 as layout } from "./layout.ts";
+import { loadGs, loadLdt, loadTls, setUserSegment, userSegment } from "./segments.ts";
+import { SYSCALL_UPCALLS_32 } from "./syscalls.ts";
+import { initialSp0, initThread, savedGs, saveGs, updateTaskStack } from "./thread.ts";
+import { TRAP_UPCALLS_32 } from "./traps.ts";
+
+const label = (kind: string): EntryLabel => ({ kind });
+const exceptions = (...names: string[]): Record<string, EntryLabel> =>
+  Object.fromEntries(names.map((name) => [`asm_exc_${name}`, label("exception")]));
+
+const entries: Arch["entries"] = {
+  entry_INT80_32: label("int80"),
+  entry_SYSENTER_32: label("sysenter"),
+  asm_exc_nmi: label("nmi"),
+  asm_common_interrupt: label("irq"),
+  asm_sysvec_apic_timer_interrupt: label("irq"),
+  asm_sysvec_spurious_apic_interrupt: label("irq"),
+  ...exceptions("divide_error", "debug", "int3", "overflow", "bounds", "invalid_op", "device_not_available"),
+  ...exceptions("double_fault", "coproc_segment_overrun", "invalid_tss", "segment_not_present", "stack_segment"),
+  ...exceptions("general_protection", "page_fault", "spurious_interrupt_bug", "coprocessor_error"),
+  ...exceptions("alignment_check", "machine_check", "simd_coprocessor_error"),
+};
+
+/** task_pt_regs(): the same in v8086 mode, whose four extra words lie above. */
+const userRegs = (task: Task): Addr => task.stack + layout.threadSize - layout.stackPadding - layout.ptRegsSize;
+
+/** __switch_to() but for the stack. */
+function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
+  const previous = k.state.tasks.find((t) => t.pid === k.state.current[cpu.index]);
+  if (previous !== undefined) saveGs(k, previous, cpu.selector(SEG.GS));
+  initThread(k, task);
+  k.state.current[cpu.index] = task.pid;
+  k.setPerCpu(cpu, "current_task", task.address);
+  k.setPerCpu(cpu, "cpu_current_top_of_stack", task.stack + layout.threadSize);
+  updateTaskStack(k, cpu, task);
+  loadTls(k, cpu, task);
+  const mm = k.mmOf(task);
+  if (mm !== undefined) {
+    cpu.set64(OFF.CR3, BigInt(mm.pgd));
+    cpu.flushTlbNonGlobal();
+    loadLdt(k, cpu, mm);
+  }
+  loadGs(cpu, savedGs(k, task));
+}
+
+/** Kernel code at `ip` on a stack, with interrupts off. */
+function runKernel(k: Kernel, cpu: Cpu, symbol: string, sp: Addr): void {
+  cpu.setGpr(GPR.RSP, BigInt(sp));
+  cpu.setRip(k.symbol(symbol) | 0, 0);
+  cpu.setFlagsRaw(EFLAGS.FIXED);
+  cpu.updateMode();
+}
+
+function goIdle(k: Kernel, cpu: Cpu): void {
+  const idle = k.state.tasks.find((task) => task.idle && task.cpu === cpu.index)!;
+  switchTo(k, cpu, idle);
+  runKernel(k, cpu, "do_idle", initialSp0(k, idle));
+}
+
+function goFork(k: Kernel, cpu: Cpu, task: Task): void {
+  cpu.setGpr(GPR.RAX, 0n);
+  cpu.setGpr(GPR.RBX, 0n);
+  runKernel(k, cpu, "ret_from_fork", userRegs(task));
+}
+
+function startThread(k: Kernel, cpu: Cpu, regs: PtRegs, ip: Addr, sp: Addr): void {
+  for (const name of Object.keys(layout.ptRegs)) regs.set(name, 0);
+  const { __USER_CS = 0, __USER_DS = 0 } = layout.selectors;
+  for (const name of ["ds", "es", "ss"]) regs.set(name, __USER_DS);
+  regs.set("cs", __USER_CS);
+  regs.set("ip", ip);
+  regs.set("sp", sp);
+  regs.set("flags", EFLAGS.IF | EFLAGS.FIXED);
+  regs.set("orig_ax", -1n);
+  setUserSegment(cpu, regs, "gs", 0);
+  void k;
+}
+
+export const I386: Arch = {
+  layout,
+  paging: PAE,
+  bits: 32,
+  sources: [{ uri: "ringside:kernel/entry/entry_32.S", text: entry32 }],
+  includes: { "calling.S": calling, "calling_32.S": calling32 },
+  defines: () => ({}),
+  upcalls: { ...SYSCALL_UPCALLS_32, ...TRAP_UPCALLS, ...TRAP_UPCALLS_32, ...SCHED_UPCALLS },
+  native: {
+    abi: "i386",
+    arguments: ["bx", "cx", "dx", "si", "di", "bp"],
+    compat: true,
+    calls: { ...COMPAT_CALLS, ...VM86_SYSCALLS },
+  },
+  compat: undefined,
+  entries,
+  exitLabels: [
+    "sysexit_restore",
+    "sysexit_to_user",
+    "restore_all_switch_stack",
+    "espfix_applied",
+    "nmi_espfix_applied",
+    "restore_all",
+    "ret_to_kernel",
+    "irq_return",
+    "asm_iret_error",
+    "nmi_espfix_stack",
+    "nmi_from_espfix",
+  ],
+  checkLabels: [],
+  fastExits: ["sysexit_restore"],
+  boot: bootI386,
+  userRegs,
+  switchTo,
+  goIdle,
+  goFork,
+  startThread,
+  userSegment: (_k, cpu, regs, name) => userSegment(cpu, regs, name),
+  setUserSegment: (_k, cpu, regs, name, selector) => setUserSegment(cpu, regs, name, selector),
+  loadTls,
+  loadLdt,
+  vdsoKind: (k) => (k.options.cpu.model === "current" ? "32-sysenter" : "32-int80"),
+  hwcap: () => ({ hwcap: 0n, hwcap2: 0n, platform: "i686" }),
+  fixupException,
+  vm86: VM86_HOOKS,
+};
