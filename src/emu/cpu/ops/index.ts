@@ -3,8 +3,9 @@ import { Mnemonic } from "../iced.ts";
 import type { Insn, Operation, OperationTable } from "../operation.ts";
 import { COMPUTING_TABLES } from "./computing.ts";
 import { specialOperation, UNIMPLEMENTED } from "./core.ts";
+import { systemForm, systemOperations } from "./system.ts";
 
-const TABLES: readonly OperationTable[] = [...COMPUTING_TABLES];
+const TABLES: readonly OperationTable[] = [...COMPUTING_TABLES, systemOperations];
 
 const byMnemonic = new Map<number, Operation>();
 for (const table of TABLES) {
@@ -17,5 +18,5 @@ for (const table of TABLES) {
 }
 
 export function operationOf(insn: Insn): Operation {
-  return specialOperation(insn) ?? byMnemonic.get(insn.mnemonic) ?? UNIMPLEMENTED;
+  return specialOperation(insn) ?? systemForm(insn) ?? byMnemonic.get(insn.mnemonic) ?? UNIMPLEMENTED;
 }

@@ -1,0 +1,104 @@
+/**
+ * What CPUID says: one row a feature that the emulator implements, in Intel's and AMD's form. A feature that is not here is not
+ * reported, and its instructions and control bits do not exist.
+ */
+import { CR4 } from "../layout.ts";
+
+export type CpuidRegister = "eax" | "ebx" | "ecx" | "edx";
+
+export interface Feature {
+  readonly name: string;
+  readonly leaf: number;
+  readonly register: CpuidRegister;
+  readonly bit: number;
+  /** Absent = both. */
+  readonly vendor?: "intel" | "amd";
+}
+
+const rows = (
+  leaf: number,
+  register: CpuidRegister,
+  bits: Readonly<Record<string, number>>,
+  vendor?: "intel" | "amd",
+): Feature[] =>
+  Object.entries(bits).map(([name, bit]) =>
+    vendor === undefined ? { name, leaf, register, bit } : { name, leaf, register, bit, vendor },
+  );
+
+/** The part of leaf 1's EDX that AMD repeats in leaf 0x80000001. */
+const BASIC_EDX = {
+  fpu: 0,
+  vme: 1,
+  de: 2,
+  pse: 3,
+  tsc: 4,
+  msr: 5,
+  pae: 6,
+  mce: 7,
+  cx8: 8,
+  pge: 13,
+  cmov: 15,
+  pat: 16,
+  pse36: 17,
+  mmx: 23,
+  fxsr: 24,
+};
+
+export const FEATURES: readonly Feature[] = [
+  ...rows(1, "edx", { ...BASIC_EDX, sep: 11, clfsh: 19, sse: 25, sse2: 26 }),
+  ...rows(1, "ecx", { cx16: 13, movbe: 22, popcnt: 23, rdrand: 30 }),
+  ...rows(7, "ebx", {
+    fsgsbase: 0,
+    bmi1: 3,
+    smep: 7,
+    bmi2: 8,
+    erms: 9,
+    invpcid: 10,
+    rdseed: 18,
+    adx: 19,
+    smap: 20,
+    clflushopt: 23,
+  }),
+  ...rows(7, "ecx", { umip: 2, rdpid: 22 }),
+  ...rows(7, "edx", { fsrm: 4 }),
+  ...rows(7, "edx", { serialize: 14 }, "intel"),
+  ...rows(0x8000_0001, "ecx", { lahf64: 0, abm: 5, prefetchw: 8 }),
+  ...rows(0x8000_0001, "edx", { syscall: 11, nx: 20, pdpe1gb: 26, rdtscp: 27, lm: 29 }),
+  ...rows(0x8000_0001, "edx", BASIC_EDX, "amd"),
+];
+
+/** Control bits of the features above. */
+export const CR4_IMPLEMENTED =
+  CR4.VME |
+  CR4.PVI |
+  CR4.TSD |
+  CR4.DE |
+  CR4.PSE |
+  CR4.PAE |
+  CR4.MCE |
+  CR4.PGE |
+  CR4.PCE |
+  CR4.OSFXSR |
+  CR4.OSXMMEXCPT |
+  CR4.UMIP |
+  CR4.FSGSBASE |
+  CR4.SMEP |
+  CR4.SMAP;
+
+export interface Identity {
+  readonly vendor: string;
+  /** Leaf 1 EAX: family, model, stepping. */
+  readonly signature: number;
+  readonly brand: string;
+}
+
+/** The AMD one is a first-generation Zen: null selector loads keep the base there. */
+export const IDENTITIES: Readonly<Record<"intel" | "amd", Identity>> = {
+  intel: { vendor: "GenuineIntel", signature: 0x000506e3, brand: "Ringside virtual processor, Intel behaviour" },
+  amd: { vendor: "AuthenticAMD", signature: 0x00800f12, brand: "Ringside virtual processor, AMD behaviour" },
+};
+
+export const MAX_BASIC_LEAF = 7;
+export const MAX_EXTENDED_LEAF = 0x8000_0008;
+export const LINEAR_BITS = 48;
+export const CLFLUSH_QWORDS = 8;

@@ -1,0 +1,160 @@
+/** JMP, CALL and RET far: paragraphs, code segments, call gates, task gates and task state segments. */
+import type { Cpu } from "../cpu.ts";
+import { gp } from "../fault.ts";
+import { GPR, OFF, SEG } from "../layout.ts";
+import type { Helper, Insn } from "../operation.ts";
+import { checkDirectTarget, checkIp, checkIpLimit, commitCode } from "./code.ts";
+import { type Descriptor, errorOf, hex, isCode, isNull, isSystem, SYS, typeOf } from "./descriptor.ts";
+import { callThroughGate, jumpThroughGate } from "./gate.ts";
+import { isLongMode, isParagraphMode, isProtected, stackBits } from "./predicates.ts";
+import { checkReturn, commitReturn, popOuterStack, popWord, type Word } from "./return.ts";
+import { fetchDescriptor, type PendingSegment, pendingOf, realSegment, v86Segment, withRpl } from "./segment.ts";
+import { currentStack, StackReader, StackWriter, setStackPointer, stackPointer, type WordSize } from "./stack.ts";
+import { switchTask, switchTaskThroughGateDescriptor } from "./task.ts";
+import { originAt, reportTransfer } from "./transfer.ts";
+
+interface FarPointer {
+  readonly selector: number;
+  readonly offset: Word;
+  readonly size: WordSize;
+}
+
+/** The operand: immediate, or in memory offset first. (AMD ignores REX.W here: the decoder knows.) */
+export function farPointer(cpu: Cpu, insn: Insn, index: number): FarPointer {
+  const op = insn.ops[index]!;
+  const size = (insn.opSize >> 3) as WordSize;
+  if (op.kind === "far") return { selector: op.selector, offset: { low: op.offset, high: 0 }, size };
+  if (op.kind !== "mem") throw new Error("a far pointer is an immediate or in memory");
+  const low = cpu.effectiveAddress(insn, index);
+  const { high } = cpu;
+  const selectorAt = offsetPlus(insn, low, high, size);
+  const selector = cpu.loadSeg(op.seg, selectorAt.low, selectorAt.high, 2) & 0xffff;
+  const offsetLow = cpu.loadSeg(op.seg, low, high, size);
+  const offset = { low: size === 2 ? offsetLow & 0xffff : offsetLow, high: size === 8 ? cpu.high : 0 };
+  return { selector, offset, size };
+}
+
+/** An address `delta` on, wrapped to the address size. */
+export function offsetPlus(insn: Insn, low: number, high: number, delta: number): Word {
+  const sum = (low >>> 0) + delta;
+  if (insn.addrSize === 16) return { low: sum & 0xffff, high: 0 };
+  return { low: sum | 0, high: insn.addrSize === 64 ? (high + (sum > 0xffffffff ? 1 : 0)) | 0 : 0 };
+}
+
+function paragraphCode(cpu: Cpu, far: { selector: number; offset: Word }): PendingSegment {
+  const value = isProtected(cpu) ? v86Segment(far.selector) : realSegment(cpu, SEG.CS, far.selector);
+  checkIpLimit({ value }, far.offset.low);
+  return { value };
+}
+
+function fetchTarget(cpu: Cpu, selector: number): Descriptor {
+  if (isNull(selector)) throw gp(0, "far transfer to a null selector");
+  return fetchDescriptor(cpu, selector, "the far transfer's selector", gp);
+}
+
+type SystemTarget = "call-gate" | "task-gate" | "tss";
+
+/** What a system descriptor is as a target; long mode knows only 64-bit call gates. */
+function systemTarget(cpu: Cpu, target: Descriptor): SystemTarget {
+  const type = typeOf(target.attr);
+  if (isSystem(target.attr)) {
+    if (type === SYS.CALL) return "call-gate";
+    if (!isLongMode(cpu)) {
+      if (type === SYS.CALL16) return "call-gate";
+      if (type === SYS.TASK_GATE) return "task-gate";
+      if (type === SYS.TSS || type === SYS.TSS16) return "tss";
+    }
+  }
+  throw gp(errorOf(target.selector), `selector ${hex(target.selector)} names no target of a far transfer`);
+}
+
+function directCode(cpu: Cpu, target: Descriptor, offset: Word): PendingSegment {
+  checkDirectTarget(cpu, target);
+  const code = withRpl(pendingOf(cpu, target), cpu.cpl);
+  checkIp(cpu, code, offset.low, offset.high);
+  return code;
+}
+
+function jumpSegmented(cpu: Cpu, far: FarPointer): void {
+  const target = fetchTarget(cpu, far.selector);
+  if (isCode(target.attr)) {
+    const code = directCode(cpu, target, far.offset);
+    commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
+    return;
+  }
+  const kind = systemTarget(cpu, target);
+  if (kind === "call-gate") jumpThroughGate(cpu, target, far.selector);
+  else if (kind === "task-gate") switchTaskThroughGateDescriptor(cpu, target, "jmp");
+  else switchTask(cpu, target, "jmp");
+}
+
+function callSegmented(cpu: Cpu, far: FarPointer): void {
+  const target = fetchTarget(cpu, far.selector);
+  if (isCode(target.attr)) {
+    const stack = pushReturn(cpu, far.size);
+    const code = directCode(cpu, target, far.offset);
+    stack.commit();
+    commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
+    return;
+  }
+  const kind = systemTarget(cpu, target);
+  if (kind === "call-gate") callThroughGate(cpu, target, far.selector);
+  else if (kind === "task-gate") switchTaskThroughGateDescriptor(cpu, target, "call");
+  else switchTask(cpu, target, "call");
+}
+
+function pushReturn(cpu: Cpu, size: WordSize): StackWriter {
+  const stack = new StackWriter(cpu, currentStack(cpu));
+  stack.push(size, cpu.selector(SEG.CS));
+  stack.push(size, cpu.get32(OFF.RIP), cpu.get32(OFF.RIP + 4));
+  return stack;
+}
+
+export const jumpFar: Helper = (cpu, insn) => {
+  const from = originAt(cpu, insn.ipLow, insn.ipHigh);
+  const far = farPointer(cpu, insn, 0);
+  if (isParagraphMode(cpu)) commitCode(cpu, paragraphCode(cpu, far), far.offset.low, 0, cpu.cpl);
+  else jumpSegmented(cpu, far);
+  reportTransfer(cpu, "far", from);
+};
+
+export const callFar: Helper = (cpu, insn) => {
+  const from = originAt(cpu, insn.ipLow, insn.ipHigh);
+  const far = farPointer(cpu, insn, 0);
+  if (isParagraphMode(cpu)) {
+    const stack = pushReturn(cpu, far.size);
+    const code = paragraphCode(cpu, far);
+    stack.commit();
+    commitCode(cpu, code, far.offset.low, 0, cpu.cpl);
+  } else callSegmented(cpu, far);
+  reportTransfer(cpu, "far", from);
+};
+
+/** RET imm16: the parameters that the callee releases, on the stack in use. */
+function release(cpu: Cpu, bytes: number): void {
+  if (bytes === 0) return;
+  const bits = stackBits(cpu);
+  const sum = (bits === 64 ? stackPointer(cpu) : cpu.gprLow(GPR.RSP) >>> 0) + bytes;
+  setStackPointer(cpu, bits, sum | 0, Math.floor(sum / 0x1_0000_0000));
+}
+
+export const returnFar: Helper = (cpu, insn) => {
+  const from = originAt(cpu, insn.ipLow, insn.ipHigh);
+  const size = (insn.opSize >> 3) as WordSize;
+  const op = insn.ops[0];
+  const bytes = op?.kind === "imm" ? op.low & 0xffff : 0;
+  const stack = new StackReader(cpu);
+  const offset = popWord(stack, size);
+  const selector = stack.popSelector(size);
+  stack.skip(bytes);
+  if (isParagraphMode(cpu)) {
+    const code = paragraphCode(cpu, { selector, offset });
+    stack.commit();
+    commitCode(cpu, code, offset.low, 0, cpu.cpl);
+  } else {
+    const plan = checkReturn(cpu, selector, offset, () => popOuterStack(stack, size), false);
+    commitReturn(cpu, plan, stack);
+    if (plan.stack !== undefined) release(cpu, bytes);
+  }
+  reportTransfer(cpu, "far", from);
+};
