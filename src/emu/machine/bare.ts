@@ -2,6 +2,7 @@
  * A PC without a kernel: a boot sector or a ROM on a real-mode CPU, port 0xE9 and COM1 as the console, PIC and PIT.
  * There is no BIOS. HLT with interrupts off ends the run.
  */
+import { ACTIVITY, PENDING } from "../cpu/cpu.ts";
 import { EFLAGS, GPR, OFF, SEG } from "../cpu/layout.ts";
 import { PAGE_SIZE } from "../cpu/memory.ts";
 import { resetCpu } from "../cpu/system/reset.ts";
@@ -22,8 +23,6 @@ export interface BareOptions extends MachineOptions {
 const BOOT_SECTOR = 0x7c00;
 const ROM_END = 0x10_0000;
 const ROM_MAX = 0x2_0000;
-/** PENDING bit: the INTR line. */
-const PENDING_INTR = 4;
 
 /** @throws RangeError with one clear line when the image cannot be one. */
 export function createBareMachine(options: BareOptions): Machine {
@@ -31,7 +30,7 @@ export function createBareMachine(options: BareOptions): Machine {
   attachBoard(machine, options.postPort);
   const [cpu] = machine.cpus;
   for (const each of machine.cpus) resetCpu(each);
-  for (const other of machine.cpus.slice(1)) other.set32(OFF.ACTIVITY, 3);
+  for (const other of machine.cpus.slice(1)) other.set32(OFF.ACTIVITY, ACTIVITY.WAIT_SIPI);
   if (options.load === "rom") loadRom(machine, options.image);
   else {
     writeRam(machine, BOOT_SECTOR, options.image);
@@ -67,9 +66,8 @@ function writeRam(machine: Machine, address: number, bytes: Uint8Array): void {
 function attachBoard(machine: Machine, postPort: number | undefined): void {
   const [cpu] = machine.cpus;
   const pic = new Pic((asserted) => {
-    const pending = cpu!.get32(OFF.PENDING);
-    cpu!.set32(OFF.PENDING, asserted ? pending | PENDING_INTR : pending & ~PENDING_INTR);
-    cpu!.requestCheck();
+    if (asserted) cpu!.raise(PENDING.INTR);
+    else cpu!.lower(PENDING.INTR);
   });
   cpu!.hooks.interruptVector = () => pic.acknowledge();
   const pit = new Pit(
@@ -82,7 +80,8 @@ function attachBoard(machine: Machine, postPort: number | undefined): void {
   machine.ports.claim(0xa0, 2, pic);
   machine.ports.claim(0x40, 4, pit);
   machine.ports.claim(0xe9, 1, new DebugPort(console));
-  machine.ports.claim(0x3f8, 8, new SerialOutput(0x3f8, console));
+  const com1 = new SerialOutput(0x3f8, console);
+  machine.ports.claim(0x3f8, 8, com1);
   if (postPort !== undefined) {
     const post = {
       portIn: () => 0xff,
@@ -90,5 +89,5 @@ function attachBoard(machine: Machine, postPort: number | undefined): void {
     };
     machine.ports.claim(postPort, 1, post);
   }
-  machine.components.push(pic, pit);
+  machine.components.push(pic, pit, com1);
 }

@@ -4,8 +4,8 @@
  * Nothing here knows of a kernel. A kernel or a bare board attaches through `hooks` of the CPUs, ports, timers and components.
  * No host clock, no host randomness: the same inputs give the same run, bit for bit.
  */
-import { Cpu } from "../cpu/cpu.ts";
-import { OFF } from "../cpu/layout.ts";
+import { ACTIVITY, Cpu, PENDING } from "../cpu/cpu.ts";
+import { EFLAGS, OFF } from "../cpu/layout.ts";
 import { CoreMemory } from "../cpu/memory.ts";
 import { EventStream } from "./events.ts";
 import { PortSpace } from "./ports.ts";
@@ -24,9 +24,6 @@ export interface MachineOptions {
   readonly ramSize: number;
   readonly seed: number;
 }
-
-const ACTIVITY_RUNNING = 0;
-const ACTIVITY_SHUTDOWN = 2;
 
 export class Machine {
   readonly core: CoreMemory;
@@ -136,7 +133,7 @@ export class Machine {
   }
 
   #sleepReason(): StopReason {
-    const dead = this.cpus.find((cpu) => cpu.get32(OFF.ACTIVITY) === ACTIVITY_SHUTDOWN);
+    const dead = this.cpus.find((cpu) => cpu.get32(OFF.ACTIVITY) === ACTIVITY.SHUTDOWN);
     return dead === undefined ? { kind: "halt" } : { kind: "shutdown", why: "the processor is shut down" };
   }
 
@@ -169,7 +166,11 @@ function retiredBy(cpu: Cpu): number {
   return cpu.u32[i]! + cpu.u32[i + 1]! * 0x1_0000_0000;
 }
 
-/** Running, or asleep with something that wakes it. */
+/** Running, or halted with something pending that wakes it. */
 function canRun(cpu: Cpu): boolean {
-  return cpu.get32(OFF.ACTIVITY) === ACTIVITY_RUNNING || cpu.canWake();
+  const activity = cpu.get32(OFF.ACTIVITY);
+  if (activity !== ACTIVITY.HALTED) return activity === ACTIVITY.RUNNING;
+  const pending = cpu.get32(OFF.PENDING);
+  if (pending & (PENDING.MC | PENDING.NMI)) return (pending & PENDING.MC) !== 0 || cpu.get32(OFF.NMI_BLOCKED) === 0;
+  return (pending & PENDING.INTR) !== 0 && (cpu.get32(OFF.EFLAGS) & EFLAGS.IF) !== 0;
 }

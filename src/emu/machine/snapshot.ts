@@ -42,8 +42,7 @@ export function restoreSnapshot(machine: Subject, snapshot: Snapshot): readonly 
   machine.snapshots.last = snapshot.pages;
   machine.cpus.forEach((cpu, i) => {
     machine.core.u8.set(snapshot.cpus[i]!, cpu.base);
-    cpu.flushTlb();
-    cpu.updateMode();
+    cpu.stateReplaced();
   });
   for (const component of machine.components) component.restore(snapshot.components[component.name]);
   return snapshot.components[CLOCK] as readonly number[];
@@ -85,7 +84,7 @@ function copyPages(core: CoreMemory, last: ReadonlyMap<number, Uint8Array> | und
   return pages;
 }
 
-function restorePages({ core, cpus, snapshots }: Subject, pages: ReadonlyMap<number, Uint8Array>): void {
+function restorePages({ core, snapshots }: Subject, pages: ReadonlyMap<number, Uint8Array>): void {
   for (let page = 0; page < core.touched.length; page++) {
     if (core.touched[page] === 0) continue;
     const wanted = pages.get(page);
@@ -93,7 +92,7 @@ function restorePages({ core, cpus, snapshots }: Subject, pages: ReadonlyMap<num
     const start = core.ramBase + page * PAGE_SIZE;
     if (wanted === undefined) core.u8.fill(0, start, start + PAGE_SIZE);
     else core.u8.set(wanted, start);
-    for (const cpu of cpus) cpu.forgetCode(page);
+    core.noteWrite(page * PAGE_SIZE, PAGE_SIZE);
   }
   core.dirty.fill(0);
   core.touched.fill(0);

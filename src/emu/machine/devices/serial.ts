@@ -1,5 +1,6 @@
 /** What a guest without a kernel prints through: COM1's transmitter (always ready), and the debug port 0xE9. */
 import type { PortDevice } from "../ports.ts";
+import type { Component } from "../types.ts";
 
 const TRANSMIT = 0;
 const LINE_STATUS = 5;
@@ -7,7 +8,8 @@ const LINE_STATUS = 5;
 const READY = 0x60;
 
 /** A 16550 as far as polled output needs it; received data never comes. */
-export class SerialOutput implements PortDevice {
+export class SerialOutput implements PortDevice, Component {
+  readonly name = "com1";
   readonly #base: number;
   readonly #write: (byte: number) => void;
   /** Registers 1-7 read back what was written; bit 7 of register 3 (DLAB) hides the transmitter. */
@@ -28,6 +30,13 @@ export class SerialOutput implements PortDevice {
     const divisorLatch = (this.#registers[3]! & 0x80) !== 0;
     if (register === TRANSMIT && !divisorLatch) this.#write(value & 0xff);
     else if (!divisorLatch || register > 1) this.#registers[register] = value;
+  }
+
+  save(): unknown {
+    return [...this.#registers];
+  }
+  restore(state: unknown): void {
+    this.#registers.set(state as number[]);
   }
 }
 
