@@ -57,13 +57,13 @@ export function widthOfRegisters(memory: MemoryOperand): Bits | undefined | "mix
 
 const isVector = (kind: RegClass): boolean => kind === "xmm" || kind === "ymm" || kind === "zmm";
 
-function addressWidth(memory: MemoryOperand, bits: Bits, forced: Bits | undefined, mpx: boolean): Bits | undefined {
+function addressWidth(memory: MemoryOperand, bits: Bits, forced: Bits | undefined, wide: boolean): Bits | undefined {
   const registers = widthOfRegisters(memory);
   if (registers === "mixed") return undefined;
   if (registers !== undefined) return registers;
   if (memory.addressSize !== undefined) return memory.addressSize;
   if (forced !== undefined) return forced;
-  if (memory.displacementSize === undefined && mpx && bits === 16) return 32;
+  if (memory.displacementSize === undefined && wide && bits === 16) return 32;
   const width = memory.displacementSize;
   if (width === 32 && bits === 16) return 32;
   if (width === 16 && bits === 32) return 16;
@@ -224,7 +224,12 @@ function checkRegisters(memory: MemoryOperand, width: Bits, context: AddressCont
 
 /** Numeric-only operand with base and index already told apart by the parser. The text is the error. */
 export function encodeAddress(memory: MemoryOperand, context: AddressContext): AddressResult {
-  const width = addressWidth(memory, context.bits, context.forced, context.addressing === "mpx");
+  const width = addressWidth(
+    memory,
+    context.bits,
+    context.forced,
+    context.addressing === "mpx" && context.dialect === "gas",
+  );
   if (width === undefined) return INVALID;
   if (context.forced !== undefined && context.forced !== width) return "impossible combination of address sizes";
   const bad = checkRegisters(memory, width, context);

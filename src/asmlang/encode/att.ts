@@ -34,6 +34,7 @@ export function widthOf(form: Form): number {
 /** What a mnemonic without suffix means when no operand has a width. */
 export function defaultSuffix(form: Form, bits: Bits): string {
   if (isX87(form)) return "s";
+  if (form.slots[0]?.reg === "r64" && form.mnemonic === "crc32") return "q";
   return bits === 16 ? "w" : "l";
 }
 

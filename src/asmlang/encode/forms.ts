@@ -88,7 +88,11 @@ const MANDATORY: Readonly<Record<number, number>> = {
 
 const nameOf = (enumeration: object, value: number): string => (enumeration as Record<number, string>)[value]!;
 
-function memoryClassOf(size: number): MemoryClass {
+/** Instructions that take an address only, or any bytes there: a size keyword says nothing. */
+const ADDRESS_ONLY = /^(lea|prefetch.*|clflush.*|clwb|cldemote|invlpg)$/;
+
+function memoryClassOf(mnemonic: string, size: number): MemoryClass {
+  if (ADDRESS_ONLY.test(mnemonic)) return "structure";
   const name = nameOf(MemorySize, size);
   if (name === "Unknown") return "structure";
   if (name.startsWith("SegPtr")) return "far";
@@ -124,9 +128,10 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
   const slots: Slot[] = [];
   for (let i = 0; i < info.opCount; i++) slots.push(slotOfKind(info.opKind(i)));
   const vector = encoding === "vex" || encoding === "xop" || encoding === "evex";
+  const mnemonic = nameOf(Mnemonic, info.mnemonic).toLowerCase();
   return {
     code,
-    mnemonic: nameOf(Mnemonic, info.mnemonic).toLowerCase(),
+    mnemonic,
     encoding,
     escape: vector ? [] : encoding === "3dnow" ? [0x0f, 0x0f] : (ESCAPES[info.table] ?? []),
     map: MAPS[info.table] ?? 0,
@@ -140,7 +145,7 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
     default64: info.defaultOpSize64 || info.forceOpSize64,
     modes: (info.mode16 ? 16 : 0) | (info.mode32 ? 32 : 0) | (info.mode64 ? 64 : 0),
     memoryBytes: MemorySizeExt.size(info.memorySize),
-    memoryClass: slots.some((slot) => slot.mem) ? memoryClassOf(info.memorySize) : "none",
+    memoryClass: slots.some((slot) => slot.mem) ? memoryClassOf(mnemonic, info.memorySize) : "none",
     wait: info.fwait,
     lockable: info.canUseLockPrefix,
     repeatable: info.canUseRepPrefix || info.canUseRepnePrefix,

@@ -8,7 +8,16 @@ import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, parsePrefixes } from "./prefixes.ts";
-import { bySizePrefix, effectivePrefixes, prefixError, prefixWarnings, rewrite, withoutSize } from "./tools.ts";
+import {
+  byAddressPrefix,
+  bySizePrefix,
+  doubledPrefix,
+  effectivePrefixes,
+  prefixError,
+  prefixWarnings,
+  rewrite,
+  withoutSize,
+} from "./tools.ts";
 import type { AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
 import { valuesFit } from "./values.ts";
 
@@ -76,7 +85,9 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   if (found.patterns.length === 0) return undefined;
   const unsized = found.ambiguous ? withoutSize(request, query, found.patterns) : undefined;
   if (found.ambiguous && unsized === undefined) return failed(ambiguous(request), memoryIndex(request.operands));
-  const patterns = bySizePrefix(unsized?.patterns ?? found.patterns, prefixes, request.bits);
+  const sized = unsized?.patterns ?? found.patterns;
+  if (doubledPrefix(sized, request, prefixes)) return failed("same type of prefix used twice", -1);
+  const patterns = byAddressPrefix(bySizePrefix(sized, prefixes, request.bits), prefixes);
   const chosen = choose(patterns, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);

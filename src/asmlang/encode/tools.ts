@@ -40,6 +40,20 @@ export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes, b
   return meant.length === 0 ? patterns : meant;
 }
 
+/** Likewise for the address size (LOOP, JCXZ, MONITOR). */
+export function byAddressPrefix(patterns: readonly Pattern[], prefixes: Prefixes): readonly Pattern[] {
+  const asked = prefixes.addressSize;
+  if (asked === undefined) return patterns;
+  const meant = patterns.filter(({ form }) => form.addressSize === asked);
+  return meant.length === 0 ? patterns : meant;
+}
+
+/** GNU as: a 16-bit operation already has the prefix. */
+export function doubledPrefix(patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): boolean {
+  const first = patterns[0]!.form;
+  return request.dialect === "gas" && request.bits !== 16 && prefixes.operandSize === 16 && first.operandSize === 16;
+}
+
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
   if (request.dialect === "nasm") return undefined;
@@ -48,8 +62,6 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
   const { repKind } = prefixes;
   const takesRep = repKind === "bnd" ? form.boundable : repKind === "hle" ? form.elidable : form.repeatable;
   if (repKind !== undefined && !takesRep) return `invalid instruction "${request.mnemonic}" after "${repKind}"`;
-  const sizedByOperand = request.operands.some(({ kind }) => kind === "reg" || kind === "mem");
-  if (prefixes.operandSize === 16 && form.operandSize === 16 && sizedByOperand) return "same type of prefix used twice";
   if (prefixes.operandSize === request.bits && request.bits !== 64) return `redundant data${request.bits} prefix`;
   if (prefixes.addressSize === request.bits) return `redundant addr${request.bits} prefix`;
   return undefined;
@@ -57,8 +69,8 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
 
 /** GNU as skips the prefixes of a relaxable branch that are no hint, with a warning. */
 export function effectivePrefixes(form: Form, dialect: Dialect, prefixes: Prefixes): Prefixes {
-  const branch = dialect === "gas" && form.slots[0]?.place === "rel" && form.addressSize === 0;
-  if (!branch) return prefixes;
+  if (dialect !== "gas" || form.slots[0]?.place !== "rel") return prefixes;
+  if (form.addressSize !== 0) return { ...prefixes, operandSize: undefined };
   const segment = prefixes.segment === 0x2e || prefixes.segment === 0x3e ? prefixes.segment : 0;
   return { ...prefixes, segment, addressSize: undefined, lock: false };
 }
@@ -79,7 +91,16 @@ function shortenedMove(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: [{ kind: "reg", reg: to.reg - Register.RAX + Register.EAX }, from] };
 }
 
+/** GNU as takes the exchange of RAX with itself for a plain NOP. */
+function exchangedWithItself(request: EncodeRequest): EncodeRequest {
+  const same =
+    request.operands.length === 2 &&
+    request.operands.every((operand) => operand.kind === "reg" && operand.reg === Register.RAX);
+  return same ? { ...request, mnemonic: "nop", operands: [] } : request;
+}
+
 export function rewrite(request: EncodeRequest): EncodeRequest {
+  if (request.dialect === "gas" && /^xchgq?$/.test(request.mnemonic)) return exchangedWithItself(request);
   if (request.dialect === "nasm" && request.mnemonic === "mov" && request.bits === 64) return shortenedMove(request);
   return request;
 }

@@ -19,6 +19,10 @@ const fitsEither = (value: bigint, bits: number): boolean =>
 function extended(value: bigint, slot: Slot, operand: Immediate, dialect: Dialect): Fit {
   const width = slot.bytes * 8;
   if (operand.size === 8 && width === 8) return fitsSigned(value, 8) ? "yes" : "cut";
+  if (dialect === "gas" && slot.extend === 16 && width === 8 && fitsEither(value, 32))
+    return fitsSigned(BigInt.asIntN(32, value), 8) || (fitsEither(value, 16) && fitsSigned(BigInt.asIntN(16, value), 8))
+      ? "yes"
+      : "no";
   const lenient = slot.extend === 64 && dialect === "nasm";
   const fits = fitsSigned(BigInt.asIntN(lenient ? 32 : slot.extend, value), width);
   if (!fits || (dialect === "gas" && width === 8 && !fitsEither(value, slot.extend))) return "no";

@@ -54,6 +54,12 @@ export function asWritten(draft: Draft): Draft[] {
       { ...draft, dialect: "gas" },
       { ...draft, operandSize: 32, dialect: "nasm" },
     ];
+  if (mnemonic === "invpcid" && draft.modes === 64)
+    return [
+      { ...draft, dialect: "gas" },
+      { ...draft, operandSize: 64, dialect: "nasm" },
+    ];
+  if (mnemonic.startsWith("encodekey")) return [{ ...draft, operandSize: 32 }];
   if (mnemonic === "fsetpm")
     return [
       { ...draft, wait: false, dialect: "nasm" },

@@ -3,7 +3,7 @@ import { type Encoding, encode } from "../../../src/asmlang/encode/index.ts";
 import type { Line } from "./line.ts";
 import type { ToolAnswer } from "./tools.ts";
 
-export type Verdict = "same" | "both-reject" | "different" | "we-reject" | "we-accept";
+export type Verdict = "same" | "both-reject" | "different" | "we-reject" | "we-accept" | "tool-lacks";
 
 export interface Outcome {
   readonly line: Line;
@@ -32,12 +32,18 @@ function resolved(line: Line, encoding: Encoding): string {
 const isSymbolicTarget = (line: Line): boolean =>
   line.request.operands.some((operand) => operand.kind === "target" && operand.value.known === undefined);
 
+/** The tool does not know the mnemonic at all: an instruction of odd processors, or newer than the tool. */
+const UNKNOWN = /no such instruction|instruction expected|taken for a label|label alone/;
+
 export function compareLine(line: Line, answer: ToolAnswer): Outcome {
   const result = encode(line.request);
   const chosen = result.ok ? (isSymbolicTarget(line) ? (result.long ?? result.best) : result.best) : undefined;
   const ours = result.ok ? resolved(line, chosen!) : `error: ${result.message}`;
   const theirs = answer.hex ?? answer.message ?? "";
-  if (answer.hex === undefined) return { line, ours, theirs, verdict: result.ok ? "we-accept" : "both-reject" };
+  if (answer.hex === undefined) {
+    const accepted = UNKNOWN.test(theirs) ? "tool-lacks" : "we-accept";
+    return { line, ours, theirs, verdict: result.ok ? accepted : "both-reject" };
+  }
   if (!result.ok) return { line, ours, theirs, verdict: "we-reject" };
   return { line, ours, theirs, verdict: ours === answer.hex ? "same" : "different" };
 }

@@ -131,7 +131,8 @@ export interface GenerateOptions {
 
 export function lineFor(form: Form, { random, syntax, bits, noise }: GenerateOptions): Line {
   const operands = operandsOf(random, form, bits, syntax);
-  if (random.chance(noise)) disturb(random, operands, bits, syntax);
+  const branch = form.slots.some((slot) => slot.place === "rel");
+  if (!branch && random.chance(noise)) disturb(random, operands, bits, syntax);
   const request: EncodeRequest = {
     dialect: syntax === "nasm" ? "nasm" : "gas",
     intelMnemonics: syntax === "intel",

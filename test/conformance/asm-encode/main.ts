@@ -38,14 +38,21 @@ export function runComparison(options: RunOptions): Outcome[] {
         bits,
         lines.map((line) => line.text),
       );
-      lines.forEach((line, index) => outcomes.push(compareLine(line, answers[index]!)));
+      outcomes.push(...lines.map((line, index) => compareLine(line, answers[index]!)));
     }
   }
   return outcomes;
 }
 
 export function tally(outcomes: readonly Outcome[]): Record<Verdict, number> {
-  const counts: Record<Verdict, number> = { same: 0, "both-reject": 0, different: 0, "we-reject": 0, "we-accept": 0 };
+  const counts: Record<Verdict, number> = {
+    same: 0,
+    "both-reject": 0,
+    different: 0,
+    "we-reject": 0,
+    "we-accept": 0,
+    "tool-lacks": 0,
+  };
   for (const { verdict } of outcomes) counts[verdict]++;
   return counts;
 }

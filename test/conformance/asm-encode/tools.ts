@@ -62,7 +62,7 @@ interface Run {
 /** A tool that finds errors lists nothing, or not all: its bad lines are taken out and it runs again, until it finds none. */
 function runUntilClean(lines: readonly string[], directory: string, tool: () => string): Map<number, string> {
   const errors = new Map<number, string>();
-  for (let round = 0; round < 6; round++) {
+  for (let round = 0; round < 12; round++) {
     const kept = lines.map((line, index) => (errors.has(index + 1) ? "" : line));
     writeFileSync(path.join(directory, "in.s"), `${kept.join("\n")}\n`);
     const found = errorsOf(tool());
@@ -78,7 +78,17 @@ const listing = (directory: string): string => {
 };
 
 function runNasm(lines: readonly string[], bits: Bits, directory: string): Run {
-  const args = ["-f", bits === 64 ? "elf64" : "elf32", "-w-all", "-l", "list", "-o", "out.o", "in.s"];
+  const args = [
+    "-f",
+    bits === 64 ? "elf64" : "elf32",
+    "-w-all",
+    "-w+error=label-orphan",
+    "-l",
+    "list",
+    "-o",
+    "out.o",
+    "in.s",
+  ];
   const errors = runUntilClean(lines, directory, () => run("nasm", args, directory));
   return { errors, bytes: nasmListing(listing(directory)) };
 }
