@@ -25,8 +25,8 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
     config: vscode.DebugConfiguration,
   ): Promise<vscode.DebugConfiguration | undefined> {
     const scenario = await this.#scenarioSettings(config, folder);
-    if (config["scenario"] !== undefined && scenario === undefined) {
-      await vscode.window.showErrorMessage(`Ringside: there is no scenario named "${config["scenario"]}".`);
+    if (config.scenario !== undefined && scenario === undefined) {
+      await vscode.window.showErrorMessage(`Ringside: there is no scenario named "${config.scenario}".`);
       return undefined;
     }
     const settings = withUris(withScenario(config, scenario), (text) => resolveUri(text, folder));

@@ -77,7 +77,7 @@ export async function installCodeServer() {
   await replaceLink(ripgrep, path.join(vscodeRoot, "node_modules", "@vscode", "ripgrep", "bin", "rg"));
   await replaceLink("node_modules", path.join(vscodeRoot, "node_modules.asar"));
   await writeFile(finished, `${codeServerVersion}\n`);
-  return installedCodeServer();
+  return /** @type {string} */ (installedCodeServer());
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) console.log(await installCodeServer());

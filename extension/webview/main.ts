@@ -27,9 +27,10 @@ function keepOneTabStop(): void {
   for (const item of items) item.tabIndex = item === current ? 0 : -1;
 }
 
+/** The mouse has tooltips; for the keyboard the focused row is explained at the foot of the view. */
 function explain(target: EventTarget | null): void {
   const item = target instanceof Element ? target.closest<HTMLElement>("[data-help]") : null;
-  help.textContent = item === null ? "" : `${item.dataset["name"]}: ${item.dataset["help"]}`;
+  help.textContent = item === null ? "" : `${item.dataset.name}: ${item.dataset.help}`;
 }
 
 window.addEventListener("message", (event: MessageEvent<ViewMessage>) => {
@@ -50,7 +51,6 @@ body.addEventListener("keydown", (event) => {
   keepOneTabStop();
 });
 body.addEventListener("focusin", (event) => explain(event.target));
-body.addEventListener("mouseover", (event) => explain(event.target));
-body.addEventListener("mouseleave", () => explain(document.activeElement));
+body.addEventListener("focusout", () => explain(null));
 
 host.postMessage("ready");

@@ -5,7 +5,7 @@ import { type Browser, chromium, type Locator, type Page } from "playwright-core
 import { requireTool } from "../tools.ts";
 import { root } from "./stage.ts";
 
-const chromiumPath = process.env["RINGSIDE_CHROMIUM"] ?? "/usr/bin/chromium";
+const chromiumPath = process.env.RINGSIDE_CHROMIUM ?? "/usr/bin/chromium";
 export const hasChromium = requireTool(chromiumPath);
 
 export class Editor {
@@ -27,9 +27,12 @@ export class Editor {
       args: ["--no-sandbox", "--disable-gpu", "--disable-background-networking"],
     });
     const editor = new Editor(browser, await browser.newPage({ viewport: size }));
-    editor.page.setDefaultTimeout(60_000);
-    await editor.page.goto(url);
-    await editor.page.locator(".monaco-workbench .explorer-folders-view .monaco-list-row").first().waitFor();
+    editor.page.setDefaultTimeout(20_000);
+    await editor.page.goto(url, { timeout: 60_000 });
+    await editor.page
+      .locator(".monaco-workbench .explorer-folders-view .monaco-list-row")
+      .first()
+      .waitFor({ timeout: 60_000 });
     return editor;
   }
 
@@ -84,16 +87,28 @@ export class Editor {
     throw new Error(`no line number beside "${text}"`);
   }
 
-  /** Clicks the gutter left of the line number. */
-  async toggleBreakpoint(line: number): Promise<void> {
+  /** Whether the gutter shows such an icon beside the line. */
+  async gutterShows(icon: string, line: number): Promise<boolean> {
+    const number = await this.lineNumber(line).boundingBox({ timeout: 1000 });
+    for (const mark of await this.page.locator(`.monaco-editor .margin .codicon-${icon}`).all()) {
+      const at = await mark.boundingBox({ timeout: 1000 });
+      if (at !== null && number !== null && Math.abs(at.y - number.y) < 4) return true;
+    }
+    return false;
+  }
+
+  /** Clicks the gutter left of the line number, once the editor has offered the breakpoint there. */
+  async setBreakpoint(line: number): Promise<void> {
     const number = await this.lineNumber(line).boundingBox();
-    const margin = await this.page.locator(".monaco-editor .margin").first().boundingBox();
-    if (number === null || margin === null) throw new Error(`line ${line} is not on screen`);
-    await this.page.mouse.click(margin.x + 10, number.y + number.height / 2);
-    await this.page
-      .locator(".monaco-editor .codicon-debug-breakpoint, .monaco-editor .codicon-debug-breakpoint-unverified")
-      .first()
-      .waitFor();
+    if (number === null) throw new Error(`line ${line} is not on screen`);
+    const [x, y] = [number.x - 10, number.y + number.height / 2];
+    await this.until("the offer of a breakpoint", async () => {
+      await this.page.mouse.move(x, y - 2);
+      await this.page.mouse.move(x, y);
+      return this.gutterShows("debug-hint", line);
+    });
+    await this.page.mouse.click(x, y);
+    await this.until("the breakpoint", () => this.gutterShows("debug-breakpoint", line));
   }
 
   /** Waits until the debugger is stopped, at that line if one is given. */
@@ -101,15 +116,10 @@ export class Editor {
     await this.page.locator(".debug-toolbar .codicon-debug-continue").waitFor();
     await this.page.locator(".debug-call-stack .monaco-list-row").first().waitFor();
     if (line === undefined) return;
-    const mark = this.page
-      .locator(".monaco-editor .codicon-debug-stackframe, .monaco-editor .codicon-debug-breakpoint-stackframe-dot")
-      .first();
     await this.until(`the mark at line ${line}`, async () => {
-      const [at, number] = [
-        await mark.boundingBox({ timeout: 1000 }),
-        await this.lineNumber(line).boundingBox({ timeout: 1000 }),
-      ];
-      return at !== null && number !== null && Math.abs(at.y - number.y) < 4;
+      const icons = ["debug-stackframe", "debug-breakpoint-stackframe-dot", "debug-stackframe-focused"];
+      for (const icon of icons) if (await this.gutterShows(icon, line)) return true;
+      return false;
     });
   }
 
@@ -151,7 +161,7 @@ export class Editor {
   async picture(name: string): Promise<string> {
     const folder = path.join(
       root,
-      process.env["RINGSIDE_PICTURES"] ? "docs/images" : "node_modules/.cache/ringside/pictures",
+      process.env.RINGSIDE_PICTURES ? "docs/images" : "node_modules/.cache/ringside/pictures",
     );
     mkdirSync(folder, { recursive: true });
     const file = path.join(folder, `${name}.png`);

@@ -26,7 +26,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
 
   it("F5 on an open file starts it and stops at its first instruction", async () => {
     await editor.openFile("espfix", "espfix.S");
-    await editor.toggleBreakpoint(8);
+    await editor.setBreakpoint(8);
     await editor.press("F5");
     await editor.stopped(4);
   });
