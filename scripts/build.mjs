@@ -9,6 +9,7 @@ import { chmod, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises"
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
+import { nodeModulesInBrowser } from "./browser-plugin.mjs";
 import { embeddedIced, rawText } from "./iced-plugin.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -34,6 +35,7 @@ export const bundles = [
   {
     ...common,
     entryPoints: ["src/adapter/worker.ts"],
+    plugins: [...common.plugins, nodeModulesInBrowser],
     outfile: "dist/web-worker.js",
     platform: "browser",
     target: "es2022",
