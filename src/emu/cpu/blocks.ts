@@ -178,7 +178,6 @@ export class Blocks {
 
   /** Fills in the block's instructions: up to a jump, a system instruction, a mark, the page's end or the CS limit. */
   private decode(block: Block): void {
-    const { cpu } = this;
     const pa = block.frame * 0x1000 + block.start;
     const most = block.mode & MODE.STEP ? 1 : MAX_INSNS;
     const inPage = Math.min(0x1000 - block.start, most * MAX_LENGTH);
@@ -194,7 +193,7 @@ export class Blocks {
           if (ir.length === 0) throw gp(0, "the instruction lies outside the code segment's limit");
           break;
         }
-        const lowered = lowerInsn(insn, block.mode);
+        const lowered = lowerInsn(insn, block.mode, block.csLimit);
         ir.push(lowered);
         block.insns.push(insn);
         const ending = endingOf(lowered);
@@ -206,7 +205,7 @@ export class Blocks {
     } finally {
       stream.free();
     }
-    if (ir.length === 0) ir.push(this.decodeCrossing(block, pa, cpu));
+    if (ir.length === 0) ir.push(this.decodeCrossing(block, pa));
     block.ir = ir;
     block.total = block.n = ir.length;
     const last = ir[ir.length - 1]!.insn;
@@ -215,7 +214,7 @@ export class Blocks {
     block.endHigh = last.bits === 64 && end > 0xffff_ffff ? (last.ipHigh + 1) | 0 : last.ipHigh;
   }
 
-  private decodeCrossing(block: Block, pa: number, _cpu: Cpu): IrInsn {
+  private decodeCrossing(block: Block, pa: number): IrInsn {
     const left = 0x1000 - block.start;
     // An instruction that would run past the limit is #GP before its second page is looked at.
     if (block.csLimit - (block.ipLow >>> 0) < left)
@@ -229,7 +228,7 @@ export class Blocks {
       const insn = stream.next();
       if (!insn) throw gp(0, "the instruction is longer than 15 bytes");
       if (!this.insideLimit(insn)) throw gp(0, "the instruction lies outside the code segment's limit");
-      const lowered = lowerInsn(insn, block.mode);
+      const lowered = lowerInsn(insn, block.mode, block.csLimit);
       block.insns.push(insn);
       block.end = 0x1000;
       block.end2 = insn.length - left;

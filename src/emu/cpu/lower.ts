@@ -7,8 +7,8 @@ import { ARITH_FLAGS } from "./layout.ts";
 import type { Insn } from "./operation.ts";
 import { operationOf } from "./ops/index.ts";
 
-export function lowerInsn(insn: Insn, mode: number): IrInsn {
-  const b = new IrBuilder(insn, mode);
+export function lowerInsn(insn: Insn, mode: number, csLimit: number): IrInsn {
+  const b = new IrBuilder(insn, mode, csLimit);
   const operation = operationOf(insn);
   if ("lower" in operation) operation.lower(b, insn);
   else b.helper(operation.helper, operation.ends);

@@ -7,6 +7,7 @@ import type { Condition, LazyKind, OpSize } from "../flags.ts";
 import { ARITH_FLAGS, GPR, SEG, type SegIndex } from "../layout.ts";
 import { isFlat } from "../mode.ts";
 import type { Helper, Insn, Operand } from "../operation.ts";
+import { isCanonical } from "../state.ts";
 import type { BinaryOp, IrInsn, MemSize, Relation, Space, Statement, Type, UnaryOp, Value } from "./types.ts";
 
 type MemOperand = Extract<Operand, { kind: "mem" }>;
@@ -23,6 +24,8 @@ const lowMask = (size: OpSize): number => (size === 8 ? 0xff : size === 16 ? 0xf
 export class IrBuilder {
   readonly insn: Insn;
   readonly mode: number;
+  /** CS limit that the code is decoded under. */
+  private readonly csLimit: number;
   private readonly statements: Statement[] = [];
   private readonly temps: Type[] = [];
   private committed = false;
@@ -32,9 +35,10 @@ export class IrBuilder {
   private flagsWritten = false;
   private ended = false;
 
-  constructor(insn: Insn, mode: number) {
+  constructor(insn: Insn, mode: number, csLimit: number) {
     this.insn = insn;
     this.mode = mode;
+    this.csLimit = csLimit;
   }
 
   finish(): IrInsn {
@@ -331,8 +335,19 @@ export class IrBuilder {
 
   // --- control
 
+  /** The address of the next instruction, as halves. */
+  nextIp(): { readonly low: number; readonly high: number } {
+    const { ipLow, ipHigh, length, bits } = this.insn;
+    const sum = (ipLow >>> 0) + length;
+    return { low: sum | 0, high: bits === 64 ? (ipHigh + (sum > 0xffff_ffff ? 1 : 0)) | 0 : 0 };
+  }
+  /** Is a branch target surely inside CS, or canonical? */
+  reaches(low: number, high: number): boolean {
+    return this.insn.bits === 64 ? isCanonical(high) : low >>> 0 <= this.csLimit;
+  }
   checkTarget(target: Value): void {
     if (this.committed) this.bug("checks a target after a commit");
+    if (this.insn.bits !== 64 && this.csLimit === 0xffff_ffff) return;
     this.push({ op: "checktarget", target });
   }
   jump(target: Value, test?: Value): void {

@@ -1,11 +1,26 @@
 /** All operations by mnemonic number: the one place where the groups meet. */
 import { Mnemonic } from "../iced.ts";
 import type { Insn, Operation, OperationTable } from "../operation.ts";
+import { aluOperations } from "./alu.ts";
+import { bitOperations } from "./bits.ts";
+import { branchOperations } from "./branches.ts";
 import { COMPUTING_TABLES } from "./computing.ts";
 import { specialOperation, UNIMPLEMENTED } from "./core.ts";
+import { flagOperations } from "./flagops.ts";
+import { moveOperations } from "./moves.ts";
+import { shiftOperations } from "./shifts.ts";
 import { systemForm, systemOperations } from "./system.ts";
 
-const TABLES: readonly OperationTable[] = [...COMPUTING_TABLES, systemOperations];
+const TABLES: readonly OperationTable[] = [
+  aluOperations,
+  bitOperations,
+  branchOperations,
+  flagOperations,
+  moveOperations,
+  shiftOperations,
+  systemOperations,
+  ...COMPUTING_TABLES,
+];
 
 const byMnemonic = new Map<number, Operation>();
 for (const table of TABLES) {
