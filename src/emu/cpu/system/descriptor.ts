@@ -80,7 +80,7 @@ export function limitOf(low: number, high: number): number {
 export const baseOf = (low: number, high: number): Addr =>
   ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0;
 
-export const valueOf = (descriptor: Descriptor): SegmentValue => ({
+export const segmentValueOf = (descriptor: Descriptor): SegmentValue => ({
   selector: descriptor.selector,
   attr: descriptor.attr,
   base: baseOf(descriptor.low, descriptor.high),
@@ -128,7 +128,7 @@ export function readUpperHalf(cpu: Cpu, descriptor: Descriptor): { low: number; 
 
 /** A system segment's value in long mode, its base 64 bits wide. The base may be non-canonical: look at `high` first. */
 export const wideValueOf = (descriptor: Descriptor, upperLow: number): SegmentValue => ({
-  ...valueOf(descriptor),
+  ...segmentValueOf(descriptor),
   base: addrOf(baseOf(descriptor.low, descriptor.high), upperLow | 0),
 });
 

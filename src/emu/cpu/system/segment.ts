@@ -26,9 +26,9 @@ import {
   rplOf,
   type SegmentValue,
   SYS,
+  segmentValueOf,
   setAccessed,
   typeOf,
-  valueOf,
   wideValueOf,
 } from "./descriptor.ts";
 import { is64Bit, isLongMode, isProtected, isV86 } from "./predicates.ts";
@@ -123,7 +123,7 @@ export interface PendingSegment {
 
 export function pendingOf(cpu: Cpu, descriptor: Descriptor): PendingSegment {
   probeAccessed(cpu, descriptor);
-  return { value: valueOf(descriptor), descriptor };
+  return { value: segmentValueOf(descriptor), descriptor };
 }
 
 export function commitSegment(cpu: Cpu, seg: SegIndex, pending: PendingSegment): void {
@@ -220,7 +220,7 @@ export function dropPrivilegedSegments(cpu: Cpu, cpl: number): void {
 
 /** A system segment's value: in long mode its descriptor has 16 bytes and a 64-bit base. */
 function systemSegmentValue(cpu: Cpu, descriptor: Descriptor, raise: Raise): SegmentValue {
-  if (!isLongMode(cpu)) return valueOf(descriptor);
+  if (!isLongMode(cpu)) return segmentValueOf(descriptor);
   const upper = readUpperHalf(cpu, descriptor);
   const code = errorOf(descriptor.selector);
   if (upper === undefined)

@@ -23,8 +23,8 @@ import {
   rplOf,
   type SegmentValue,
   SYS,
+  segmentValueOf,
   typeOf,
-  valueOf,
 } from "./descriptor.ts";
 import type { DeliveryEvent } from "./event.ts";
 import { isV86 } from "./predicates.ts";
@@ -105,7 +105,7 @@ function checkTss(target: Descriptor, cause: TaskCause, ext: number): TssLayout 
     throw raise(code, `selector ${hex(selector)} does not name ${cause === "iret" ? "a busy" : "an available"} TSS`);
   if (!isPresent(attr)) throw np(code, `the TSS named by ${hex(selector)} is not present`);
   const layout = layoutOf(attr);
-  const { limit } = valueOf(target);
+  const { limit } = segmentValueOf(target);
   if (limit < layout.minimumLimit)
     throw ts(code, `the TSS named by ${hex(selector)} is too small: its limit is ${hex(limit)}`);
   return layout;
@@ -220,7 +220,7 @@ function loadSegments(cpu: Cpu, state: TaskState): void {
 
 /** The switch itself. On return the new task's registers are loaded, its segments not. */
 function exchange(cpu: Cpu, target: Descriptor, cause: TaskCause, layout: TssLayout): TaskState {
-  const tss = valueOf(target);
+  const tss = segmentValueOf(target);
   const oldLayout = isTss16(cpu) ? TSS16 : TSS32;
   const state = readState(cpu, tss, layout);
   const nests = cause === "call" || cause === "int";

@@ -272,7 +272,10 @@ export class Bench {
   atCpl(cpl: 0 | 3, mode: Mode): void {
     const { cpu } = this;
     cpu.set32(OFF.CPL, cpl);
-    if (mode === "v86") return this.atV86();
+    if (mode === "v86") {
+      this.atV86();
+      return;
+    }
     const wide = mode === "long";
     const code = cpl === 0 ? (wide ? S.CODE0_64 : S.CODE0) : wide ? S.CODE3_64 : S.CODE3;
     const data = (cpl === 0 ? S.DATA0 : S.DATA3) | cpl;
