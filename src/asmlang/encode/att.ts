@@ -50,6 +50,8 @@ const NEVER_SUFFIXED =
 
 export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean {
   if (NEVER_SUFFIXED.test(form.mnemonic) || (form.mnemonic === "nop" && form.slots.length === 0)) return false;
+  if (form.slots[0]?.place === "rel" && form.addressSize !== 0) return GENERAL[suffix] === form.addressSize;
+  if (memory && form.memoryClass === "structure" && form.modes === 64 && form.operandSize === 0) return suffix === "q";
   if (memory && readsOrWritesWord(form)) return suffix === "w";
   if (isX87(form)) {
     const table = form.mnemonic.startsWith("fi") ? INTEGERS : FLOATS;

@@ -8,6 +8,7 @@ import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, parsePrefixes } from "./prefixes.ts";
+import { rewrite } from "./rewrite.ts";
 import {
   byAddressPrefix,
   bySizePrefix,
@@ -15,7 +16,6 @@ import {
   effectivePrefixes,
   prefixError,
   prefixWarnings,
-  rewrite,
   withoutSize,
 } from "./tools.ts";
 import type { AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
@@ -83,11 +83,12 @@ function longForm(
 function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): EncodeResult | undefined {
   const found = candidates(query, request);
   if (found.patterns.length === 0) return undefined;
-  const unsized = found.ambiguous ? withoutSize(request, query, found.patterns) : undefined;
+  const unsized = found.ambiguous ? withoutSize(request, query, found.patterns, prefixes) : undefined;
   if (found.ambiguous && unsized === undefined) return failed(ambiguous(request), memoryIndex(request.operands));
-  const sized = unsized?.patterns ?? found.patterns;
-  if (doubledPrefix(sized, request, prefixes)) return failed("same type of prefix used twice", -1);
-  const patterns = byAddressPrefix(bySizePrefix(sized, prefixes, request.bits), prefixes);
+  const sized = unsized?.patterns ?? (prefixes.operandSize === undefined ? found.natural : found.patterns);
+  if (unsized === undefined && doubledPrefix(sized, request, prefixes))
+    return failed("same type of prefix used twice", -1);
+  const patterns = byAddressPrefix(bySizePrefix(sized, prefixes), prefixes);
   const chosen = choose(patterns, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);

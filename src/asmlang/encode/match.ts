@@ -1,4 +1,5 @@
 /** Which forms an operand list fits, best first. What depends on values (widths of immediates) is decided after this, per call. */
+import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { fitsSuffix } from "./att.ts";
 import { type Form, formIndex } from "./forms.ts";
@@ -25,6 +26,8 @@ export interface Query {
 export interface Candidates {
   /** Best first. */
   readonly patterns: readonly Pattern[];
+  /** Those that are meant when no prefix says otherwise. */
+  readonly natural: readonly Pattern[];
   /** The operands fit forms of several widths and nothing says which. */
   readonly ambiguous: boolean;
   /** Forms that fit but not in this mode. */
@@ -84,7 +87,8 @@ function immediateSizeFits(form: Form, slot: Slot, operand: Immediate): boolean 
   if (size === undefined) return true;
   const width = slot.bytes * 8;
   if (operand.strict) return size === width;
-  if (slot.extend === 64 && size === 32) return form.mnemonic === "push" || form.mnemonic === "mov";
+  if (slot.extend === 64 && size === 32)
+    return form.mnemonic === "push" || form.mnemonic === "mov" || form.mnemonic === "imul";
   return size === width || size === slot.extend;
 }
 
@@ -127,8 +131,15 @@ function immediateSaysSize(pattern: Pattern, operands: readonly AsmOperand[]): b
   );
 }
 
+/** In 64-bit code 90 is NOP, which leaves the upper half of RAX alone: EAX with itself is exchanged by 87. */
+function wouldBeNop(form: Form, { bits, operands }: Shape): boolean {
+  if (bits !== 64 || form.opcode[0] !== 0x90 || form.operandSize !== 32 || operands.length !== 2) return false;
+  return operands.every((operand) => operand.kind === "reg" && operand.reg === Register.EAX);
+}
+
 function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
   const { form } = pattern;
+  if (wouldBeNop(form, shape)) return false;
   if (pattern.arity !== shape.operands.length) return false;
   for (let i = 0; i < form.slots.length; i++) {
     const index = pattern.from[i]!;
@@ -221,8 +232,7 @@ function search(query: Query, shape: Shape): Candidates {
     }
   }
   found.sort((a, b) => compare(a, b, shape));
-  const patterns = ofNaturalSize(found, shape);
-  return { patterns, ambiguous: isAmbiguous(found, shape), otherMode };
+  return { patterns: found, natural: ofNaturalSize(found, shape), ambiguous: isAmbiguous(found, shape), otherMode };
 }
 
 const cache = new Map<string, Candidates>();

@@ -91,6 +91,8 @@ const ATT: Names = {
   cltd: ["cdq"],
   cqto: ["cqo"],
   lret: ["retf"],
+  fxsaveq: ["fxsave64"],
+  fxrstorq: ["fxrstor64"],
 };
 
 const FAR: Readonly<Record<string, string>> = { lcall: "call", ljmp: "jmp" };
@@ -107,7 +109,7 @@ function known(table: readonly Names[], name: string): readonly string[] | undef
 
 /** movzbl, movswq, movslq, movzb: extension from one width, perhaps to another. */
 function extension(name: string): Query[] {
-  const match = /^mov([zs])([bwl])([wlq]?)$/.exec(name);
+  const match = /^mov([zs])x?([bwl])([wlq]?)$/.exec(name);
   if (match === null) return [];
   const [, how, from, to] = match as unknown as [string, string, string, string];
   if (from === "l" && how === "z") return [];

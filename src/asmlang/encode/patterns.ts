@@ -1,4 +1,5 @@
 /** The operand lists by which a form may be written: in full, without what the opcode implies, and the usual short forms. */
+import { Register } from "../../emu/cpu/iced.ts";
 import type { Dialect } from "../types.ts";
 import type { Form } from "./forms.ts";
 
@@ -38,6 +39,11 @@ function shortPatterns(form: Form, dialect: Dialect): Pattern[] {
   const found: Pattern[] = [];
   const first = slots[0];
   const last = slots[slots.length - 1];
+  if (dialect === "gas" && (mnemonic === "in" || mnemonic === "out")) {
+    found.push(keeping(form, (slot) => slots[slot]!.place === "imm" || slots[slot]!.only === Register.DX));
+  }
+  if (dialect === "gas" && slots.length === 3 && last?.only === Register.CL)
+    found.push(keeping(form, (slot) => slot < 2));
   if (last?.constant !== undefined && dialect === "gas") found.push(keeping(form, (slot) => slot !== slots.length - 1));
   if (mnemonic === "imul" && slots.length === 3) found.push({ form, from: [0, 0, 1], arity: 2, swapped: false });
   if (slots.length === 2 && first?.reg === undefined && first?.only !== 0 && slots[1]?.reg === "st") {

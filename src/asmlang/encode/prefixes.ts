@@ -42,6 +42,7 @@ const OPERAND_SIZES: Readonly<Record<string, Bits>> = { o16: 16, o32: 32, o64: 6
 const ADDRESS_SIZES: Readonly<Record<string, Bits>> = { a16: 16, a32: 32, a64: 64, addr16: 16, addr32: 32 };
 
 function rexBits(word: string): number | undefined {
+  if (word === "rex64") return 8;
   const match = /^rex(?:\.?(w?r?x?b?))?$/.exec(word);
   if (match === null) return undefined;
   const letters = match[1] ?? "";

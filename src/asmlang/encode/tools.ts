@@ -1,12 +1,10 @@
 /** What the two tools decide on their own: sizes taken for granted, and statements they read as another one. */
-import { Register } from "../../emu/cpu/iced.ts";
-import type { Bits, Dialect } from "../types.ts";
+import type { Dialect } from "../types.ts";
 import { defaultSuffix, fitsSuffix } from "./att.ts";
 import type { Form } from "./forms.ts";
 import type { Query } from "./match.ts";
 import type { Pattern } from "./patterns.ts";
 import type { Prefixes } from "./prefixes.ts";
-import { regInfo } from "./registers.ts";
 import type { EncodeRequest } from "./types.ts";
 
 /** Instructions whose unsized memory operand has the mode's natural size. */
@@ -19,7 +17,19 @@ const NATURAL: Readonly<Record<EncodeRequest["dialect"], ReadonlySet<string>>> =
  * Forms to choose from when no operand has a width: the mode's own for some instructions; for AT&T syntax otherwise those of a
  * default suffix, with a warning; undefined: an error.
  */
-export function withoutSize(request: EncodeRequest, query: Query, patterns: readonly Pattern[]): Unsized | undefined {
+export function withoutSize(
+  request: EncodeRequest,
+  query: Query,
+  patterns: readonly Pattern[],
+  prefixes: Prefixes,
+): Unsized | undefined {
+  const { bits } = request;
+  if (request.dialect === "gas" && prefixes.operandSize === 16 && bits !== 16) {
+    return { patterns: patterns.filter(({ form }) => form.operandSize === 16), warning: undefined };
+  }
+  if (request.dialect === "nasm" && patterns[0]!.form.memoryClass === "far") {
+    return { patterns: patterns.filter(({ form }) => form.operandSize === bits), warning: undefined };
+  }
   if (query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
   if (request.dialect === "nasm" || request.intelMnemonics) return undefined;
   const meant = patterns.filter(({ form }) => fitsSuffix(form, defaultSuffix(form, request.bits), true));
@@ -33,9 +43,11 @@ export interface Unsized {
 }
 
 /** An explicit operand-size prefix picks the form of that size where the operands leave it open (branches, stack, returns). */
-export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes, bits: Bits): readonly Pattern[] {
+export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes): readonly Pattern[] {
   const asked = prefixes.operandSize;
-  if (asked === undefined || (bits === 64 && patterns[0]?.form.slots[0]?.place === "rel")) return patterns;
+  const first = patterns[0]?.form;
+  const branch = first?.slots[0]?.place === "rel";
+  if (asked === undefined || (branch && first.addressSize !== 0)) return patterns;
   const meant = patterns.filter(({ form }) => form.operandSize === asked);
   return meant.length === 0 ? patterns : meant;
 }
@@ -54,13 +66,21 @@ export function doubledPrefix(patterns: readonly Pattern[], request: EncodeReque
   return request.dialect === "gas" && request.bits !== 16 && prefixes.operandSize === 16 && first.operandSize === 16;
 }
 
+/** Taken with REP though it repeats nothing: old idioms, and encodings that became another instruction. */
+const REP_IS_HARMLESS = /^(ret|nop|bsf|bsr|xs(tore|ha).*|xcrypt.*|montmul)$/;
+
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
   if (request.dialect === "nasm") return undefined;
   if (prefixes.lock && !(form.lockable && request.operands[0]?.kind === "mem"))
     return `expecting lockable instruction after "lock"`;
   const { repKind } = prefixes;
-  const takesRep = repKind === "bnd" ? form.boundable : repKind === "hle" ? form.elidable : form.repeatable;
+  const takesRep =
+    repKind === "bnd"
+      ? form.boundable
+      : repKind === "hle"
+        ? form.elidable
+        : form.repeatable || REP_IS_HARMLESS.test(form.mnemonic);
   if (repKind !== undefined && !takesRep) return `invalid instruction "${request.mnemonic}" after "${repKind}"`;
   if (prefixes.operandSize === request.bits && request.bits !== 64) return `redundant data${request.bits} prefix`;
   if (prefixes.addressSize === request.bits) return `redundant addr${request.bits} prefix`;
@@ -78,29 +98,4 @@ export function effectivePrefixes(form: Form, dialect: Dialect, prefixes: Prefix
 export function prefixWarnings(form: Form, request: EncodeRequest, prefixes: Prefixes): readonly string[] {
   const lockable = form.lockable && request.operands.some((operand) => operand.kind === "mem");
   return prefixes.lock && !lockable ? ["instruction is not lockable"] : [];
-}
-
-/** NASM shortens `mov rax, 5` to the 32-bit move, which clears the upper half, and gives a symbol the full 64 bits. */
-function shortenedMove(request: EncodeRequest): EncodeRequest {
-  const [to, from] = request.operands;
-  if (to?.kind !== "reg" || from?.kind !== "imm" || regInfo(to.reg)?.class !== "r64") return request;
-  const value = from.value.known;
-  if (from.strict || from.size !== undefined) return request;
-  if (value === undefined) return { ...request, operands: [to, { ...from, size: 64, strict: true }] };
-  if (value < 0n || value > 0xffffffffn) return request;
-  return { ...request, operands: [{ kind: "reg", reg: to.reg - Register.RAX + Register.EAX }, from] };
-}
-
-/** GNU as takes the exchange of RAX with itself for a plain NOP. */
-function exchangedWithItself(request: EncodeRequest): EncodeRequest {
-  const same =
-    request.operands.length === 2 &&
-    request.operands.every((operand) => operand.kind === "reg" && operand.reg === Register.RAX);
-  return same ? { ...request, mnemonic: "nop", operands: [] } : request;
-}
-
-export function rewrite(request: EncodeRequest): EncodeRequest {
-  if (request.dialect === "gas" && /^xchgq?$/.test(request.mnemonic)) return exchangedWithItself(request);
-  if (request.dialect === "nasm" && request.mnemonic === "mov" && request.bits === 64) return shortenedMove(request);
-  return request;
 }

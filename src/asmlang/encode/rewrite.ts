@@ -1,0 +1,111 @@
+/** Statements that a tool reads as another one: shorthands, and values that ask for another instruction. */
+import { Register } from "../../emu/cpu/iced.ts";
+import { regInfo } from "./registers.ts";
+import type { AsmOperand, EncodeRequest } from "./types.ts";
+
+/** NASM shortens `mov rax, 5` to the 32-bit move, which clears the upper half, and gives a symbol the full 64 bits. */
+function shortenedMove(request: EncodeRequest): EncodeRequest {
+  const [to, from] = request.operands;
+  if (to?.kind !== "reg" || from?.kind !== "imm" || regInfo(to.reg)?.class !== "r64") return request;
+  const value = from.value.known;
+  if (from.strict || from.size !== undefined) return request;
+  if (value === undefined) return { ...request, operands: [to, { ...from, size: 64, strict: true }] };
+  if (value < 0n || value > 0xffffffffn) return request;
+  return { ...request, operands: [{ kind: "reg", reg: to.reg - Register.RAX + Register.EAX }, from] };
+}
+
+/** GNU as takes the exchange of RAX with itself for a plain NOP. */
+function exchangedWithItself(request: EncodeRequest): EncodeRequest {
+  const same =
+    request.operands.length === 2 &&
+    request.operands.every((operand) => operand.kind === "reg" && operand.reg === Register.RAX);
+  return same ? { ...request, mnemonic: "nop", operands: [] } : request;
+}
+
+/** NASM: `lea eax, 5` is `lea eax, [5]`. */
+function addressForValue(request: EncodeRequest): EncodeRequest {
+  const [to, from] = request.operands;
+  if (to === undefined || from?.kind !== "imm") return request;
+  return {
+    ...request,
+    operands: [to, { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, displacement: from.value, size: 0 }],
+  };
+}
+
+const register = (reg: number): AsmOperand => ({ kind: "reg", reg });
+const isClass = (operand: AsmOperand, kind: string): boolean =>
+  operand.kind === "reg" && regInfo(operand.reg)?.class === kind;
+
+/** Registers that the opcode implies but that may be written; 0: rAX in the address size. */
+const IMPLIED: Readonly<Record<string, readonly number[]>> = {
+  monitor: [0, Register.ECX, Register.EDX],
+  monitorx: [0, Register.ECX, Register.EDX],
+  mwait: [Register.EAX, Register.ECX],
+  mwaitx: [Register.EAX, Register.ECX, Register.EBX],
+  vmrun: [0],
+  vmload: [0],
+  vmsave: [0],
+  invlpga: [0, Register.ECX],
+  clzero: [0],
+  skinit: [Register.EAX],
+};
+
+function impliedRegisters(request: EncodeRequest, implied: readonly number[]): EncodeRequest {
+  const { operands, bits } = request;
+  if (operands.length !== implied.length) return request;
+  let width = bits;
+  for (let i = 0; i < operands.length; i++) {
+    const operand = operands[i]!;
+    if (operand.kind !== "reg") return request;
+    const info = regInfo(operand.reg);
+    const accumulator = info?.number === 0 && (info.class === "r16" || info.class === "r32" || info.class === "r64");
+    if (implied[i] === 0 && accumulator) width = (info.size * 8) as typeof bits;
+    else if (implied[i] !== operand.reg && info?.number !== regInfo(implied[i]!)?.number) return request;
+  }
+  return { ...request, operands: [], prefixes: width === bits ? request.prefixes : [...request.prefixes, `a${width}`] };
+}
+
+const POPPING = new Set(["fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"]);
+const WITH_ST1 = /^(f(add|subr?|mul|divr?)p|fxch|fu?comi?p?)$/;
+
+/** x87 instructions without operands work on ST1. */
+function bareX87(request: EncodeRequest): EncodeRequest {
+  const { mnemonic } = request;
+  if (POPPING.has(mnemonic)) return { ...request, mnemonic: `${mnemonic}p`, operands: [register(Register.ST1)] };
+  if (WITH_ST1.test(mnemonic)) return { ...request, operands: [register(Register.ST1)] };
+  if (/^fn?stsw$/.test(mnemonic) && request.dialect === "gas") return { ...request, operands: [register(Register.AX)] };
+  return request;
+}
+
+/** AAM and AAD in base ten. */
+function bareAdjust(request: EncodeRequest): EncodeRequest {
+  return { ...request, operands: [{ kind: "imm", value: { known: 10n } }] };
+}
+
+function gas(request: EncodeRequest): EncodeRequest {
+  const { mnemonic, operands } = request;
+  const first = operands[0];
+  if (mnemonic === "xchg" || mnemonic === "xchgq") return exchangedWithItself(request);
+  if (mnemonic === "int" && first?.kind === "imm" && first.value.known === 3n)
+    return { ...request, mnemonic: "int3", operands: [] };
+  return request;
+}
+
+function nasm(request: EncodeRequest): EncodeRequest {
+  if (request.mnemonic === "mov" && request.bits === 64) return shortenedMove(request);
+  return request.mnemonic === "lea" ? addressForValue(request) : request;
+}
+
+export function rewrite(request: EncodeRequest): EncodeRequest {
+  const { mnemonic, operands } = request;
+  if (operands.length === 0) {
+    if (mnemonic === "aam" || mnemonic === "aad") return bareAdjust(request);
+    return mnemonic.startsWith("f") ? bareX87(request) : request;
+  }
+  const implied = Object.hasOwn(IMPLIED, mnemonic) ? IMPLIED[mnemonic] : undefined;
+  if (implied !== undefined) return impliedRegisters(request, implied);
+  if (/^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
+    return { ...request, mnemonic: mnemonic.replace("movd", "movq") };
+  }
+  return request.dialect === "gas" ? gas(request) : nasm(request);
+}
