@@ -2,6 +2,7 @@
 import type { Cpu } from "../../cpu/cpu.ts";
 import { EFLAGS, GPR, OFF, SEG } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
+import { leafOf } from "../../cpu/system/cpuid.ts";
 import type { Arch, EntryLabel } from "../arch.ts";
 import calling from "../entry/calling.S?raw";
 import calling32 from "../entry/calling_32.S?raw";
@@ -52,7 +53,7 @@ function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
   k.setPerCpu(cpu, "cpu_current_top_of_stack", task.stack + layout.threadSize);
   updateTaskStack(k, cpu, task);
   loadTls(k, cpu, task);
-  const mm = k.mmOf(task);
+  const mm = k.mmOf(task) ?? (task.idle ? k.state.mms[0] : undefined);
   if (mm !== undefined) {
     cpu.set64(OFF.CR3, BigInt(mm.pgd));
     cpu.flushTlbNonGlobal();
@@ -81,7 +82,8 @@ function goFork(k: Kernel, cpu: Cpu, task: Task): void {
   runKernel(k, cpu, "ret_from_fork", userRegs(task));
 }
 
-function startThread(k: Kernel, cpu: Cpu, regs: PtRegs, ip: Addr, sp: Addr): void {
+/** start_thread(). */
+function startThread(_k: Kernel, cpu: Cpu, regs: PtRegs, ip: Addr, sp: Addr): void {
   for (const name of Object.keys(layout.ptRegs)) regs.set(name, 0);
   const { __USER_CS = 0, __USER_DS = 0 } = layout.selectors;
   for (const name of ["ds", "es", "ss"]) regs.set(name, __USER_DS);
@@ -91,8 +93,12 @@ function startThread(k: Kernel, cpu: Cpu, regs: PtRegs, ip: Addr, sp: Addr): voi
   regs.set("flags", EFLAGS.IF | EFLAGS.FIXED);
   regs.set("orig_ax", -1n);
   setUserSegment(cpu, regs, "gs", 0);
-  void k;
 }
+
+/** CPUID.1:EDX. */
+const features = (k: Kernel): number => leafOf(k.machine.cpus[0]!, 1, 0).edx;
+const SEP = 1 << 11;
+const hasSep = (k: Kernel): boolean => (features(k) & SEP) !== 0;
 
 export const I386: Arch = {
   layout,
@@ -135,8 +141,8 @@ export const I386: Arch = {
   setUserSegment: (_k, cpu, regs, name, selector) => setUserSegment(cpu, regs, name, selector),
   loadTls,
   loadLdt,
-  vdsoKind: (k) => (k.options.cpu.model === "current" ? "32-sysenter" : "32-int80"),
-  hwcap: () => ({ hwcap: 0n, hwcap2: 0n, platform: "i686" }),
+  vdsoKind: (k) => (hasSep(k) ? "32-sysenter" : "32-int80"),
+  hwcap: (k) => ({ hwcap: BigInt(features(k) >>> 0), hwcap2: 0n, platform: "i686" }),
   fixupException,
   vm86: VM86_HOOKS,
 };

@@ -159,7 +159,9 @@ function setUpRegisters(k: Kernel, cpu: Cpu): void {
   cpu.set32(OFF.IDTR_LIMIT, 256 * 8 - 1);
   cpu.flushTlb();
   cpu.set32(OFF.CPL, 0);
+  cpu.updateMode();
   loadSegment(cpu, SEG.CS, selectors.__KERNEL_CS!);
+  cpu.updateMode();
   loadSegment(cpu, SEG.SS, selectors.__KERNEL_DS!);
   for (const seg of [SEG.DS, SEG.ES]) loadSegment(cpu, seg, selectors.__USER_DS!);
   loadSegment(cpu, SEG.FS, selectors.__KERNEL_PERCPU!);

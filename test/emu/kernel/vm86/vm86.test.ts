@@ -1,0 +1,189 @@
+/** vm86() and vm86old() on the 32-bit kernel: every way out of v8086 mode, and the instructions that are emulated in it. */
+import { describe, expect, test } from "vitest";
+import { runI386 } from "../i386/run.ts";
+import { SIGACTION, vm86Program } from "./programs.ts";
+
+const result = (value: string) => `
+	cmp $${value}, %eax
+	jne fail
+`;
+
+describe.each([true, false])("vm86plus %s", (plus) => {
+  const run = (setup: string, guest: string, check: string) => runI386(vm86Program(setup, guest, check, plus));
+
+  test("INT n that is revectored comes back as VM86_INTx, with the registers at that point", () => {
+    const setup = `
+	movb $0x02, V_INTS + 4(%ebp)	# bit 0x21
+	movl $0xaaaa0000, V_EAX(%ebp)
+`;
+    const guest = `
+	mov $0x4c05, %ax
+	mov $0xbeef, %bx
+	push %ax
+	int $0x21
+	hlt
+`;
+    const check = `${result("0x2102")}
+	cmpl $0xaaaa4c05, v86 + V_EAX
+	jne fail
+	cmpw $0xbeef, v86 + V_EBX
+	jne fail
+	cmpl $0xffee, v86 + V_ESP
+	jne fail
+	cmpw $9, v86 + V_EIP		# behind the INT
+	jne fail
+	cmpw $0x1000, v86 + V_CS
+	jne fail
+	testl $0x20000, v86 + V_EFLAGS
+	jz fail
+`;
+    expect(run(setup, guest, check)).toMatchObject({ status: 0 });
+  });
+
+  test("HLT is not emulated: VM86_UNKNOWN, at the instruction", () => {
+    expect(run("", "\tnop\n\thlt\n", `${result("1")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n`)).toMatchObject({ status: 0 });
+  });
+
+  test("IN and OUT too", () => {
+    expect(run("", "\tin $0x60, %al\n", result("1"))).toMatchObject({ status: 0 });
+  });
+
+  test("STI with VIP set: VM86_STI", () => {
+    const setup = "\tmovl $0x100000, V_EFLAGS(%ebp)\n";
+    const check = `${result("3")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n\ttestl $0x80000, v86 + V_EFLAGS\n\tjz fail\n`;
+    expect(run(setup, "\tsti\n\thlt\n", check)).toMatchObject({ status: 0 });
+  });
+
+  test("POPF that sets IF with VIP set: VM86_STI; that leaves it clear: goes on", () => {
+    const setup = "\tmovl $0x100000, V_EFLAGS(%ebp)\n";
+    expect(run(setup, "\tmov $0x200, %ax\n\tpush %ax\n\tpopf\n\thlt\n", result("3"))).toMatchObject({ status: 0 });
+    expect(run(setup, "\txor %ax, %ax\n\tpush %ax\n\tpopf\n\thlt\n", result("1"))).toMatchObject({ status: 0 });
+  });
+
+  test("CLI, STI and PUSHF work on a virtual IF", () => {
+    const guest = `
+	cli
+	pushf
+	pop %bx
+	sti
+	pushf
+	pop %si
+	hlt
+`;
+    const check = `${result("1")}
+	testl $0x200, v86 + V_EBX
+	jnz fail
+	testl $0x200, v86 + V_ESI
+	jz fail
+	testl $0x3000, v86 + V_ESI	# IOPL reads as 3
+	jz fail
+`;
+    expect(run("", guest, check)).toMatchObject({ status: 0 });
+  });
+
+  test("IRET goes where its frame says", () => {
+    const guest = `
+	pushf
+	pushw $0x1000
+	push $there - guest
+	iret
+	hlt
+there:	mov $0x77, %bl
+	hlt
+`;
+    expect(run("", guest, `${result("1")}\n\tcmpb $0x77, v86 + V_EBX\n\tjne fail\n`)).toMatchObject({ status: 0 });
+  });
+
+  test("an undefined opcode raises SIGILL outside: VM86_SIGNAL, and the handler sees the 32-bit state", () => {
+    const setup = SIGACTION(4, "handler");
+    const check = `${result("0")}
+	cmpl $4, result + 4
+	jne fail
+`;
+    const program = vm86Program(setup, "\tud2\n", check, plus).replace(
+      "\t.code16\nguest:",
+      `handler:
+	mov 4(%esp), %eax
+	testl $0x20000, 8 + 16*4(%esp)	# sc.flags
+	jnz fail
+	cmpw $0x73, 8 + 15*4(%esp)	# sc.cs
+	jne fail
+	mov %eax, result + 4
+	ret
+	.code16
+guest:`,
+    ).replace("result:	.long 0", "result:	.long 0, 0");
+    expect(runI386(program)).toMatchObject({ status: 0 });
+  });
+
+  test("the screen bitmap is refused with EINVAL, and a bad pointer with EFAULT", () => {
+    const setup = "\tmovl $1, V_FLAGS(%ebp)\n";
+    expect(run(setup, "\thlt\n", result("-22"))).toMatchObject({ status: 0 });
+  });
+
+  test("SYSENTER faults in v8086 mode, and works again afterwards", () => {
+    expect(run("", "\tsysenter\n", result("1"))).toMatchObject({ status: 0 });
+  });
+});
+
+test("INT3 and single step end vm86plus with VM86_TRAP and no signal", () => {
+  expect(runI386(vm86Program("", "\tint3\n", result("0x306"), true))).toMatchObject({ status: 0 });
+  const setup = "\tmovl $0x300, V_EFLAGS(%ebp)\n";
+  expect(runI386(vm86Program(setup, "\tnop\n\tnop\n", `${result("0x106")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n`, true))).toMatchObject({ status: 0 });
+});
+
+test("under plain vm86 a trap 1 is SIGTRAP, and the call returns 0", () => {
+  const setup = `\tmovl $0x300, V_EFLAGS(%ebp)\n${SIGACTION(5, "handler")}`;
+  const program = vm86Program(setup, "\tnop\n\tnop\n", `${result("0")}\n\tcmpl $5, result + 4\n\tjne fail\n`, false)
+    .replace("\t.code16\nguest:", "handler:\n\tmov 4(%esp), %eax\n\tmov %eax, result + 4\n\tret\n\t.code16\nguest:")
+    .replace("result:	.long 0", "result:	.long 0, 0");
+  expect(runI386(program)).toMatchObject({ status: 0 });
+});
+
+test("an interrupt that is not revectored goes through the table at 0", () => {
+  // The table is mapped by the program itself: page 0, vector 0x60 to 1000:handler.
+  const setup = `
+	push %ebp
+	mov $192, %eax
+	xor %ebx, %ebx
+	mov $0x1000, %ecx
+	mov $7, %edx
+	mov $0x32, %esi
+	mov $-1, %edi
+	xor %ebp, %ebp
+	int $0x80
+	pop %ebp
+	test %eax, %eax
+	jnz fail
+	movw $inside - guest, 0x60 * 4
+	movw $0x1000, 0x60 * 4 + 2
+`;
+  const guest = `
+	int $0x60
+	hlt
+inside:	mov $0x55, %bl
+	iret
+`;
+  const check = `${result("1")}
+	cmpb $0x55, v86 + V_EBX
+	jne fail
+	cmpl $2, v86 + V_EIP
+	jne fail
+	cmpl $0xfff0, v86 + V_ESP
+	jne fail
+`;
+  for (const plus of [true, false]) expect(runI386(vm86Program(setup, guest, check, plus))).toMatchObject({ status: 0 });
+});
+
+test("the install check, and interrupts that only a privileged task may request", () => {
+  const call = (nr: number, arg: string, expected: string) => `
+	mov $166, %eax
+	mov $${nr}, %ebx
+	mov $${arg}, %ecx
+	int $0x80
+	cmp $${expected}, %eax
+	jne fail
+`;
+  const setup = call(0, "0", "0") + call(3, "5", "-1") + call(4, "200", "-1") + call(5, "0", "0") + call(6, "5", "0") + call(1, "1", "-14");
+  expect(runI386(vm86Program(setup, "\thlt\n", result("1"), true))).toMatchObject({ status: 0 });
+});
