@@ -26,7 +26,7 @@ function debugFile(uri: unknown, noDebug: boolean): Thenable<boolean> {
   return vscode.debug.startDebugging(folder, configuration, { noDebug });
 }
 
-function commands(scenarios: ScenarioCatalogue): vscode.Disposable[] {
+function commands(scenarios: ScenarioCatalogue, kernelState: StateView, espfix: StateView): vscode.Disposable[] {
   const register = (name: string, action: (argument: unknown) => unknown) =>
     vscode.commands.registerCommand(`ringside.${name}`, action);
   return [
@@ -54,6 +54,8 @@ function commands(scenarios: ScenarioCatalogue): vscode.Disposable[] {
     }),
     register("showKernelState", () => vscode.commands.executeCommand("ringside.kernelState.focus")),
     register("showEspfix", () => vscode.commands.executeCommand("ringside.espfix.focus")),
+    register("openKernelState", () => kernelState.openBeside()),
+    register("openEspfix", () => espfix.openBeside()),
   ];
 }
 
@@ -61,6 +63,8 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
   const { extensionUri } = context;
   const scenarios = new ScenarioCatalogue(scenarioIndex(extensionUri), host.scenarios);
   const sessions = new Sessions();
+  const kernelState = new StateView("kernelState", "Kernel State", extensionUri, sessions);
+  const espfix = new StateView("espfix", "espfix", extensionUri, sessions);
   context.subscriptions.push(
     sessions,
     vscode.debug.registerDebugAdapterDescriptorFactory("ringside", host.adapter),
@@ -70,13 +74,10 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
       new OfferedConfigurations(scenarios),
       vscode.DebugConfigurationProviderTriggerKind.Dynamic,
     ),
-    vscode.window.registerWebviewViewProvider(
-      "ringside.kernelState",
-      new StateView("kernelState", extensionUri, sessions),
-    ),
-    vscode.window.registerWebviewViewProvider("ringside.espfix", new StateView("espfix", extensionUri, sessions)),
+    vscode.window.registerWebviewViewProvider("ringside.kernelState", kernelState),
+    vscode.window.registerWebviewViewProvider("ringside.espfix", espfix),
     vscode.window.registerTreeDataProvider("ringside.scenarios", new ScenarioTree(scenarios)),
     languageClient(host.createLanguageClient),
-    ...commands(scenarios),
+    ...commands(scenarios, kernelState, espfix),
   );
 }

@@ -45,6 +45,10 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
   }
 }
 
+/** VS Code's variable, put in when the configuration is used. */
+// biome-ignore lint/suspicious/noTemplateCurlyInString: not JavaScript's
+const openFile = "${file}";
+
 /** The offers under "Select and Start Debugging": the open file, and every scenario. */
 export class OfferedConfigurations implements vscode.DebugConfigurationProvider {
   readonly #scenarios: ScenarioCatalogue;
@@ -57,8 +61,8 @@ export class OfferedConfigurations implements vscode.DebugConfigurationProvider 
     const launch = (name: string, more: object) => ({ type: "ringside", request: "launch", name, ...more });
     const scenarios = await this.#scenarios.list();
     return [
-      launch("Debug the open file", { program: "${file}" }),
-      launch("Debug the open file into the kernel", { program: "${file}", stepIntoKernel: true }),
+      launch("Debug the open file", { program: openFile }),
+      launch("Debug the open file into the kernel", { program: openFile, stepIntoKernel: true }),
       ...scenarios.map(({ name }) => launch(`Scenario ${name}`, { scenario: name })),
     ];
   }

@@ -65,7 +65,7 @@ export function fact(name: string, value: string, className = ""): ElementNode {
   return h(
     "div",
     { key: name, class: `fact ${className}`.trim() },
-    h("span", { class: "name" }, name),
+    h("span", { class: "key" }, name),
     h("span", { class: "text" }, value),
   );
 }

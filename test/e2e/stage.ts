@@ -38,6 +38,32 @@ export function realExtension(): StagedExtension {
   return staged(root);
 }
 
+/** A copy of an extension with one scenario more. */
+export async function withScenario(
+  extension: StagedExtension,
+  name: string,
+  files: Readonly<Record<string, string>>,
+): Promise<StagedExtension> {
+  const folder = temporaryFolder("staged");
+  for (const part of [
+    "package.json",
+    "README.md",
+    ".vscodeignore",
+    "dist",
+    "extension/media",
+    "syntaxes",
+    "scenarios",
+  ]) {
+    if (existsSync(path.join(extension.folder, part))) {
+      cpSync(path.join(extension.folder, part), path.join(folder, part), { recursive: true });
+    }
+  }
+  mkdirSync(path.join(folder, "scenarios", name), { recursive: true });
+  for (const [file, text] of Object.entries(files)) writeFileSync(path.join(folder, "scenarios", name, file), text);
+  await writeScenarioIndex(path.join(folder, "scenarios"), path.join(folder, "dist"));
+  return staged(folder);
+}
+
 /** The other extension of the tests. */
 export function bystander(): StagedExtension {
   return staged(path.join(fixtures, "bystander"));

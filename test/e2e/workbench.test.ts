@@ -12,7 +12,8 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
   let editor: Editor;
 
   beforeAll(async () => {
-    host = await startHost[kind]({ extensions: [await mockExtension()] });
+    const theme = kind === "web" ? "Default Dark Modern" : "Default Light Modern";
+    host = await startHost[kind]({ extensions: [await mockExtension()], settings: { "workbench.colorTheme": theme } });
     editor = await Editor.open(host.url);
   });
   afterAll(async () => {
@@ -32,6 +33,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
   });
 
   it("shows Kernel State and marks what a step into the kernel changed", async () => {
+    await editor.fold("Watch", "Breakpoints", "Variables");
     await editor.command("Ringside: Show Kernel State");
     const view = await editor.view("[data-name=TS_COMPAT]");
     expect(await view.locator("[data-name=TS_COMPAT]").getAttribute("class")).toContain("clear");
@@ -62,6 +64,14 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
     const view = await editor.view("table.walk");
     await view.locator("[data-name=SP]").waitFor();
     await editor.picture(`mock-espfix-${kind}`);
+    await editor.page.locator(".monaco-editor .view-lines").first().click();
+  });
+
+  it("opens Kernel State as an editor beside the source", async () => {
+    await editor.command("Ringside: Open Kernel State to the Side");
+    const view = await editor.view("body.editor [data-name=orig_ax]");
+    await view.locator("[data-name=TS_COMPAT]").waitFor();
+    await editor.picture(`mock-beside-${kind}`);
     await editor.page.locator(".monaco-editor .view-lines").first().click();
   });
 
