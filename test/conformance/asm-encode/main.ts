@@ -2,6 +2,7 @@
 import { parseArgs } from "node:util";
 import type { Bits } from "../../../src/asmlang/types.ts";
 import { compareLine, type Outcome, type Verdict } from "./compare.ts";
+import { explanationOf } from "./explained.ts";
 import { formsOf, type Group, lineFor } from "./generate.ts";
 import type { Line, Syntax } from "./line.ts";
 import { Random } from "./random.ts";
@@ -57,6 +58,12 @@ export function tally(outcomes: readonly Outcome[]): Record<Verdict, number> {
   return counts;
 }
 
+/** Different bytes, or a line that the tool takes and we do not, for no known reason. */
+export function unexplained(outcomes: readonly Outcome[]): Outcome[] {
+  const bad = outcomes.filter(({ verdict }) => verdict === "different" || verdict === "we-reject");
+  return bad.filter((outcome) => explanationOf(outcome) === undefined);
+}
+
 export function describe({ line, verdict, ours, theirs }: Outcome): string {
   return `${verdict.padEnd(10)} ${line.syntax}${line.request.bits}  ${line.text}\n             ours   ${ours}\n             theirs ${theirs}`;
 }
@@ -66,6 +73,7 @@ const HELP = `Compares the encoder with nasm and GNU as on generated lines.
   --groups L   integer,x87,vector (default integer,x87)           --noise P    share of disturbed lines (default 0.15)
   --syntax L   nasm,att,intel (default all)                       --bits L     16,32,64 (default all)
   --show L     verdicts to print: different,we-reject,we-accept (default different,we-reject)    --max N  at most (default 100)
+  --all        print explained lines too
 `;
 
 export function main(args: readonly string[]): number {
@@ -81,6 +89,7 @@ export function main(args: readonly string[]): number {
       bits: text("16,32,64"),
       show: text("different,we-reject"),
       max: text("100"),
+      all: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
@@ -96,9 +105,13 @@ export function main(args: readonly string[]): number {
     syntaxes: values.syntax.split(",") as Syntax[],
     bits: values.bits.split(",").map(Number) as Bits[],
   });
-  const shown = outcomes.filter(({ verdict }) => values.show.split(",").includes(verdict)).slice(0, Number(values.max));
+  const wanted = outcomes.filter(({ verdict }) => values.show.split(",").includes(verdict));
+  const shown = wanted
+    .filter((outcome) => values.all || explanationOf(outcome) === undefined)
+    .slice(0, Number(values.max));
   for (const outcome of shown) process.stdout.write(`${describe(outcome)}\n`);
   const counts = tally(outcomes);
-  process.stdout.write(`${JSON.stringify(counts)}\n`);
-  return counts.different + counts["we-reject"] === 0 ? 0 : 1;
+  const open = unexplained(outcomes);
+  process.stdout.write(`${JSON.stringify(counts)}; without explanation: ${open.length}\n`);
+  return open.length === 0 ? 0 : 1;
 }

@@ -1,0 +1,84 @@
+/** Instruction forms to try: iced's table less what needs a kernel, what is not the program's to know, and what is not built yet. */
+import { Code, CodeExt, EncodingKind, MandatoryPrefix, Mnemonic, OpCodeTableKind } from "../../../src/emu/cpu/iced.ts";
+
+export type Bits = 16 | 32 | 64;
+
+export interface Form {
+  readonly code: number;
+  readonly mnemonic: string;
+  /** Mandatory prefix byte, if any. */
+  readonly prefix: number | undefined;
+  /** Escape and opcode bytes. */
+  readonly opcode: readonly number[];
+  readonly group: number;
+  readonly rmGroup: number;
+}
+
+/** Left out, and why. Mnemonics of iced. */
+const EXCLUDED: Readonly<Record<string, string>> = {
+  "Syscall Sysenter Int": "enter the host's kernel",
+  "Int1 Int3 Into": "stop the tracer in its own way",
+  "Iret Iretd Iretq Retf Sysret Sysexit Sysretq Sysexitq": "return to other segments of the host",
+  "Lds Les Lfs Lgs Lss": "load selectors of the host's tables",
+  "Lar Lsl Verr Verw Arpl": "read the host's descriptor tables",
+  "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
+  "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
+  "Rcpps Rcpss Rsqrtps Rsqrtss": "approximations differ by processor",
+  "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",
+  "In Insb Insd Insw Out Outsb Outsd Outsw Cli Sti": "need I/O privilege",
+  "Xbegin Xend Xabort Xtest": "transactions",
+  "Rdfsbase Rdgsbase Wrfsbase Wrgsbase": "depend on the host's CR4",
+  "Ptwrite Serialize Clwb Clflush Clflushopt Cldemote Clzero Rdpkru Wrpkru": "depend on the host's model",
+  "Jmpe Ud0 Ud1 Loadall Montmul Umov Ibts Xbts": "other processors",
+  "Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xrstor Xrstor64":
+    "whole images: compared through the FXSAVE image of every step",
+};
+const excluded = new Set(Object.keys(EXCLUDED).flatMap((names) => names.split(" ")));
+
+const PREFIXES: Readonly<Record<number, number | undefined>> = {
+  [MandatoryPrefix.P66]: 0x66,
+  [MandatoryPrefix.PF3]: 0xf3,
+  [MandatoryPrefix.PF2]: 0xf2,
+};
+const ESCAPES: Readonly<Record<number, readonly number[] | undefined>> = {
+  [OpCodeTableKind.Normal]: [],
+  [OpCodeTableKind.T0F]: [0x0f],
+  [OpCodeTableKind.T0F38]: [0x0f, 0x38],
+  [OpCodeTableKind.T0F3A]: [0x0f, 0x3a],
+};
+
+function available(info: ReturnType<typeof CodeExt.opCode>, bits: Bits): boolean {
+  if (bits === 64 ? !info.mode64 : bits === 32 ? !info.mode32 : !info.mode16) return false;
+  if (info.isPrivileged || info.mustBeCpl0 || info.isInputOutput) return false;
+  return info.intelDecoder64 || info.intelDecoder32 || info.intelDecoder16;
+}
+
+/** All forms of a mode whose mnemonic `accepts`. */
+export function formsFor(bits: Bits, accepts: (mnemonic: number) => boolean): Form[] {
+  const forms: Form[] = [];
+  for (let code = 1; Code[code] !== undefined; code++) {
+    if (code >= Code.DeclareByte && code <= Code.DeclareQword) continue;
+    const info = CodeExt.opCode(code);
+    const escape = ESCAPES[info.table];
+    const mnemonic = Mnemonic[info.mnemonic]!;
+    if (
+      info.encoding === EncodingKind.Legacy &&
+      escape &&
+      available(info, bits) &&
+      accepts(info.mnemonic) &&
+      !excluded.has(mnemonic)
+    ) {
+      const value = info.opCode;
+      const opcode = info.opCodeLength === 2 ? [...escape, value >> 8, value & 0xff] : [...escape, value];
+      forms.push({
+        code,
+        mnemonic,
+        prefix: PREFIXES[info.mandatoryPrefix],
+        opcode,
+        group: info.groupIndex,
+        rmGroup: info.rmGroupIndex,
+      });
+    }
+  }
+  return forms;
+}
