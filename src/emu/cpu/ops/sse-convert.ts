@@ -112,9 +112,9 @@ function packedConvert(
     const env = sseEnvironment(cpu);
     if (truncates) env.rounding = soft.RC.ZERO;
     for (let i = 0; i < count; i++) convert(cpu, env, SRC, DST, i);
-    raiseSse(cpu, env);
     // Reading an MMX register counts as using the MMX state; a memory source in its place does not.
     if (usesMmx(insn)) commitMmx(cpu);
+    raiseSse(cpu, env);
     storeLanes(cpu, insn, 0, DST, 16);
   });
 }

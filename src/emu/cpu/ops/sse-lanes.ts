@@ -56,9 +56,14 @@ export function enterMmx(cpu: Cpu): void {
   if (status & 0x80) throw new Fault(VECTOR.MF, 0, "pending unmasked x87 exception");
 }
 
-/** Done only once nothing can fault any more. */
-export function commitMmx(cpu: Cpu): void {
+/** TOP becomes 0: for stores even if they then fault. */
+export function resetTop(cpu: Cpu): void {
   cpu.set32(OFF.FSW, cpu.get32(OFF.FSW) & ~0x3800);
+}
+
+/** TOP becomes 0 and all registers valid. Done only once nothing can fault any more. */
+export function commitMmx(cpu: Cpu): void {
+  resetTop(cpu);
   cpu.set32(OFF.FTW, 0);
 }
 

@@ -1,6 +1,8 @@
 /** Moves of MMX, SSE, SSE2 and SSE3, the non-temporal and masked ones included (memory here has no caches to bypass). */
 import type { Cpu } from "../cpu.ts";
+import { Fault, VECTOR } from "../fault.ts";
 import { GPR, SEG, type SegIndex } from "../layout.ts";
+import { MODE } from "../mode.ts";
 import { computed, type Helper, type Insn, type OperationTable, system } from "../operation.ts";
 import { cmpsd } from "./sse-arith.ts";
 import {
@@ -10,6 +12,7 @@ import {
   DST,
   type Lanes,
   loadLanes,
+  resetTop,
   SRC,
   storeLanes,
   usesMmx,
@@ -39,6 +42,7 @@ const part = (bytes: 4 | 8) =>
     SRC.u64[1] = 0n;
     if (bytes === 4) SRC.i32[1] = 0;
     const to = insn.ops[0]!;
+    if (usesMmx(insn)) resetTop(cpu);
     storeLanes(cpu, insn, 0, SRC, to.kind === "xmm" ? 16 : bytes);
     if (usesMmx(insn)) commitMmx(cpu);
   });
@@ -89,6 +93,7 @@ function maskedStore(cpu: Cpu, insn: Insn): void {
   loadLanes(cpu, insn, 2, DST, bytes, false);
   const low = cpu.gprLow(GPR.RDI);
   const high = insn.addrSize === 64 ? cpu.gprHigh(GPR.RDI) : 0;
+  if (cpu.mode & MODE.ALIGN && low & (bytes - 1)) throw new Fault(VECTOR.AC, 0, "misaligned masked store");
   const selected: number[] = [];
   for (let i = 0; i < bytes; i++) if (DST.u8[i]! & 0x80) selected.push(i);
   const place = (i: number): [number, number] => {
@@ -96,9 +101,10 @@ function maskedStore(cpu: Cpu, insn: Insn): void {
     if (insn.addrSize === 16) return [sum & 0xffff, 0];
     return [sum | 0, insn.addrSize === 64 && sum > 0xffff_ffff ? (high + 1) | 0 : high];
   };
+  // The registers are in use as MMX ones even if the store then faults.
+  if (usesMmx(insn)) commitMmx(cpu);
   for (const i of selected) cpu.checkSeg(seg, ...place(i), 1, true);
   for (const i of selected) cpu.storeSeg(seg, ...place(i), 1, SRC.u8[i]!, 0);
-  if (usesMmx(insn)) commitMmx(cpu);
 }
 
 const isString = (insn: Insn): boolean => insn.ops.every((op) => op.kind === "mem");

@@ -166,11 +166,9 @@ function comparisonEnds(cpu: Cpu, insn: Insn): boolean {
 
 function repeat(cpu: Cpu, insn: Insn, op: StringOp, size: Element): void {
   const flags = cpu.getFlags();
+  if (insn.bits === 64 && insn.addrSize === 32) cpu.setGprHalves(GPR.RCX, cpu.gprLow(GPR.RCX), 0);
   let left = countUpTo(cpu, insn, flags & EFLAGS.TF ? 1 : CHUNK);
-  if (left === 0) {
-    // With a 32-bit address size even a repeat of nothing clears the upper halves that it would have written.
-    return;
-  }
+  if (left === 0) return;
   if (op.bulk && left > 4 && !(flags & EFLAGS.DF)) {
     const done = op.bulk(cpu, insn, size, sourceSegment(insn), left);
     if (done > 0) {

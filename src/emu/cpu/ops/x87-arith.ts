@@ -19,6 +19,7 @@ import {
   readSt,
   setConditions,
   stackFault,
+  status,
   writeSt,
   x87Environment,
 } from "./x87-state.ts";
@@ -111,10 +112,8 @@ interface Comparison {
 }
 
 const setFlags = (cpu: Cpu, outcome: number, toFlags: boolean): void => {
-  if (toFlags) {
-    setConditions(cpu, 0, FSW.C1);
-    cpu.setArithFlags(orderFlags(outcome));
-  } else setConditions(cpu, orderConditions(outcome), CONDITIONS);
+  if (toFlags) cpu.setArithFlags(orderFlags(outcome));
+  else setConditions(cpu, orderConditions(outcome), CONDITIONS);
 };
 
 /** Compares ST(0) with a register (number) or a value. */
@@ -125,15 +124,18 @@ function compare(
 ): void {
   if (isEmpty(cpu, 0) || (typeof operand === "number" && isEmpty(cpu, operand))) {
     const masked = stackFault(cpu, false);
-    if (!masked) return;
     setFlags(cpu, 2, toFlags);
+    if (!masked) return;
   } else {
     const env = x87Environment(cpu);
     const right = typeof operand === "number" ? readSt(cpu, operand) : operand;
     const outcome = order(env, readSt(cpu, 0), right, quiet);
-    const stores = finish(cpu, env);
-    if (!stores) return;
+    const conditions = status(cpu) & CONDITIONS;
+    const masked = finish(cpu, env);
+    // The forms that answer in EFLAGS leave all of C0..C3 alone.
+    setConditions(cpu, conditions);
     setFlags(cpu, outcome, toFlags);
+    if (!masked) return;
   }
   for (let i = 0; i < pops; i++) pop(cpu);
 }

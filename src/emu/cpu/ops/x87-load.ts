@@ -186,7 +186,7 @@ const integerStore = (pops: boolean, truncates: boolean): Operation =>
     pops,
   );
 
-/** Constants with 66 and more bits, rounded as the control word says. */
+/** Constants with 80 bits and a sticky one, rounded as the control word says. */
 const constant = (mant: bigint, exp: number): Operation =>
   plain((cpu) => {
     const env = x87Environment(cpu);
@@ -199,10 +199,9 @@ const conditionalMove = (condition: number): Operation =>
   plain((cpu, insn) => {
     const source = stOf(insn, 1);
     if (isEmpty(cpu, 0) || isEmpty(cpu, source)) {
-      if (stackFault(cpu, false) && conditionHolds(condition, cpu.getFlags())) writeSt(cpu, 0, soft.DEFAULT_NAN);
+      if (stackFault(cpu, false)) writeSt(cpu, 0, soft.DEFAULT_NAN);
       return;
     }
-    setConditions(cpu, 0, FSW.C1);
     if (conditionHolds(condition, cpu.getFlags())) writeBits(cpu, 0, readBits(cpu, source));
   });
 
@@ -281,11 +280,11 @@ export const x87LoadOperations: OperationTable = {
   ),
   Fld1: plain((cpu) => push(cpu, soft.finite(0, 1n, 0))),
   Fldz: plain((cpu) => push(cpu, soft.zero(0))),
-  Fldpi: constant(0x3_243f_6a88_85a3_08d3n, -64),
-  Fldl2t: constant(0x3_5269_e12f_346e_2bf9n, -64),
-  Fldl2e: constant(0x1_7154_7652_b82f_e177n, -64),
-  Fldlg2: constant(0x4d10_4d42_7de7_fbccn, -64),
-  Fldln2: constant(0xb172_17f7_d1cf_79abn, -64),
+  Fldpi: constant(0xc90f_daa2_2168_c234_c4c7n, -78),
+  Fldl2t: constant(0xd49a_784b_cd1b_8afe_492bn, -78),
+  Fldl2e: constant(0xb8aa_3b29_5c17_f0bb_be87n, -79),
+  Fldlg2: constant(0x9a20_9a84_fbcf_f798_8f89n, -81),
+  Fldln2: constant(0xb172_17f7_d1cf_79ab_c9e3n, -80),
   Fcmovb: conditionalMove(2),
   Fcmovnb: conditionalMove(3),
   Fcmove: conditionalMove(4),
@@ -300,7 +299,7 @@ export const x87LoadOperations: OperationTable = {
   Ffree: plain((cpu, insn) => free(cpu, stOf(insn, 0))),
   Ffreep: plain((cpu, insn) => {
     free(cpu, stOf(insn, 0));
-    setTop(cpu, top(cpu) + 1);
+    pop(cpu);
   }),
   Fincstp: plain((cpu) => {
     setConditions(cpu, 0, FSW.C1);

@@ -18,7 +18,10 @@ import {
   readBits,
   readSt,
   setConditions,
+  setTop,
   stackFault,
+  status,
+  top,
   writeSt,
   x87Environment,
 } from "./x87-state.ts";
@@ -80,13 +83,14 @@ const remainder = (nearest: boolean) =>
     if (!operands) return;
     const [a, b] = operands;
     const env = x87Environment(cpu);
-    let conditions = 0;
+    // Without an answer C0 and C3 keep what they had.
+    let conditions = status(cpu) & (FSW.C0 | FSW.C3);
     let result: soft.Unpacked;
     if (isSpecial(a) || isSpecial(b)) result = chooseNaN(env, a, b);
     else if (a.kind === soft.INF || b.kind === soft.ZERO) result = invalid(env);
     else {
       denormalOperands(env, a, b);
-      if (a.kind === soft.ZERO || b.kind === soft.INF) result = a;
+      if (a.kind === soft.ZERO || b.kind === soft.INF) [result, conditions] = [a, 0];
       else [result, conditions] = reduce(a, b, nearest);
     }
     const stores = finish(cpu, env);
@@ -125,7 +129,8 @@ function extract(cpu: Cpu): void {
   if (isEmpty(cpu, 0) || !isEmpty(cpu, 7)) {
     if (!stackFault(cpu, !isEmpty(cpu, 0))) return;
     writeSt(cpu, 0, soft.DEFAULT_NAN);
-    push(cpu, soft.DEFAULT_NAN);
+    setTop(cpu, top(cpu) - 1);
+    writeSt(cpu, 0, soft.DEFAULT_NAN);
     return;
   }
   const a = readSt(cpu, 0);

@@ -132,11 +132,16 @@ export function x87Environment(cpu: Cpu): soft.Environment {
   return environment;
 }
 
+/** Found before the operation: unmasked, they keep it from happening. */
+const EARLY = soft.FE.I | soft.FE.D | soft.FE.Z;
+
 /** C1 tells whether the last rounding went up; then the exceptions. True if the result may be stored. */
 export function finish(cpu: Cpu, env: soft.Environment): boolean {
+  const refused = (env.flags & ~env.masks & EARLY) !== 0;
+  if (refused) env.flags &= EARLY;
   setConditions(cpu, env.roundedUp && env.flags & soft.FE.P ? FSW.C1 : 0, FSW.C1);
-  const unmasked = raise(cpu, env.flags);
-  return !unmasked || (env.flags & ~env.masks & (soft.FE.I | soft.FE.D | soft.FE.Z)) === 0;
+  raise(cpu, env.flags);
+  return !refused;
 }
 
 /** The x87's choice among NaN operands: a quiet one over a signaling one, else the larger significand, else the positive one. */
