@@ -94,7 +94,10 @@ const cmpxchg: Lowering = (b) => {
   b.setFlags(LF.SUB, size, result, accumulator, old);
   if (whole) b.setReg(GPR.RAX, 64, b.select(equal, whole, b.extend(old, false)));
   else b.setReg(GPR.RAX, size, b.select(equal, accumulator, old));
-  target.write(b.select(equal, source, old));
+  const op = b.operand(0);
+  // A 32-bit register that is not exchanged keeps its upper half too.
+  if (whole && op.kind === "reg") b.setReg(op.reg, 64, b.select(equal, b.extend(source, false), b.reg(op.reg, 64)));
+  else target.write(b.select(equal, source, old));
 };
 
 export const aluOperations: OperationTable = {

@@ -197,7 +197,11 @@ export class Compiler {
   private into(d: Slot, v: Value): void {
     const { i32 } = this;
     const s = this.value(v, d);
-    if (s === d) return;
+    if (s === d) {
+      // A register onto itself: MOV EAX, EAX clears the upper half.
+      if (v.op === "reg" && v.type === 32) this.emit(() => void (i32[d + 1] = 0));
+      return;
+    }
     if (v.type === 32) this.emit(() => void ((i32[d] = i32[s]!), (i32[d + 1] = 0)));
     else {
       this.emit(() => {
