@@ -15,7 +15,7 @@ for (const syntax of SYNTAXES) {
       const outcomes = runComparison({ ...options, groups: ["integer", "x87"] });
       expect(unexplained(outcomes).map(show)).toEqual([]);
       const { same } = tally(outcomes);
-      expect(same).toBeGreaterThan(1000);
+      expect(same).toBeGreaterThan(900);
     });
 
     it("vector instructions have the tool's bytes", { timeout: 60_000 }, () => {

@@ -1,6 +1,7 @@
 /** A memory operand as ModRM, SIB and displacement, with each tool's way of choosing base and index. */
 import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
+import type { Addressing } from "./kinds.ts";
 import { type RegClass, regInfo } from "./registers.ts";
 import type { AsmOperand, Value } from "./types.ts";
 
@@ -205,7 +206,7 @@ export interface AddressContext {
   readonly forced: Bits | undefined;
   /** The operand must have a vector index of this class. */
   readonly vsib: RegClass | undefined;
-  readonly addressing: "mpx" | "sib" | undefined;
+  readonly addressing: Addressing | undefined;
 }
 
 function checkRegisters(memory: MemoryOperand, width: Bits, context: AddressContext): string | undefined {
@@ -228,7 +229,7 @@ export function encodeAddress(memory: MemoryOperand, context: AddressContext): A
     memory,
     context.bits,
     context.forced,
-    context.addressing === "mpx" && context.dialect === "gas",
+    context.addressing?.startsWith("m") === true && context.dialect === "gas",
   );
   if (width === undefined) return INVALID;
   if (context.forced !== undefined && context.forced !== width) return "impossible combination of address sizes";
@@ -237,7 +238,7 @@ export function encodeAddress(memory: MemoryOperand, context: AddressContext): A
   if (memory.base === Register.RIP || memory.base === Register.EIP) return ripAddress(memory, width);
   if (width === 16) return address16(memory);
   const parts: Parts = { base: memory.base, index: memory.index, scale: memory.scale };
-  if (context.vsib === undefined) {
+  if (context.vsib === undefined && (context.addressing === undefined || context.addressing === "mpx")) {
     if (context.dialect === "nasm") arrangeNasm(parts, memory.nosplit === true);
     else arrangeGas(parts);
   }

@@ -112,7 +112,8 @@ export type Draft = Omit<Form, "weight" | "sizePrefix">;
 function weigh(form: Draft, bits: Bits): number {
   let bytes = form.escape.length + form.opcode.length + sizePrefixBytes(form.operandSize, form.default64, bits);
   if (form.addressSize !== 0 && form.addressSize !== bits) bytes++;
-  if (form.mandatory !== 0) bytes++;
+  if (form.vex !== undefined) bytes += form.encoding === "vex" && form.map === 1 && form.vex.w === 0 ? 2 : 3;
+  else if (form.mandatory !== 0) bytes++;
   let modrm = form.digit >= 0;
   for (const slot of form.slots) {
     if (slot.place === "reg" || slot.place === "rm") modrm = true;
@@ -169,7 +170,9 @@ function finished(draft: Draft): Form {
 function formsOf(code: number): Form[] {
   const info = CodeExt.opCode(code);
   const encoding = ENCODINGS[info.encoding];
-  const usable = info.isInstruction && !info.isReservedNop && encoding !== undefined && encoding !== "evex";
+  const coprocessor = nameOf(Code, code).includes("KNC");
+  const usable =
+    info.isInstruction && !coprocessor && !info.isReservedNop && encoding !== undefined && encoding !== "evex";
   const drafts = usable ? asWritten(draftOf(info, code, encoding)) : [];
   info.free();
   return drafts.map(finished);

@@ -26,9 +26,12 @@ export type * from "./types.ts";
 
 const failed = (message: string, operand: number): EncodeResult => ({ ok: false, message, operand });
 
-type Attempt =
-  | { readonly pattern: Pattern; readonly encoding: Encoding }
-  | { readonly message: string; readonly operand: number };
+interface Done {
+  readonly pattern: Pattern;
+  readonly encoding: Encoding;
+}
+
+type Attempt = Done | { readonly message: string; readonly operand: number };
 
 function attempt(pattern: Pattern, request: EncodeRequest, prefixes: Prefixes): Attempt {
   const { dialect, bits, operands } = request;
@@ -52,11 +55,24 @@ function choose(patterns: readonly Pattern[], request: EncodeRequest, prefixes: 
     if (fit === "cut") cut ??= pattern;
     if (fit !== "yes") continue;
     const result = attempt(pattern, request, prefixes);
-    if ("encoding" in result) return result;
+    if ("encoding" in result) return shorterVex(result, patterns, request, prefixes);
     failure ??= result;
   }
   if (cut === undefined || failure !== undefined) return failure;
   return warned(attempt(cut, request, prefixes), ["value does not fit and is truncated"]);
+}
+
+/** GNU as takes the store form of a vector move where that saves the longer VEX prefix. */
+function shorterVex(first: Done, patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): Attempt {
+  const { form } = first.pattern;
+  if (request.dialect !== "gas" || form.encoding !== "vex" || first.encoding.bytes[0] === 0xc5) return first;
+  for (const pattern of patterns) {
+    const twin = pattern.form.vex?.w === form.vex!.w && pattern.form.slots.length === form.slots.length;
+    if (pattern === first.pattern || !twin) continue;
+    const result = attempt(pattern, request, prefixes);
+    if ("encoding" in result && result.encoding.bytes.length < first.encoding.bytes.length) return result;
+  }
+  return first;
 }
 
 function warned(result: Attempt, warnings: readonly string[]): Attempt {

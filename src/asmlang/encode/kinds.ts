@@ -17,6 +17,9 @@ export type Place =
   | "far"
   | "implied"; // named by the opcode itself
 
+/** MPX wants no 16-bit addresses; mib: base and index are two values, so they stay where they are; sib: with a SIB byte. */
+export type Addressing = "mpx" | "mib" | "sib";
+
 export interface Slot {
   readonly place: Place;
   /** Register class that fits, and whether memory fits. */
@@ -34,7 +37,7 @@ export interface Slot {
   readonly string: "si" | "di" | "bx" | undefined;
   readonly vsib: RegClass | undefined;
   /** 16-bit displacement-free forms may not use it: MPX addressing, or a SIB byte is a must. */
-  readonly addressing: "mpx" | "sib" | undefined;
+  readonly addressing: Addressing | undefined;
   /** The register's width is the address size, not the operand size (MOVDIR64B, ENQCMD). */
   readonly addressSized: boolean;
 }
@@ -76,7 +79,8 @@ function memorySlot(name: string): Slot | undefined {
   const vsib = /^mem_vsib\d\d([xyz])$/.exec(name);
   if (vsib) return { ...EMPTY, mem: true, place: "rm", vsib: `${vsib[1]}mm` as RegClass };
   if (name === "mem") return { ...EMPTY, mem: true, place: "rm" };
-  if (name === "mem_mpx" || name === "mem_mib") return { ...EMPTY, mem: true, place: "rm", addressing: "mpx" };
+  if (name === "mem_mpx") return { ...EMPTY, mem: true, place: "rm", addressing: "mpx" };
+  if (name === "mem_mib") return { ...EMPTY, mem: true, place: "rm", addressing: "mib" };
   if (name === "sibmem") return { ...EMPTY, mem: true, place: "rm", addressing: "sib" };
   return undefined;
 }

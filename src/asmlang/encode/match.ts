@@ -176,12 +176,19 @@ const extendsByte = (pattern: Pattern): number =>
   pattern.form.slots.some((slot) => slot.bytes === 1 && slot.extend !== 0) ? 0 : 1;
 const opcodeOf = (form: Form): number => form.opcode.reduce((sum, byte) => sum * 256 + byte, 0);
 
+/** Of the two ways to place the last two of four registers GNU as takes W1 for FMA4, NASM for VPPERM. */
+function fourthOperandCost(form: Form, dialect: Dialect, operands: readonly AsmOperand[]): number {
+  if (operands.length !== 4 || !operands.every(({ kind }) => kind === "reg")) return 0;
+  const preferred = dialect === "gas" ? form.encoding === "vex" : form.mnemonic === "vpperm";
+  return preferred && form.vex?.w === 1 ? -1 : 0;
+}
+
 /** NASM puts the first of two exchanged registers into ModRM.reg, and takes `fadd st0, st0` as one to the stack. */
 function orderCost(pattern: Pattern, { dialect, operands }: Shape): number {
   const reversed =
     dialect === "nasm" && pattern.form.mnemonic === "xchg" && operands.every(({ kind }) => kind === "reg");
   const toStack = dialect === "nasm" && operands.length === 2 && pattern.form.slots[0]?.reg === "st" ? -1 : 0;
-  return Number(pattern.swapped !== reversed) + toStack;
+  return Number(pattern.swapped !== reversed) + toStack + fourthOperandCost(pattern.form, dialect, operands);
 }
 
 /** The mode's own operand size first, and shortest; then the sign-extended byte, the manual's operand order, the lower opcode. */

@@ -69,6 +69,7 @@ const GAS: Names = {
   outs: ["outsb", "outsw", "outsd"],
   sysexitl: ["sysexit"],
   sysretl: ["sysret"],
+  lret: ["retf"],
 };
 
 const ATT: Names = {
@@ -90,7 +91,6 @@ const ATT: Names = {
   cwtd: ["cwd"],
   cltd: ["cdq"],
   cqto: ["cqo"],
-  lret: ["retf"],
   fxsaveq: ["fxsave64"],
   fxrstorq: ["fxrstor64"],
 };
@@ -159,12 +159,24 @@ export function resolveMnemonic(request: EncodeRequest): readonly Query[] {
   let queries = cache.get(key);
   if (queries === undefined) {
     if (dialect === "nasm") queries = plain([NASM, COMMON], mnemonic);
-    else queries = intelMnemonics ? [...plain([GAS, COMMON], mnemonic), ...intelOnly(mnemonic)] : att(mnemonic);
+    else queries = intelMnemonics ? intel(mnemonic) : att(mnemonic);
     cache.set(key, queries);
   }
   return queries;
 }
 
-function intelOnly(name: string): Query[] {
-  return name === "movabs" ? [{ ...PLAIN, names: ["mov"], absolute: true }] : [];
+function intelNames(name: string): Query[] {
+  const queries = plain([GAS, COMMON], name);
+  const far = Object.hasOwn(FAR, name) ? FAR[name] : undefined;
+  if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
+  if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
+  return queries;
+}
+
+/** GNU as takes size letters in Intel syntax too, D for 32 bits. */
+function intel(name: string): Query[] {
+  const queries = intelNames(name);
+  const letter = /[bwdq]$/.exec(name)?.[0];
+  if (queries.length > 0 || letter === undefined) return queries;
+  return intelNames(name.slice(0, -1)).map((query) => ({ ...query, suffix: letter === "d" ? "l" : letter }));
 }

@@ -36,6 +36,9 @@ const register = (reg: number): AsmOperand => ({ kind: "reg", reg });
 const isClass = (operand: AsmOperand, kind: string): boolean =>
   operand.kind === "reg" && regInfo(operand.reg)?.class === kind;
 
+const isDword = (operand: AsmOperand): boolean =>
+  isClass(operand, "r32") || (operand.kind === "mem" && operand.size === 4);
+
 /** Registers that the opcode implies but that may be written; 0: rAX in the address size. */
 const IMPLIED: Readonly<Record<string, readonly number[]>> = {
   monitor: [0, Register.ECX, Register.EDX],
@@ -104,6 +107,9 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   }
   const implied = Object.hasOwn(IMPLIED, mnemonic) ? IMPLIED[mnemonic] : undefined;
   if (implied !== undefined) return impliedRegisters(request, implied);
+  if (mnemonic === "movsx" && operands.length === 2 && isClass(operands[0]!, "r64") && isDword(operands[1]!)) {
+    return { ...request, mnemonic: "movsxd" };
+  }
   if (/^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
     return { ...request, mnemonic: mnemonic.replace("movd", "movq") };
   }

@@ -9,8 +9,8 @@ import type { EncodeRequest } from "./types.ts";
 
 /** Instructions whose unsized memory operand has the mode's natural size. */
 const NATURAL: Readonly<Record<EncodeRequest["dialect"], ReadonlySet<string>>> = {
-  nasm: new Set(["call", "jmp"]),
-  gas: new Set(["call", "jmp", "push", "pop", "movzx", "movsx"]),
+  nasm: new Set(["call", "jmp", "vcvtpd2dq", "vcvttpd2dq", "vcvtpd2ps", "vcvtsi2sd", "vcvtsi2ss"]),
+  gas: new Set(["call", "jmp", "push", "pop"]),
 };
 
 /**
@@ -32,6 +32,7 @@ export function withoutSize(
   }
   if (query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
   if (request.dialect === "nasm" || request.intelMnemonics) return undefined;
+  if (query.names.some((name) => name === "movzx" || name === "movsx")) return { patterns, warning: undefined };
   const meant = patterns.filter(({ form }) => fitsSuffix(form, defaultSuffix(form, request.bits), true));
   const warning = `no instruction mnemonic suffix given and no register operands; using default for "${request.mnemonic}"`;
   return meant.length === 0 ? undefined : { patterns: meant, warning };
@@ -89,7 +90,8 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
 
 /** GNU as skips the prefixes of a relaxable branch that are no hint, with a warning. */
 export function effectivePrefixes(form: Form, dialect: Dialect, prefixes: Prefixes): Prefixes {
-  if (dialect !== "gas" || form.slots[0]?.place !== "rel") return prefixes;
+  const place = form.slots[0]?.place;
+  if (dialect !== "gas" || (place !== "rel" && place !== "far")) return prefixes;
   if (form.addressSize !== 0) return { ...prefixes, operandSize: undefined };
   const segment = prefixes.segment === 0x2e || prefixes.segment === 0x3e ? prefixes.segment : 0;
   return { ...prefixes, segment, addressSize: undefined, lock: false };

@@ -13,6 +13,9 @@ const WORD_STORES = new Set(["sldt"]);
 const WORD_SOURCES = new Set(["lar", "lsl"]);
 /** 32-bit registers in 16-bit code: NASM puts an operand-size prefix before them, the manuals do not ask for one. */
 const NASM_PREFIXED = new Set(["rdsspd", "incsspd", "wrssd", "wrussd", "rdshr", "wrshr"]);
+/** A vector's bits into a general register or back, whose upper half is cleared or unused: the 64-bit form needs no W. */
+const NO_WIDE = /^v?(movmskp[sd]|pmovmskb|pextr[bw]|pinsr[bw]|extractps)$/;
+const NASM_WIDE = /^(movmskp[sd]|pextrw|pinsrw|extractps)$/;
 const CLASSES = ["r16", "r32", "r64"] as const;
 
 const isSegmentMove = (draft: Draft, slot: 0 | 1): boolean =>
@@ -65,6 +68,14 @@ export function asWritten(draft: Draft): Draft[] {
       { ...draft, wait: false, dialect: "nasm" },
       { ...draft, dialect: "gas" },
     ];
+  if (NO_WIDE.test(mnemonic)) {
+    const narrow: Draft = { ...draft, default64: true, vex: draft.vex && { ...draft.vex, w: 0 } };
+    if (!NASM_WIDE.test(mnemonic)) return [narrow];
+    return [
+      { ...narrow, dialect: "gas" },
+      { ...draft, dialect: "nasm" },
+    ];
+  }
   if (mnemonic === "undoc") return [];
   if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [{ ...draft, mnemonic: "loadall286" }];
   return [draft];

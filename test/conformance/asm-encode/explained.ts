@@ -42,6 +42,11 @@ export const EXPLAINED: readonly Explanation[] = [
     test: where("nasm att intel", /^(\w+ )*(vpdp|vpmadd52|vcvtneps2bf16|vextractps)/),
   },
   {
+    reason: "only EVEX has this form",
+    test: ({ line, theirs, verdict }) =>
+      verdict === "we-reject" && /^(\w+ )*v/.test(line.text) && /^(26|2e|36|3e|64|65|67)*62/.test(theirs),
+  },
+  {
     reason: "NASM takes the SSE4.1 form when the count has a size",
     test: where("nasm", /^(\w+ )*pextrw .*(byte|strict)/),
   },

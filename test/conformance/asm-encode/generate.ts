@@ -131,7 +131,7 @@ export interface GenerateOptions {
 
 export function lineFor(form: Form, { random, syntax, bits, noise }: GenerateOptions): Line {
   const operands = operandsOf(random, form, bits, syntax);
-  const branch = form.slots.some((slot) => slot.place === "rel");
+  const branch = form.slots.some((slot) => slot.place === "rel") || /^(call|jmpe?)$/.test(form.mnemonic);
   if (!branch && random.chance(noise)) disturb(random, operands, bits, syntax);
   const request: EncodeRequest = {
     dialect: syntax === "nasm" ? "nasm" : "gas",
