@@ -5,7 +5,6 @@
 import type { SourceText } from "../../asmlang/types.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
-import type { VdsoImage } from "./exec/vdso.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelLayout } from "./layout/types.ts";
 import type { PageFormat } from "./mm/pagetable.ts";
@@ -13,6 +12,7 @@ import type { PtRegs } from "./ptregs.ts";
 import type { Mm, Task } from "./state.ts";
 import type { SyscallTable } from "./syscall/types.ts";
 import type { UpcallTable } from "./upcall.ts";
+import type { VdsoKind } from "./vdso/index.ts";
 
 export type DataSegment = "ds" | "es" | "fs" | "gs";
 /** What an entry into the kernel was, for the timeline. */
@@ -31,7 +31,7 @@ export interface Arch {
   readonly includes: Readonly<Record<string, string>>;
   readonly bits: 32 | 64;
   /** Symbols predefined for the assembler beyond the layout's: what this processor makes the kernel choose. */
-  defines(kernel: Kernel): Readonly<Record<string, number | bigint>>;
+  defines(cpu: Cpu): Readonly<Record<string, number | bigint>>;
   readonly upcalls: UpcallTable;
   /** System calls of the kernel's own table, and of the compat one if it has any. */
   readonly native: SyscallTable;
@@ -65,10 +65,12 @@ export interface Arch {
   loadTls(kernel: Kernel, cpu: Cpu, task: Task): void;
   /** load_mm_ldt(). */
   loadLdt(kernel: Kernel, cpu: Cpu, mm: Mm): void;
-  /** vDSO images by name, and the one for a program of the given width. */
-  vdso(kernel: Kernel, bits: 32 | 64): VdsoImage | undefined;
+  /** Which vDSO image a program of the given width gets on this processor. */
+  vdsoKind(kernel: Kernel, bits: 32 | 64): VdsoKind;
   /** AT_HWCAP, AT_HWCAP2 and AT_PLATFORM for a program of the given width. */
   hwcap(kernel: Kernel, bits: 32 | 64): { hwcap: bigint; hwcap2: bigint; platform: string };
+  /** fixup_exception(): changes `regs` and says true if the entry code expects a fault there. */
+  fixupException?(kernel: Kernel, regs: PtRegs): boolean;
   /** Hooks of vm86; only the 32-bit kernel has them. */
   readonly vm86?: Vm86Hooks;
 }

@@ -38,7 +38,7 @@ export class KernelMemory {
   /** Physical address behind a kernel address: direct map and kernel image by arithmetic, anything else by the page tables. */
   phys(addr: Addr): number {
     const { pageOffset, text, textPhysical } = this.#layout.address;
-    if (addr >= text && addr < text + 0x4000_0000) return addr - text + textPhysical;
+    if (addr >= text && addr < text + 0x2000_0000) return addr - text + textPhysical;
     if (addr >= pageOffset && addr < pageOffset + this.#machine.core.ramSize) return addr - pageOffset;
     const pa = this.#machine.currentCpu.peekTranslate(addr);
     if (pa === undefined) throw new Error(`${this.who}: kernel address ${hex(addr)} is not mapped`);
@@ -55,12 +55,12 @@ export class KernelMemory {
   /** The one place where the kernel's TypeScript changes RAM. */
   writePhys(who: string, addr: Addr, pa: number, bytes: Uint8Array): void {
     this.#check(pa, bytes.length);
-    const { core, cpus } = this.#machine;
+    const { core } = this.#machine;
     core.u8.set(bytes, core.ramBase + pa);
-    for (let page = Math.floor(pa / PAGE_SIZE); page * PAGE_SIZE < pa + bytes.length; page++) {
-      core.dirty[page] = 1;
-      core.touched[page] = 1;
-      for (const cpu of cpus) cpu.forgetCode(page);
+    for (let done = 0; done < bytes.length; ) {
+      const part = Math.min(bytes.length - done, PAGE_SIZE - ((pa + done) % PAGE_SIZE));
+      core.noteWrite(pa + done, part);
+      done += part;
     }
     for (const observer of this.#observers) observer(who, addr, pa, bytes);
   }

@@ -3,6 +3,7 @@
  * hash. Functions elsewhere work on it; nothing may keep a reference into it across a run, because a restore replaces it.
  */
 import type { Addr } from "../cpu/state.ts";
+import type { Siginfo } from "./abi/siginfo.ts";
 
 /** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
 export const VM = {
@@ -63,24 +64,10 @@ export interface SigAction {
   mask: bigint;
 }
 
-/** struct kernel_siginfo: which union arm is in use follows from signal and code, as in siginfo_layout(). */
-export interface SigInfo {
-  signo: number;
-  errno: number;
-  code: number;
-  /** kill, rt */
-  pid?: number;
-  uid?: number;
-  /** fault */
-  addr?: bigint;
-  /** rt, timers */
-  value?: bigint;
-}
-
 export interface SigPending {
   /** Bit n-1 = signal n. */
   signal: bigint;
-  queue: SigInfo[];
+  queue: Siginfo[];
 }
 
 export interface OpenFile {
@@ -150,8 +137,12 @@ export interface KernelState {
   current: number[];
   nextId: number;
   stdinPosition: number;
+  /** Physical pages of the vDSO images in use, by image, and of vvar. */
+  vdsoPages: Record<string, number[]>;
   /** Files as they are now, by absolute path. */
   files: Record<string, Uint8Array>;
+  /** Where espfix64's ministacks are, and their physical pages. */
+  espfix?: { pageRandom: number; slotRandom: number; pages: number[] };
   /** Names already reported as unimplemented. */
   reported: string[];
   /** How the program ended. */

@@ -63,6 +63,8 @@ const perCpu: FieldMap = {
   cpu_number: { offset: 80, size: 4 },
   espfix_stack: { offset: 88, size: 8 },
   espfix_waddr: { offset: 96, size: 8 },
+  /** The writable address of this CPU's GDT. */
+  gdt_page: { offset: 104, size: 8 },
   cpu_tss_rw: { offset: PAGE_SIZE, size: 8 },
 };
 
@@ -85,6 +87,8 @@ export const CPU_ENTRY_AREA = {
 export const CPU_ENTRY_AREA_BASE: Addr = -4 * 2 ** 39;
 export const cpuEntryArea = (cpu: number): Addr => CPU_ENTRY_AREA_BASE + PAGE_SIZE + cpu * CPU_ENTRY_AREA.size;
 
+/** VMALLOC_START. */
+const VMALLOC_START: Addr = -0x3700_0000_0000;
 /** PGD slot -2. */
 export const ESPFIX_BASE_ADDR: Addr = -2 * 2 ** 39;
 export const ESPFIX_STACK_SIZE = 64;
@@ -154,6 +158,7 @@ export const LINUX_6_1_64: KernelLayout = {
     text: -0x7f00_0000,
     textPhysical: 0x100_0000,
     cpuEntryArea: CPU_ENTRY_AREA_BASE,
+    ldtArea: VMALLOC_START,
     taskSizeMax: 0x7fff_ffff_f000,
   },
   defines: {

@@ -46,6 +46,8 @@ export interface KernelLayout {
     readonly text: Addr;
     readonly textPhysical: number;
     readonly cpuEntryArea: Addr;
+    /** Kernel mappings for LDTs of more than a page: 128 KiB for each address space. */
+    readonly ldtArea: Addr;
     /** End of user space for everyone. */
     readonly taskSizeMax: Addr;
   };

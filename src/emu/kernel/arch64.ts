@@ -1,0 +1,236 @@
+/** The 64-bit kernel as the shared parts see it. */
+import type { Cpu } from "../cpu/cpu.ts";
+import { Fault } from "../cpu/fault.ts";
+import { EFLAGS, GPR, OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../cpu/layout.ts";
+import { type Addr, addrHigh, addrLow } from "../cpu/state.ts";
+import { leafOf } from "../cpu/system/cpuid.ts";
+import { FEATURES } from "../cpu/system/cpuid-data.ts";
+import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
+import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
+import { bootX86_64 } from "./boot/x86_64.ts";
+import { SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
+import calling from "./entry/calling.S?raw";
+import entry64 from "./entry/entry_64.S?raw";
+import compat64 from "./entry/entry_64_compat.S?raw";
+import nmi64 from "./entry/nmi_64.S?raw";
+import type { Kernel } from "./kernel.ts";
+import { LINUX_6_1_64 as layout } from "./layout/linux-6.1-64.ts";
+import { FOUR_LEVEL } from "./mm/pagetable.ts";
+import type { PtRegs } from "./ptregs.ts";
+import { SCHED_UPCALLS } from "./sched.ts";
+import type { Mm, Task } from "./state.ts";
+import { COMPAT_CALLS, NATIVE_CALLS } from "./syscall/tables.ts";
+import { TRAP_UPCALLS } from "./trap/traps.ts";
+import { TRAP_UPCALLS_64 } from "./trap/traps-64.ts";
+import { packDescriptor, upperDescriptor } from "./x86/descriptors.ts";
+
+const label = (kind: string, compat?: boolean): EntryLabel => (compat === undefined ? { kind } : { kind, compat });
+const exceptions = (...names: string[]): Record<string, EntryLabel> =>
+  Object.fromEntries(names.map((name) => [`asm_exc_${name}`, label("exception")]));
+
+const entries: Arch["entries"] = {
+  entry_SYSCALL_64: label("syscall", false),
+  entry_SYSCALL_compat: label("syscall32", true),
+  entry_SYSENTER_compat: label("sysenter", true),
+  asm_int80_emulation: label("int80", true),
+  asm_exc_nmi: label("nmi"),
+  asm_sysvec_apic_timer_interrupt: label("irq"),
+  asm_sysvec_spurious_apic_interrupt: label("irq"),
+  ...exceptions(
+    "divide_error",
+    "debug",
+    "int3",
+    "overflow",
+    "bounds",
+    "invalid_op",
+    "device_not_available",
+    "double_fault",
+  ),
+  ...exceptions("coproc_segment_overrun", "invalid_tss", "segment_not_present", "stack_segment", "general_protection"),
+  ...exceptions(
+    "page_fault",
+    "spurious_interrupt_bug",
+    "coprocessor_error",
+    "alignment_check",
+    "machine_check",
+    "simd_coprocessor_error",
+  ),
+};
+
+const CHECKS = [
+  "sysret_check_rcx_rip",
+  "sysret_check_canonical",
+  "sysret_check_cs",
+  "sysret_check_r11_flags",
+  "sysret_check_rf_tf",
+  "sysret_check_ss",
+];
+
+/** The exit paths' labels, in the order of the source. */
+const exitLabels = [
+  ...CHECKS,
+  "syscall_return_via_sysret",
+  "sysret32_from_system_call",
+  "error_return",
+  "paranoid_exit",
+  "swapgs_restore_regs_and_return_to_usermode",
+  "restore_regs_and_return_to_kernel",
+  "native_irq_return_ldt",
+  "espfix_on_ministack",
+  "native_irq_return_iret",
+  "error_bad_iret",
+  "nested_nmi",
+  "repeat_nmi",
+];
+
+const feature = (cpu: Cpu, name: string): boolean => {
+  const row = FEATURES.find((f) => f.name === name);
+  return row !== undefined && ((leafOf(cpu, row.leaf, 0)[row.register] >>> row.bit) & 1) === 1;
+};
+
+const userRegs = (task: Task): Addr => task.stack + layout.threadSize - layout.ptRegsSize;
+
+function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
+  k.state.current[cpu.index] = task.pid;
+  k.setPerCpu(cpu, "current_task", task.address);
+  k.setPerCpu(cpu, "cpu_current_top_of_stack", task.stack + layout.threadSize);
+  loadTls(k, cpu, task);
+  const mm = k.mmOf(task) ?? (task.idle ? k.state.mms[0] : undefined);
+  if (mm === undefined) return;
+  cpu.set64(OFF.CR3, BigInt(mm.pgd));
+  cpu.flushTlbNonGlobal();
+  loadLdt(k, cpu, mm);
+}
+
+function runKernel(k: Kernel, cpu: Cpu, symbol: string, sp: Addr): void {
+  const ip = k.symbol(symbol);
+  cpu.setGpr(GPR.RSP, BigInt(sp));
+  cpu.setRip(addrLow(ip), addrHigh(ip));
+  cpu.setFlagsRaw(EFLAGS.FIXED);
+  cpu.updateMode();
+}
+
+function goIdle(k: Kernel, cpu: Cpu): void {
+  const idle = k.state.tasks.find((task) => task.idle && task.cpu === cpu.index)!;
+  switchTo(k, cpu, idle);
+  runKernel(k, cpu, "do_idle", idle.stack + layout.threadSize);
+}
+
+function goFork(k: Kernel, cpu: Cpu, task: Task): void {
+  cpu.setGpr(GPR.RAX, 0n);
+  cpu.setGpr(GPR.RBX, 0n);
+  runKernel(k, cpu, "ret_from_fork", userRegs(task));
+}
+
+/** start_thread_common(). */
+function startThread(k: Kernel, cpu: Cpu, regs: PtRegs, ip: Addr, sp: Addr, bits: 32 | 64): void {
+  const { __USER_CS = 0, __USER32_CS = 0, __USER_DS = 0 } = layout.selectors;
+  const data = bits === 64 ? 0 : __USER_DS;
+  for (const name of Object.keys(layout.ptRegs)) regs.set(name, 0);
+  setUserSegment(k, cpu, regs, "fs", 0);
+  setUserSegment(k, cpu, regs, "es", data);
+  setUserSegment(k, cpu, regs, "ds", data);
+  setUserSegment(k, cpu, regs, "gs", 0);
+  setBase(cpu, SEG.FS, 0n);
+  cpu.set64(OFF.KERNEL_GS_BASE, 0n);
+  regs.set("cs", bits === 64 ? __USER_CS : __USER32_CS);
+  regs.set("ss", __USER_DS);
+  regs.set("ip", ip);
+  regs.set("sp", sp);
+  regs.set("flags", EFLAGS.IF);
+  // not in a system call that could be restarted
+  regs.set("orig_ax", -1n);
+}
+
+const SEGMENTS: Readonly<Record<DataSegment, SegIndex>> = { ds: SEG.DS, es: SEG.ES, fs: SEG.FS, gs: SEG.GS };
+const setBase = (cpu: Cpu, seg: SegIndex, base: bigint): void =>
+  cpu.set64(OFF.SEG + seg * SEG_STRIDE + SEGF.BASE, base);
+const getBase = (cpu: Cpu, seg: SegIndex): bigint => cpu.get64(OFF.SEG + seg * SEG_STRIDE + SEGF.BASE);
+
+/** The user's data segments stay in the registers while the kernel runs. */
+const userSegment: Arch["userSegment"] = (_k, cpu, _regs, name) => cpu.selector(SEGMENTS[name]);
+
+function setUserSegment(_k: Kernel, cpu: Cpu, _regs: PtRegs, name: DataSegment, selector: number): void {
+  if (name === "gs") loadGsIndex(cpu, selector);
+  else loadOrNull(cpu, SEGMENTS[name], selector);
+}
+
+function loadOrNull(cpu: Cpu, seg: SegIndex, selector: number): void {
+  try {
+    loadSegment(cpu, seg, selector);
+  } catch (fault) {
+    if (!(fault instanceof Fault)) throw fault;
+    loadSegment(cpu, seg, 0);
+  }
+}
+
+/** load_gs_index(): loading GS changes the base that is active, so the user's is made so for the moment. */
+function loadGsIndex(cpu: Cpu, selector: number): void {
+  const kernelBase = getBase(cpu, SEG.GS);
+  setBase(cpu, SEG.GS, cpu.get64(OFF.KERNEL_GS_BASE));
+  loadOrNull(cpu, SEG.GS, selector);
+  cpu.set64(OFF.KERNEL_GS_BASE, getBase(cpu, SEG.GS));
+  setBase(cpu, SEG.GS, kernelBase);
+}
+
+const gdt = (k: Kernel, cpu: Cpu): Addr => Number(BigInt.asIntN(64, k.perCpu(cpu, "gdt_page")));
+
+function loadTls(k: Kernel, cpu: Cpu, task: Task): void {
+  task.tls.forEach((descriptor, i) => {
+    k.memory.writeScalar(gdt(k, cpu) + (layout.gdt["TLS_MIN"]! + i) * 8, 8, descriptor);
+  });
+}
+
+/** set_ldt() through the writable GDT; the processor never writes to an LDT descriptor. */
+function loadLdt(k: Kernel, cpu: Cpu, mm: Mm): void {
+  const { ldt } = mm.context;
+  if (ldt === undefined) {
+    loadLdtr(cpu, 0);
+    return;
+  }
+  const index = layout.gdt["LDT"]!;
+  const low = packDescriptor({ base: ldt.address | 0, limit: ldt.entries * 8 - 1, access: 0x82, flags: 0 });
+  k.memory.writeScalar(gdt(k, cpu) + index * 8, 8, low);
+  k.memory.writeScalar(gdt(k, cpu) + index * 8 + 8, 8, upperDescriptor(ldt.address));
+  loadLdtr(cpu, index * 8);
+}
+
+const HWCAP2_FSGSBASE = 2n;
+
+export const X86_64: Arch = {
+  layout,
+  paging: FOUR_LEVEL,
+  bits: 64,
+  sources: [{ uri: "ringside:kernel/entry/entry_64.S", text: entry64 }],
+  includes: { "calling.S": calling, "entry_64_compat.S": compat64, "nmi_64.S": nmi64 },
+  defines: (cpu) => ({
+    X86_FEATURE_FSGSBASE: feature(cpu, "fsgsbase") ? 1 : 0,
+    X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,
+  }),
+  upcalls: { ...SYSCALL_UPCALLS_64, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
+  native: { abi: "x86_64", arguments: ["di", "si", "dx", "r10", "r8", "r9"], compat: false, calls: NATIVE_CALLS },
+  compat: { abi: "i386", arguments: ["bx", "cx", "dx", "si", "di", "bp"], compat: true, calls: COMPAT_CALLS },
+  entries,
+  exitLabels,
+  checkLabels: CHECKS,
+  fastExits: ["syscall_return_via_sysret"],
+  boot: bootX86_64,
+  userRegs,
+  switchTo,
+  goIdle,
+  goFork,
+  startThread,
+  userSegment,
+  setUserSegment,
+  loadTls,
+  loadLdt,
+  vdsoKind: (k, bits) => (bits === 64 ? "64" : k.options.cpu.vendor === "intel" ? "32-sysenter" : "32-syscall"),
+  hwcap: (k, bits) => {
+    const cpu = k.machine.cpus[0]!;
+    return {
+      hwcap: BigInt(leafOf(cpu, 1, 0).edx >>> 0),
+      hwcap2: feature(cpu, "fsgsbase") ? HWCAP2_FSGSBASE : 0n,
+      platform: bits === 64 ? "x86_64" : "i686",
+    };
+  },
+};

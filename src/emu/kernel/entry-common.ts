@@ -1,0 +1,88 @@
+/**
+ * The work around every trip into the kernel (Linux's kernel/entry/common.c and asm/entry-common.h): what is done before a system
+ * call, after it, and before every return to user mode. The flags in guest memory decide; nothing is remembered here.
+ */
+import type { Cpu } from "../cpu/cpu.ts";
+import type { Kernel } from "./kernel.ts";
+import type { PtRegs } from "./ptregs.ts";
+import { archDoSignalOrRestart } from "./signal/deliver.ts";
+import type { Task } from "./state.ts";
+
+/** syscall_enter_from_user_mode_work(): the number to run, or -1 for none. */
+export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number {
+  const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallEnter;
+  if (work === 0) return nr;
+  const has = (flag: string) => (work & (1 << k.layout.syscallWork[flag]!)) !== 0;
+  k.timeline.exitWork(cpu, "syscall_trace_enter", namesOf(k.layout.syscallWork, work));
+  if (has("SYSCALL_EMU")) return -1;
+  // whoever looked may have changed the number
+  return regs.origAx | 0;
+}
+
+/** syscall_exit_to_user_mode(): once after a system call, then the common return. */
+export function syscallExitToUserMode(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
+  if (task.dead) return;
+  const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallExit;
+  if (work !== 0) k.timeline.exitWork(cpu, "syscall_exit_work", namesOf(k.layout.syscallWork, work));
+  exitToUserModePrepare(k, cpu, task, regs);
+}
+
+/** irqentry_exit(): for exceptions and interrupts; only a return to user mode has work. */
+export function irqentryExit(k: Kernel, cpu: Cpu, regs: PtRegs): void {
+  const task = k.current(cpu);
+  if (regs.user && !task.dead && !task.idle) exitToUserModePrepare(k, cpu, task, regs);
+}
+
+function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
+  let work = k.threadInfo(task, "flags");
+  if ((work & k.layout.work.exitToUserMode) !== 0) work = exitToUserModeLoop(k, cpu, task, regs, work);
+  if (!task.dead) archExitToUserModePrepare(k, cpu, task, work);
+}
+
+/** Until no flag asks for anything, in Linux's order. */
+function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number {
+  const bit = (name: string) => 1 << k.layout.tif[name]!;
+  let work = first;
+  while ((work & k.layout.work.exitToUserMode) !== 0) {
+    if ((work & bit("NEED_RESCHED")) !== 0) finish(k, cpu, task, "schedule", "NEED_RESCHED");
+    if ((work & bit("UPROBE")) !== 0) finish(k, cpu, task, "uprobe_notify_resume", "UPROBE");
+    if ((work & bit("PATCH_PENDING")) !== 0) finish(k, cpu, task, "klp_update_patch_state", "PATCH_PENDING");
+    const signals = work & (bit("SIGPENDING") | bit("NOTIFY_SIGNAL"));
+    if (signals !== 0) {
+      k.timeline.exitWork(cpu, "arch_do_signal_or_restart", namesOf(k.layout.tif, signals));
+      k.setFlag(task, "NOTIFY_SIGNAL", false);
+      archDoSignalOrRestart(k, cpu, task, regs);
+      if (task.dead) return 0;
+    }
+    if ((work & bit("NOTIFY_RESUME")) !== 0) finish(k, cpu, task, "resume_user_mode_work", "NOTIFY_RESUME");
+    work = k.threadInfo(task, "flags");
+  }
+  return work;
+}
+
+/** Work that asks for nothing more than being seen: there is one task, and no probe or patch. */
+function finish(k: Kernel, cpu: Cpu, task: Task, item: string, flag: string): void {
+  k.timeline.exitWork(cpu, item, [flag]);
+  k.setFlag(task, flag, false);
+}
+
+/** arch_exit_to_user_mode_prepare(): last, and after signals because a restarted system call asks for TS_COMPAT. */
+function archExitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, work: number): void {
+  for (const [flag, item] of [
+    ["USER_RETURN_NOTIFY", "fire_user_return_notifiers"],
+    ["IO_BITMAP", "tss_update_io_bitmap"],
+    ["NEED_FPU_LOAD", "switch_fpu_return"],
+  ] as const) {
+    if ((work & (1 << k.layout.tif[flag]!)) !== 0) finish(k, cpu, task, item, flag);
+  }
+  const { COMPAT = 0, I386_REGS_POKED = 0 } = k.layout.status;
+  const status = k.threadInfo(task, "status");
+  if (k.layout.wordSize === 8 && (status & (COMPAT | I386_REGS_POKED)) !== 0) {
+    k.setThreadInfo(task, "status", status & ~(COMPAT | I386_REGS_POKED));
+  }
+}
+
+export const namesOf = (bits: Readonly<Record<string, number>>, mask: number): string[] =>
+  Object.entries(bits)
+    .filter(([, bit]) => (mask & (1 << bit)) !== 0)
+    .map(([name]) => name);

@@ -1,0 +1,83 @@
+# System calls of 32-bit code on the 64-bit kernel: SYSENTER (Intel) and SYSCALL (AMD) as the vDSO uses them. INT $0x80 is in
+# entry_64.S. Both calls are made from __kernel_vsyscall only in that sense that the return is to its landing pad, whoever called.
+
+# ------------------------------------------------------------------------------------------------------------------------------
+# entry_SYSENTER_compat: the target of SYSENTER (MSR_IA32_SYSENTER_EIP).
+#   The CPU:  CS/SS = kernel's flat segments, rsp = MSR_IA32_SYSENTER_ESP (the entry stack), IF = RF = VM = 0. It saves nothing: rip, rsp
+#             and IF are lost, TF, NT and AC stay as the user had them.
+#   Regs:     eax = number; ebx ecx edx esi edi = arguments; ebp = user's esp, where argument 6 lies.
+# ------------------------------------------------------------------------------------------------------------------------------
+ENTRY entry_SYSENTER_compat
+	swapgs
+	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
+	pushq	$__USER32_DS			# ss
+	pushq	$0				# sp: do_SYSENTER_32 takes it from ebp
+	pushfq					# flags: IF is put back by do_SYSENTER_32
+	pushq	$__USER32_CS			# cs
+	pushq	$0				# ip: do_fast_syscall_32 sets the landing pad
+LABEL entry_SYSENTER_compat_after_hwframe
+	movl	%eax, %eax			# a 32-bit number
+	pushq	%rax				# orig_ax
+	PUSH_AND_CLEAR_REGS rax=$-ENOSYS
+	cld
+# With TF set every instruction up to here has trapped; exc_debug ignores those traps.
+	testl	$(X86_EFLAGS_NT | X86_EFLAGS_AC | X86_EFLAGS_TF), EFLAGS(%rsp)
+	jnz	sysenter_fix_flags
+LABEL sysenter_flags_fixed
+	movq	%rsp, %rdi
+	call	do_SYSENTER_32			# eax = 1: SYSRETL will do
+	testl	%eax, %eax
+	jz	swapgs_restore_regs_and_return_to_usermode
+	jmp	sysret32_from_system_call
+
+LABEL sysenter_fix_flags
+	pushq	$X86_EFLAGS_FIXED
+	popfq
+	jmp	sysenter_flags_fixed
+LABEL __end_entry_SYSENTER_compat
+
+# ------------------------------------------------------------------------------------------------------------------------------
+# entry_SYSCALL_compat: the target of SYSCALL in compatibility mode (MSR_CSTAR); AMD only.
+#   The CPU:  ecx = return address, r11 = rflags, rflags &= ~MSR_SYSCALL_MASK, CS/SS = kernel's flat segments. rsp is the user's.
+#   Regs:     eax = number; ebx ebp edx esi edi = arguments 1 to 5 (argument 2 in ebp, for ecx is taken); argument 6 at (esp).
+# ------------------------------------------------------------------------------------------------------------------------------
+ENTRY entry_SYSCALL_compat
+	swapgs
+	movl	%esp, %r8d
+	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
+LABEL entry_SYSCALL_compat_safe_stack
+	pushq	$__USER32_DS			# ss
+	pushq	%r8				# sp
+	pushq	%r11				# flags
+	pushq	$__USER32_CS			# cs
+	pushq	%rcx				# ip
+LABEL entry_SYSCALL_compat_after_hwframe
+	movl	%eax, %eax
+	pushq	%rax				# orig_ax
+	PUSH_AND_CLEAR_REGS rcx=%rbp rax=$-ENOSYS
+	movq	%rsp, %rdi
+	call	do_fast_syscall_32
+	testl	%eax, %eax
+	jz	swapgs_restore_regs_and_return_to_usermode
+
+# rsp = pt_regs, and C found that SYSRETL loses nothing: the landing pad restores ecx itself.
+LABEL sysret32_from_system_call
+	movq	RBX(%rsp), %rbx
+	movq	RBP(%rsp), %rbp
+	movq	EFLAGS(%rsp), %r11
+	movq	RIP(%rsp), %rcx
+	addq	$RAX, %rsp
+	popq	%rax
+	popq	%rdx				# cx, lost
+	popq	%rdx
+	popq	%rsi
+	popq	%rdi
+	movq	(RSP - ORIG_RAX)(%rsp), %rsp
+LABEL entry_SYSRETL_compat_unsafe_stack
+	xorl	%r8d, %r8d			# 32-bit code cannot see these, but code that switches mode can
+	xorl	%r9d, %r9d
+	xorl	%r10d, %r10d
+	swapgs
+	sysretl
+LABEL entry_SYSRETL_compat_end
+	int3

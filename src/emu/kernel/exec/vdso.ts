@@ -1,0 +1,51 @@
+/** Mapping the vDSO and, in front of it, vvar: at program start, and by arch_prctl(ARCH_MAP_VDSO_*). */
+import type { Addr } from "../../cpu/state.ts";
+import { E } from "../abi/errno.ts";
+import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { mapRange } from "../mm/mm.ts";
+import { mustAllocPage } from "../mm/pages.ts";
+import { findFreeBelow, overlaps } from "../mm/vma.ts";
+import { type Mm, VM } from "../state.ts";
+import { type VdsoImage, VVAR_PAGES, vdsoImage } from "../vdso/index.ts";
+
+/** The pages that hold an image; made once and shared by all who map it. */
+function imagePages(k: Kernel, image: VdsoImage): readonly number[] {
+  const known = k.state.vdsoPages[image.kind];
+  if (known !== undefined) return known;
+  const pages: number[] = [];
+  for (let at = 0; at < image.bytes.length; at += PAGE_SIZE) {
+    const page = mustAllocPage(k);
+    k.memory.writePhys("init_vdso_image", k.memory.virt(page), page, image.bytes.subarray(at, at + PAGE_SIZE));
+    pages.push(page);
+  }
+  k.state.vdsoPages[image.kind] = pages;
+  return pages;
+}
+
+function vvarPages(k: Kernel): readonly number[] {
+  return (k.state.vdsoPages["vvar"] ??= Array.from({ length: VVAR_PAGES }, () => mustAllocPage(k)));
+}
+
+/** map_vdso(): at `addr`, or where there is room when it is 0 or taken. Address of the image, or a negative error number. */
+export function mapVdsoAt(k: Kernel, mm: Mm, image: VdsoImage, addr: Addr): Addr {
+  const length = VVAR_PAGES * PAGE_SIZE + image.bytes.length;
+  const top = image.bits === 32 ? Math.min(mm.mmapCompatBase, mm.mmapBase) : mm.mmapBase;
+  const wanted = addr !== 0 && !overlaps(mm, addr, addr + length) && addr + length <= mm.taskSize ? addr : undefined;
+  const start = wanted ?? findFreeBelow(mm, length, top, PAGE_SIZE);
+  if (start === undefined) return -E.ENOMEM;
+  const text = start + VVAR_PAGES * PAGE_SIZE;
+  mapRange(k, mm, { start, end: text, flags: VM.READ | VM.SPECIAL, name: "[vvar]", pages: vvarPages(k) });
+  const flags = VM.READ | VM.EXEC | VM.SPECIAL;
+  mapRange(k, mm, { start: text, end: text + image.bytes.length, flags, name: "[vdso]", pages: imagePages(k, image) });
+  mm.context.vdso = text;
+  mm.context.vdsoImage = image.kind;
+  return text;
+}
+
+/** arch_setup_additional_pages(). */
+export function mapVdso(k: Kernel, mm: Mm, bits: 32 | 64): VdsoImage {
+  const image = vdsoImage(k.arch.vdsoKind(k, bits));
+  mapVdsoAt(k, mm, image, 0);
+  return image;
+}

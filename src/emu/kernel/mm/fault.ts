@@ -1,0 +1,63 @@
+/** Demand paging: what handle_mm_fault() and the search for the mapping before it do. exc_page_fault and user copies both end here. */
+import type { Addr } from "../../cpu/state.ts";
+import { RLIMIT } from "../abi/file.ts";
+import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { pageOf } from "../memory.ts";
+import { type Mm, type Task, VM, type Vma } from "../state.ts";
+import { commit, flushPage, leafFlags } from "./mm.ts";
+import { allocPage, pageTables } from "./pages.ts";
+import { inUse, PTE } from "./pagetable.ts";
+import { findVma, nextVma, pageCount } from "./vma.ts";
+
+export interface Access {
+  readonly write: boolean;
+  readonly exec: boolean;
+}
+/** mapped: the page is there now. maperr, accerr: SIGSEGV with that code. oom: no memory. */
+export type FaultResult = "mapped" | "maperr" | "accerr" | "oom";
+
+/** Makes the page at a user address usable for the access, if the mapping there allows it. */
+export function faultIn(k: Kernel, task: Task, mm: Mm, addr: Addr, access: Access): FaultResult {
+  const vma = findVma(mm, addr) ?? growStack(k, task, mm, addr);
+  if (vma === undefined) return "maperr";
+  if (!allows(vma, access)) return "accerr";
+  return handleMmFault(k, mm, vma, addr);
+}
+
+/** access_error(), negated. */
+function allows(vma: Vma, access: Access): boolean {
+  if (access.write) return (vma.flags & VM.WRITE) !== 0;
+  // without NX a fetch asks only for a readable page; the page tables decide whether it may execute
+  if (access.exec) return (vma.flags & VM.EXEC) !== 0;
+  return (vma.flags & (VM.READ | VM.WRITE | VM.EXEC)) !== 0;
+}
+
+function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr): FaultResult {
+  const page = pageOf(addr);
+  const tables = pageTables(k);
+  const at = tables.leaf(mm.pgd, page, true);
+  if (at === undefined) return "oom";
+  const entry = tables.read(at);
+  if (!inUse(entry)) {
+    const frame = vma.pages === undefined ? allocPage(k) : vma.pages[(page - vma.start) / PAGE_SIZE];
+    if (frame === undefined) return "oom";
+    if (!tables.map(mm.pgd, page, frame, leafFlags(vma.flags) | PTE.ACCESSED)) return "oom";
+  }
+  flushPage(k, page);
+  return "mapped";
+}
+
+/** expand_stack(): the mapping above may grow down to the address, as far as RLIMIT_STACK goes. */
+function growStack(k: Kernel, task: Task, mm: Mm, addr: Addr): Vma | undefined {
+  const vma = nextVma(mm, addr);
+  if (vma === undefined || (vma.flags & VM.GROWSDOWN) === 0) return undefined;
+  const start = pageOf(addr);
+  const limit = k.process(task).rlimits[RLIMIT.RLIMIT_STACK]![0];
+  if (BigInt(vma.end - start) > limit) return undefined;
+  const below = mm.vmas[mm.vmas.indexOf(vma) - 1];
+  if (below !== undefined && start - below.end < 256 * PAGE_SIZE) return undefined;
+  if (!commit(k, mm, pageCount(vma.start - start))) return undefined;
+  vma.start = start;
+  return vma;
+}

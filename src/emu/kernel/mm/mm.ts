@@ -1,0 +1,197 @@
+/**
+ * Address spaces: creating them, mapping and unmapping, protection, the break. Promised memory is bounded by RAM, so a guest that
+ * asks for more gets ENOMEM and the host's memory stays what it is.
+ */
+import type { Addr } from "../../cpu/state.ts";
+import { E } from "../abi/errno.ts";
+import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { type Mm, VM, type Vma } from "../state.ts";
+import { allocPage, freePage, pageTables, totalPages } from "./pages.ts";
+import { frameOf, inUse, PTE } from "./pagetable.ts";
+import { accountable, insertVma, mergeAll, overlaps, pageCount, removeRange, splitAt } from "./vma.ts";
+
+/** Root entries that belong to user space; those above are the kernel's and shared by all. */
+const userRootEntries = (k: Kernel): number => {
+  const { shift } = k.arch.paging.levels[0]!;
+  return Math.ceil(k.layout.address.taskSizeMax / 2 ** shift);
+};
+
+/** mm_alloc(): an empty address space with the kernel's half. */
+export function createMm(k: Kernel): Mm | undefined {
+  const pgd = allocPage(k);
+  if (pgd === undefined) return undefined;
+  copyKernelHalf(k, pgd);
+  if (!preallocate(k, pgd)) return undefined;
+  const mm: Mm = {
+    id: k.state.nextId++,
+    pgd,
+    vmas: [],
+    startBrk: 0,
+    brk: 0,
+    startStack: 0,
+    argStart: 0,
+    envStart: 0,
+    envEnd: 0,
+    mmapBase: 0,
+    mmapCompatBase: 0,
+    taskSize: k.layout.address.taskSizeMax,
+    committed: 0,
+    context: { vdso: 0, vdsoImage: "", ia32: false },
+    auxv: [],
+    exe: "",
+  };
+  k.state.mms.push(mm);
+  return mm;
+}
+
+function copyKernelHalf(k: Kernel, pgd: number): void {
+  const { entrySize, levels } = k.arch.paging;
+  const first = userRootEntries(k) * entrySize;
+  const bytes = 2 ** levels[0]!.bits * entrySize;
+  const initPgd = k.state.mms[0]!.pgd;
+  k.memory.write(k.memory.virt(pgd + first), k.memory.readPhys(initPgd + first, bytes - first));
+}
+
+/** PAE processors read the root's four entries when CR3 is loaded and not again, so the tables below must be there from the start. */
+function preallocate(k: Kernel, pgd: number): boolean {
+  const { levels, entrySize, tableFlags } = k.arch.paging;
+  if (levels[0]!.bits !== 2) return true;
+  for (let i = 0; i < userRootEntries(k); i++) {
+    const table = allocPage(k);
+    if (table === undefined) return false;
+    pageTables(k).writeEntry(pgd + i * entrySize, BigInt(table) | tableFlags[0]!);
+  }
+  return true;
+}
+
+/** mmput() by the last user: every page and table goes back. */
+export function destroyMm(k: Kernel, mm: Mm): void {
+  for (const vma of [...mm.vmas]) unmapRange(k, mm, vma.start, vma.end);
+  for (const page of pageTables(k).tablePages(mm.pgd, 0, userRootEntries(k) - 1)) freePage(k, page);
+  for (const page of mm.context.ldt?.pages ?? []) freePage(k, page);
+  freePage(k, mm.pgd);
+  k.state.mms = k.state.mms.filter((m) => m.id !== mm.id);
+}
+
+/** Drops the pages of a range and their promise. */
+function zap(k: Kernel, mm: Mm, vma: Vma): void {
+  const tables = pageTables(k);
+  for (let addr = vma.start; addr < vma.end; addr += PAGE_SIZE) {
+    const at = tables.leaf(mm.pgd, addr, false);
+    if (at === undefined) {
+      addr = skipTable(k, addr);
+      continue;
+    }
+    const entry = tables.read(at);
+    if (!inUse(entry)) continue;
+    tables.writeEntry(at, 0n);
+    if ((vma.flags & VM.SPECIAL) === 0) freePage(k, frameOf(entry));
+    flushPage(k, addr);
+  }
+}
+
+/** The last page before the next last-level table begins: large empty ranges cost nothing. */
+function skipTable(k: Kernel, addr: Addr): Addr {
+  const { levels } = k.arch.paging;
+  const span = 2 ** levels[levels.length - 2]!.shift;
+  return Math.floor(addr / span) * span + span - PAGE_SIZE;
+}
+
+export function flushPage(k: Kernel, addr: Addr): void {
+  for (const cpu of k.machine.cpus) cpu.flushTlbPage(addr);
+}
+
+/** do_munmap() of a page-aligned range. */
+export function unmapRange(k: Kernel, mm: Mm, start: Addr, end: Addr): void {
+  for (const vma of removeRange(mm, start, end)) {
+    zap(k, mm, vma);
+    if ((vma.flags & VM.ACCOUNT) !== 0) uncommit(k, mm, pageCount(vma.end - vma.start));
+  }
+}
+
+/** What may be promised in all: RAM less what the kernel itself needs to live. */
+const commitLimit = (k: Kernel): number => Math.floor(totalPages(k) * 0.9) - 512;
+
+export function commit(k: Kernel, mm: Mm, pages: number): boolean {
+  if (k.state.pages.committed + pages > commitLimit(k)) return false;
+  k.state.pages.committed += pages;
+  mm.committed += pages;
+  return true;
+}
+export function uncommit(k: Kernel, mm: Mm, pages: number): void {
+  k.state.pages.committed -= pages;
+  mm.committed -= pages;
+}
+
+/** Adds a mapping to a free, page-aligned range; 0 or a negative error number. */
+export function mapRange(k: Kernel, mm: Mm, vma: Vma): number {
+  if (vma.end > mm.taskSize && vma.end > k.layout.address.taskSizeMax) return -E.ENOMEM;
+  const account = accountable(vma.flags) && (vma.flags & VM.SPECIAL) === 0;
+  if (account && !commit(k, mm, pageCount(vma.end - vma.start))) return -E.ENOMEM;
+  insertVma(mm, { ...vma, flags: account ? vma.flags | VM.ACCOUNT : vma.flags });
+  return 0;
+}
+
+/** mprotect of a page-aligned range; every page of it must be mapped. */
+export function protectRange(k: Kernel, mm: Mm, start: Addr, end: Addr, flags: number): number {
+  splitAt(mm, start);
+  splitAt(mm, end);
+  let at = start;
+  for (const vma of mm.vmas.filter((v) => v.start < end && start < v.end)) {
+    if (vma.start > at) break;
+    const error = protectVma(k, mm, vma, flags);
+    if (error !== 0) return error;
+    at = vma.end;
+  }
+  mergeAll(mm);
+  return at >= end ? 0 : -E.ENOMEM;
+}
+
+function protectVma(k: Kernel, mm: Mm, vma: Vma, flags: number): number {
+  const rights = VM.READ | VM.WRITE | VM.EXEC;
+  const wanted = (vma.flags & ~rights) | (flags & rights);
+  if (accountable(wanted) && (vma.flags & (VM.ACCOUNT | VM.SPECIAL)) === 0) {
+    if (!commit(k, mm, pageCount(vma.end - vma.start))) return -E.ENOMEM;
+    vma.flags = wanted | VM.ACCOUNT;
+  } else vma.flags = wanted;
+  const tables = pageTables(k);
+  for (let addr = vma.start; addr < vma.end; addr += PAGE_SIZE) {
+    const at = tables.leaf(mm.pgd, addr, false);
+    if (at === undefined) {
+      addr = skipTable(k, addr);
+      continue;
+    }
+    const entry = tables.read(at);
+    if (!inUse(entry)) continue;
+    const dirt = entry & (PTE.ACCESSED | PTE.DIRTY);
+    const fresh = BigInt(frameOf(entry)) | leafFlags(vma.flags) | dirt;
+    tables.writeEntry(at, k.arch.paging.hasNx ? fresh : fresh & ~PTE.NX);
+    flushPage(k, addr);
+  }
+  return 0;
+}
+
+/** vm_get_page_prot(): what a present page of such a mapping allows. */
+export function leafFlags(flags: number): bigint {
+  if ((flags & (VM.READ | VM.WRITE | VM.EXEC)) === 0) return PTE.PROTNONE;
+  let pte: bigint = PTE.PRESENT | PTE.USER;
+  if ((flags & VM.WRITE) !== 0) pte |= PTE.RW;
+  if ((flags & VM.EXEC) === 0) pte |= PTE.NX;
+  return pte;
+}
+
+/** brk(2): the new break, or the old one if it cannot be had. */
+export function setBrk(k: Kernel, mm: Mm, wanted: Addr): Addr {
+  if (!(wanted >= mm.startBrk)) return mm.brk;
+  const oldEnd = Math.ceil(mm.brk / PAGE_SIZE) * PAGE_SIZE;
+  const newEnd = Math.ceil(wanted / PAGE_SIZE) * PAGE_SIZE;
+  if (newEnd < oldEnd) unmapRange(k, mm, newEnd, oldEnd);
+  if (newEnd > oldEnd) {
+    if (overlaps(mm, oldEnd, newEnd + PAGE_SIZE) || newEnd > mm.taskSize) return mm.brk;
+    const flags = VM.READ | VM.WRITE;
+    if (mapRange(k, mm, { start: oldEnd, end: newEnd, flags, name: "[heap]" }) !== 0) return mm.brk;
+  }
+  mm.brk = wanted;
+  return wanted;
+}

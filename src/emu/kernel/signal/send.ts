@@ -1,0 +1,92 @@
+/** Raising signals: queues, TIF_SIGPENDING, and the forced kind that a fault raises (Linux's kernel/signal.c). */
+import type { Cpu } from "../../cpu/cpu.ts";
+import type { Siginfo } from "../abi/siginfo.ts";
+import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN, signalName } from "../abi/signal.ts";
+import type { Kernel } from "../kernel.ts";
+import type { SigPending, Task } from "../state.ts";
+import { bitOf, hasSignal, UNBLOCKABLE } from "./sets.ts";
+
+/** recalc_sigpending(): the flag says whether there is anything to deliver. */
+export function recalcSigpending(k: Kernel, task: Task): void {
+  const pending = task.pending.signal | k.process(task).sharedPending.signal;
+  k.setFlag(task, "SIGPENDING", (pending & ~task.blocked) !== 0n);
+}
+
+/** __set_task_blocked() with what no one may block taken out. */
+export function setBlocked(k: Kernel, task: Task, blocked: bigint): void {
+  task.blocked = BigInt.asUintN(64, blocked) & ~UNBLOCKABLE;
+  recalcSigpending(k, task);
+}
+
+/** sig_task_ignored(): not worth queueing. A blocked signal is kept, its action may change before it is unblocked. */
+function ignored(k: Kernel, task: Task, signr: number): boolean {
+  if (hasSignal(task.blocked, signr)) return false;
+  const { handler } = k.process(task).actions[signr - 1]!;
+  return handler === BigInt(SIG_IGN) || (handler === BigInt(SIG_DFL) && defaultAction(signr) === "ignore");
+}
+
+/** send_signal_locked() for a thread, or for its whole group. */
+export function sendSignal(k: Kernel, task: Task, info: Siginfo, group: boolean, force = false): void {
+  const { signo } = info;
+  if (!force && ignored(k, task, signo)) return;
+  const pending: SigPending = group ? k.process(task).sharedPending : task.pending;
+  const already = hasSignal(pending.signal, signo);
+  // ordinary signals do not queue: a second one is lost while the first is pending
+  if (already && signo < SIGRTMIN) return;
+  pending.queue.push(info);
+  pending.signal |= bitOf(signo);
+  recalcSigpending(k, task);
+}
+
+/** Takes a signal out of a queue; the flag for it stays while there are more of its kind. */
+export function takeSignal(pending: SigPending, signr: number): Siginfo {
+  const index = pending.queue.findIndex((info) => info.signo === signr);
+  const info = pending.queue[index] ?? { signo: signr, errno: 0, code: SI_CODE.SI_USER };
+  if (index >= 0) pending.queue.splice(index, 1);
+  if (!pending.queue.some((other) => other.signo === signr)) pending.signal &= ~bitOf(signr);
+  return info;
+}
+/** flush_sigqueue_mask(). */
+export function flushSignals(pending: SigPending, set: bigint): void {
+  pending.queue = pending.queue.filter((info) => !hasSignal(set, info.signo));
+  pending.signal &= ~set;
+}
+
+/** force_sig_info_to_task(): what a fault raises cannot be blocked or ignored; then the default action comes. */
+export function forceSigInfo(k: Kernel, cpu: Cpu, task: Task, info: Siginfo, toDefault = false): void {
+  const action = k.process(task).actions[info.signo - 1]!;
+  const blocked = hasSignal(task.blocked, info.signo);
+  if (blocked || toDefault || action.handler === BigInt(SIG_IGN)) {
+    action.handler = BigInt(SIG_DFL);
+    if (blocked) task.blocked &= ~bitOf(info.signo);
+  }
+  sendSignal(k, task, info, false, true);
+  k.timeline.signalRaised(cpu, info);
+}
+
+/** force_sig_fault(). */
+export function forceSigFault(k: Kernel, cpu: Cpu, task: Task, signo: number, code: number, addr: bigint): void {
+  forceSigInfo(k, cpu, task, { signo, errno: 0, code, addr });
+}
+/** force_sig(): from the kernel, without more to say. */
+export function forceSig(k: Kernel, cpu: Cpu, task: Task, signo: number): void {
+  forceSigInfo(k, cpu, task, { signo, errno: 0, code: SI_CODE.SI_KERNEL, pid: 0, uid: 0 });
+}
+/** force_fatal_sig(): the program ends by it whatever its handlers say. */
+export function forceFatalSig(k: Kernel, cpu: Cpu, task: Task, signo: number): void {
+  forceSigInfo(k, cpu, task, { signo, errno: 0, code: SI_CODE.SI_KERNEL, pid: 0, uid: 0 }, true);
+}
+/** force_sigsegv(): a frame could not be built; if it was for SIGSEGV itself, there is no hope. */
+export function forceSigsegv(k: Kernel, cpu: Cpu, task: Task, signr: number): void {
+  if (signr === SIG.SIGSEGV) forceFatalSig(k, cpu, task, SIG.SIGSEGV);
+  else forceSig(k, cpu, task, SIG.SIGSEGV);
+}
+
+export const describeInfo = (info: Siginfo): Record<string, unknown> => ({
+  signal: signalName(info.signo),
+  signr: info.signo,
+  code: info.code,
+  ...(info.addr === undefined ? {} : { addr: `0x${info.addr.toString(16)}` }),
+  ...(info.pid === undefined ? {} : { pid: info.pid }),
+});
+export const usesOwnStack = (flags: number): boolean => (flags & SA.SA_ONSTACK) !== 0;

@@ -1,0 +1,22 @@
+/** From a system call's number to its function, and back with the result: do_syscall_x64, do_syscall_32_irqs_on. */
+import type { Cpu } from "../../cpu/cpu.ts";
+import { E } from "../abi/errno.ts";
+import { syscallName } from "../abi/syscalls.ts";
+import type { Kernel } from "../kernel.ts";
+import type { PtRegs } from "../ptregs.ts";
+import type { Task } from "../state.ts";
+import { SyscallContext, type SyscallTable } from "./types.ts";
+
+/** Runs call `nr` of a table and sets ax. -1 is no call at all: a tracer took it away. */
+export function callSyscall(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, table: SyscallTable, nr: number): void {
+  if (nr === -1) return;
+  const mask = table.compat ? 0xffff_ffffn : 0xffff_ffff_ffff_ffffn;
+  const args = table.arguments.map((name) => regs.get(name) & mask);
+  const name = syscallName(table.abi, nr) ?? `#${nr}`;
+  const call = table.calls[name];
+  k.timeline.syscallEnter(cpu, name, nr, args, table.compat);
+  if (call === undefined) k.unimplemented(cpu, table.compat ? "system call (i386)" : "system call", name);
+  const result = call === undefined ? -E.ENOSYS : call(new SyscallContext(k, cpu, task, regs, table, args));
+  if (result !== undefined && !task.dead) regs.ax = result;
+  k.timeline.syscallExit(cpu, name, nr, args, table.compat, task.dead ? undefined : (result ?? regs.ax));
+}

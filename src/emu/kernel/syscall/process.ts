@@ -1,0 +1,140 @@
+/** Who runs, and how it ends. */
+import { E } from "../abi/errno.ts";
+import { RLIM_INFINITY_32, RLIM_INFINITY_64, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
+import { PR } from "../abi/prctl.ts";
+import { USER_ID } from "../exec/stack.ts";
+import { doExit, doGroupExit } from "../exit.ts";
+import { copyToUser, getStruct, putStruct, putWord, strncpyFromUser } from "../mm/uaccess.ts";
+import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
+
+const exit: Syscall = (c) => {
+  doExit(c.k, c.cpu, c.task, c.int(0) & 0xff);
+  return undefined;
+};
+const exitGroup: Syscall = (c) => {
+  doGroupExit(c.k, c.cpu, c.task, { status: c.int(0) & 0xff, signal: 0, core: false });
+  return undefined;
+};
+
+const user: Syscall = () => USER_ID;
+
+const setTidAddress: Syscall = (c) => {
+  c.task.clearChildTid = c.arg(0);
+  return c.task.pid;
+};
+const setRobustList: Syscall = (c) => {
+  if (c.addr(1) !== (c.compat ? 12 : 24)) return -E.EINVAL;
+  c.task.robustList = c.arg(0);
+  return 0;
+};
+
+const RSEQ_SIZE = 32;
+const RSEQ_FLAG_UNREGISTER = 1;
+/** Registration only: with one task a CPU's number never changes under it. */
+const rseq: Syscall = (c) => {
+  const [address, length, flags, signature] = [c.arg(0), c.uint(1), c.int(2), c.uint(3)];
+  if ((flags & RSEQ_FLAG_UNREGISTER) !== 0) {
+    if (c.task.rseq?.address !== address) return -E.EINVAL;
+    delete c.task.rseq;
+    return 0;
+  }
+  if (flags !== 0 || length !== RSEQ_SIZE || Number(address) % 32 !== 0) return -E.EINVAL;
+  if (c.task.rseq !== undefined) return c.task.rseq.address === address ? -E.EBUSY : -E.EINVAL;
+  const cpuIds = new Uint8Array(8);
+  new DataView(cpuIds.buffer).setUint32(0, c.cpu.index, true);
+  new DataView(cpuIds.buffer).setUint32(4, c.cpu.index, true);
+  if (!copyToUser(c.k, c.task, Number(address), cpuIds)) return -E.EFAULT;
+  c.task.rseq = { address, length, signature };
+  return 0;
+};
+
+function putLimit(c: SyscallContext, address: number, [soft, hard]: readonly [bigint, bigint], wide: boolean): boolean {
+  if (wide) return putStruct(c.k, c.task, address, RLIMIT_64.make({ rlim_cur: soft, rlim_max: hard }));
+  const clip = (value: bigint) => (value > BigInt(RLIM_INFINITY_32) ? RLIM_INFINITY_32 : value);
+  return putStruct(c.k, c.task, address, RLIMIT_32.make({ rlim_cur: clip(soft), rlim_max: clip(hard) }));
+}
+const getrlimit =
+  (wide: (c: SyscallContext) => boolean): Syscall =>
+  (c) => {
+    const limit = c.process.rlimits[c.uint(0)];
+    if (limit === undefined) return -E.EINVAL;
+    return putLimit(c, c.addr(1), limit, wide(c)) ? 0 : -E.EFAULT;
+  };
+const prlimit64: Syscall = (c) => {
+  if (c.int(0) !== 0 && c.int(0) !== c.task.tgid) return -E.ESRCH;
+  const resource = c.uint(1);
+  const limit = c.process.rlimits[resource];
+  if (limit === undefined) return -E.EINVAL;
+  const old: [bigint, bigint] = [...limit];
+  if (c.addr(2) !== 0) {
+    const view = getStruct(c.k, c.task, c.addr(2), RLIMIT_64);
+    if (view === undefined) return -E.EFAULT;
+    const [soft, hard] = [view.big("rlim_cur"), view.big("rlim_max")];
+    if (soft > hard) return -E.EINVAL;
+    if (hard > limit[1] && limit[1] !== RLIM_INFINITY_64) return -E.EPERM;
+    c.process.rlimits[resource] = [soft, hard];
+  }
+  return c.addr(3) === 0 || putLimit(c, c.addr(3), old, true) ? 0 : -E.EFAULT;
+};
+
+const NAME_LENGTH = 16;
+const prctl: Syscall = (c) => {
+  if (c.int(0) === PR.PR_SET_NAME) {
+    const name = strncpyFromUser(c.k, c.task, c.addr(1), NAME_LENGTH);
+    if (name === undefined) return -E.EFAULT;
+    c.process.comm = name;
+    return 0;
+  }
+  if (c.int(0) === PR.PR_GET_NAME) {
+    const bytes = new Uint8Array(NAME_LENGTH);
+    bytes.set(new TextEncoder().encode(c.process.comm).subarray(0, NAME_LENGTH - 1));
+    return copyToUser(c.k, c.task, c.addr(1), bytes) ? 0 : -E.EFAULT;
+  }
+  return -E.EINVAL;
+};
+
+const getcpu: Syscall = (c) => {
+  for (const i of [0, 1]) {
+    if (c.addr(i) !== 0 && !putWord(c.k, c.task, c.addr(i), 4, i === 0 ? c.cpu.index : 0)) return -E.EFAULT;
+  }
+  return 0;
+};
+const schedGetaffinity: Syscall = (c) => {
+  const size = c.wordSize;
+  if (c.uint(1) < size) return -E.EINVAL;
+  return putWord(c.k, c.task, c.addr(2), size, (1n << BigInt(c.k.machine.cpus.length)) - 1n) ? size : -E.EFAULT;
+};
+
+export const PROCESS_CALLS: SyscallGroup = {
+  exit,
+  exit_group: exitGroup,
+  getpid: (c) => c.task.tgid,
+  gettid: (c) => c.task.pid,
+  getppid: (c) => c.process.ppid,
+  getpgrp: (c) => c.task.tgid,
+  getpgid: (c) => c.task.tgid,
+  getsid: (c) => c.task.tgid,
+  getuid: user,
+  geteuid: user,
+  getgid: user,
+  getegid: user,
+  getuid32: user,
+  geteuid32: user,
+  getgid32: user,
+  getegid32: user,
+  set_tid_address: setTidAddress,
+  set_robust_list: setRobustList,
+  rseq,
+  prlimit64,
+  getrlimit: getrlimit((c) => !c.compat),
+  ugetrlimit: getrlimit(() => false),
+  prctl,
+  getcpu,
+  sched_yield: () => 0,
+  sched_getaffinity: schedGetaffinity,
+  umask: (c) => {
+    const old = c.process.umask;
+    c.process.umask = c.int(0) & 0o777;
+    return old;
+  },
+};

@@ -1,0 +1,14 @@
+/** The system call tables, put together from their groups. The 32-bit kernel's own table is COMPAT_CALLS and vm86. */
+import { FILE_CALLS } from "./files.ts";
+import { INFO_CALLS } from "./info.ts";
+import { IO_CALLS } from "./io.ts";
+import { MEMORY_CALLS_32, MEMORY_CALLS_64 } from "./memory.ts";
+import { PROCESS_CALLS } from "./process.ts";
+import { SEGMENT_CALLS_32, SEGMENT_CALLS_64 } from "./segments.ts";
+import { SIGNAL_CALLS_32, SIGNAL_CALLS_64 } from "./signals.ts";
+import type { SyscallGroup } from "./types.ts";
+
+const shared: SyscallGroup = { ...IO_CALLS, ...FILE_CALLS, ...PROCESS_CALLS, ...INFO_CALLS };
+
+export const NATIVE_CALLS: SyscallGroup = { ...shared, ...MEMORY_CALLS_64, ...SIGNAL_CALLS_64, ...SEGMENT_CALLS_64 };
+export const COMPAT_CALLS: SyscallGroup = { ...shared, ...MEMORY_CALLS_32, ...SIGNAL_CALLS_32, ...SEGMENT_CALLS_32 };

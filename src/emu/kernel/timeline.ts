@@ -1,0 +1,239 @@
+/**
+ * The timeline: one event for each entry into the kernel and each way out, with what happened between. Which exit was taken and which
+ * of its conditions failed first is read from the labels that really executed (probes), and where C decides from its named tests.
+ */
+import type { Cpu, TransferEvent } from "../cpu/cpu.ts";
+import { OFF, SEG } from "../cpu/layout.ts";
+import type { Addr } from "../cpu/state.ts";
+import type { Component } from "../machine/types.ts";
+import { errnoName } from "./abi/errno.ts";
+import type { Siginfo } from "./abi/siginfo.ts";
+import { signalName } from "./abi/signal.ts";
+import type { Kernel } from "./kernel.ts";
+import { hex } from "./memory.ts";
+
+/** Raised when a field of an event changes its meaning. */
+export const TIMELINE_VERSION = 1;
+
+/** One stay in the kernel that has not ended; entries nest when an event strikes the kernel itself. */
+interface OpenEntry {
+  kind: string;
+  label: string;
+  vector: number | undefined;
+  fromUser: boolean;
+  /** Exit and check labels in the order they executed. */
+  path: string[];
+  /** What C decided about a fast exit, if it was asked. */
+  decided: { passed: string[]; failing: string | undefined } | undefined;
+}
+
+/** How a CPU last came into the kernel and left it, for views. */
+export interface LastTrip {
+  readonly entry: { readonly kind: string; readonly label: string; readonly vector: number | undefined } | undefined;
+  readonly exit:
+    | { readonly instruction: string; readonly firstFailing: string | undefined; readonly path: readonly string[] }
+    | undefined;
+}
+
+interface CpuTimeline {
+  open: OpenEntry[];
+  last: LastTrip;
+}
+
+export class Timeline implements Component {
+  readonly name = "timeline";
+  readonly #k: Kernel;
+  readonly #labels = new Map<Addr, string>();
+  #cpus: CpuTimeline[];
+
+  constructor(kernel: Kernel) {
+    this.#k = kernel;
+    this.#cpus = kernel.machine.cpus.map(() => ({ open: [], last: { entry: undefined, exit: undefined } }));
+  }
+
+  /** Connects to the CPUs; once, when the kernel image is known. */
+  install(): void {
+    const { arch, machine } = this.#k;
+    for (const name of [...Object.keys(arch.entries), ...arch.exitLabels]) {
+      if (this.#k.hasSymbol(name)) this.#labels.set(this.#k.symbol(name), name);
+    }
+    const probes = arch.exitLabels.filter((name) => this.#k.hasSymbol(name)).map((name) => this.#k.symbol(name));
+    for (const cpu of machine.cpus) {
+      cpu.hooks.transfer = (c: Cpu, event: TransferEvent) => this.#transfer(c, event);
+      cpu.hooks.probe = (c: Cpu, addr: Addr) => this.#probe(c, addr);
+      cpu.setProbes(probes);
+    }
+  }
+
+  last(cpu: number): LastTrip {
+    return this.#cpus[cpu]!.last;
+  }
+  /** Entries that have not returned yet, outermost first. */
+  open(cpu: number): readonly { kind: string; label: string }[] {
+    return this.#cpus[cpu]!.open;
+  }
+
+  #probe(cpu: Cpu, addr: Addr): void {
+    const label = this.#labels.get(addr);
+    if (label !== undefined) this.#cpus[cpu.index]!.open.at(-1)?.path.push(label);
+  }
+
+  #transfer(cpu: Cpu, event: TransferEvent): void {
+    switch (event.kind) {
+      case "iret":
+      case "sysret":
+      case "sysexit":
+        this.#exit(cpu, event);
+        break;
+      case "far":
+      case "task-switch":
+        this.#emit("transfer", cpu, { kind: event.kind, ...ends(event), cs: cpu.selector(SEG.CS) });
+        break;
+      default:
+        this.#enter(cpu, event);
+    }
+  }
+
+  #enter(cpu: Cpu, event: TransferEvent): void {
+    const label = this.#labels.get(event.toIp) ?? hex(event.toIp);
+    const known = this.#k.arch.entries[label];
+    const kind = known?.kind ?? event.kind;
+    const entry: OpenEntry = {
+      kind,
+      label,
+      vector: event.vector,
+      fromUser: event.fromCpl === 3,
+      path: [],
+      decided: undefined,
+    };
+    const state = this.#cpus[cpu.index]!;
+    // nothing of an earlier stay is left once user mode has run
+    if (entry.fromUser) state.open = [];
+    state.open.push(entry);
+    state.last = { entry: { kind, label, vector: event.vector }, exit: undefined };
+    if (event.kind === "exception") this.#fault(cpu, event);
+    this.#emit("entry", cpu, { kind, label, vector: event.vector, compat: known?.compat, ...ends(event) });
+  }
+
+  #fault(cpu: Cpu, event: TransferEvent): void {
+    const address = event.vector === 14 ? { address: hex(cpu.getAddr(OFF.CR2)) } : {};
+    this.#emit("fault", cpu, {
+      vector: event.vector,
+      errorCode: event.errorCode,
+      why: event.why,
+      ip: hex(event.fromIp),
+      ...address,
+    });
+  }
+
+  #exit(cpu: Cpu, event: TransferEvent): void {
+    const state = this.#cpus[cpu.index]!;
+    const entry = state.open.pop();
+    const instruction = this.#exitInstruction(cpu, event);
+    const path = entry?.path ?? [];
+    const firstFailing = event.toCpl === 3 ? this.#firstFailing(entry) : undefined;
+    if (event.toCpl === 3) {
+      state.open = [];
+      state.last = { entry: state.last.entry, exit: { instruction, firstFailing, path } };
+    }
+    this.#emit("exit", cpu, {
+      instruction,
+      ...(firstFailing === undefined ? {} : { firstFailing }),
+      path,
+      entry: entry?.label,
+      ...ends(event),
+      cs: cpu.selector(SEG.CS),
+      ss: cpu.selector(SEG.SS),
+    });
+  }
+
+  #exitInstruction(cpu: Cpu, event: TransferEvent): string {
+    if (event.kind !== "sysret") return event.kind;
+    return cpu.selector(SEG.CS) === this.#k.layout.selectors["__USER32_CS"] ? "sysretl" : "sysret";
+  }
+
+  /** The last test that ran, when none of the fast exits was reached. */
+  #firstFailing(entry: OpenEntry | undefined): string | undefined {
+    if (entry === undefined) return undefined;
+    if (entry.decided !== undefined) return entry.decided.failing;
+    const { checkLabels, fastExits } = this.#k.arch;
+    if (entry.path.some((label) => fastExits.includes(label))) return undefined;
+    return entry.path.filter((label) => checkLabels.includes(label)).at(-1);
+  }
+
+  /** A fast exit that C decides: the tests that were made, and the one that failed. */
+  decided(cpu: Cpu, passed: string[], failing: string | undefined): void {
+    const entry = this.#cpus[cpu.index]!.open.at(-1);
+    if (entry === undefined) return;
+    entry.decided = { passed, failing };
+    entry.path.push(...passed);
+  }
+
+  upcall(cpu: Cpu, name: string): void {
+    if (this.#k.machine.events.active) this.#emit("upcall", cpu, { name });
+  }
+  exitWork(cpu: Cpu, item: string, flags: readonly string[]): void {
+    this.#emit("exit-work", cpu, { item, flags });
+  }
+  signalRaised(cpu: Cpu, info: Siginfo): void {
+    this.#emit("signal", cpu, { step: "raised", ...describe(info) });
+  }
+  signalDelivered(cpu: Cpu, info: Siginfo, how: "handler" | "default", handler?: bigint): void {
+    this.#emit("signal", cpu, {
+      step: how,
+      ...describe(info),
+      ...(handler === undefined ? {} : { handler: `0x${handler.toString(16)}` }),
+    });
+  }
+  syscallEnter(cpu: Cpu, name: string, nr: number, args: readonly bigint[], compat: boolean): void {
+    if (!this.#k.machine.events.active) return;
+    this.#emit("syscall-enter", cpu, { name, nr, args: args.map((a) => `0x${a.toString(16)}`), compat });
+  }
+  /** @param result undefined = the call did not return. */
+  syscallExit(
+    cpu: Cpu,
+    name: string,
+    nr: number,
+    args: readonly bigint[],
+    compat: boolean,
+    result: number | bigint | undefined,
+  ): void {
+    if (!this.#k.machine.events.active) return;
+    const shown = args.map((a) => `0x${a.toString(16)}`);
+    this.#emit("syscall", cpu, { name, nr, args: shown, compat, ...describeResult(compat, result) });
+  }
+
+  #emit(type: string, cpu: Cpu, fields: Record<string, unknown>): void {
+    this.#k.machine.events.emit(type, cpu.index, fields);
+  }
+
+  save(): unknown {
+    return structuredClone(this.#cpus);
+  }
+  restore(state: unknown): void {
+    this.#cpus = structuredClone(state) as CpuTimeline[];
+  }
+}
+
+const ends = (event: TransferEvent) => ({
+  fromCpl: event.fromCpl,
+  toCpl: event.toCpl,
+  fromIp: hex(event.fromIp),
+  toIp: hex(event.toIp),
+});
+
+const describe = (info: Siginfo): Record<string, unknown> => ({
+  signal: signalName(info.signo),
+  signr: info.signo,
+  code: info.code,
+  ...(info.addr === undefined ? {} : { addr: `0x${info.addr.toString(16)}` }),
+});
+
+function describeResult(compat: boolean, result: number | bigint | undefined): Record<string, unknown> {
+  if (result === undefined) return {};
+  const value = BigInt.asIntN(compat ? 32 : 64, BigInt(result));
+  if (value < 0n && value >= -4095n) return { result: Number(value), error: errnoName(Number(value)) };
+  return {
+    result: value >= 0n && value < 0x1_0000_0000n ? Number(value) : `0x${BigInt.asUintN(64, value).toString(16)}`,
+  };
+}

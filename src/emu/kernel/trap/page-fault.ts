@@ -1,0 +1,52 @@
+/** exc_page_fault(): demand paging for user addresses, SIGSEGV for what no mapping allows (arch/x86/mm/fault.c). */
+
+import { PF_ERROR, VECTOR } from "../../cpu/fault.ts";
+import { OFF } from "../../cpu/layout.ts";
+import type { Addr } from "../../cpu/state.ts";
+import { SI_CODE, SIG } from "../abi/signal.ts";
+import { faultIn } from "../mm/fault.ts";
+import { forceSig, forceSigFault } from "../signal/send.ts";
+import { die, type Trap } from "./common.ts";
+
+export function excPageFault(t: Trap, errorCode: number): void {
+  const { k, cpu, regs } = t;
+  const address = cpu.getAddr(OFF.CR2);
+  const task = k.current(cpu);
+  const mm = k.mmOf(task);
+  const inKernel = address < 0 || address >= k.layout.address.taskSizeMax;
+  if (inKernel || mm === undefined) {
+    badArea(t, address, errorCode, SI_CODE.SEGV_MAPERR);
+    return;
+  }
+  // a present page that was touched from user mode with reserved bits set cannot come of these page tables
+  const access = { write: (errorCode & PF_ERROR.W) !== 0, exec: (errorCode & PF_ERROR.I) !== 0 };
+  const result = faultIn(k, task, mm, address, access);
+  if (result === "mapped") return;
+  if (result === "oom") {
+    if (regs.user) forceSig(k, cpu, task, SIG.SIGKILL);
+    else badArea(t, address, errorCode, SI_CODE.SEGV_MAPERR);
+    return;
+  }
+  badArea(t, address, errorCode, result === "maperr" ? SI_CODE.SEGV_MAPERR : SI_CODE.SEGV_ACCERR);
+}
+
+/** __bad_area_nosemaphore(). */
+function badArea(t: Trap, address: Addr, errorCode: number, code: number): void {
+  const { k, cpu, regs } = t;
+  if (!regs.user) {
+    if (k.arch.fixupException?.(k, regs) !== true)
+      die(
+        t,
+        `unable to handle page fault for address 0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`,
+        errorCode,
+      );
+    return;
+  }
+  const task = k.current(cpu);
+  // user mode is not to learn from the error code what is mapped in the kernel
+  const shown = address < 0 || address >= k.layout.address.taskSizeMax ? errorCode | PF_ERROR.P : errorCode;
+  task.thread.trapNr = VECTOR.PF;
+  task.thread.errorCode = shown | PF_ERROR.U;
+  task.thread.cr2 = BigInt.asUintN(64, BigInt(address));
+  forceSigFault(k, cpu, task, SIG.SIGSEGV, code, BigInt.asUintN(64, BigInt(address)));
+}

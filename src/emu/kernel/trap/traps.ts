@@ -1,0 +1,147 @@
+/**
+ * Exception handlers (arch/x86/kernel/traps.c): each takes pt_regs, raises what Linux raises, and does the work before the return to
+ * user mode. Both kernels use this table; what only the 64-bit entry code calls is in traps-64.ts.
+ */
+
+import { VECTOR } from "../../cpu/fault.ts";
+import { EFLAGS, OFF } from "../../cpu/layout.ts";
+import { SI_CODE, SIG } from "../abi/signal.ts";
+import { irqentryExit } from "../entry-common.ts";
+import { forceSig, forceSigFault } from "../signal/send.ts";
+import type { UpcallContext, UpcallTable } from "../upcall.ts";
+import { die, doTrap, type Trap } from "./common.ts";
+import { excPageFault } from "./page-fault.ts";
+
+/** A handler's frame: the trap, then the way out. */
+function handler(body: (t: Trap, errorCode: number) => void): (u: UpcallContext) => void {
+  return (u) => {
+    const trap: Trap = { k: u.kernel, cpu: u.cpu, regs: u.regs() };
+    body(trap, Number(BigInt.asIntN(32, u.arg(1))));
+    irqentryExit(u.kernel, u.cpu, trap.regs);
+  };
+}
+/** An exception that does nothing but raise a signal. `atIp`: si_addr is the instruction. */
+function plain(vector: number, signr: number, what: string, code = 0, hasError = false): (u: UpcallContext) => void {
+  return handler((t, errorCode) => doTrap(t, vector, signr, what, hasError ? errorCode : 0, code, t.regs.ip));
+}
+
+/** exc_general_protection(). */
+const generalProtection = handler((t, errorCode) => {
+  const { k, cpu, regs } = t;
+  if (k.arch.vm86?.mode(regs) === true) {
+    k.arch.vm86.fault(k, cpu, regs, errorCode);
+    return;
+  }
+  if (!regs.user) {
+    if (k.arch.fixupException?.(k, regs) !== true) die(t, "general protection fault", errorCode);
+    return;
+  }
+  const task = k.current(cpu);
+  task.thread.errorCode = errorCode;
+  task.thread.trapNr = VECTOR.GP;
+  forceSig(k, cpu, task, SIG.SIGSEGV);
+});
+
+/** exc_device_not_available(): CR0.TS or EM is set, which nothing here does. */
+const deviceNotAvailable = handler((t) => die(t, "unexpected #NM exception", 0));
+
+const int3 = handler((t) => {
+  if (t.regs.user) doTrap(t, VECTOR.BP, SIG.SIGTRAP, "int3", 0, 0, 0n);
+  else die(t, "int3", 0);
+});
+
+/** fpu__exception_code() from the unmasked exception bits: IE, ZE, OF, DE or UE, PE. */
+function fpeCode(unmasked: number): number {
+  if ((unmasked & 0x01) !== 0) return SI_CODE.FPE_FLTINV;
+  if ((unmasked & 0x04) !== 0) return SI_CODE.FPE_FLTDIV;
+  if ((unmasked & 0x08) !== 0) return SI_CODE.FPE_FLTOVF;
+  if ((unmasked & 0x12) !== 0) return SI_CODE.FPE_FLTUND;
+  return (unmasked & 0x20) !== 0 ? SI_CODE.FPE_FLTRES : 0;
+}
+
+function mathError(vector: number): (u: UpcallContext) => void {
+  return handler((t) => {
+    const { k, cpu, regs } = t;
+    if (!regs.user) {
+      die(t, vector === VECTOR.MF ? "fpu exception" : "simd exception", 0);
+      return;
+    }
+    const task = k.current(cpu);
+    task.thread.trapNr = vector;
+    task.thread.errorCode = 0;
+    const mxcsr = cpu.get32(OFF.MXCSR);
+    const unmasked = vector === VECTOR.MF ? cpu.get32(OFF.FSW) & ~cpu.get32(OFF.FCW) : ~(mxcsr >> 7) & mxcsr;
+    const code = fpeCode(unmasked);
+    if (code !== 0) forceSigFault(k, cpu, task, SIG.SIGFPE, code, regs.ip);
+  });
+}
+
+const DR6_RESERVED = 0xffff0ff0;
+const DR_STEP = 1 << 14;
+const DR_TRAP_BITS = 0xf;
+
+/** debug_read_clear_dr6(): with the bits that read as one taken out. */
+function readClearDr6(t: Trap): number {
+  const at = OFF.DR + 6 * 8;
+  const dr6 = (t.cpu.get32(at) ^ DR6_RESERVED) | 0;
+  t.cpu.set64(at, BigInt(DR6_RESERVED));
+  return dr6;
+}
+
+/** exc_debug_user(). */
+export function debugUser(t: Trap): void {
+  const { k, cpu, regs } = t;
+  const dr6 = readClearDr6(t);
+  const task = k.current(cpu);
+  k.setFlag(task, "BLOCKSTEP", false);
+  if (k.arch.vm86?.mode(regs) === true) {
+    k.arch.vm86.trap(k, cpu, regs, 0, VECTOR.DB);
+    return;
+  }
+  // no reason given: the one-byte INT1
+  if (dr6 !== 0 && (dr6 & (DR_STEP | DR_TRAP_BITS)) === 0) return;
+  task.thread.trapNr = VECTOR.DB;
+  task.thread.errorCode = 0;
+  forceSigFault(k, cpu, task, SIG.SIGTRAP, trapCode(dr6), regs.ip);
+}
+/** get_si_code(). */
+function trapCode(dr6: number): number {
+  if ((dr6 & (DR_STEP | (1 << 15))) !== 0) return SI_CODE.TRAP_TRACE;
+  return (dr6 & DR_TRAP_BITS) !== 0 ? SI_CODE.TRAP_HWBKPT : SI_CODE.TRAP_BRKPT;
+}
+
+/** exc_debug_kernel(): the one trap that is expected here is that of SYSENTER with TF set. */
+export function debugKernel(t: Trap, sysenterRange: readonly [from: string, to: string]): void {
+  let dr6 = readClearDr6(t);
+  const [from, to] = sysenterRange.map((name) =>
+    t.k.hasSymbol(name) ? BigInt.asUintN(64, BigInt(t.k.symbol(name))) : 0n,
+  );
+  if (t.regs.ip >= from! && t.regs.ip < to!) dr6 &= ~DR_STEP;
+  if ((dr6 & DR_STEP) !== 0) t.regs.set("flags", t.regs.flags & ~EFLAGS.TF);
+}
+
+export const debugUserUpcall = handler((t) => debugUser(t));
+
+export const TRAP_UPCALLS: UpcallTable = {
+  exc_divide_error: plain(VECTOR.DE, SIG.SIGFPE, "divide error", SI_CODE.FPE_INTDIV),
+  exc_overflow: plain(VECTOR.OF, SIG.SIGSEGV, "overflow"),
+  exc_bounds: plain(VECTOR.BR, SIG.SIGSEGV, "bounds"),
+  exc_invalid_op: plain(VECTOR.UD, SIG.SIGILL, "invalid opcode", SI_CODE.ILL_ILLOPN),
+  exc_device_not_available: deviceNotAvailable,
+  exc_coproc_segment_overrun: plain(9, SIG.SIGFPE, "coprocessor segment overrun"),
+  exc_invalid_tss: plain(VECTOR.TS, SIG.SIGSEGV, "invalid TSS", 0, true),
+  exc_segment_not_present: plain(VECTOR.NP, SIG.SIGBUS, "segment not present", 0, true),
+  exc_stack_segment: plain(VECTOR.SS, SIG.SIGBUS, "stack segment", 0, true),
+  exc_general_protection: generalProtection,
+  exc_page_fault: handler((t, errorCode) => excPageFault(t, errorCode)),
+  exc_spurious_interrupt_bug: handler(() => {}),
+  exc_coprocessor_error: mathError(VECTOR.MF),
+  exc_alignment_check: handler((t, errorCode) =>
+    doTrap(t, VECTOR.AC, SIG.SIGBUS, "alignment check", errorCode, SI_CODE.BUS_ADRALN, 0n),
+  ),
+  exc_simd_coprocessor_error: mathError(VECTOR.XM),
+  exc_int3: int3,
+  common_interrupt: handler(() => {}),
+  sysvec_apic_timer_interrupt: handler(() => {}),
+  sysvec_spurious_apic_interrupt: handler(() => {}),
+};

@@ -1,0 +1,62 @@
+/** The LDT of an address space, in guest memory: one page from the page allocator, or several mapped in a row (kernel/ldt.c). */
+import type { Cpu } from "../../cpu/cpu.ts";
+import type { Addr } from "../../cpu/state.ts";
+import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { flushPage } from "../mm/mm.ts";
+import { allocPage, freePage, pageTables } from "../mm/pages.ts";
+import { PTE } from "../mm/pagetable.ts";
+import type { Mm, Task } from "../state.ts";
+
+const KERNEL_PAGE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY | PTE.NX;
+const LDT_BYTES = 65536;
+
+/** Puts a new table with entry `index` set in the place of the old one; false = no memory. */
+export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: number, value: bigint): boolean {
+  const old = mm.context.ldt;
+  const entries = Math.max(old?.entries ?? 0, index + 1);
+  const pages = allocPages(k, Math.ceil((entries * 8) / PAGE_SIZE));
+  if (pages === undefined) return false;
+  const address = pages.length === 1 ? k.memory.virt(pages[0]!) : mapRow(k, mm, pages);
+  if (old !== undefined) k.memory.write(address, k.memory.read(old.address, old.entries * 8));
+  k.memory.writeScalar(address + index * 8, 8, value);
+  mm.context.ldt = { address, entries, pages };
+  k.arch.loadLdt(k, cpu, mm);
+  reloadSegments(k, cpu, task);
+  for (const page of old?.pages ?? []) freePage(k, page);
+  return true;
+}
+
+function allocPages(k: Kernel, count: number): number[] | undefined {
+  const pages: number[] = [];
+  while (pages.length < count) {
+    const page = allocPage(k);
+    if (page === undefined) {
+      for (const other of pages) freePage(k, other);
+      return undefined;
+    }
+    pages.push(page);
+  }
+  return pages;
+}
+
+/** Each address space has room for two tables in the kernel's mappings: the one in use and the one that replaces it. */
+function mapRow(k: Kernel, mm: Mm, pages: readonly number[]): Addr {
+  const base = k.layout.address.ldtArea + mm.id * 2 * LDT_BYTES;
+  const address = mm.context.ldt?.address === base ? base + LDT_BYTES : base;
+  pages.forEach((page, i) => {
+    pageTables(k).map(k.state.mms[0]!.pgd, address + i * PAGE_SIZE, page, KERNEL_PAGE);
+    flushPage(k, address + i * PAGE_SIZE);
+  });
+  return address;
+}
+
+/** refresh_ldt_segments(): registers that hold LDT selectors see the new table; ds and es only, as Linux does. */
+function reloadSegments(k: Kernel, cpu: Cpu, task: Task): void {
+  const regs = k.userRegs(task);
+  if (k.layout.wordSize !== 8) return;
+  for (const name of ["ds", "es"] as const) {
+    const selector = k.arch.userSegment(k, cpu, regs, name);
+    if ((selector & 4) !== 0) k.arch.setUserSegment(k, cpu, regs, name, selector);
+  }
+}
