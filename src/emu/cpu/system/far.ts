@@ -10,8 +10,8 @@ import { isLongMode, isParagraphMode, isProtected, stackBits } from "./predicate
 import { checkReturn, commitReturn, popOuterStack, popWord, type Word } from "./return.ts";
 import { fetchDescriptor, type PendingSegment, pendingOf, realSegment, v86Segment, withRpl } from "./segment.ts";
 import { currentStack, StackReader, StackWriter, setStackPointer, stackPointer, type WordSize } from "./stack.ts";
-import { switchTask, switchTaskThroughGateDescriptor } from "./task.ts";
-import { originAt, reportTransfer } from "./transfer.ts";
+import { switchTask, switchTaskThroughFarGate } from "./task.ts";
+import { type Origin, originAt, reportTransfer } from "./transfer.ts";
 
 interface FarPointer {
   readonly selector: number;
@@ -62,45 +62,58 @@ function systemTarget(cpu: Cpu, target: Descriptor): SystemTarget {
     if (!isLongMode(cpu)) {
       if (type === SYS.CALL16) return "call-gate";
       if (type === SYS.TASK_GATE) return "task-gate";
-      if (type === SYS.TSS || type === SYS.TSS16) return "tss";
+      if (type === SYS.TSS || type === SYS.TSS16 || type === SYS.TSS_BUSY || type === SYS.TSS16_BUSY) return "tss";
     }
   }
   throw gp(errorOf(target.selector), `selector ${hex(target.selector)} names no target of a far transfer`);
 }
 
-function directCode(cpu: Cpu, target: Descriptor, offset: Word): PendingSegment {
-  checkDirectTarget(cpu, target);
+function codeAt(cpu: Cpu, target: Descriptor, offset: Word): PendingSegment {
   const code = withRpl(pendingOf(cpu, target), cpu.cpl);
   checkIp(cpu, code, offset.low, offset.high);
   return code;
 }
 
-function jumpSegmented(cpu: Cpu, far: FarPointer): void {
-  const target = fetchTarget(cpu, far.selector);
-  if (isCode(target.attr)) {
-    const code = directCode(cpu, target, far.offset);
-    commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
-    return;
-  }
-  const kind = systemTarget(cpu, target);
-  if (kind === "call-gate") jumpThroughGate(cpu, target, far.selector);
-  else if (kind === "task-gate") switchTaskThroughGateDescriptor(cpu, target, "jmp");
-  else switchTask(cpu, target, "jmp");
+/** JMP or CALL to a TSS or a task gate, which reports itself. */
+function switchTo(cpu: Cpu, target: Descriptor, kind: "task-gate" | "tss", cause: "jmp" | "call", from: Origin): void {
+  if (kind === "task-gate") switchTaskThroughFarGate(cpu, target, cause, from);
+  else switchTask(cpu, target, cause, from);
 }
 
-function callSegmented(cpu: Cpu, far: FarPointer): void {
+function jumpSegmented(cpu: Cpu, far: FarPointer, from: Origin): void {
   const target = fetchTarget(cpu, far.selector);
   if (isCode(target.attr)) {
+    checkDirectTarget(cpu, target);
+    const code = codeAt(cpu, target, far.offset);
+    commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
+  } else {
+    const kind = systemTarget(cpu, target);
+    if (kind !== "call-gate") {
+      switchTo(cpu, target, kind, "jmp", from);
+      return;
+    }
+    jumpThroughGate(cpu, target, far.selector);
+  }
+  reportTransfer(cpu, "far", from);
+}
+
+function callSegmented(cpu: Cpu, far: FarPointer, from: Origin): void {
+  const target = fetchTarget(cpu, far.selector);
+  if (isCode(target.attr)) {
+    checkDirectTarget(cpu, target);
     const stack = pushReturn(cpu, far.size);
-    const code = directCode(cpu, target, far.offset);
+    const code = codeAt(cpu, target, far.offset);
     stack.commit();
     commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
-    return;
+  } else {
+    const kind = systemTarget(cpu, target);
+    if (kind !== "call-gate") {
+      switchTo(cpu, target, kind, "call", from);
+      return;
+    }
+    callThroughGate(cpu, target, far.selector);
   }
-  const kind = systemTarget(cpu, target);
-  if (kind === "call-gate") callThroughGate(cpu, target, far.selector);
-  else if (kind === "task-gate") switchTaskThroughGateDescriptor(cpu, target, "call");
-  else switchTask(cpu, target, "call");
+  reportTransfer(cpu, "far", from);
 }
 
 function pushReturn(cpu: Cpu, size: WordSize): StackWriter {
@@ -113,20 +126,25 @@ function pushReturn(cpu: Cpu, size: WordSize): StackWriter {
 export const jumpFar: Helper = (cpu, insn) => {
   const from = originAt(cpu, insn.ipLow, insn.ipHigh);
   const far = farPointer(cpu, insn, 0);
-  if (isParagraphMode(cpu)) commitCode(cpu, paragraphCode(cpu, far), far.offset.low, 0, cpu.cpl);
-  else jumpSegmented(cpu, far);
+  if (!isParagraphMode(cpu)) {
+    jumpSegmented(cpu, far, from);
+    return;
+  }
+  commitCode(cpu, paragraphCode(cpu, far), far.offset.low, 0, cpu.cpl);
   reportTransfer(cpu, "far", from);
 };
 
 export const callFar: Helper = (cpu, insn) => {
   const from = originAt(cpu, insn.ipLow, insn.ipHigh);
   const far = farPointer(cpu, insn, 0);
-  if (isParagraphMode(cpu)) {
-    const stack = pushReturn(cpu, far.size);
-    const code = paragraphCode(cpu, far);
-    stack.commit();
-    commitCode(cpu, code, far.offset.low, 0, cpu.cpl);
-  } else callSegmented(cpu, far);
+  if (!isParagraphMode(cpu)) {
+    callSegmented(cpu, far, from);
+    return;
+  }
+  const stack = pushReturn(cpu, far.size);
+  const code = paragraphCode(cpu, far);
+  stack.commit();
+  commitCode(cpu, code, far.offset.low, 0, cpu.cpl);
   reportTransfer(cpu, "far", from);
 };
 

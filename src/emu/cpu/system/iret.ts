@@ -9,7 +9,7 @@ import { checkReturn, commitReturn, popOuterStack, popWord, restoreStackPointer,
 import { type PendingSegment, realSegment, setSegmentRaw, v86Segment } from "./segment.ts";
 import { StackReader, type WordSize } from "./stack.ts";
 import { returnFromTask } from "./task.ts";
-import { originAt, reportTransfer } from "./transfer.ts";
+import { type Origin, originAt, reportTransfer } from "./transfer.ts";
 
 const LOW_FLAGS =
   EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.TF | EFLAGS.DF | EFLAGS.OF | EFLAGS.NT;
@@ -115,10 +115,10 @@ function iretSegmented(cpu: Cpu, stack: StackReader, frame: Frame, size: WordSiz
   commitReturn(cpu, plan, stack);
 }
 
-function iretProtected(cpu: Cpu, size: WordSize): void {
+function iretProtected(cpu: Cpu, size: WordSize, from: Origin): void {
   if ((cpu.get32(OFF.EFLAGS) & EFLAGS.NT) !== 0) {
     if (isLongMode(cpu)) throw gp(0, "IRET with NT set in long mode");
-    returnFromTask(cpu);
+    returnFromTask(cpu, from);
     return;
   }
   const stack = new StackReader(cpu);
@@ -126,6 +126,7 @@ function iretProtected(cpu: Cpu, size: WordSize): void {
   const toV86 = size === 4 && (frame.flags & EFLAGS.VM) !== 0 && cpu.cpl === 0 && !isLongMode(cpu);
   if (toV86) iretToV86(cpu, stack, frame);
   else iretSegmented(cpu, stack, frame, size);
+  reportTransfer(cpu, "iret", from);
 }
 
 /** NMIs are let in again even by an IRET that faults; nothing else changes then. */
@@ -133,8 +134,11 @@ export const iret: Helper = (cpu, insn) => {
   const from = originAt(cpu, insn.ipLow, insn.ipHigh);
   cpu.set32(OFF.NMI_BLOCKED, 0);
   const size = wordSize(insn);
-  if (!isProtected(cpu)) iretReal(cpu, size);
-  else if (isV86(cpu)) iretV86(cpu, size);
-  else iretProtected(cpu, size);
+  if (isProtected(cpu) && !isV86(cpu)) {
+    iretProtected(cpu, size, from);
+    return;
+  }
+  if (isV86(cpu)) iretV86(cpu, size);
+  else iretReal(cpu, size);
   reportTransfer(cpu, "iret", from);
 };

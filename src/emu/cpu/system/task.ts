@@ -41,6 +41,7 @@ import {
   v86Segment,
 } from "./segment.ts";
 import { currentStack, probeWrite, StackWriter } from "./stack.ts";
+import { type Origin, reportTransfer } from "./transfer.ts";
 import { isTss16, tssRead } from "./tss.ts";
 
 export type TaskCause = "jmp" | "call" | "int" | "iret";
@@ -168,6 +169,7 @@ function loadState(cpu: Cpu, state: TaskState, flags: number): void {
   const unusable = (selector: number): SegmentValue => ({ selector, attr: SEG_NULL, base: 0, limit: 0 });
   SEGMENTS.forEach((seg, i) => void setSegmentRaw(cpu, seg, unusable(state.selectors[i] ?? 0)));
   setSegmentRaw(cpu, SEG.LDTR, unusable(state.ldt));
+  setCpl(cpu, isV86(cpu) ? 3 : rplOf(state.selectors[SEG.CS] ?? 0));
   cpu.set32(OFF.CR0, cpu.get32(OFF.CR0) | CR0.TS);
   cpu.set32(OFF.DR + 56, cpu.get32(OFF.DR + 56) & ~DR7_LOCAL);
 }
@@ -203,12 +205,10 @@ function loadSegments(cpu: Cpu, state: TaskState): void {
   setSegmentRaw(cpu, SEG.LDTR, checkLdt(cpu, state.ldt, ts));
   const selector = (seg: SegIndex) => state.selectors[seg] ?? 0;
   if (isV86(cpu)) {
-    setCpl(cpu, 3);
     for (const seg of SEGMENTS) setSegmentRaw(cpu, seg, v86Segment(selector(seg)));
     return;
   }
-  const cpl = rplOf(selector(SEG.CS));
-  setCpl(cpu, cpl);
+  const { cpl } = cpu;
   const code = taskCode(cpu, selector(SEG.CS));
   if (isNull(selector(SEG.SS))) throw ts(0, "SS in the TSS is null");
   commitSegment(cpu, SEG.SS, checkStackDescriptor(cpu, selector(SEG.SS), cpl, ts));
@@ -250,9 +250,10 @@ function enterTask(cpu: Cpu, state: TaskState, word: 2 | 4, errorCode: number | 
 }
 
 /** JMP, CALL and IRET: what fails in the new task is delivered there, for the caller knows only the old one. */
-function switchAndEnter(cpu: Cpu, target: Descriptor, cause: TaskCause): void {
+function switchAndEnter(cpu: Cpu, target: Descriptor, cause: TaskCause, from?: Origin): void {
   const layout = checkTss(target, cause, 0);
   const state = exchange(cpu, target, cause, layout);
+  if (from !== undefined) reportTransfer(cpu, "task-switch", from);
   try {
     enterTask(cpu, state, layout.word, undefined);
   } catch (thrown) {
@@ -269,9 +270,9 @@ function checkPrivilege(cpu: Cpu, target: Descriptor, what: string): void {
 }
 
 /** Far JMP or CALL to a TSS descriptor. */
-export function switchTask(cpu: Cpu, target: Descriptor, cause: "jmp" | "call"): void {
+export function switchTask(cpu: Cpu, target: Descriptor, cause: "jmp" | "call", from: Origin): void {
   checkPrivilege(cpu, target, "TSS");
-  switchAndEnter(cpu, target, cause);
+  switchAndEnter(cpu, target, cause, from);
 }
 
 function tssOfGate(cpu: Cpu, selector: number, ext: number): Descriptor {
@@ -281,10 +282,10 @@ function tssOfGate(cpu: Cpu, selector: number, ext: number): Descriptor {
 }
 
 /** Far JMP or CALL to a task gate. */
-export function switchTaskThroughGateDescriptor(cpu: Cpu, gate: Descriptor, cause: "jmp" | "call"): void {
+export function switchTaskThroughFarGate(cpu: Cpu, gate: Descriptor, cause: "jmp" | "call", from: Origin): void {
   checkPrivilege(cpu, gate, "task gate");
   if (!isPresent(gate.attr)) throw np(errorOf(gate.selector), `task gate ${hex(gate.selector)} is not present`);
-  switchAndEnter(cpu, tssOfGate(cpu, gate.low >>> 16, 0), cause);
+  switchAndEnter(cpu, tssOfGate(cpu, gate.low >>> 16, 0), cause, from);
 }
 
 /**
@@ -302,10 +303,10 @@ export function switchTaskThroughGate(cpu: Cpu, selector: number, event: Deliver
 }
 
 /** IRET with NT: back to the task whose TSS is the current one's link. */
-export function returnFromTask(cpu: Cpu): void {
+export function returnFromTask(cpu: Cpu, from: Origin): void {
   const link = tssRead(cpu, 0, 2);
   if ((link & 4) !== 0 || isNull(link))
     throw ts(errorOf(link), `the TSS's link ${hex(link)} is null or points into the LDT`);
   const target = fetchDescriptor(cpu, link, "the TSS's link", ts);
-  switchAndEnter(cpu, target, "iret");
+  switchAndEnter(cpu, target, "iret", from);
 }
