@@ -70,6 +70,11 @@ const ALONE = {
   interruptVector: () => -1,
 };
 
+export interface CpuOptions {
+  /** Compile hot code to WebAssembly. */
+  readonly tier1?: boolean;
+}
+
 export type CpuStop =
   | { readonly kind: "budget" }
   | { readonly kind: "breakpoint"; readonly address: Addr }
@@ -96,6 +101,7 @@ const NO_STEP_TRAP: ReadonlySet<number> = new Set([
 export class Cpu extends SegmentedMemory {
   readonly model: CpuModel;
   readonly hooks: CpuHooks;
+  readonly options: CpuOptions;
   /** Why the processor shut down; set with ACTIVITY = 2. */
   shutdownWhy = "";
   csBaseLow = 0;
@@ -113,10 +119,11 @@ export class Cpu extends SegmentedMemory {
   private stoppedAt = -1;
   private skipMark = false;
 
-  constructor(core: CoreMemory, index: number, model: CpuModel, hooks: Partial<CpuHooks> = {}) {
+  constructor(core: CoreMemory, index: number, model: CpuModel, hooks: Partial<CpuHooks> = {}, options: CpuOptions = {}) {
     super(core, index);
     this.model = model;
     this.hooks = { ...ALONE, ...hooks };
+    this.options = options;
     this.blocks = new Blocks(this);
     core.holders[index] = {
       codeWritten: (page, offset, size) => this.codeWritten(page, offset, size),
@@ -324,12 +331,17 @@ export class Cpu extends SegmentedMemory {
       if (block.system) {
         this.block = undefined;
         this.updateMode();
-        block = this.attention ? undefined : this.blocks.find(false);
+        block = this.attention || i32[budget]! <= 0 ? undefined : this.blocks.find(false);
         continue;
       }
       if (!block.jumps) {
         i32[rip] = block.endLow;
         i32[rip + 1] = block.endHigh;
+      }
+      // Used up: the next instruction's fetch, which may fault, is not part of this slice.
+      if (i32[budget]! <= 0) {
+        block = undefined;
+        continue;
       }
       const low = i32[rip]!;
       const high = i32[rip + 1]!;
