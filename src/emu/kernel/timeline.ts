@@ -161,6 +161,11 @@ export class Timeline implements Component {
     return entry.path.filter((label) => checkLabels.includes(label)).at(-1);
   }
 
+  /** A program that begins leaves the kernel without having entered it. */
+  begin(cpu: Cpu, label: string): void {
+    this.#cpus[cpu.index]!.open = [{ kind: "fork", label, vector: undefined, fromUser: true, path: [], decided: undefined }];
+  }
+
   /** A fast exit that C decides: the tests that were made, and the one that failed. */
   decided(cpu: Cpu, passed: string[], failing: string | undefined): void {
     const entry = this.#cpus[cpu.index]!.open.at(-1);

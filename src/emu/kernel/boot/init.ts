@@ -188,6 +188,8 @@ function startFirstProgram(k: Kernel, cpu: Cpu): string | undefined {
   const task = newTask(k, { pid: FIRST_PID, tgid: FIRST_PID, cpu: cpu.index, idle: false });
   const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const problem = execProgram(k, cpu, task, program, [program.name, ...args], environment);
-  if (problem === undefined) k.arch.goFork(k, cpu, task);
-  return problem;
+  if (problem !== undefined) return problem;
+  k.arch.goFork(k, cpu, task);
+  k.timeline.begin(cpu, "ret_from_fork");
+  return undefined;
 }

@@ -10,6 +10,7 @@ import { frameOf, inUse, PTE } from "../mm/pagetable.ts";
 import { findFreeBelow, overlaps, pageAlign } from "../mm/vma.ts";
 import { type Mm, type Task, VM } from "../state.ts";
 import type { Program } from "../types.ts";
+import { clearFpu } from "../signal/fpstate.ts";
 import { type Loadable, type LoadSegment, readProgram } from "./elf.ts";
 import { setupStack } from "./stack.ts";
 import { mapVdso } from "./vdso.ts";
@@ -44,6 +45,7 @@ export function execProgram(
   k.arch.switchTo(k, cpu, task);
   const sp = setupStack(k, task, mm, loadable, bias, image, args, env);
   if (sp === undefined) return "not enough guest memory for arguments and environment";
+  clearFpu(cpu);
   k.arch.startThread(k, cpu, k.userRegs(task), loadable.entry + bias, sp, loadable.bits);
   k.setFlag(task, "ADDR32", loadable.bits === 32 && k.arch.bits === 64);
   return undefined;
