@@ -55,7 +55,8 @@ export class StateView implements vscode.WebviewViewProvider {
     }
     const where = { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true };
     const panel = vscode.window.createWebviewPanel(`ringside.${this.#kind}Editor`, this.#title, where, this.#options());
-    panel.iconPath = vscode.Uri.joinPath(this.#extension, "extension", "media", "ring.svg");
+    const icon = (theme: string) => vscode.Uri.joinPath(this.#extension, "extension", "media", `ring-${theme}.svg`);
+    panel.iconPath = { light: icon("light"), dark: icon("dark") };
     panel.onDidDispose(() => {
       this.#panel = undefined;
     });

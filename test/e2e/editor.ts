@@ -2,11 +2,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { type Browser, chromium, type Locator, type Page } from "playwright-core";
-import { requireTool } from "../tools.ts";
 import { root } from "./stage.ts";
-
-const chromiumPath = process.env.RINGSIDE_CHROMIUM ?? "/usr/bin/chromium";
-export const hasChromium = requireTool(chromiumPath);
+import { chromiumPath } from "./tools.ts";
 
 export class Editor {
   readonly page: Page;
@@ -137,6 +134,30 @@ export class Editor {
       const header = this.page.locator(".debug-viewlet .pane-header.expanded", { hasText: title });
       if ((await header.count()) > 0) await header.first().click();
     }
+  }
+
+  /** Scrolls to a line by the Go to Line command. */
+  async reveal(line: number): Promise<void> {
+    await this.press("Control+g");
+    await this.page.locator(".quick-input-widget .quick-input-filter input").fill(`:${line}`);
+    await this.press("Enter");
+    await this.lineNumber(line).waitFor();
+  }
+
+  /** Keys go to the source again, not to a view. */
+  focusSource(): Promise<void> {
+    return this.page.locator(".monaco-editor .view-lines").first().click();
+  }
+
+  /** Presses a step's key until something is to be seen, each time waiting for the step to end. */
+  async stepUntil(key: string, sight: Locator, most: number): Promise<void> {
+    for (let steps = 0; steps < most; steps++) {
+      if ((await sight.count()) > 0) return;
+      await this.press(key);
+      await this.page.waitForTimeout(60);
+      await this.stopped();
+    }
+    await sight.first().waitFor({ timeout: 1000 });
   }
 
   press(key: string): Promise<void> {

@@ -2,12 +2,13 @@
  * The editor's side with the mock adapter, in both kinds of VS Code: activation, F5 without launch.json, breakpoints by clicking, the worker's or
  * process's plumbing with files, diagnostics as one types, the views and their marks, the end of a session.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { Editor, hasChromium } from "./editor.ts";
-import { type Host, type HostKind, startHost } from "./hosts.ts";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { Editor } from "./editor.ts";
+import { type Host, startHost } from "./hosts.ts";
 import { mockExtension } from "./stage.ts";
+import { describeKinds } from "./tools.ts";
 
-describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench with a mock adapter", (kind) => {
+describeKinds("the workbench with a mock adapter", (kind) => {
   let host: Host;
   let editor: Editor;
 
@@ -37,7 +38,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
     await editor.command("Ringside: Show Kernel State");
     const view = await editor.view("[data-name=TS_COMPAT]");
     expect(await view.locator("[data-name=TS_COMPAT]").getAttribute("class")).toContain("clear");
-    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    await editor.focusSource();
     for (const line of [5, 6]) {
       await editor.press("F10");
       await editor.stopped(line);
@@ -56,7 +57,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
     await view.locator("[data-name=TS_COMPAT]").focus();
     await editor.press("ArrowDown");
     await view.locator("#help", { hasText: "TIF_NOTIFY_RESUME" }).waitFor();
-    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    await editor.focusSource();
   });
 
   it("shows espfix", async () => {
@@ -64,7 +65,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
     const view = await editor.view("table.walk");
     await view.locator("[data-name=SP]").waitFor();
     await editor.picture(`mock-espfix-${kind}`);
-    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    await editor.focusSource();
   });
 
   it("opens Kernel State as an editor beside the source", async () => {
@@ -72,7 +73,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
     const view = await editor.view("body.editor [data-name=orig_ax]");
     await view.locator("[data-name=TS_COMPAT]").waitFor();
     await editor.picture(`mock-beside-${kind}`);
-    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    await editor.focusSource();
   });
 
   it("runs to the breakpoint, runs on, pauses, ends", async () => {
@@ -87,7 +88,7 @@ describe.runIf(hasChromium).each<HostKind>(["web", "desktop"])("the %s workbench
   });
 
   it("shows the language server's diagnostics as one types", async () => {
-    await editor.page.locator(".monaco-editor .view-lines").first().click();
+    await editor.focusSource();
     await editor.press("Control+End");
     await editor.page.keyboard.type("nonsense");
     await editor.page.locator(".monaco-editor .squiggly-error").first().waitFor();

@@ -1,0 +1,85 @@
+/**
+ * The whole path in a real VS Code with the real adapter: opens the espfix scenario, sets a breakpoint by clicking, F5, stops at entry, steps into the
+ * kernel, sees TS_COMPAT and TIF flags change in the Kernel State view, ends.
+ */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { Editor } from "./editor.ts";
+import { type Host, startHost } from "./hosts.ts";
+import { realExtension, root } from "./stage.ts";
+import { describeKinds } from "./tools.ts";
+
+const folder = path.join(root, "scenarios", "espfix");
+const scenario = () => JSON.parse(readFileSync(path.join(folder, "scenario.json"), "utf8"));
+
+/** The first line, from 1, that enters the kernel the 32-bit way, else any that enters it. */
+function systemCallLine(program: string): number {
+  const lines = readFileSync(path.join(folder, program), "utf8").split("\n");
+  const compat = lines.findIndex((line) => /^\s+int\s+\$?0x80/.test(line));
+  return 1 + (compat >= 0 ? compat : lines.findIndex((line) => /^\s+syscall\b/.test(line)));
+}
+
+describeKinds("the espfix scenario in the workbench", (kind) => {
+  let host: Host;
+  let editor: Editor;
+
+  beforeAll(async () => {
+    host = await startHost[kind]({
+      extensions: [realExtension()],
+      settings: { "workbench.colorTheme": "Default Dark Modern" },
+    });
+    editor = await Editor.open(host.url);
+  });
+  afterAll(async () => {
+    await editor?.close();
+    await host?.close();
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail")
+      console.error(await editor.picture(`failed-espfix-${kind}`), editor.log.slice(-30).join("\n"));
+  });
+
+  it("opens, and stops at entry and at a breakpoint set by a click", async () => {
+    const { program } = scenario();
+    const line = systemCallLine(program);
+    await editor.openFile("espfix", program);
+    await editor.reveal(line);
+    await editor.setBreakpoint(line);
+    await editor.press("F5");
+    await editor.stopped();
+    await editor.fold("Watch", "Breakpoints");
+    await editor.command("Ringside: Open Kernel State to the Side");
+    const view = await editor.view("body.editor [data-name=TS_COMPAT]");
+    await view.locator("[data-name=TS_COMPAT].clear").waitFor();
+    await editor.focusSource();
+    await editor.press("F5");
+    await editor.stopped(line);
+  });
+
+  it("steps into the kernel and sees TS_COMPAT set, then cleared on the way out", async () => {
+    const view = await editor.view("body.editor [data-name=TS_COMPAT]");
+    await editor.press("F11");
+    await editor.stopped();
+    await view.locator(".chip", { hasText: "CPL 0" }).waitFor();
+    await editor.picture(`kernel-entry-${kind}`);
+    await editor.stepUntil("F11", view.locator("[data-name=TS_COMPAT].set.changed"), 80);
+    await editor.picture(`ts-compat-${kind}`);
+    await editor.stepUntil("F11", view.locator("[data-name=TS_COMPAT].clear.changed"), 200);
+  });
+
+  it("sees a TIF flag change", async () => {
+    const view = await editor.view("body.editor [data-name=TS_COMPAT]");
+    await editor.stepUntil("F11", view.locator("[data-name^=TIF_].changed"), 400);
+    expect(await view.locator("[data-name^=TIF_].changed").count()).toBeGreaterThan(0);
+    await editor.picture(`tif-${kind}`);
+  });
+
+  it("shows espfix and ends", async () => {
+    await editor.command("Ringside: Show espfix");
+    await (await editor.view("body.sidebar .who")).locator("text=design").first().waitFor();
+    await editor.focusSource();
+    await editor.press("Shift+F5");
+    await editor.ended();
+  });
+});
