@@ -160,7 +160,9 @@ export const LINUX_6_1_32: KernelLayout = {
     text: 0xc100_0000,
     textPhysical: 0x100_0000,
     cpuEntryArea: CPU_ENTRY_AREA_BASE,
+    ldtArea: 0xf900_0000,
     taskSizeMax: 0xc000_0000,
+    mmapMinAddr: 0,
   },
   defines: {
     ...selectors,

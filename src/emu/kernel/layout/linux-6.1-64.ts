@@ -160,6 +160,7 @@ export const LINUX_6_1_64: KernelLayout = {
     cpuEntryArea: CPU_ENTRY_AREA_BASE,
     ldtArea: VMALLOC_START,
     taskSizeMax: 0x7fff_ffff_f000,
+    mmapMinAddr: 0x1_0000,
   },
   defines: {
     ...selectors,

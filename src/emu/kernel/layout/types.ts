@@ -50,6 +50,8 @@ export interface KernelLayout {
     readonly ldtArea: Addr;
     /** End of user space for everyone. */
     readonly taskSizeMax: Addr;
+    /** vm.mmap_min_addr: the lowest address a program may map. vm86 needs 0. */
+    readonly mmapMinAddr: Addr;
   };
   /** Everything entry/*.S may name: symbols predefined for the assembler. */
   readonly defines: Readonly<Record<string, number | bigint>>;

@@ -11,8 +11,6 @@ import { VM } from "../state.ts";
 import { fileOf, isStream } from "./io.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
-/** Lowest address a program may map: vm.mmap_min_addr. */
-const MMAP_MIN_ADDR = 65536;
 /** MAP_32BIT looks here: 1 GiB above 1 GiB. */
 const MAP_32BIT_RANGE = [0x4000_0000, 0x8000_0000] as const;
 
@@ -32,10 +30,11 @@ function getUnmappedArea(c: SyscallContext, hint: Addr, length: number, flags: n
   const { mm } = c;
   const start = Math.floor(hint / PAGE_SIZE) * PAGE_SIZE;
   const limit = taskSize(c);
-  if (start >= MMAP_MIN_ADDR && start + length <= limit && !overlaps(mm, start, start + length)) return start;
+  const lowest = Math.max(c.k.layout.address.mmapMinAddr, PAGE_SIZE);
+  if (start >= lowest && start + length <= limit && !overlaps(mm, start, start + length)) return start;
   if (!c.compat && (flags & MAP.MAP_32BIT) !== 0) return findFreeAbove(mm, length, ...MAP_32BIT_RANGE);
   const top = c.compat ? mm.mmapCompatBase : Math.max(mm.mmapBase, 0);
-  return findFreeBelow(mm, length, top, MMAP_MIN_ADDR) ?? findFreeAbove(mm, length, top, limit);
+  return findFreeBelow(mm, length, top, lowest) ?? findFreeAbove(mm, length, top, limit);
 }
 
 /** do_mmap(); the offset is in bytes. */
@@ -78,7 +77,7 @@ function mmap(
 function prepareFixed(c: SyscallContext, start: Addr, length: number, flags: number): number {
   if (start % PAGE_SIZE !== 0) return -E.EINVAL;
   if (start + length > taskSize(c)) return -E.ENOMEM;
-  if (start < MMAP_MIN_ADDR) return -E.EPERM;
+  if (start < c.k.layout.address.mmapMinAddr) return -E.EPERM;
   if ((flags & MAP.MAP_FIXED_NOREPLACE) !== 0) return overlaps(c.mm, start, start + length) ? -E.EEXIST : 0;
   unmapRange(c.k, c.mm, start, start + length);
   return 0;

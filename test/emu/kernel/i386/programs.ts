@@ -257,3 +257,92 @@ export const DIVIDE = `
 _start:	xor %ecx, %ecx
 	div %ecx
 `;
+
+/** getpid through AT_SYSINFO with TF set around it. Every SIGTRAP must be for an instruction of the program or the vDSO. */
+export const SINGLE_STEP_VSYSCALL = `
+	.globl _start
+_start:	mov (%esp), %ecx
+	lea 8(%esp, %ecx, 4), %esi
+1:	lodsl
+	test %eax, %eax
+	jnz 1b
+2:	lodsl
+	mov %eax, %edx
+	lodsl
+	cmp $32, %edx
+	jne 2b
+	mov %eax, %esi			# __kernel_vsyscall
+	mov $67, %eax
+	mov $5, %ebx			# SIGTRAP
+	mov $act, %ecx
+	xor %edx, %edx
+	int $0x80
+	mov $20, %eax
+	int $0x80
+	mov %eax, %edi			# what the call must give
+	mov $20, %eax
+	pushf
+	orl $0x100, (%esp)
+	popf
+	call *%esi
+	pushf
+	andl $~0x100, (%esp)
+	popf
+	cmp %edi, %eax
+	jne fail
+	cmpl $10, traps			# push, push, push, mov, sysenter, pop, pop, pop, ret and more
+	jb fail
+	xor %ebx, %ebx
+	jmp out
+fail:	mov $1, %ebx
+out:	mov $1, %eax
+	int $0x80
+handler:
+	incl traps
+	cmpl $0xc0000000, 8 + 14*4(%esp)	# sc.ip
+	jae fail
+	ret
+	.data
+act:	.long handler, 0, 0, 0
+traps:	.long 0
+`;
+
+/** The same as BAD_IRET, but with a 16-bit stack segment that is there and a code segment that is not. */
+export const BAD_IRET_ESPFIX = BAD_IRET.replace(
+  "movl $0x000f, 8 + 18*4(%esp)",
+  "movl $0x000f, 8 + 15*4(%esp)\n\tmovl $0x0007, 8 + 18*4(%esp)",
+)
+  .replace(
+    "test %eax, %eax\n\tjnz fail",
+    "mov $123, %eax\n\tmov $desc2, %ecx\n\tint $0x80\n\ttest %eax, %eax\n\tjnz fail",
+  )
+  .replace("desc:	", "desc2:	.long 0, 0, 0xffff, 0\ndesc:	");
+
+/** A data segment that vanishes while it is loaded: modify_ldt clears the entry, and the return from that very call pops DS. */
+export const BAD_DS = `
+	.globl _start
+_start:	mov $123, %eax
+	mov $1, %ebx
+	mov $desc, %ecx
+	mov $16, %edx
+	int $0x80
+	test %eax, %eax
+	jnz fail
+	mov $7, %eax
+	mov %eax, %es
+	mov $123, %eax
+	mov $none, %ecx
+	int $0x80
+	test %eax, %eax
+	jnz fail
+	mov %es, %eax
+	xor %ebx, %ebx
+	test %ax, %ax
+	jz out
+fail:	mov $1, %ebx
+out:	mov $1, %eax
+	int $0x80
+	.data
+desc:	.long 0, 0, 0xffff, 1		# 32-bit data
+none:	.long 0, 0, 0, 0x28		# empty: read-only, not present
+`;

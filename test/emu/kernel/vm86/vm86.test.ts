@@ -41,7 +41,9 @@ describe.each([true, false])("vm86plus %s", (plus) => {
   });
 
   test("HLT is not emulated: VM86_UNKNOWN, at the instruction", () => {
-    expect(run("", "\tnop\n\thlt\n", `${result("1")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n`)).toMatchObject({ status: 0 });
+    expect(run("", "\tnop\n\thlt\n", `${result("1")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n`)).toMatchObject({
+      status: 0,
+    });
   });
 
   test("IN and OUT too", () => {
@@ -100,9 +102,10 @@ there:	mov $0x77, %bl
 	cmpl $4, result + 4
 	jne fail
 `;
-    const program = vm86Program(setup, "\tud2\n", check, plus).replace(
-      "\t.code16\nguest:",
-      `handler:
+    const program = vm86Program(setup, "\tud2\n", check, plus)
+      .replace(
+        "\t.code16\nguest:",
+        `handler:
 	mov 4(%esp), %eax
 	testl $0x20000, 8 + 16*4(%esp)	# sc.flags
 	jnz fail
@@ -112,7 +115,8 @@ there:	mov $0x77, %bl
 	ret
 	.code16
 guest:`,
-    ).replace("result:	.long 0", "result:	.long 0, 0");
+      )
+      .replace("result:	.long 0", "result:	.long 0, 0");
     expect(runI386(program)).toMatchObject({ status: 0 });
   });
 
@@ -129,7 +133,9 @@ guest:`,
 test("INT3 and single step end vm86plus with VM86_TRAP and no signal", () => {
   expect(runI386(vm86Program("", "\tint3\n", result("0x306"), true))).toMatchObject({ status: 0 });
   const setup = "\tmovl $0x300, V_EFLAGS(%ebp)\n";
-  expect(runI386(vm86Program(setup, "\tnop\n\tnop\n", `${result("0x106")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n`, true))).toMatchObject({ status: 0 });
+  expect(
+    runI386(vm86Program(setup, "\tnop\n\tnop\n", `${result("0x106")}\n\tcmpl $1, v86 + V_EIP\n\tjne fail\n`, true)),
+  ).toMatchObject({ status: 0 });
 });
 
 test("under plain vm86 a trap 1 is SIGTRAP, and the call returns 0", () => {
@@ -172,7 +178,8 @@ inside:	mov $0x55, %bl
 	cmpl $0xfff0, v86 + V_ESP
 	jne fail
 `;
-  for (const plus of [true, false]) expect(runI386(vm86Program(setup, guest, check, plus))).toMatchObject({ status: 0 });
+  for (const plus of [true, false])
+    expect(runI386(vm86Program(setup, guest, check, plus))).toMatchObject({ status: 0 });
 });
 
 test("the install check, and interrupts that only a privileged task may request", () => {
@@ -184,6 +191,12 @@ test("the install check, and interrupts that only a privileged task may request"
 	cmp $${expected}, %eax
 	jne fail
 `;
-  const setup = call(0, "0", "0") + call(3, "5", "-1") + call(4, "200", "-1") + call(5, "0", "0") + call(6, "5", "0") + call(1, "1", "-14");
+  const setup =
+    call(0, "0", "0") +
+    call(3, "5", "-1") +
+    call(4, "200", "-1") +
+    call(5, "0", "0") +
+    call(6, "5", "0") +
+    call(1, "1", "-14");
   expect(runI386(vm86Program(setup, "\thlt\n", result("1"), true))).toMatchObject({ status: 0 });
 });
