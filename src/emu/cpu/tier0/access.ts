@@ -82,7 +82,7 @@ export class Accesses {
       }
       const e = (state + i32[tlb]! + ((low >>> 7) & ENTRY)) >> 2;
       if (i32[e + tag]! === ((low + last) & -4096) && i32[e + tag + 1]! === high) {
-        const p = low + i32[e + ADDEND]!;
+        const p = (low + i32[e + ADDEND]!) | 0;
         if (size === 8) {
           i32[d + 1] = view.getInt32(p + 4, true);
           i32[d] = view.getInt32(p, true);
@@ -116,7 +116,7 @@ export class Accesses {
       }
       const e = (state + i32[tlb]! + ((low >>> 7) & ENTRY)) >> 2;
       if (i32[e + WRITE]! === ((low + last) & -4096) && i32[e + WRITE + 1]! === high) {
-        const p = low + i32[e + ADDEND]!;
+        const p = (low + i32[e + ADDEND]!) | 0;
         if (size === 8) {
           view.setInt32(p, i32[v]!, true);
           view.setInt32(p + 4, i32[v + 1]!, true);
@@ -148,7 +148,7 @@ export class Accesses {
       }
       const e = (state + i32[tlb]! + ((low >>> 7) & ENTRY)) >> 2;
       if (inside && i32[e + tag]! === ((low + last) & -4096) && i32[e + tag + 1]! === 0) {
-        const p = low + i32[e + ADDEND]!;
+        const p = (low + i32[e + ADDEND]!) | 0;
         if (size === 8) {
           i32[d + 1] = view.getInt32(p + 4, true);
           i32[d] = view.getInt32(p, true);
@@ -181,7 +181,7 @@ export class Accesses {
       }
       const e = (state + i32[tlb]! + ((low >>> 7) & ENTRY)) >> 2;
       if (inside && i32[e + WRITE]! === ((low + last) & -4096) && i32[e + WRITE + 1]! === 0) {
-        const p = low + i32[e + ADDEND]!;
+        const p = (low + i32[e + ADDEND]!) | 0;
         if (size === 4) view.setInt32(p, i32[v]!, true);
         else if (size === 1) u8[p] = i32[v]!;
         else if (size === 2) view.setInt16(p, i32[v]!, true);
