@@ -5,7 +5,7 @@
 
 import type { Cpu } from "./cpu.ts";
 import { InsnStream, MAX_LENGTH } from "./decode.ts";
-import { gp } from "./fault.ts";
+import { Fault, gp } from "./fault.ts";
 import type { IrInsn } from "./ir/types.ts";
 import { OFF, SEG } from "./layout.ts";
 import { deadFlags, endingOf, lowerInsn } from "./lower.ts";
@@ -14,6 +14,7 @@ import type { Insn } from "./operation.ts";
 import { ACCESS } from "./paging.ts";
 import type { Exec } from "./tier0/arith.ts";
 import { Compiler } from "./tier0/compile.ts";
+import type { Region } from "./tier1/region.ts";
 
 const MAX_INSNS = 64;
 const CACHE = 8192;
@@ -51,8 +52,10 @@ export class Block {
   link0: Block | undefined;
   link1: Block | undefined;
   linkEpoch = -1;
-  /** Times entered, for tier 1. */
+  /** Times entered, and the compiled region that it belongs to, for tier 1. */
   runs = 0;
+  region: Region | undefined;
+  regionIndex = 0;
 }
 
 /** A physical page that holds decoded code. */
@@ -75,9 +78,24 @@ export class Blocks {
 
   /** The block at RIP; throws the faults of fetching and decoding its first instruction. */
   find(step: boolean): Block {
+    return this.at(this.cpu.get32(OFF.RIP), this.cpu.get32(OFF.RIP + 4), step);
+  }
+
+  /** A block that could be entered without any effect on the guest: its page has been executed. For tier 1's look ahead. */
+  peek(low: number, high: number): Block | undefined {
     const { cpu } = this;
-    const low = cpu.get32(OFF.RIP);
-    const high = cpu.get32(OFF.RIP + 4);
+    const linear = cpu.in64 ? low : (low + cpu.csBaseLow) | 0;
+    if ((linear & 0xfff) > 0x1000 - MAX_LENGTH || !cpu.fetchIsCached(linear, cpu.in64 ? high : 0)) return undefined;
+    try {
+      return this.at(low, high, false);
+    } catch (thrown) {
+      if (thrown instanceof Fault) return undefined;
+      throw thrown;
+    }
+  }
+
+  private at(low: number, high: number, step: boolean): Block {
+    const { cpu } = this;
     const mode = step ? cpu.mode | MODE.STEP : cpu.mode;
     const slot = (low ^ (low >>> 13) ^ (step ? 0x1000 : 0)) & (CACHE - 1);
     const known = this.cache[slot];
@@ -265,6 +283,7 @@ export class Blocks {
     this.cpu.epoch++;
     block.n = 0;
     block.mode = -1;
+    this.cpu.leaveRegion = true;
     for (const frame of [block.frame, block.frame2]) {
       const page = this.pages.get(frame);
       if (!page) continue;

@@ -13,6 +13,8 @@ import type { Insn } from "./operation.ts";
 import type { AccessSize, PhysicalBus } from "./phys.ts";
 import { type Addr, isCanonical } from "./state.ts";
 import { deliverException, deliverInterrupt } from "./system/deliver.ts";
+import { EXIT } from "./tier1/frame.ts";
+import { HOT, type Region, Tier1 } from "./tier1/region.ts";
 
 export type Vendor = "intel" | "amd";
 /** The same shape as the machine's CpuModel. */
@@ -87,7 +89,8 @@ export const PENDING = { NMI: 1, MC: 2, INTR: 4 } as const;
 /** SHADOW_KIND: what set the interrupt shadow. MOV SS and POP SS also hold back debug traps. */
 export const SHADOW = { NONE: 0, STI: 1, MOV_SS: 2 } as const;
 
-const SLICE = 0x4000_0000;
+/** Instructions between returns from compiled code: engines replace a running WebAssembly function only when it is called anew. */
+const SLICE = 10_000_000;
 const DR6_BS = 1 << 14;
 /** Instructions that clear TF as part of what they do take no single-step trap. */
 const NO_STEP_TRAP: ReadonlySet<number> = new Set([
@@ -106,7 +109,10 @@ export class Cpu extends SegmentedMemory {
   shutdownWhy = "";
   csBaseLow = 0;
   csLimit = 0;
+  /** Compiled code must be left after the instruction that is running. */
+  leaveRegion = false;
   private readonly blocks: Blocks;
+  private readonly tier1: Tier1 | undefined;
   /** Something other than running blocks is to be looked at before the next instruction. */
   private attention = true;
   private stopRequested = false;
@@ -119,12 +125,19 @@ export class Cpu extends SegmentedMemory {
   private stoppedAt = -1;
   private skipMark = false;
 
-  constructor(core: CoreMemory, index: number, model: CpuModel, hooks: Partial<CpuHooks> = {}, options: CpuOptions = {}) {
+  constructor(
+    core: CoreMemory,
+    index: number,
+    model: CpuModel,
+    hooks: Partial<CpuHooks> = {},
+    options: CpuOptions = {},
+  ) {
     super(core, index);
     this.model = model;
     this.hooks = { ...ALONE, ...hooks };
     this.options = options;
     this.blocks = new Blocks(this);
+    this.tier1 = options.tier1 ? new Tier1(this) : undefined;
     core.holders[index] = {
       codeWritten: (page, offset, size) => this.codeWritten(page, offset, size),
       dropWriteTagsOf: (page) => this.dropWriteTagsOf(page),
@@ -169,6 +182,7 @@ export class Cpu extends SegmentedMemory {
 
   /** Ends the running block after the instruction that is running. */
   endBlock(): void {
+    this.leaveRegion = true;
     if (this.block) this.block.n = 0;
   }
 
@@ -305,6 +319,13 @@ export class Cpu extends SegmentedMemory {
         }
       }
       this.skipMark = false;
+      if (this.tier1 !== undefined) {
+        const region = block.region ?? this.heat(block);
+        if (region !== undefined && this.regionHolds(region)) {
+          block = this.enter(region, block.regionIndex);
+          continue;
+        }
+      }
       this.block = block;
       const { ops } = block;
       let i = 0;
@@ -359,6 +380,42 @@ export class Cpu extends SegmentedMemory {
       }
       block = this.link(block);
     }
+  }
+
+  /** Counts a block's runs; the region that it has become part of, if it is hot now. */
+  private heat(block: Block): Region | undefined {
+    if (++block.runs !== HOT || block.mode < 0 || block.frame < 0) return undefined;
+    const region = this.tier1!.compile(block, (low, high) => this.blocks.peek(low, high));
+    region?.blocks.forEach((member, index) => {
+      member.region ??= region;
+      if (member.region === region) member.regionIndex = index;
+    });
+    return block.region;
+  }
+
+  /** After translations or code have changed: do the region's blocks still live, and where they did? */
+  private regionHolds(region: Region): boolean {
+    if (region.epoch === this.epoch) return true;
+    const same = (block: Block): boolean => this.blocks.peek(block.ipLow, block.ipHigh) === block;
+    if (region.alive && region.blocks.every(same)) {
+      region.epoch = this.epoch;
+      return true;
+    }
+    if (region.alive) return false;
+    for (const block of region.blocks) {
+      if (block.region === region) block.region = undefined;
+      block.runs = 0;
+    }
+    return false;
+  }
+
+  private enter(region: Region, index: number): Block | undefined {
+    this.block = undefined;
+    const result = region.run(index);
+    if (result === EXIT.FAULT) throw this.tier1!.fault!;
+    if (result === EXIT.SYSTEM) this.updateMode();
+    if (result === EXIT.STOP) this.updateAttention();
+    return this.attention ? undefined : this.blocks.find(false);
   }
 
   private fallThrough(block: Block): void {

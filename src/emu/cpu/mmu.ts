@@ -2,8 +2,8 @@
  * Linear memory: the software TLBs in the machine's memory, the slow path behind them, and byte-exact accesses. The fast path of
  * both tiers reads the same entries; only this file writes them.
  */
-import { Fault, VECTOR, gp } from "./fault.ts";
-import { CR0, CR4, EFLAGS, OFF, TLBF, TLB_BYTES, TLB_ENTRIES, TLB_GLOBAL, TLB_LARGE, TLB_STRIDE } from "./layout.ts";
+import { Fault, gp, VECTOR } from "./fault.ts";
+import { CR0, CR4, EFLAGS, OFF, TLB_BYTES, TLB_ENTRIES, TLB_GLOBAL, TLB_LARGE, TLB_STRIDE, TLBF } from "./layout.ts";
 import type { CoreMemory } from "./memory.ts";
 import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
 import { PhysicalMemory } from "./phys.ts";
@@ -115,7 +115,8 @@ export class Mmu extends PhysicalMemory {
   protected entryFor(low: number, access: number): number {
     let tlb: number = TLB_SUPERVISOR;
     if (access & ACCESS.USER) tlb = TLB_USER;
-    else if (!(access & (ACCESS.IMPLICIT | ACCESS.EXEC))) tlb = this.get32(OFF.TLB_BASE) === TLB_SUPERVISOR_AC ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR;
+    else if (!(access & (ACCESS.IMPLICIT | ACCESS.EXEC)))
+      tlb = this.get32(OFF.TLB_BASE) === TLB_SUPERVISOR_AC ? TLB_SUPERVISOR_AC : TLB_SUPERVISOR;
     return (this.base + tlb + (((low >>> 12) & (TLB_ENTRIES - 1)) << 5)) >> 2;
   }
 
@@ -132,9 +133,16 @@ export class Mmu extends PhysicalMemory {
     return this.fill(e, low, high, access);
   }
 
+  /** Is the page's translation for fetches in the TLB? */
+  fetchIsCached(low: number, high: number): boolean {
+    const e = this.entryFor(low, ACCESS.EXEC | (this.cpl === 3 ? ACCESS.USER : 0)) + EXEC;
+    return this.i32[e] === (low & ~0xfff) && this.i32[e + 1] === high;
+  }
+
   private fill(e: number, low: number, high: number, access: number): number {
     const { walk, core } = this;
-    if (!walk.run(low, high, access, true)) throw new Fault(VECTOR.PF, walk.error, this.pageFaultText(low, high), low, high);
+    if (!walk.run(low, high, access, true))
+      throw new Fault(VECTOR.PF, walk.error, this.pageFaultText(low, high), low, high);
     const pa = walk.phys;
     if (pa >= this.ramSize) return pa;
     const page = pa >>> 12;
@@ -146,7 +154,8 @@ export class Mmu extends PhysicalMemory {
     if (access & ACCESS.EXEC) this.setTag(e + EXEC, pageLow, high);
     else if (access & ACCESS.WRITE) {
       // The access that comes now marks the page; only later ones may be fast.
-      if (core.dirty[page] && core.touched[page] && !core.code[page] && !core.watch[page]) this.setTag(e + WRITE, pageLow, high);
+      if (core.dirty[page] && core.touched[page] && !core.code[page] && !core.watch[page])
+        this.setTag(e + WRITE, pageLow, high);
     } else if (!(core.watch[page]! & 2)) this.setTag(e + READ, pageLow, high);
     return pa;
   }
@@ -209,7 +218,14 @@ export class Mmu extends PhysicalMemory {
     return this.readCrossing(low, high, size, access);
   }
 
-  writeHalves(low: number, high: number, size: 1 | 2 | 4 | 8, valueLow: number, valueHigh: number, access: number): void {
+  writeHalves(
+    low: number,
+    high: number,
+    size: 1 | 2 | 4 | 8,
+    valueLow: number,
+    valueHigh: number,
+    access: number,
+  ): void {
     if ((low & 0xfff) + size <= 0x1000) {
       this.physWrite(this.translateHalves(low, high, access | ACCESS.WRITE), size, valueLow, valueHigh);
     } else this.writeCrossing(low, high, size, valueLow, valueHigh, access | ACCESS.WRITE);
@@ -243,7 +259,14 @@ export class Mmu extends PhysicalMemory {
     return size === 8 ? resultLow : resultLow >>> 0;
   }
 
-  private writeCrossing(low: number, high: number, size: number, valueLow: number, valueHigh: number, access: number): void {
+  private writeCrossing(
+    low: number,
+    high: number,
+    size: number,
+    valueLow: number,
+    valueHigh: number,
+    access: number,
+  ): void {
     const first = 0x1000 - (low & 0xfff);
     const pa = this.translateHalves(low, high, access);
     const next = this.nextPage(low, high, access);
