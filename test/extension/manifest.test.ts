@@ -1,0 +1,91 @@
+/** package.json against what is really there: files, commands, the launch attributes that the adapter reads, the kernel's designs. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { bundles } from "../../scripts/build.mjs";
+import { readConfiguration } from "../../src/adapter/debug/configuration.ts";
+import { DESIGNS } from "../../src/emu/kernel/designs.ts";
+import { PRESETS } from "../../src/emu/kernel/presets.ts";
+
+const root = path.resolve(import.meta.dirname, "../..");
+const read = (file: string) => readFileSync(path.join(root, file), "utf8");
+const manifest = JSON.parse(read("package.json"));
+const { contributes } = manifest;
+const launch = contributes.debuggers[0].configurationAttributes.launch.properties;
+
+const extensionSource = readdirSync(path.join(root, "extension"))
+  .filter((name) => name.endsWith(".ts"))
+  .map((name) => read(`extension/${name}`))
+  .join("\n");
+
+describe("the extension's manifest", () => {
+  it("names bundles that are built", () => {
+    const built = bundles.flatMap((bundle) => ("outfile" in bundle ? [bundle.outfile] : []));
+    for (const entry of [manifest.main, manifest.browser]) expect(built).toContain(path.posix.normalize(entry));
+  });
+
+  it("names files that exist", () => {
+    const files: string[] = [
+      ...contributes.languages.map((language: { configuration: string }) => language.configuration),
+      ...contributes.grammars.map((grammar: { path: string }) => grammar.path),
+      ...contributes.views.debug.map((view: { icon: string }) => view.icon),
+    ];
+    expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  });
+
+  it("contributes the commands that are registered, each once", () => {
+    const registered = [...extensionSource.matchAll(/\bregister\("(\w+)"/g)].map((match) => `ringside.${match[1]}`);
+    const contributed = contributes.commands.map(({ command }: { command: string }) => command);
+    expect(contributed.toSorted()).toEqual(registered.toSorted());
+  });
+
+  it("contributes the views that are provided", () => {
+    const provided = [...extensionSource.matchAll(/register(?:WebviewView|TreeData)Provider\(\s*"([\w.]+)"/g)].map(
+      (match) => match[1],
+    );
+    expect(contributes.views.debug.map(({ id }: { id: string }) => id).toSorted()).toEqual(provided.toSorted());
+  });
+
+  it("offers defaults that are the adapter's own", () => {
+    const filledIn = readConfiguration({ program: "file:///x.s" }) as unknown as Record<string, unknown>;
+    for (const name of [
+      "args",
+      "env",
+      "stdin",
+      "arch",
+      "bits",
+      "dialect",
+      "stopOnEntry",
+      "stepIntoKernel",
+      "inject",
+      "seed",
+    ]) {
+      expect({ [name]: launch[name].default }).toEqual({ [name]: filledIn[name] });
+    }
+    expect(launch.cpu.default).toBe((filledIn.cpu as { vendor: string }).vendor);
+    expect(launch.kernel.default).toBe(filledIn.preset);
+  });
+
+  it("has the adapter accept every value it offers", () => {
+    for (const name of ["arch", "bits", "dialect"]) {
+      for (const value of launch[name].enum)
+        expect(() => readConfiguration({ program: "x:/p", [name]: value })).not.toThrow();
+    }
+  });
+
+  it("offers every design and preset of the kernel", () => {
+    const [preset, single] = launch.kernel.anyOf;
+    expect(preset.examples).toEqual(PRESETS.map(({ name }) => name));
+    for (const { key, value } of DESIGNS) expect(single.properties[key].examples, key).toContain(value);
+  });
+
+  it("is allowed to be packaged whole", () => {
+    const kept = read(".vscodeignore")
+      .split("\n")
+      .filter((line) => line.startsWith("!"));
+    const outputs = bundles.flatMap((bundle) =>
+      "outfile" in bundle ? [bundle.outfile] : ["dist/webview.js", "dist/webview.css"],
+    );
+    for (const file of new Set([...outputs, "dist/scenarios.json"])) expect(kept).toContain(`!${file}`);
+  });
+});
