@@ -14,7 +14,7 @@ import { hashMachine, restoreSnapshot, type SnapshotMemory, takeSnapshot } from 
 import { Timers } from "./timers.ts";
 import type { Component, CpuModel, Snapshot, StopReason } from "./types.ts";
 
-/** Instructions one CPU runs before the next runnable one gets its turn. */
+/** Turns end at multiples of this many instructions, if another CPU can run then. */
 const QUANTUM = 1000;
 
 export interface MachineOptions {
@@ -38,9 +38,9 @@ export class Machine {
   #retired = 0;
   /** Machine time that passed while every CPU slept. */
   #skipped = 0;
-  /** The CPU whose turn it is, and what is left of its turn. */
+  /** The CPU whose turn it is, and the instruction count at which its turn ends. */
   #turn = 0;
-  #turnLeft = QUANTUM;
+  #turnEnds = QUANTUM;
   /** The running CPU's own count at the start of its slice; undefined between slices. */
   #slice: { cpu: Cpu; start: number } | undefined;
   #stop: StopReason | undefined;
@@ -79,6 +79,12 @@ export class Machine {
     this.#slice?.cpu.requestStop();
   }
 
+  /** Raises PENDING bits on a CPU, from any place: a sleeping CPU that this wakes gets its turn when the present turn ends. */
+  interrupt(cpu: Cpu, bits: number): void {
+    cpu.raise(bits);
+    this.#slice?.cpu.requestStop();
+  }
+
   /** Runs at most `max` instructions, exactly. */
   run(max: number): StopReason {
     this.#stop = undefined;
@@ -90,7 +96,7 @@ export class Machine {
         continue;
       }
       const before = this.#retired;
-      const reason = this.#runSlice(Math.min(left, this.#turnLeft, this.timers.next - this.now));
+      const reason = this.#runSlice(Math.min(left, this.#untilTurnEnds(), this.timers.next - this.now));
       left -= this.#retired - before;
       if (reason !== undefined) return reason;
     }
@@ -104,23 +110,28 @@ export class Machine {
     this.#slice = { cpu, start };
     const stop = cpu.run(budget);
     this.#slice = undefined;
-    const ran = retiredBy(cpu) - start;
-    this.#retired += ran;
-    this.#turnLeft -= ran;
+    this.#retired += retiredBy(cpu) - start;
+    if (this.#retired > this.#turnEnds) this.#turnEnds = Math.ceil(this.#retired / QUANTUM) * QUANTUM;
     if (this.#stop !== undefined) return this.#stop;
     if (stop.kind === "breakpoint") return { kind: "breakpoint", cpu: cpu.index, address: stop.address };
     if (stop.kind === "shutdown") return { kind: "shutdown", why: stop.why };
     return undefined;
   }
 
+  /** A CPU that is alone need not stop at the ends of its turns. Where turns end depends on the instruction count only. */
+  #untilTurnEnds(): number {
+    const alone = !this.cpus.some((cpu) => cpu !== this.currentCpu && canRun(cpu));
+    return alone ? Number.POSITIVE_INFINITY : this.#turnEnds - this.#retired;
+  }
+
   /** Makes `#turn` a CPU that can run; false when none can. */
   #giveTurn(): boolean {
-    if (this.#turnLeft > 0 && canRun(this.currentCpu)) return true;
+    if (this.#retired < this.#turnEnds && canRun(this.currentCpu)) return true;
     for (let step = 1; step <= this.cpus.length; step++) {
       const next = (this.#turn + step) % this.cpus.length;
       if (!canRun(this.cpus[next]!)) continue;
       this.#turn = next;
-      this.#turnLeft = QUANTUM;
+      this.#turnEnds = (Math.floor(this.#retired / QUANTUM) + 1) * QUANTUM;
       return true;
     }
     return false;
@@ -151,13 +162,13 @@ export class Machine {
   }
 
   #saveClock(): readonly number[] {
-    return [this.#retired, this.#skipped, this.#turn, this.#turnLeft];
+    return [this.#retired, this.#skipped, this.#turn, this.#turnEnds];
   }
-  #restoreClock([retired, skipped, turn, turnLeft]: readonly number[]): void {
+  #restoreClock([retired, skipped, turn, turnEnds]: readonly number[]): void {
     this.#retired = retired!;
     this.#skipped = skipped!;
     this.#turn = turn!;
-    this.#turnLeft = turnLeft!;
+    this.#turnEnds = turnEnds!;
   }
 }
 
