@@ -79,6 +79,8 @@ export const systemOperations: OperationTable = {
   Cpuid: computed(cpuid),
   Stac: system(processor.stac),
   Clac: system(processor.clac),
+  Clflush: computed(processor.clflush),
+  Clflushopt: computed(processor.clflush),
   Serialize: system(processor.nothing),
   // flags and ports
   Pushf: computed(flags.pushf),

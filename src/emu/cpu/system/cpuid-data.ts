@@ -46,7 +46,7 @@ const BASIC_EDX = {
 
 export const FEATURES: readonly Feature[] = [
   ...rows(1, "edx", { ...BASIC_EDX, sep: 11, clfsh: 19, sse: 25, sse2: 26 }),
-  ...rows(1, "ecx", { cx16: 13, movbe: 22, popcnt: 23, rdrand: 30 }),
+  ...rows(1, "ecx", { sse3: 0, ssse3: 9, cx16: 13, movbe: 22, popcnt: 23, rdrand: 30 }),
   ...rows(7, "ebx", {
     fsgsbase: 0,
     bmi1: 3,
@@ -55,7 +55,6 @@ export const FEATURES: readonly Feature[] = [
     erms: 9,
     invpcid: 10,
     rdseed: 18,
-    adx: 19,
     smap: 20,
     clflushopt: 23,
   }),

@@ -19,6 +19,14 @@ export const hlt: Helper = (cpu) => {
 export const wbinvd: Helper = (cpu) => requireCpl0(cpu, "WBINVD");
 export const invd: Helper = (cpu) => requireCpl0(cpu, "INVD");
 
+/** CLFLUSH and CLFLUSHOPT are checked as a load of one byte. */
+export const clflush: Helper = (cpu, insn) => {
+  const op = insn.ops[0]!;
+  if (op.kind !== "mem") throw new Error("CLFLUSH names memory");
+  const low = cpu.effectiveAddress(insn, 0);
+  cpu.checkSeg(op.seg, low, cpu.high, 1, false);
+};
+
 /** Instructions that order or hint, and change nothing here. */
 export const nothing: Helper = () => {};
 
