@@ -1,6 +1,7 @@
 /** The assembler: source text to sections, symbols, lines and diagnostics; and from there to images and files. */
 import { dialectOf, looksLike } from "./dialect.ts";
 import { assembleGas } from "./gas/assembler.ts";
+import { assembleNasm } from "./nasm/assembler.ts";
 import type { AssembleOptions, AssembleResult, Diagnostic, Dialect, SourceText } from "./types.ts";
 
 export { dialectOf } from "./dialect.ts";
@@ -19,7 +20,7 @@ export function assemble(source: SourceText, options: AssembleOptions): Assemble
   if (source.text.length > MAX_SOURCE)
     return failed(dialect, options, source, `the source is larger than ${MAX_SOURCE} bytes`);
   try {
-    const result = dialect === "gas" ? assembleGas(source, options) : assembleGas(source, options);
+    const result = dialect === "gas" ? assembleGas(source, options) : assembleNasm(source, options);
     return withDialectHint(result, source);
   } catch (error) {
     const message =

@@ -68,7 +68,13 @@ function place(
   const first = after === undefined;
   const start =
     section.bin?.start ?? (first ? (section.address ?? 0n) : alignUp(after.start + BigInt(after.section.size), align));
-  const virtualAfter = section.bin?.vfollows === undefined ? undefined : layouts.get(section.bin.vfollows);
+  // Space without bytes goes where the code before it thinks it is.
+  const virtualAfter =
+    section.bin?.vfollows === undefined
+      ? section.flags.nobits
+        ? after
+        : undefined
+      : layouts.get(section.bin.vfollows);
   const vstart =
     section.address ?? (virtualAfter ? alignUp(virtualAfter.vstart + BigInt(virtualAfter.section.size), align) : start);
   return { section, start, vstart };

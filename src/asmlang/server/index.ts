@@ -137,7 +137,7 @@ function byLanguage(document: TextDocument): AssembleOptions["dialect"] | undefi
   return document.languageId === "ringside-gas" ? "gas" : document.languageId === "ringside-nasm" ? "nasm" : undefined;
 }
 
-function quickFixes(diagnostics: readonly { data?: unknown; message: string }[], uri: string): CodeAction[] {
+function quickFixes(diagnostics: readonly { data?: unknown }[], uri: string): CodeAction[] {
   return diagnostics.flatMap((diagnostic) => {
     const fix = diagnostic.data as { title: string; range: never; text: string; uri: string } | undefined;
     if (typeof fix?.title !== "string" || fix.uri !== uri) return [];

@@ -1,0 +1,553 @@
+/** The NASM dialect: takes preprocessed statements one by one and builds the object. */
+import { Register } from "../../emu/cpu/iced.ts";
+import { ObjectBuilder } from "../core/builder.ts";
+import { FatalError, Reporter, SourceError } from "../core/diagnostics.ts";
+import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
+import { BytesFragment, FillFragment } from "../core/fragment.ts";
+import {
+  encodeStatement,
+  type PlacedOperand,
+  pendingFixups,
+  reportWarnings,
+  type Statement,
+  valuesOf,
+} from "../core/instruction.ts";
+import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
+import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
+import { isPrefix } from "../encode/index.ts";
+import { resolveMnemonic } from "../encode/mnemonics.ts";
+import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
+import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
+import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
+import { NasmExpressions, TokenCursor } from "./expressions.ts";
+import { NasmInstruction } from "./instruction.ts";
+import { readOperand, readsTo, registerNamed } from "./operands.ts";
+import { Preprocessor } from "./preprocessor.ts";
+import type { Token } from "./tokens.ts";
+
+const MAX_TIMES = 1_000_000n;
+const MAX_OUTPUT = 64 * 1024 * 1024;
+const PREFIX_BYTES: Readonly<Record<string, number>> = {
+  lock: 0xf0,
+  rep: 0xf3,
+  repe: 0xf3,
+  repz: 0xf3,
+  repne: 0xf2,
+  repnz: 0xf2,
+  es: 0x26,
+  cs: 0x2e,
+  ss: 0x36,
+  ds: 0x3e,
+  fs: 0x64,
+  gs: 0x65,
+  wait: 0x9b,
+  bnd: 0xf2,
+  xacquire: 0xf2,
+  xrelease: 0xf3,
+};
+const BRANCH = /^(j[a-z]+|call|loop[a-z]*|xbegin)$/;
+
+export class NasmAssembler {
+  readonly options: AssembleOptions;
+  readonly reporter = new Reporter();
+  readonly builder: ObjectBuilder;
+  readonly expressions: NasmExpressions;
+  readonly now: EvalContext;
+  readonly #preprocessor: Preprocessor;
+  readonly #source: SourceText;
+  readonly globals: { symbol: AsmSymbol; span: Span }[] = [];
+  /** The last label that is not local: `.x` after it is `last.x`. */
+  lastLabel = "";
+  defaultRelative = false;
+  origin: Expr | undefined;
+  structure: { name: string; section: SectionBuilder; lastLabel: string } | undefined;
+  instance: { name: string; start: AsmSymbol } | undefined;
+  #entryBits: Bits;
+  /** `$`: the start of the statement at hand. */
+  #here: AsmSymbol | undefined;
+
+  constructor(source: SourceText, options: AssembleOptions) {
+    this.#source = source;
+    this.options = options;
+    this.#entryBits = options.bits ?? 64;
+    this.builder = new ObjectBuilder(this.reporter, this.#entryBits);
+    this.now = this.builder.now(false);
+    this.expressions = new NasmExpressions({
+      reference: (name, span) => this.#reference(name, span),
+      here: (span) => symbolExpr(this.#here ?? this.builder.here(span.line), span),
+      sectionStart: (span) => symbolExpr(this.#sectionStart(span.line), span),
+    });
+    this.builder.section = namedSection(this, ".text");
+    this.#preprocessor = new Preprocessor({
+      reporter: this.reporter,
+      include: (name, from) => options.include?.(name, from),
+      constant: (tokens, span) => this.#preprocessorConstant(tokens, span),
+      dynamic: (name) => this.#dynamic(name),
+      statement: (tokens, line) => this.#statement(new TokenCursor(tokens, line)),
+    });
+  }
+
+  get bits(): Bits {
+    return this.builder.bits;
+  }
+
+  #dynamic(name: string): string | undefined {
+    switch (name) {
+      case "BITS":
+        return String(this.bits);
+      case "OUTPUT_FORMAT":
+        return (this.options.bits ?? 64) === 64 ? "elf64" : "elf32";
+      case "PASS":
+        return "1";
+      case "NASM_VER":
+        return '"2.16.01"';
+      case "NASM_MAJOR":
+        return "2";
+      case "NASM_MINOR":
+        return "16";
+      case "NASM_SUBMINOR":
+        return "1";
+      case "NASM_VERSION_ID":
+        return "0x02100100";
+      default:
+        return undefined;
+    }
+  }
+
+  #predefine(): void {
+    const span = wholeLine({ text: "", uri: this.#source.uri, line: 0 });
+    for (const [name, value] of Object.entries(this.options.defines ?? {}))
+      this.#preprocessor.predefine(name, String(value), span);
+  }
+
+  run(): AssembleResult {
+    try {
+      this.#predefine();
+      this.#preprocessor.run(this.#source);
+      if (this.structure)
+        this.reporter.error(
+          wholeLine(this.builder.section.fragments[0]!.line),
+          `structure '${this.structure.name}' has no 'endstruc'`,
+        );
+      this.#checkGlobals();
+      this.#placeOrigin();
+      return { ...this.#finish(), diagnostics: this.reporter.diagnostics };
+    } catch (error) {
+      if (!(error instanceof SourceError)) throw error;
+      this.reporter.report(error);
+      return {
+        dialect: "nasm",
+        sections: [],
+        symbols: [],
+        lines: [],
+        bits: this.#entryBits,
+        diagnostics: this.reporter.diagnostics,
+      };
+    }
+  }
+
+  #finish() {
+    return this.builder.finish(
+      "nasm",
+      { undefinedIsExternal: false },
+      { overflow: "warning", keepRelocation: () => false, namesSymbol: () => false },
+      this.#entryBits,
+    );
+  }
+
+  #checkGlobals(): void {
+    for (const { symbol, span } of this.globals)
+      if (!symbol.definition && !symbol.external)
+        this.reporter.error(span, `global symbol '${symbol.name}' is not defined`);
+  }
+
+  /** `org` counts for the first section that has bytes. */
+  #placeOrigin(): void {
+    if (!this.origin) return;
+    const sections = [...this.builder.sections.values()];
+    const first = sections.find((one) => one.fragments.length > 0 && !one.flags.nobits) ?? sections[0]!;
+    first.vstart ??= this.origin;
+  }
+
+  // Statements
+
+  #statement(cursor: TokenCursor): void {
+    if (cursor.is("[")) {
+      this.#bracketed(cursor);
+      return;
+    }
+    this.#markHere(cursor);
+    this.#label(cursor);
+    if (!cursor.done) this.statementRest(cursor);
+  }
+
+  #markHere(cursor: TokenCursor): void {
+    const uses = cursor.tokens.some((token) => token.kind === "op" && token.text === "$");
+    this.#here = uses ? this.builder.here(cursor.line) : undefined;
+  }
+
+  /** `[bits 64]`: the old way to write a directive. */
+  #bracketed(cursor: TokenCursor): void {
+    cursor.next();
+    const last = cursor.tokens.at(-1)!;
+    if (last.text !== "]") throw new SourceError(last, "expected ']' at the end of the directive");
+    const inner = new TokenCursor(cursor.tokens.slice(1, -1), cursor.line);
+    if (!this.#directive(inner)) throw new SourceError(inner.here(), `unknown directive '${inner.peek()?.text ?? ""}'`);
+  }
+
+  #label(cursor: TokenCursor): void {
+    const first = cursor.peek();
+    if (first?.kind !== "id") return;
+    const colon = cursor.peek(1)?.text === ":" && cursor.peek(1)!.kind === "op";
+    if (!colon && this.#isKeyword(first)) return;
+    cursor.next();
+    if (colon) cursor.next();
+    if (cursor.word() === "equ") {
+      this.#equ(cursor, first);
+      return;
+    }
+    const after = cursor.peek();
+    if (!colon && after && !(after.kind === "id" && this.#isKeyword(after)))
+      throw new SourceError(first, `'${first.text}' is not an instruction, directive or macro`);
+    if (!colon && !after)
+      this.reporter.warning(first, `label '${first.text}' stands alone without a colon: is it a mistyped instruction?`);
+    this.defineLabel(first.text, first, cursor.line);
+  }
+
+  /** A word that starts an instruction, directive or pseudo-instruction (unless a label of that name is meant). */
+  #isKeyword(token: Token): boolean {
+    const word = token.text.toLowerCase();
+    if (token.text.startsWith("$")) return false;
+    if (
+      word === "equ" ||
+      word === "times" ||
+      word === "incbin" ||
+      dataUnit(word) !== undefined ||
+      reserveUnit(word) !== undefined
+    )
+      return true;
+    if (Object.hasOwn(NASM_DIRECTIVES, word)) return true;
+    return isPrefix(word) || this.#isMnemonic(word);
+  }
+
+  #isMnemonic(word: string): boolean {
+    return (
+      resolveMnemonic({
+        dialect: "nasm",
+        intelMnemonics: true,
+        bits: this.bits,
+        mnemonic: word,
+        operands: [],
+        prefixes: [],
+        hints: [],
+      }).length > 0
+    );
+  }
+
+  /** What follows a label: also the statement of `times` and `at`. */
+  statementRest(cursor: TokenCursor): void {
+    const word = cursor.word();
+    if (word === "times") {
+      this.#times(cursor);
+      return;
+    }
+    const unit = word === undefined ? undefined : dataUnit(word);
+    const reserved = word === undefined ? undefined : reserveUnit(word);
+    if (unit === undefined && reserved === undefined && word !== "incbin" && this.#directive(cursor)) return;
+    this.#checkPlace(cursor, reserved !== undefined);
+    if (reserved !== undefined) {
+      cursor.next();
+      emitReserve(this, cursor, reserved);
+    } else if (unit !== undefined) {
+      cursor.next();
+      emitData(this, cursor, unit);
+      cursor.finish();
+    } else if (word === "incbin") {
+      cursor.next();
+      emitIncbin(this, cursor);
+    } else this.#instruction(cursor);
+  }
+
+  #checkPlace(cursor: TokenCursor, reserves: boolean): void {
+    const { section } = this.builder;
+    if (section.absolute && !reserves)
+      throw new SourceError(cursor.here(), "only space can be reserved in an absolute section or a structure");
+  }
+
+  #directive(cursor: TokenCursor): boolean {
+    const word = cursor.word();
+    if (word === undefined || !Object.hasOwn(NASM_DIRECTIVES, word)) return false;
+    const span = cursor.next()!;
+    NASM_DIRECTIVES[word]!(this, cursor, span);
+    cursor.finish();
+    return true;
+  }
+
+  #equ(cursor: TokenCursor, name: Token): void {
+    cursor.next();
+    const symbol = this.builder.symbol(this.fullName(name.text));
+    const expr = this.expressions.read(cursor);
+    cursor.finish();
+    this.checkFree(symbol, name);
+    const value = evaluateConstant(expr, this.now);
+    symbol.definition = { kind: "equate", expr: value === undefined ? expr : number(value, expr.span) };
+    symbol.span = name;
+    if (!name.text.startsWith(".")) this.lastLabel = symbol.name;
+  }
+
+  #times(cursor: TokenCursor): void {
+    const start = cursor.next()!;
+    const count = this.expressions.read(cursor);
+    const times = evaluateConstant(count, this.now);
+    const body = cursor.at;
+    if (times !== undefined && times < 0n) throw new SourceError(count.span, `'times' of a negative number (${times})`);
+    const unit = this.#tryConstantBytes(cursor);
+    if (unit) {
+      const expr: Expr = times === undefined ? count : number(times, count.span);
+      if (unit.length === 0) return;
+      const fragment = this.builder.add(new FillFragment(this.builder.section, cursor.line, expr, unit, "'times'"));
+      this.builder.row(
+        fragment,
+        0,
+        cursor.line,
+        dataUnit(cursor.tokens[body]?.text.toLowerCase() ?? "") === undefined ? this.bits : undefined,
+      );
+      return;
+    }
+    if (times === undefined)
+      throw new SourceError(count.span, "this count must be known here: what is repeated depends on its address");
+    if (times > MAX_TIMES) throw new FatalError(start, `'times' of ${times}; at most ${MAX_TIMES} are done`);
+    for (let i = 0n; i < times; i++) {
+      cursor.at = body;
+      this.#markHere(cursor);
+      this.statementRest(cursor);
+      this.checkSize(start);
+    }
+    cursor.at = cursor.tokens.length;
+  }
+
+  checkSize(span: Span): void {
+    const last = this.builder.section.fragments.at(-1);
+    if (last instanceof BytesFragment && last.bytes.length > MAX_OUTPUT)
+      throw new FatalError(span, `this makes more than ${MAX_OUTPUT} bytes`);
+  }
+
+  /** The bytes of a statement that depends on nothing; undefined if it does. */
+  #tryConstantBytes(cursor: TokenCursor): Uint8Array | undefined {
+    const word = cursor.word();
+    const plain = word !== undefined && word !== "times" && word !== "incbin" && !Object.hasOwn(NASM_DIRECTIVES, word);
+    const uses = cursor.tokens.slice(cursor.at).some((token) => token.text === "$" || token.text === "$$");
+    if (
+      !plain ||
+      uses ||
+      reserveUnit(word) !== undefined ||
+      this.builder.section.absolute ||
+      this.builder.section.flags.nobits
+    )
+      return undefined;
+    const start = cursor.at;
+    const scratch = this.#scratch(cursor, () => this.statementRest(cursor));
+    if (!scratch) cursor.at = start;
+    return scratch;
+  }
+
+  /** Assembles into a section of its own; its bytes if nothing in them is open. */
+  #scratch(cursor: TokenCursor, assemble: () => void): Uint8Array | undefined {
+    const { section, fragments } = this.builder;
+    const count = fragments.length;
+    const start = cursor.at;
+    this.builder.section = scratchSection(section);
+    try {
+      assemble();
+      const made = fragments.slice(count);
+      const [only] = made;
+      if (made.length === 0) return new Uint8Array(0);
+      if (made.length > 1 || !(only instanceof BytesFragment) || only.fixups.length > 0) {
+        cursor.at = start;
+        return undefined;
+      }
+      return only.bytes.view().slice();
+    } finally {
+      fragments.length = count;
+      this.builder.section = section;
+    }
+  }
+
+  /** The filler of `align`. */
+  constantBytes(cursor: TokenCursor): Uint8Array {
+    const bytes = this.#tryConstantBytes(cursor);
+    if (!bytes) throw new SourceError(cursor.here(), "the filler must be a constant");
+    return bytes;
+  }
+
+  // Symbols
+
+  fullName(name: string): string {
+    const plain = name.startsWith("$") ? name.slice(1) : name;
+    return plain.startsWith(".") && !plain.startsWith("..") ? this.lastLabel + plain : plain;
+  }
+
+  defineLabel(name: string, span: Span, line: Line): void {
+    const symbol = this.builder.symbol(this.fullName(name));
+    if (!name.startsWith(".")) this.lastLabel = symbol.name;
+    this.checkFree(symbol, span);
+    symbol.span = span;
+    symbol.temporary = name.startsWith("..@");
+    this.builder.place(symbol, line);
+    if (symbol.name === "_start" || symbol.name === "..start") this.#entryBits = this.bits;
+  }
+
+  checkFree(symbol: AsmSymbol, span: Span): void {
+    if (!symbol.definition) return;
+    const related = symbol.span
+      ? [{ message: `'${symbol.name}' is first defined here`, range: rangeOf(symbol.span) }]
+      : [];
+    throw new SourceError(span, `symbol '${symbol.name}' is already defined`, related);
+  }
+
+  #reference(name: string, span: Span): Expr {
+    if (registerNamed(name, this.bits) !== undefined && !this.builder.symbols.get(name)?.definition)
+      throw new SourceError(span, `register '${name}' cannot be used in an expression here`);
+    const symbol = this.builder.symbol(this.fullName(name));
+    symbol.firstUse ??= span;
+    return symbolExpr(symbol, span);
+  }
+
+  #sectionStart(line: Line): AsmSymbol {
+    this.builder.open(line);
+    return this.builder.section.fragments[0]!.start;
+  }
+
+  enter(section: SectionBuilder): void {
+    this.builder.section = section;
+  }
+
+  setBits(bits: Bits): void {
+    const fresh = this.builder.fragments.every(
+      (fragment) => fragment instanceof BytesFragment && fragment.bytes.length === 0,
+    );
+    this.builder.bits = bits;
+    if (fresh) this.#entryBits = bits;
+  }
+
+  constantHere(cursor: TokenCursor): bigint {
+    const expr = this.expressions.read(cursor);
+    return this.#known(expr);
+  }
+
+  #known(expr: Expr): bigint {
+    const value = evaluate(expr, this.now);
+    if (value?.terms.length === 0) return value.constant;
+    throw new SourceError(expr.span, "this must be a constant that is known here");
+  }
+
+  #preprocessorConstant(tokens: readonly Token[], span: Span): bigint {
+    const cursor = new TokenCursor(tokens, span.line);
+    const expr = this.expressions.read(cursor);
+    cursor.finish();
+    return this.#known(expr);
+  }
+
+  // Instructions
+
+  #instruction(cursor: TokenCursor): void {
+    const { prefixes, hints } = readPrefixes(cursor);
+    const token = cursor.next();
+    if (!token) {
+      this.#prefixesAlone(prefixes, cursor);
+      return;
+    }
+    const mnemonic = token.text.toLowerCase();
+    if (token.kind !== "id") throw new SourceError(token, `expected an instruction, not '${token.text}'`);
+    const operands = this.#operands(cursor, mnemonic);
+    cursor.finish();
+    const { bits } = this.builder;
+    this.#emit(cursor.line, {
+      request: {
+        dialect: "nasm",
+        intelMnemonics: true,
+        bits,
+        mnemonic,
+        operands: operands.map((one) => one.operand),
+        prefixes,
+        hints,
+      },
+      spans: operands.map((one) => one.span),
+      mnemonic: token,
+    });
+  }
+
+  #prefixesAlone(prefixes: readonly string[], cursor: TokenCursor): void {
+    const bytes = prefixes.map((prefix) => {
+      const byte = PREFIX_BYTES[prefix] ?? this.#sizePrefix(prefix);
+      if (byte === undefined) throw new SourceError(cursor.here(), `prefix '${prefix}' needs an instruction`);
+      return byte;
+    });
+    this.builder.bytes(bytes, cursor.line, [], this.bits);
+  }
+
+  #sizePrefix(prefix: string): number | undefined {
+    const match = /^([ao])(16|32)$/.exec(prefix);
+    if (!match) return undefined;
+    return match[1] === "a" ? 0x67 : 0x66;
+  }
+
+  #operands(cursor: TokenCursor, mnemonic: string): PlacedOperand[] {
+    const operands: PlacedOperand[] = [];
+    if (cursor.done) return operands;
+    const branch = BRANCH.test(mnemonic);
+    do {
+      if (cursor.done) throw new SourceError(cursor.here(), "expected an operand after ','");
+      const to = readsTo(cursor);
+      const operand = readOperand(cursor, this, branch);
+      operands.push(operand);
+      if (to) operands.push({ operand: { kind: "reg", reg: Register.ST0 }, span: operand.span });
+      if (cursor.is("{")) throw new SourceError(cursor.here(), "AVX-512 masks and rounding are not supported yet");
+    } while (cursor.eat(","));
+    return operands;
+  }
+
+  #emit(line: Line, statement: Statement): void {
+    const { builder } = this;
+    const { bits } = builder;
+    const open = statement.request.operands.some((operand) =>
+      valuesOf(operand).some((value) => value.known === undefined),
+    );
+    if (!open) {
+      const encoded = encodeStatement(statement);
+      if (!encoded.long && encoded.best.fixups.length === 0) {
+        reportWarnings(encoded.best, statement, builder);
+        builder.bytes(encoded.best.bytes, line, pendingFixups(encoded.best, statement, false), bits);
+        return;
+      }
+    }
+    const fragment = builder.add(
+      new NasmInstruction(builder.section, line, statement, (encoding) => reportWarnings(encoding, statement, builder)),
+    );
+    builder.row(fragment, 0, line, bits);
+  }
+}
+
+/** A section like this one that belongs to nothing. */
+function scratchSection(section: SectionBuilder): SectionBuilder {
+  return Object.assign(Object.create(Object.getPrototypeOf(section)) as SectionBuilder, section, { fragments: [] });
+}
+
+function readPrefixes(cursor: TokenCursor): { prefixes: string[]; hints: string[] } {
+  const prefixes: string[] = [];
+  const hints: string[] = [];
+  for (;;) {
+    const word = cursor.word();
+    if (cursor.is("{") && cursor.peek(2)?.text === "}") {
+      hints.push(cursor.peek(1)!.text.toLowerCase());
+      cursor.at += 3;
+    } else if (word !== undefined && isPrefix(word)) {
+      prefixes.push(word);
+      cursor.next();
+    } else return { prefixes, hints };
+  }
+}
+
+export function assembleNasm(source: SourceText, options: AssembleOptions): AssembleResult {
+  return new NasmAssembler(source, options).run();
+}

@@ -1,0 +1,149 @@
+/** NASM's pseudo-instructions that make bytes: DB to DO, RESB to RESO, INCBIN. */
+import { littleEndian } from "../core/buffer.ts";
+import { SourceError } from "../core/diagnostics.ts";
+import { type Expr, evaluateConstant } from "../core/expr.ts";
+import { FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat } from "../core/floats.ts";
+import { FillFragment } from "../core/fragment.ts";
+import type { NasmAssembler } from "./assembler.ts";
+import { readFloat, type TokenCursor } from "./expressions.ts";
+import { stringBytes } from "./tokens.ts";
+
+const UNITS: Readonly<Record<string, number>> = { b: 1, w: 2, d: 4, q: 8, t: 10, o: 16, y: 32, z: 64 };
+const FLOATS: Readonly<Record<number, FloatFormat>> = { 2: FLOAT16, 4: FLOAT32, 8: FLOAT64, 10: FLOAT80, 16: FLOAT128 };
+
+export const dataUnit = (word: string): number | undefined =>
+  /^d[bwdqtoyz]$/.test(word) ? UNITS[word[1]!] : undefined;
+export const reserveUnit = (word: string): number | undefined =>
+  /^res[bwdqtoyz]$/.test(word) ? UNITS[word[3]!] : undefined;
+
+export function emitData(assembler: NasmAssembler, cursor: TokenCursor, unit: number): void {
+  if (cursor.done) {
+    assembler.reporter.warning(cursor.here(), "no value for this data");
+    return;
+  }
+  emitList(assembler, cursor, unit, 0);
+}
+
+function emitList(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): void {
+  do {
+    if (cursor.done) return;
+    emitItem(assembler, cursor, unit, depth);
+  } while (cursor.eat(","));
+}
+
+function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): void {
+  const { builder } = assembler;
+  if (cursor.eat("?")) {
+    builder.bytes(new Uint8Array(unit), cursor.line);
+    return;
+  }
+  const token = cursor.peek()!;
+  const after = cursor.peek(1);
+  const alone = after === undefined || after.text === "," || after.text === ")";
+  if (token.kind === "string" && alone) {
+    cursor.next();
+    const bytes = stringBytes(token.text);
+    const padded = new Uint8Array(Math.ceil(bytes.length / unit) * unit);
+    padded.set(bytes);
+    builder.bytes(padded, token.line);
+    return;
+  }
+  const format = FLOATS[unit];
+  const bits = format && readFloat(cursor, format);
+  if (bits !== undefined) {
+    builder.bytes(littleEndian(unit, bits), cursor.line);
+    return;
+  }
+  emitValue(assembler, cursor, unit, depth);
+}
+
+function emitValue(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): void {
+  const expr = assembler.expressions.read(cursor);
+  if (cursor.eatWord("dup")) {
+    emitDuplicates(assembler, cursor, unit, expr, depth);
+    return;
+  }
+  if (unit > 8) wide(assembler, cursor, expr, unit);
+  else emitInteger(assembler, cursor, expr, unit);
+}
+
+function emitInteger(assembler: NasmAssembler, cursor: TokenCursor, expr: Expr, unit: number): void {
+  const value = evaluateConstant(expr, assembler.now);
+  if (value === undefined) {
+    assembler.builder.value(expr, unit, cursor.line);
+    return;
+  }
+  const bits = unit * 8;
+  if (unit < 8 && BigInt.asIntN(bits, value) !== value && BigInt.asUintN(bits, value) !== value)
+    assembler.reporter.warning(expr.span, `value ${value} does not fit in ${unit === 1 ? "a byte" : `${unit} bytes`}`);
+  assembler.builder.bytes(littleEndian(unit, value), cursor.line);
+}
+
+/** DT, DO: a constant, sign-extended. */
+function wide(assembler: NasmAssembler, cursor: TokenCursor, expr: Expr, unit: number): void {
+  const value = evaluateConstant(expr, assembler.now);
+  if (value === undefined)
+    throw new SourceError(expr.span, `a value of ${unit} bytes must be a constant that is known here`);
+  assembler.builder.bytes(littleEndian(unit, value), cursor.line);
+}
+
+/** `n dup (values)` */
+function emitDuplicates(assembler: NasmAssembler, cursor: TokenCursor, unit: number, count: Expr, depth: number): void {
+  const times = evaluateConstant(count, assembler.now);
+  if (times === undefined || times < 0n)
+    throw new SourceError(count.span, "the number of duplicates must be a constant that is known here");
+  if (depth > 8 || times > 1_000_000n) throw new SourceError(count.span, "too many duplicates");
+  const grouped = cursor.eat("(");
+  const start = cursor.at;
+  for (let i = 0n; i < times; i++) {
+    cursor.at = start;
+    if (grouped) emitList(assembler, cursor, unit, depth + 1);
+    else emitItem(assembler, cursor, unit, depth + 1);
+    assembler.checkSize(count.span);
+  }
+  if (times === 0n) skipGroup(cursor, grouped);
+  if (grouped) cursor.expect(")");
+}
+
+function skipGroup(cursor: TokenCursor, grouped: boolean): void {
+  let depth = 0;
+  while (!cursor.done && !(depth === 0 && (grouped ? cursor.is(")") : cursor.is(",")))) {
+    if (cursor.is("(")) depth++;
+    if (cursor.is(")")) depth--;
+    cursor.next();
+  }
+}
+
+export function emitReserve(assembler: NasmAssembler, cursor: TokenCursor, unit: number): void {
+  const count = assembler.expressions.read(cursor);
+  cursor.finish();
+  const { builder } = assembler;
+  const { section } = builder;
+  if (!section.flags.nobits && !section.absolute)
+    assembler.reporter.warning(
+      cursor.tokens[0] ?? cursor.here(),
+      `uninitialized space in section ${section.name}, which is not nobits: zeros are stored`,
+    );
+  const known = evaluateConstant(count, assembler.now);
+  if (known !== undefined && known < 0n) throw new SourceError(count.span, `a negative amount of space (${known})`);
+  const expr: Expr = known === undefined ? count : { op: "number", value: known, span: count.span };
+  const fragment = builder.add(new FillFragment(section, cursor.line, expr, new Uint8Array(unit), "space"));
+  builder.row(fragment, 0, cursor.line, undefined);
+}
+
+export function emitIncbin(assembler: NasmAssembler, cursor: TokenCursor): void {
+  const file = cursor.next();
+  if (file?.kind !== "string") throw new SourceError(file ?? cursor.here(), "expected the name of a file in quotes");
+  const name = new TextDecoder().decode(stringBytes(file.text));
+  const bytes = assembler.options.includeBytes?.(name, file.line.uri);
+  if (!bytes) throw new SourceError(file, `cannot find file '${name}'`);
+  const from = cursor.eat(",") ? assembler.constantHere(cursor) : 0n;
+  const count = cursor.eat(",") ? assembler.constantHere(cursor) : undefined;
+  cursor.finish();
+  if (from < 0n || from > bytes.length || (count !== undefined && count < 0n))
+    throw new SourceError(file, `file '${name}' has only ${bytes.length} bytes`);
+  assembler.builder.bytes(
+    bytes.subarray(Number(from), count === undefined ? undefined : Number(from + count)),
+    cursor.line,
+  );
+}

@@ -1,0 +1,342 @@
+/** NASM's assembler directives: modes, sections, symbols, structures, alignment. */
+import { SourceError } from "../core/diagnostics.ts";
+import { binary, type Expr, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
+import { AlignFragment, FillFragment } from "../core/fragment.ts";
+import type { Span } from "../core/source.ts";
+import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbols.ts";
+import type { Bits } from "../types.ts";
+import type { NasmAssembler } from "./assembler.ts";
+import type { TokenCursor } from "./expressions.ts";
+
+export type NasmDirective = (assembler: NasmAssembler, cursor: TokenCursor, span: Span) => void;
+
+const flags = (letters: string): SectionFlags => ({
+  alloc: letters.includes("a"),
+  write: letters.includes("w"),
+  exec: letters.includes("x"),
+  nobits: letters.includes("n"),
+});
+
+/** NASM's own defaults: flags and alignment by name. */
+const KNOWN: Readonly<Record<string, readonly [string, number]>> = {
+  ".text": ["ax", 16],
+  ".rodata": ["a", 4],
+  ".lrodata": ["a", 4],
+  ".data": ["aw", 4],
+  ".ldata": ["aw", 4],
+  ".bss": ["awn", 4],
+  ".lbss": ["awn", 4],
+  ".tdata": ["aw", 4],
+  ".tbss": ["awn", 4],
+  ".comment": ["", 1],
+  ".preinit_array": ["aw", 8],
+  ".init_array": ["aw", 8],
+  ".fini_array": ["aw", 8],
+  ".note": ["", 4],
+};
+
+export function namedSection(assembler: NasmAssembler, name: string): SectionBuilder {
+  const existing = assembler.builder.sections.get(name);
+  if (existing) return existing;
+  const [letters, align] = KNOWN[name] ?? ["a", 1];
+  const section = assembler.builder.getSection(name, flags(letters));
+  section.align = align;
+  return section;
+}
+
+const section: NasmDirective = (assembler, cursor, span) => {
+  const token = cursor.next();
+  if (!token) throw new SourceError(span, "expected the name of a section");
+  let name = token.kind === "string" ? token.text.slice(1, -1) : token.text;
+  // A name such as `.note.GNU-stack` is several tokens side by side.
+  for (let last = token; cursor.peek()?.start === last.end && cursor.peek()!.line === last.line; ) {
+    last = cursor.next()!;
+    name += last.text;
+  }
+  const target = namedSection(assembler, name);
+  while (!cursor.done) attribute(assembler, cursor, target);
+  assembler.enter(target);
+};
+
+function attribute(assembler: NasmAssembler, cursor: TokenCursor, target: SectionBuilder): void {
+  const token = cursor.next()!;
+  const word = token.text.toLowerCase();
+  if (cursor.eat("=")) {
+    valuedAttribute(assembler, cursor, target, word, token);
+    return;
+  }
+  switch (word) {
+    case "progbits":
+    case "nobits":
+      target.flags.nobits = word === "nobits";
+      break;
+    case "alloc":
+    case "noalloc":
+      target.flags.alloc = word === "alloc";
+      break;
+    case "exec":
+    case "noexec":
+      target.flags.exec = word === "exec";
+      break;
+    case "write":
+    case "nowrite":
+      target.flags.write = word === "write";
+      break;
+    case "note":
+    case "init_array":
+    case "fini_array":
+    case "preinit_array":
+      target.elf.type = word;
+      break;
+    case "tls":
+    case "merge":
+    case "strings":
+      target.elf.flags = (target.elf.flags ?? "") + { tls: "T", merge: "M", strings: "S" }[word];
+      break;
+    case "class":
+    case "private":
+    case "public":
+    case "stack":
+    case "use16":
+    case "use32":
+    case "use64":
+      break;
+    default:
+      throw new SourceError(token, `unknown section attribute '${token.text}'`);
+  }
+}
+
+function valuedAttribute(
+  assembler: NasmAssembler,
+  cursor: TokenCursor,
+  target: SectionBuilder,
+  word: string,
+  span: Span,
+): void {
+  if (word === "follows" || word === "vfollows") {
+    target[word] = cursor.next()?.text;
+    return;
+  }
+  const expr = assembler.expressions.read(cursor);
+  if (word === "align") setAlign(assembler, target, expr);
+  else if (word === "start" || word === "vstart") target[word] = expr;
+  else if (word !== "info" && word !== "pointer" && word !== "entsize")
+    throw new SourceError(span, `unknown section attribute '${word}='`);
+}
+
+function powerOfTwo(assembler: NasmAssembler, expr: Expr): bigint {
+  const value = evaluateConstant(expr, assembler.now);
+  if (value === undefined || value <= 0n || (value & (value - 1n)) !== 0n || value > 1n << 31n)
+    throw new SourceError(expr.span, "the alignment must be a power of two");
+  return value;
+}
+
+function setAlign(assembler: NasmAssembler, target: SectionBuilder, expr: Expr): void {
+  const value = Number(powerOfTwo(assembler, expr));
+  target.align = Math.max(KNOWN[target.name] && target.binAlign === undefined ? value : target.align, value);
+  target.binAlign = Math.max(target.binAlign ?? 0, value);
+}
+
+const mode =
+  (fixed?: Bits): NasmDirective =>
+  (assembler, cursor, span) => {
+    const value = fixed ?? Number(assembler.constantHere(cursor));
+    if (value !== 16 && value !== 32 && value !== 64) throw new SourceError(span, "'bits' must be 16, 32 or 64");
+    assembler.setBits(value);
+  };
+
+const org: NasmDirective = (assembler, cursor) => {
+  assembler.origin = assembler.expressions.read(cursor);
+};
+
+const setDefault: NasmDirective = (assembler, cursor) => {
+  do {
+    const token = cursor.next();
+    const word = token?.text.toLowerCase();
+    if (word === "rel" || word === "abs") assembler.defaultRelative = word === "rel";
+    else if (word !== "bnd" && word !== "nobnd")
+      throw new SourceError(token ?? cursor.here(), "'default' takes 'rel' or 'abs'");
+  } while (cursor.eat(",") || !cursor.done);
+};
+
+/** Calls `apply` for each symbol of a list. */
+const eachSymbol =
+  (apply: (assembler: NasmAssembler, symbol: AsmSymbol, cursor: TokenCursor, span: Span) => void): NasmDirective =>
+  (assembler, cursor) => {
+    do {
+      const token = cursor.next();
+      if (token?.kind !== "id") throw new SourceError(token ?? cursor.here(), "expected the name of a symbol");
+      const symbol = assembler.builder.symbol(assembler.fullName(token.text));
+      symbol.firstUse ??= token;
+      apply(assembler, symbol, cursor, token);
+    } while (cursor.eat(","));
+    cursor.finish();
+  };
+
+const global = eachSymbol((assembler, symbol, cursor, span) => {
+  symbol.binding = "global";
+  assembler.globals.push({ symbol, span });
+  if (!cursor.eat(":")) return;
+  for (let word = cursor.word(); word !== undefined && !cursor.is(","); word = cursor.word()) {
+    const token = cursor.next()!;
+    if (word === "function" || word === "data" || word === "object" || word === "notype")
+      symbol.type = word === "function" ? "func" : word === "notype" ? "notype" : "object";
+    else if (word === "weak") symbol.binding = "weak";
+    else if (word === "hidden" || word === "internal") symbol.hidden = true;
+    else if (word !== "default" && word !== "protected" && word !== "strong") {
+      cursor.at--;
+      break;
+    }
+    void token;
+  }
+  if (!cursor.done && !cursor.is(",")) symbol.size = assembler.expressions.read(cursor);
+});
+
+const extern = eachSymbol((_, symbol, cursor) => {
+  symbol.external = true;
+  if (cursor.eat(":"))
+    while (!cursor.done && !cursor.is(",")) if (cursor.next()!.text.toLowerCase() === "weak") symbol.binding = "weak";
+});
+
+const common: NasmDirective = (assembler, cursor, span) => {
+  const token = cursor.next();
+  if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of a symbol");
+  const symbol = assembler.builder.symbol(token.text);
+  const size = assembler.expressions.read(cursor);
+  const align = cursor.eat(":") ? assembler.constantHere(cursor) : 4n;
+  assembler.checkFree(symbol, token);
+  symbol.span = token;
+  symbol.binding = "global";
+  symbol.definition = { kind: "common", size, align: align > 0n ? align : 1n };
+};
+
+/** `absolute address`: labels are numbers from there on. */
+const absolute: NasmDirective = (assembler, cursor) => enterAbsolute(assembler, assembler.expressions.read(cursor));
+
+function enterAbsolute(assembler: NasmAssembler, start: Expr): void {
+  const target = new SectionBuilder("*ABS*", flags("n"));
+  target.absolute = true;
+  target.absoluteStart = start;
+  assembler.enter(target);
+}
+
+/** `align n[, filler]` pads with NOP or what is given; `alignb` reserves. */
+export function align(assembler: NasmAssembler, cursor: TokenCursor, reserves: boolean): void {
+  const amount = assembler.expressions.read(cursor);
+  const bytes = powerOfTwo(assembler, amount);
+  const { builder } = assembler;
+  const { section: target } = builder;
+  target.align = Math.max(target.align, Number(bytes));
+  target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
+  const filler =
+    !reserves && cursor.eat(",")
+      ? assembler.constantBytes(cursor)
+      : Uint8Array.of(reserves || target.flags.nobits ? 0 : 0x90);
+  if (filler.length === 0) throw new SourceError(cursor.here(), "the filler makes no bytes");
+  const pad = (size: number) => Uint8Array.from({ length: size }, (_, i) => filler[i % filler.length]!);
+  const fragment = builder.add(new AlignFragment(target, cursor.line, bytes, undefined, pad));
+  builder.row(fragment, 0, cursor.line, filler[0] === 0x90 && target.flags.exec ? builder.bits : undefined);
+}
+
+const sectalign: NasmDirective = (assembler, cursor) => {
+  if (cursor.eatWord("on") || cursor.eatWord("off")) return;
+  const { section: target } = assembler.builder;
+  const bytes = Number(powerOfTwo(assembler, assembler.expressions.read(cursor)));
+  target.align = Math.max(target.align, bytes);
+  target.binAlign = Math.max(target.binAlign ?? 0, bytes);
+};
+
+const struc: NasmDirective = (assembler, cursor, span) => {
+  const token = cursor.next();
+  if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of the structure");
+  if (assembler.structure) throw new SourceError(span, "structures cannot be nested");
+  const start = cursor.eat(",") ? assembler.expressions.read(cursor) : number(0n, token);
+  assembler.structure = { name: token.text, section: assembler.builder.section, lastLabel: assembler.lastLabel };
+  enterAbsolute(assembler, start);
+  assembler.defineLabel(token.text, token, cursor.line);
+};
+
+const endstruc: NasmDirective = (assembler, cursor, span) => {
+  const open = assembler.structure;
+  if (!open) throw new SourceError(span, "'endstruc' without 'struc'");
+  const end = assembler.builder.here(cursor.line);
+  const first = assembler.builder.section.fragments[0]!.start;
+  const size = assembler.builder.symbol(`${open.name}_size`);
+  assembler.checkFree(size, span);
+  size.span = span;
+  size.definition = { kind: "equate", expr: binary("-", symbolExpr(end, span), symbolExpr(first, span)) };
+  assembler.structure = undefined;
+  assembler.enter(open.section);
+};
+
+const istruc: NasmDirective = (assembler, cursor, span) => {
+  const token = cursor.next();
+  if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of a structure");
+  assembler.instance = { name: token.text, start: assembler.builder.here(cursor.line) };
+};
+
+/** Space up to `offset` bytes from the instance's start. */
+function fillTo(assembler: NasmAssembler, offset: Expr, cursor: TokenCursor, span: Span): void {
+  const { builder } = assembler;
+  const start = assembler.instance!.start;
+  const used = binary("-", symbolExpr(builder.here(cursor.line), span), symbolExpr(start, span));
+  const count: Expr = { ...binary("-", offset, used), span };
+  builder.add(new FillFragment(builder.section, cursor.line, count, new Uint8Array(1), "the space before this member"));
+}
+
+const at: NasmDirective = (assembler, cursor, span) => {
+  const open = assembler.instance;
+  if (!open) throw new SourceError(span, "'at' without 'istruc'");
+  const local = cursor.peek()?.kind === "id" && /^\.[^.]/.test(cursor.peek()!.text);
+  const saved = assembler.lastLabel;
+  if (local) assembler.lastLabel = open.name;
+  const member = assembler.expressions.read(cursor);
+  assembler.lastLabel = saved;
+  fillTo(assembler, binary("-", member, symbolExpr(assembler.builder.symbol(open.name), span)), cursor, span);
+  if (cursor.eat(",") || cursor.eat(":")) assembler.statementRest(cursor);
+};
+
+const iend: NasmDirective = (assembler, cursor, span) => {
+  const open = assembler.instance;
+  if (!open) throw new SourceError(span, "'iend' without 'istruc'");
+  fillTo(assembler, symbolExpr(assembler.builder.symbol(`${open.name}_size`), span), cursor, span);
+  assembler.instance = undefined;
+};
+
+const ignore: NasmDirective = (_, cursor) => {
+  cursor.at = cursor.tokens.length;
+};
+
+export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
+  section,
+  segment: section,
+  bits: mode(),
+  use16: mode(16),
+  use32: mode(32),
+  use64: mode(64),
+  org,
+  default: setDefault,
+  global,
+  static: eachSymbol(() => {}),
+  extern,
+  required: extern,
+  common,
+  absolute,
+  align: (assembler, cursor) => align(assembler, cursor, false),
+  alignb: (assembler, cursor) => align(assembler, cursor, true),
+  sectalign,
+  struc,
+  endstruc,
+  istruc,
+  at,
+  iend,
+  cpu: ignore,
+  float: ignore,
+  list: ignore,
+  map: ignore,
+  debug: ignore,
+  warning: ignore,
+  group: ignore,
+  uppercase: ignore,
+  safeseh: ignore,
+};

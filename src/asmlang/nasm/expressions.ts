@@ -1,0 +1,230 @@
+/** NASM expressions over tokens, with NASM's operators and precedences. */
+import { SourceError } from "../core/diagnostics.ts";
+import { type BinaryOp, binary, type Expr, number, type UnaryOp } from "../core/expr.ts";
+import { FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat, floatBits } from "../core/floats.ts";
+import { join, type Line, type Span } from "../core/source.ts";
+import { isFloat, parseInteger, stringBytes, type Token } from "./tokens.ts";
+
+export interface NasmScope {
+  reference(name: string, span: Span): Expr;
+  /** `$` */
+  here(span: Span): Expr;
+  /** `$$` */
+  sectionStart(span: Span): Expr;
+}
+
+/** Reads tokens without spaces, one after the other. */
+export class TokenCursor {
+  readonly tokens: readonly Token[];
+  readonly line: Line;
+  at = 0;
+
+  constructor(tokens: readonly Token[], line: Line) {
+    this.tokens = tokens.filter((token) => token.kind !== "space");
+    this.line = line;
+  }
+
+  get done(): boolean {
+    return this.at >= this.tokens.length;
+  }
+
+  peek(ahead = 0): Token | undefined {
+    return this.tokens[this.at + ahead];
+  }
+
+  next(): Token | undefined {
+    return this.tokens[this.at++];
+  }
+
+  /** Is the next token this operator? */
+  is(text: string): boolean {
+    const token = this.peek();
+    return token !== undefined && token.kind === "op" && token.text === text;
+  }
+
+  eat(text: string): boolean {
+    if (!this.is(text)) return false;
+    this.at++;
+    return true;
+  }
+
+  /** The next token as a lower-case word, if it is one. */
+  word(): string | undefined {
+    const token = this.peek();
+    return token?.kind === "id" ? token.text.toLowerCase() : undefined;
+  }
+
+  eatWord(word: string): boolean {
+    if (this.word() !== word) return false;
+    this.at++;
+    return true;
+  }
+
+  expect(text: string): void {
+    if (!this.eat(text)) throw new SourceError(this.here(), `expected '${text}'`);
+  }
+
+  /** Where we are, for messages. */
+  here(): Span {
+    const token = this.peek() ?? this.tokens.at(-1);
+    if (!token) return { line: this.line, start: 0, end: this.line.text.length };
+    return this.done ? { line: token.line, start: token.end, end: token.end } : token;
+  }
+
+  spanFrom(start: number): Span {
+    const first = this.tokens[start];
+    const last = this.tokens[Math.max(start, this.at - 1)];
+    return first ? join(first, last ?? first) : this.here();
+  }
+
+  finish(): void {
+    if (!this.done) throw new SourceError(this.here(), `unexpected '${this.peek()!.text}'`);
+  }
+}
+
+const LEVELS: readonly Readonly<Record<string, BinaryOp>>[] = [
+  { "||": "||" },
+  { "^^": "^^" },
+  { "&&": "&&" },
+  { "=": "==", "==": "==", "<>": "!=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "<=>": "<=>" },
+  { "|": "|" },
+  { "^": "^" },
+  { "&": "&" },
+  { "<<": "<<", "<<<": "<<", ">>": ">>", ">>>": ">>>" },
+  { "+": "+", "-": "-" },
+  { "*": "*", "/": "/", "//": "//", "%": "%", "%%": "%%" },
+];
+const FUNCTIONS: Readonly<Record<string, FloatFormat>> = {
+  float16: FLOAT16,
+  float32: FLOAT32,
+  float64: FLOAT64,
+  float80m: FLOAT80,
+  float128l: FLOAT128,
+};
+const MAX_DEPTH = 200;
+
+export class NasmExpressions {
+  readonly #scope: NasmScope;
+  #depth = 0;
+
+  constructor(scope: NasmScope) {
+    this.#scope = scope;
+  }
+
+  read(cursor: TokenCursor): Expr {
+    const test = this.#level(cursor, 0);
+    if (cursor.is("?") && cursor.peek(1)) {
+      cursor.next();
+      const a = this.read(cursor);
+      cursor.expect(":");
+      const b = this.read(cursor);
+      return { op: "choose", test, a, b, span: join(test.span, b.span) };
+    }
+    if (cursor.eatWord("wrt")) this.#wrt(cursor);
+    return test;
+  }
+
+  /** `wrt ..plt` is the plain symbol in a static program; segments have no meaning in our formats. */
+  #wrt(cursor: TokenCursor): void {
+    const token = cursor.next();
+    if (!token || !/^\.\.(plt|sym)$/.test(token.text))
+      throw new SourceError(token ?? cursor.here(), "only 'wrt ..plt' and 'wrt ..sym' are supported");
+  }
+
+  #level(cursor: TokenCursor, level: number): Expr {
+    const operators = LEVELS[level];
+    if (!operators) return this.#unary(cursor);
+    let left = this.#level(cursor, level + 1);
+    for (;;) {
+      const token = cursor.peek();
+      const operator = token?.kind === "op" && Object.hasOwn(operators, token.text) ? operators[token.text] : undefined;
+      if (!operator) return left;
+      cursor.next();
+      left = binary(operator, left, this.#level(cursor, level + 1));
+    }
+  }
+
+  #unary(cursor: TokenCursor): Expr {
+    const token = cursor.peek();
+    if (!token) throw new SourceError(cursor.here(), "expected an expression");
+    if (++this.#depth > MAX_DEPTH) {
+      this.#depth = 0;
+      throw new SourceError(token, "this expression is nested too deeply");
+    }
+    const value = this.#operand(cursor, token);
+    this.#depth = Math.max(0, this.#depth - 1);
+    return value;
+  }
+
+  #operand(cursor: TokenCursor, token: Token): Expr {
+    cursor.next();
+    if (token.kind === "op") return this.#operator(cursor, token);
+    if (token.kind === "number") return this.#number(token);
+    if (token.kind === "string") return stringNumber(token);
+    if (token.kind === "id") return this.#name(cursor, token);
+    throw new SourceError(token, `unexpected '${token.text}' in an expression`);
+  }
+
+  #operator(cursor: TokenCursor, token: Token): Expr {
+    if ("-+~!".includes(token.text)) {
+      const a = this.#unary(cursor);
+      return { op: "unary", operator: token.text as UnaryOp, a, span: join(token, a.span) };
+    }
+    if (token.text === "(") {
+      const inner = this.read(cursor);
+      cursor.expect(")");
+      return { ...inner, span: join(token, cursor.peek(-1) ?? token) };
+    }
+    if (token.text === "$") return this.#scope.here(token);
+    if (token.text === "$$") return this.#scope.sectionStart(token);
+    throw new SourceError(token, `expected an expression, not '${token.text}'`);
+  }
+
+  #number(token: Token): Expr {
+    const value = parseInteger(token.text);
+    if (value !== undefined) return number(value, token);
+    if (isFloat(token.text)) throw new SourceError(token, "a floating-point number cannot be used here");
+    throw new SourceError(token, `'${token.text}' is not a number`);
+  }
+
+  #name(cursor: TokenCursor, token: Token): Expr {
+    const lower = token.text.toLowerCase();
+    if (lower === "seg") throw new SourceError(token, "'seg' has no meaning in the output formats here");
+    const helper = /^__\??(\w+?)\??__$/.exec(lower);
+    const format = helper && FUNCTIONS[helper[1]!];
+    if (format && cursor.is("(")) return this.#float(cursor, token, format);
+    return this.#scope.reference(token.text.startsWith("$") ? token.text.slice(1) : token.text, token);
+  }
+
+  /** `__float32__(1.5)`: the bits as an integer. */
+  #float(cursor: TokenCursor, token: Token, format: FloatFormat): Expr {
+    cursor.expect("(");
+    const bits = readFloat(cursor, format);
+    if (bits === undefined) throw new SourceError(cursor.here(), "expected a floating-point number");
+    cursor.expect(")");
+    return number(bits, token);
+  }
+}
+
+/** A floating-point number with its sign, if there is one here. */
+export function readFloat(cursor: TokenCursor, format: FloatFormat): bigint | undefined {
+  const start = cursor.at;
+  const sign = cursor.is("-") || cursor.is("+") ? cursor.next()!.text.replace("+", "") : "";
+  const token = cursor.next();
+  const special = token?.kind === "id" && /^__\??(infinity|nan|qnan|snan)\??__$/i.test(token.text);
+  const bits =
+    token && (special || (token.kind === "number" && isFloat(token.text)))
+      ? floatBits(sign + token.text.replace(/^0h/i, "0x"), format)
+      : undefined;
+  if (bits === undefined) cursor.at = start;
+  return bits;
+}
+
+/** A short string as a number, its first character lowest. */
+function stringNumber(token: Token): Expr {
+  const bytes = stringBytes(token.text);
+  if (bytes.length > 8) throw new SourceError(token, "a string of more than 8 bytes cannot be a number");
+  let value = 0n;
+  for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);
+  return number(value, token);
+}

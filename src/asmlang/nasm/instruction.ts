@@ -1,0 +1,57 @@
+/** NASM instructions whose encoding depends on addresses: encoded anew in every layout pass, as NASM's own passes do. */
+import { evaluateConstant } from "../core/expr.ts";
+import { Fragment } from "../core/fragment.ts";
+import { branchReaches, encodeStatement, pendingFixups, type Statement, valuesOf } from "../core/instruction.ts";
+import type { Layout } from "../core/layout.ts";
+import type { Line } from "../core/source.ts";
+import type { SectionBuilder } from "../core/symbols.ts";
+import type { SectionWriter } from "../core/writer.ts";
+import type { Encoding } from "../encode/types.ts";
+
+const never = () => false;
+
+export class NasmInstruction extends Fragment {
+  readonly statement: Statement;
+  readonly #warn: (encoding: Encoding) => void;
+  #chosen: Encoding | undefined;
+  /** Values that the last encoding was made for. */
+  #key: string | undefined;
+  #encoded: { best: Encoding; long?: Encoding } | undefined;
+
+  constructor(section: SectionBuilder, line: Line, statement: Statement, warn: (encoding: Encoding) => void) {
+    super(section, line);
+    this.statement = statement;
+    this.#warn = warn;
+  }
+
+  measure(layout: Layout): number {
+    const encoded = this.#encode(layout);
+    const short = encoded.long === undefined || branchReaches(this, encoded.best, this.statement, layout, never);
+    const now = short ? encoded.best : encoded.long!;
+    const keeps = layout.growOnly && this.#chosen !== undefined && now.bytes.length < this.#chosen.bytes.length;
+    if (!keeps) this.#chosen = now;
+    return this.#chosen!.bytes.length;
+  }
+
+  #encode(layout: Layout): { best: Encoding; long?: Encoding } {
+    const context = layout.context(this);
+    let key = "";
+    for (const operand of this.statement.request.operands)
+      for (const value of valuesOf(operand)) {
+        value.known = evaluateConstant(value.expr, { ...context, final: false });
+        key += `${value.known} `;
+      }
+    if (!this.#encoded || key !== this.#key) {
+      this.#encoded = encodeStatement(this.statement);
+      this.#key = key;
+    }
+    return this.#encoded;
+  }
+
+  write(out: SectionWriter): void {
+    const encoding = this.#chosen!;
+    this.#warn(encoding);
+    out.put(this, 0, encoding.bytes);
+    for (const fixup of pendingFixups(encoding, this.statement, false)) out.fixup(this, fixup);
+  }
+}

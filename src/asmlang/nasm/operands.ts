@@ -1,0 +1,288 @@
+/** NASM operands: registers, immediates with sizes, effective addresses, branch targets. */
+import { Register } from "../../emu/cpu/iced.ts";
+import { SourceError } from "../core/diagnostics.ts";
+import { binary, type EvalContext, type Expr, evaluateConstant, number } from "../core/expr.ts";
+import { type PlacedOperand, Symbolic } from "../core/instruction.ts";
+import { needs64, REGISTERS } from "../core/registers.ts";
+import type { Span } from "../core/source.ts";
+import type { AsmOperand } from "../encode/types.ts";
+import type { Bits } from "../types.ts";
+import { type NasmExpressions, TokenCursor } from "./expressions.ts";
+import type { Token } from "./tokens.ts";
+
+export const SIZES: Readonly<Record<string, number>> = {
+  byte: 1,
+  word: 2,
+  dword: 4,
+  qword: 8,
+  tword: 10,
+  oword: 16,
+  yword: 32,
+  zword: 64,
+};
+
+export interface OperandContext {
+  readonly expressions: NasmExpressions;
+  readonly now: EvalContext;
+  readonly bits: Bits;
+  readonly defaultRelative: boolean;
+}
+
+interface Modifiers {
+  size: number;
+  strict: boolean;
+  distance: "short" | "near" | "far" | undefined;
+}
+
+/** `fadd to st1` is `fadd st1, st0`. */
+export function readsTo(cursor: TokenCursor): boolean {
+  return cursor.eatWord("to");
+}
+
+export function registerNamed(name: string, bits: Bits): number | undefined {
+  const lower = name.toLowerCase();
+  if (bits !== 64 && needs64(lower)) return undefined;
+  return REGISTERS.get(lower);
+}
+
+export function readOperand(cursor: TokenCursor, context: OperandContext, branch: boolean): PlacedOperand {
+  const start = cursor.at;
+  const modifiers = readModifiers(cursor);
+  const operand = readBare(cursor, context, branch, modifiers);
+  return { operand, span: cursor.spanFrom(start) };
+}
+
+function readModifiers(cursor: TokenCursor): Modifiers {
+  const modifiers: Modifiers = { size: 0, strict: false, distance: undefined };
+  for (;;) {
+    const word = cursor.word();
+    if (word === undefined) return modifiers;
+    if (Object.hasOwn(SIZES, word)) modifiers.size = SIZES[word]!;
+    else if (word === "strict") modifiers.strict = true;
+    else if (word === "short" || word === "near" || word === "far") modifiers.distance = word;
+    else if (word !== "ptr") return modifiers;
+    cursor.next();
+  }
+}
+
+function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean, modifiers: Modifiers): AsmOperand {
+  if (cursor.is("[")) return readMemory(cursor, context, modifiers);
+  const token = cursor.peek();
+  const register = token?.kind === "id" ? registerNamed(token.text, context.bits) : undefined;
+  if (register !== undefined) {
+    cursor.next();
+    return { kind: "reg", reg: register };
+  }
+  const first = context.expressions.read(cursor);
+  const value = symbolic(first, context);
+  if (cursor.eat(":")) {
+    const offset = context.expressions.read(cursor);
+    const size = modifiers.size === 2 ? 16 : modifiers.size === 4 ? 32 : undefined;
+    return { kind: "far", selector: value, offset: symbolic(offset, context), ...(size && { size }) };
+  }
+  if (branch) return { kind: "target", value, ...(modifiers.distance && { distance: modifiers.distance }) };
+  const size = ({ 1: 8, 2: 16, 4: 32, 8: 64 } as const)[modifiers.size];
+  return { kind: "imm", value, ...(size && { size }), ...(modifiers.strict && { strict: true }) };
+}
+
+function symbolic(expr: Expr, context: OperandContext): Symbolic {
+  return new Symbolic(expr, evaluateConstant(expr, context.now));
+}
+
+/** What stands inside the brackets before the address. */
+interface Inside {
+  size: number;
+  addressSize: 16 | 32 | 64 | undefined;
+  relative: boolean | undefined;
+  nosplit: boolean;
+  segment: number;
+}
+
+function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Modifiers): AsmOperand {
+  const start = cursor.at;
+  cursor.expect("[");
+  const inside = readInside(cursor, context.bits);
+  const terms = readTerms(cursor, context);
+  if (!cursor.eat("]")) throw new SourceError(cursor.here(), "expected ']' at the end of the address");
+  const span = cursor.spanFrom(start);
+  const { base, index, scale } = baseAndIndex(terms.registers, span);
+  const relative = isRelative(inside, context, base | index, span);
+  const displacementSize = inside.size > 0 ? ((inside.size * 8) as 8 | 16 | 32 | 64) : undefined;
+  return {
+    kind: "mem",
+    segment: inside.segment,
+    base,
+    index,
+    scale,
+    displacement: terms.expr && symbolic(terms.expr, context),
+    size: modifiers.size,
+    ...(displacementSize && { displacementSize }),
+    ...(inside.addressSize && { addressSize: inside.addressSize }),
+    ...(inside.nosplit && { nosplit: true }),
+    ...(relative !== undefined && { relative }),
+    ...(modifiers.distance === "far" && { far: true }),
+  };
+}
+
+function isRelative(inside: Inside, context: OperandContext, registers: number, span: Span): boolean | undefined {
+  if (registers !== 0) {
+    if (inside.relative) throw new SourceError(span, "an address with registers cannot be relative to RIP");
+    return undefined;
+  }
+  if (context.bits !== 64) return undefined;
+  if (inside.relative !== undefined) return inside.relative;
+  const fsOrGs = inside.segment === Register.FS || inside.segment === Register.GS;
+  return context.defaultRelative && !fsOrGs ? true : undefined;
+}
+
+function readInside(cursor: TokenCursor, bits: Bits): Inside {
+  const inside: Inside = { size: 0, addressSize: undefined, relative: undefined, nosplit: false, segment: 0 };
+  for (;;) {
+    const word = cursor.word();
+    if (word === undefined) return inside;
+    const register = cursor.peek(1)?.text === ":" ? registerNamed(word, bits) : undefined;
+    if (register !== undefined && register >= Register.ES && register <= Register.GS) {
+      inside.segment = register;
+      cursor.next();
+    } else if (Object.hasOwn(SIZES, word)) inside.size = SIZES[word]!;
+    else if (word === "rel" || word === "abs") inside.relative = word === "rel";
+    else if (word === "nosplit") inside.nosplit = true;
+    else if (word === "a16" || word === "a32" || word === "a64")
+      inside.addressSize = Number(word.slice(1)) as 16 | 32 | 64;
+    else return inside;
+    cursor.next();
+  }
+}
+
+interface Factor {
+  readonly register: number;
+  factor: bigint;
+  /** Written with a multiplication, or added up. */
+  scaled: boolean;
+  readonly span: Span;
+}
+
+/** An address as a sum: registers with factors, and the rest as one expression. */
+function readTerms(cursor: TokenCursor, context: OperandContext): { registers: Factor[]; expr: Expr | undefined } {
+  const end = closingBracket(cursor);
+  const registers: Factor[] = [];
+  const rest: { tokens: Token[]; negative: boolean; sign: Token | undefined }[] = [];
+  while (cursor.at < end) {
+    const sign = cursor.is("+") || cursor.is("-") ? cursor.next() : undefined;
+    const tokens = termTokens(cursor, end);
+    if (tokens.length === 0) throw new SourceError(cursor.here(), "expected an address");
+    const negative = sign?.text === "-";
+    const register = registerTerm(tokens, context);
+    if (register) addRegister(registers, register, negative);
+    else rest.push({ tokens, negative, sign });
+  }
+  let expr: Expr | undefined;
+  for (const { tokens, negative } of rest) {
+    const inner = new TokenCursor(tokens, cursor.line);
+    const value = context.expressions.read(inner);
+    if (!inner.done) throw new SourceError(inner.here(), "this cannot be part of an address");
+    if (expr) expr = binary(negative ? "-" : "+", expr, value);
+    else expr = negative ? binary("-", number(0n, value.span), value) : value;
+  }
+  return { registers, expr };
+}
+
+function closingBracket(cursor: TokenCursor): number {
+  let depth = 0;
+  for (let i = cursor.at; i < cursor.tokens.length; i++) {
+    const { text, kind } = cursor.tokens[i]!;
+    if (kind !== "op") continue;
+    if (text === "[") depth++;
+    if (text === "]" && depth-- === 0) return i;
+  }
+  throw new SourceError(cursor.here(), "this address has no ']'");
+}
+
+/** Tokens up to the next `+` or `-` that is not inside parentheses. */
+function termTokens(cursor: TokenCursor, end: number): Token[] {
+  const tokens: Token[] = [];
+  let depth = 0;
+  let operand = false;
+  while (cursor.at < end) {
+    const token = cursor.peek()!;
+    if (token.kind === "op") {
+      if (token.text === "(") depth++;
+      if (token.text === ")") depth--;
+      // A sign after an operand ends the term; after an operator it belongs to what follows.
+      if (depth === 0 && operand && (token.text === "+" || token.text === "-")) return tokens;
+    }
+    operand = token.kind !== "op" || token.text === ")" || token.text === "$" || token.text === "$$";
+    tokens.push(token);
+    cursor.next();
+  }
+  return tokens;
+}
+
+/** `reg`, `reg*n` or `n*reg`, also in parentheses. */
+function registerTerm(tokens: readonly Token[], context: OperandContext): Factor | undefined {
+  if (tokens[0]?.text === "(" && tokens.at(-1)?.text === ")" && tokens.length > 2) {
+    const inner = registerTerm(tokens.slice(1, -1), context);
+    if (inner) return inner;
+  }
+  const find = (token: Token | undefined) =>
+    token?.kind === "id" ? registerNamed(token.text, context.bits) : undefined;
+  const at = tokens.findIndex((token) => find(token) !== undefined);
+  if (at < 0) return undefined;
+  const span = tokens[at]!;
+  const register = find(span)!;
+  if (tokens.length === 1) return { register, factor: 1n, scaled: false, span };
+  const factor =
+    at === 0 && tokens[1]?.text === "*"
+      ? tokens.slice(2)
+      : at === tokens.length - 1 && tokens[at - 1]?.text === "*"
+        ? tokens.slice(0, -2)
+        : undefined;
+  if (!factor) throw new SourceError(span, "a register in an address can only be added or multiplied by a constant");
+  const cursor = new TokenCursor(factor, span.line);
+  const value = evaluateConstant(context.expressions.read(cursor), context.now);
+  if (value === undefined || !cursor.done) throw new SourceError(factor[0] ?? span, "the scale must be a constant");
+  return { register, factor: value, scaled: true, span };
+}
+
+function addRegister(registers: Factor[], term: Factor, negative: boolean): void {
+  const factor = negative ? -term.factor : term.factor;
+  const same = registers.find((one) => one.register === term.register);
+  if (same) {
+    same.factor += factor;
+    same.scaled = true;
+  } else registers.push({ ...term, factor });
+}
+
+const isStackPointer = (register: number): boolean =>
+  register === Register.ESP || register === Register.RSP || register === Register.SP;
+const isVector = (register: number): boolean => register >= Register.XMM0 && register <= Register.ZMM31;
+
+function baseAndIndex(all: readonly Factor[], span: Span): { base: number; index: number; scale: 1 | 2 | 4 | 8 } {
+  const registers = all.filter((one) => one.factor !== 0n);
+  const [first, second, third] = registers;
+  if (third) throw new SourceError(third.span, "an address has at most two registers");
+  if (!first) return { base: 0, index: 0, scale: 1 };
+  if (!second) return single(first);
+  const swap =
+    (first.factor !== 1n || first.scaled || isVector(first.register) || isStackPointer(second.register)) &&
+    second.factor === 1n &&
+    !isVector(second.register);
+  const [base, index] =
+    swap && !(isStackPointer(first.register) && first.factor === 1n) ? [second, first] : [first, second];
+  if (base.factor !== 1n) throw new SourceError(span, "only one register of an address can have a scale");
+  return { base: base.register, index: index.register, scale: scaleOf(index.factor, index.span) };
+}
+
+function single(one: Factor): { base: number; index: number; scale: 1 | 2 | 4 | 8 } {
+  const { register, factor } = one;
+  if (factor === 1n && !isVector(register))
+    return one.scaled ? { base: 0, index: register, scale: 1 } : { base: register, index: 0, scale: 1 };
+  if (factor === 3n || factor === 5n || factor === 9n)
+    return { base: register, index: register, scale: scaleOf(factor - 1n, one.span) };
+  return { base: 0, index: register, scale: scaleOf(factor, one.span) };
+}
+
+function scaleOf(value: bigint, span: Span): 1 | 2 | 4 | 8 {
+  if (value === 1n || value === 2n || value === 4n || value === 8n) return Number(value) as 1 | 2 | 4 | 8;
+  throw new SourceError(span, "the scale must be 1, 2, 4 or 8");
+}

@@ -1,0 +1,154 @@
+/** `%if` and its family. */
+import { SourceError } from "../core/diagnostics.ts";
+import type { Span } from "../core/source.ts";
+import type { Preprocessor } from "./preprocessor.ts";
+import { isFloat, parseInteger, splitCommas, stringBytes, type Token, trim } from "./tokens.ts";
+
+interface Level {
+  active: boolean;
+  taken: boolean;
+  readonly outer: boolean;
+  sawElse: boolean;
+  readonly span: Span;
+}
+
+type Test = (preprocessor: Preprocessor, tokens: readonly Token[], span: Span) => boolean;
+
+const single =
+  (test: (token: Token) => boolean): Test =>
+  (preprocessor, tokens) => {
+    const [first] = trim(preprocessor.expand(tokens));
+    return first !== undefined && test(first);
+  };
+
+function twoTexts(preprocessor: Preprocessor, tokens: readonly Token[], span: Span): [string, string] {
+  const [a, b] = splitCommas(preprocessor.expand(tokens));
+  if (!a || !b) throw new SourceError(span, "expected two texts with a comma between them");
+  const plain = (part: readonly Token[]) =>
+    part
+      .filter((token) => token.kind !== "space")
+      .map((token) => (token.kind === "string" ? `"${new TextDecoder().decode(stringBytes(token.text))}"` : token.text))
+      .join(" ");
+  return [plain(a), plain(b)];
+}
+
+const TESTS: Readonly<Record<string, Test>> = {
+  "": (preprocessor, tokens, span) => preprocessor.evaluate(tokens, span) !== 0n,
+  def: (preprocessor, tokens) =>
+    names(tokens).some((name) => preprocessor.macros.isDefined(preprocessor.contextName(name))),
+  macro: (preprocessor, tokens, span) => preprocessor.hasMacro(tokens, span),
+  ctx: (preprocessor, tokens) => names(tokens).some((name) => preprocessor.contextIs(name.text)),
+  idn: (preprocessor, tokens, span) => {
+    const [a, b] = twoTexts(preprocessor, tokens, span);
+    return a === b;
+  },
+  idni: (preprocessor, tokens, span) => {
+    const [a, b] = twoTexts(preprocessor, tokens, span);
+    return a.toLowerCase() === b.toLowerCase();
+  },
+  id: single((token) => token.kind === "id" || /^%%|^%\$/.test(token.text)),
+  num: (preprocessor, tokens) => isNumber(trim(preprocessor.expand(tokens))),
+  str: single((token) => token.kind === "string"),
+  token: (preprocessor, tokens) => isOneToken(trim(preprocessor.expand(tokens))),
+  empty: (preprocessor, tokens) => trim(preprocessor.expand(tokens)).length === 0,
+  env: () => false,
+};
+
+const names = (tokens: readonly Token[]): Token[] =>
+  tokens.filter((token) => token.kind === "id" || token.kind === "pp");
+
+function isNumber(tokens: readonly Token[]): boolean {
+  const rest = tokens.filter((token, i) => token.kind !== "space" && !(i === 0 && /^[-+]$/.test(token.text)));
+  const [only] = rest;
+  return (
+    rest.length === 1 && only!.kind === "number" && (parseInteger(only!.text) !== undefined || isFloat(only!.text))
+  );
+}
+
+function isOneToken(tokens: readonly Token[]): boolean {
+  return tokens.length === 1 || (tokens.length === 2 && /^[-+]$/.test(tokens[0]!.text) && tokens[1]!.kind === "number");
+}
+
+export class NasmConditions {
+  readonly #levels: Level[] = [];
+
+  get active(): boolean {
+    return this.#levels.at(-1)?.active ?? true;
+  }
+
+  get depth(): number {
+    return this.#levels.length;
+  }
+
+  /** `%exitrep` and `%exitmacro` leave the conditions inside. */
+  unwind(depth: number): void {
+    this.#levels.length = Math.min(this.#levels.length, depth);
+  }
+
+  /** Handles a conditional directive (lower case, with its %); false if it is none. */
+  handle(name: string, tokens: readonly Token[], span: Span, preprocessor: Preprocessor): boolean {
+    if (name === "%else") this.#else(span);
+    else if (name === "%endif") {
+      if (!this.#levels.pop()) throw new SourceError(span, "'%endif' without '%if'");
+    } else {
+      const match = /^%(el)?if(n?)(\w*)$/.exec(name);
+      const test = match && findTest(match[2]! + match[3]!);
+      if (!match || !test) return false;
+      if (match[1]) this.#elif(name, test, tokens, span, preprocessor);
+      else this.#open(test, tokens, span, preprocessor);
+    }
+    return true;
+  }
+
+  #open(
+    test: { test: Test; negated: boolean },
+    tokens: readonly Token[],
+    span: Span,
+    preprocessor: Preprocessor,
+  ): void {
+    const level: Level = { active: false, taken: true, outer: this.active, sawElse: false, span };
+    this.#levels.push(level);
+    if (!level.outer) return;
+    level.active = test.test(preprocessor, tokens, span) !== test.negated;
+    level.taken = level.active;
+  }
+
+  #top(name: string, span: Span): Level {
+    const top = this.#levels.at(-1);
+    if (!top) throw new SourceError(span, `'${name}' without '%if'`);
+    if (top.sawElse) throw new SourceError(span, `'${name}' after '%else'`);
+    return top;
+  }
+
+  #else(span: Span): void {
+    const top = this.#top("%else", span);
+    top.sawElse = true;
+    top.active = top.outer && !top.taken;
+    top.taken = true;
+  }
+
+  #elif(
+    name: string,
+    test: { test: Test; negated: boolean },
+    tokens: readonly Token[],
+    span: Span,
+    preprocessor: Preprocessor,
+  ): void {
+    const top = this.#top(name, span);
+    top.active = false;
+    if (!top.outer || top.taken) return;
+    top.active = test.test(preprocessor, tokens, span) !== test.negated;
+    top.taken = top.active;
+  }
+
+  unclosed(): Span | undefined {
+    return this.#levels.at(-1)?.span;
+  }
+}
+
+/** `num` is a test of its own, not `n` + `um`: whole names first. */
+function findTest(suffix: string): { test: Test; negated: boolean } | undefined {
+  if (Object.hasOwn(TESTS, suffix)) return { test: TESTS[suffix]!, negated: false };
+  const plain = suffix.replace(/^n/, "");
+  return suffix.startsWith("n") && Object.hasOwn(TESTS, plain) ? { test: TESTS[plain]!, negated: true } : undefined;
+}

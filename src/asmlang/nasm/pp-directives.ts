@@ -1,0 +1,196 @@
+/** Preprocessor directives that define, measure and report. */
+import { FatalError, SourceError } from "../core/diagnostics.ts";
+import type { Span } from "../core/source.ts";
+import type { Preprocessor } from "./preprocessor.ts";
+import type { SingleMacro } from "./single-line.ts";
+import { splitCommas, stringBytes, type Token, textOf, tokensFor, trim } from "./tokens.ts";
+
+export type PpDirective = (preprocessor: Preprocessor, tokens: readonly Token[], span: Span, name: string) => void;
+
+/** The name that a directive defines, and the tokens after it. */
+function nameAndRest(
+  preprocessor: Preprocessor,
+  tokens: readonly Token[],
+  span: Span,
+): { name: string; rest: readonly Token[] } {
+  const all = trim(preprocessor.indirect(tokens));
+  const [first] = all;
+  if (!first || (first.kind !== "id" && first.kind !== "pp"))
+    throw new SourceError(first ?? span, "expected the name of a macro");
+  return { name: preprocessor.contextName(first), rest: all.slice(1) };
+}
+
+const define: PpDirective = (preprocessor, tokens, span, directive) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  const { parameters, body } = rest[0]?.text === "(" ? readParameters(rest) : { parameters: undefined, body: rest };
+  const expanded = directive.includes("xdefine") ? preprocessor.expand(body) : preprocessor.contextTokens(body);
+  preprocessor.macros.define({ name, parameters, body: trim(expanded), ignoreCase: directive.startsWith("%i") });
+};
+
+function readParameters(tokens: readonly Token[]): { parameters: SingleMacro["parameters"]; body: readonly Token[] } {
+  const close = tokens.findIndex((token) => token.text === ")");
+  if (close < 0) throw new SourceError(tokens[0]!, "the parameter list has no ')'");
+  const inner = trim(tokens.slice(1, close));
+  const parameters =
+    inner.length === 0
+      ? []
+      : splitCommas(inner).map((part) => {
+          const text = textOf(part).replace(/\s/g, "");
+          const match = /^(=?)[&!]*([A-Za-z_.?@][\w.?@$#~]*)(\+?)$/.exec(text);
+          if (!match) throw new SourceError(part[0] ?? tokens[0]!, `'${text}' cannot be a parameter`);
+          return { name: match[2]!, greedy: match[3] === "+", evaluated: match[1] === "=" };
+        });
+  return { parameters, body: tokens.slice(close + 1) };
+}
+
+const undef: PpDirective = (preprocessor, tokens, span) => {
+  preprocessor.macros.undefine(nameAndRest(preprocessor, tokens, span).name);
+};
+
+/** Defines `name` as the tokens of `text`. */
+function setText(preprocessor: Preprocessor, name: string, text: string, span: Span, ignoreCase = false): void {
+  preprocessor.macros.define({ name, parameters: undefined, body: tokensFor(text, span), ignoreCase });
+}
+
+const assign: PpDirective = (preprocessor, tokens, span, directive) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  setText(preprocessor, name, String(preprocessor.evaluate(rest, span)), span, directive.startsWith("%i"));
+};
+
+const quote = (text: string): string => {
+  if (!text.includes('"') && !/[^\x20-\x7e]/.test(text)) return `"${text}"`;
+  return text.includes("'") || /[^\x20-\x7e]/.test(text) ? `\`${text.replace(/[\\`]/g, "\\$&")}\`` : `'${text}'`;
+};
+
+const stringText = (token: Token): string => new TextDecoder().decode(stringBytes(token.text));
+
+/** The arguments as strings; `,` between them may be left out. */
+function strings(preprocessor: Preprocessor, tokens: readonly Token[], span: Span): string[] {
+  return preprocessor
+    .expand(tokens)
+    .filter((token) => token.kind !== "space" && token.text !== ",")
+    .map((token) => {
+      if (token.kind !== "string") throw new SourceError(token ?? span, "expected a string");
+      return stringText(token);
+    });
+}
+
+const strlen: PpDirective = (preprocessor, tokens, span) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  const [text] = strings(preprocessor, rest, span);
+  if (text === undefined) throw new SourceError(span, "expected a string");
+  setText(preprocessor, name, String(new TextEncoder().encode(text).length), span);
+};
+
+const strcat: PpDirective = (preprocessor, tokens, span) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  setText(preprocessor, name, quote(strings(preprocessor, rest, span).join("")), span);
+};
+
+/** `%substr name "text" start[,count]`: counted from 1, a negative count from the end. */
+const substr: PpDirective = (preprocessor, tokens, span) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  const [first, ...after] = trim(preprocessor.expand(rest));
+  if (first?.kind !== "string") throw new SourceError(first ?? span, "expected a string");
+  const text = stringText(first);
+  const [from, count] = splitCommas(trim(after)[0]?.text === "," ? trim(after).slice(1) : after).map((part) =>
+    Number(preprocessor.evaluate(part, span)),
+  );
+  const start = (from ?? 1) - 1;
+  const end = count === undefined ? start + 1 : count < 0 ? text.length + count + 1 : start + count;
+  setText(preprocessor, name, quote(text.slice(Math.max(0, start), Math.max(0, end))), span);
+};
+
+const defstr: PpDirective = (preprocessor, tokens, span) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  setText(preprocessor, name, quote(textOf(trim(preprocessor.expand(rest)))), span);
+};
+
+const deftok: PpDirective = (preprocessor, tokens, span) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  setText(preprocessor, name, strings(preprocessor, rest, span).join(""), span);
+};
+
+/** The text of a message: strings without their quotes. */
+function message(preprocessor: Preprocessor, tokens: readonly Token[]): string {
+  const text = trim(tokens);
+  if (text.length === 1 && text[0]!.kind === "string") return stringText(text[0]!);
+  return trim(preprocessor.expand(text))
+    .map((token) => (token.kind === "string" ? stringText(token) : token.text))
+    .join("");
+}
+
+const include: PpDirective = (preprocessor, tokens, span) => {
+  const [file] = trim(preprocessor.expand(tokens));
+  if (file?.kind !== "string") throw new SourceError(file ?? span, "expected the name of a file in quotes");
+  preprocessor.includeFile(stringText(file), file);
+};
+
+const rep: PpDirective = (preprocessor, tokens, span) =>
+  preprocessor.beginRepeat(preprocessor.evaluate(tokens, span), span);
+
+const ignore: PpDirective = () => {};
+
+const unsupported: PpDirective = (_, __, span, name) => {
+  throw new SourceError(span, `'${name}' is not supported`);
+};
+
+const use: PpDirective = (_, tokens, span) => {
+  const name = textOf(trim(tokens)).replace(/['"]/g, "").toLowerCase();
+  if (name !== "fp" && name !== "ifunc") throw new SourceError(span, `standard package '${name}' is not supported`);
+};
+
+export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
+  "%define": define,
+  "%idefine": define,
+  "%xdefine": define,
+  "%ixdefine": define,
+  "%undef": undef,
+  "%assign": assign,
+  "%iassign": assign,
+  "%strlen": strlen,
+  "%strcat": strcat,
+  "%substr": substr,
+  "%defstr": defstr,
+  "%idefstr": defstr,
+  "%deftok": deftok,
+  "%ideftok": deftok,
+  "%error": (preprocessor, tokens, span) => {
+    throw new SourceError(span, message(preprocessor, tokens) || "'%error'");
+  },
+  "%fatal": (preprocessor, tokens, span) => {
+    throw new FatalError(span, message(preprocessor, tokens) || "'%fatal'");
+  },
+  "%warning": (preprocessor, tokens, span) =>
+    preprocessor.reporter.warning(span, message(preprocessor, tokens) || "'%warning'"),
+  "%note": ignore,
+  "%include": include,
+  "%rep": rep,
+  "%endrep": (_, __, span) => {
+    throw new SourceError(span, "'%endrep' without '%rep'");
+  },
+  "%exitrep": (preprocessor, _, span) => preprocessor.exit("rep", span),
+  "%exitmacro": (preprocessor, _, span) => preprocessor.exit("macro", span),
+  "%rotate": (preprocessor, tokens, span) => preprocessor.rotate(preprocessor.evaluate(tokens, span), span),
+  "%macro": (preprocessor, tokens, span, name) => preprocessor.beginMacro(tokens, name, span),
+  "%imacro": (preprocessor, tokens, span, name) => preprocessor.beginMacro(tokens, name, span),
+  "%rmacro": (preprocessor, tokens, span, name) => preprocessor.beginMacro(tokens, name, span),
+  "%irmacro": (preprocessor, tokens, span, name) => preprocessor.beginMacro(tokens, name, span),
+  "%endmacro": (_, __, span) => {
+    throw new SourceError(span, "'%endmacro' without '%macro'");
+  },
+  "%unmacro": (preprocessor, tokens, span) => preprocessor.removeMacro(tokens, span),
+  "%push": (preprocessor, tokens) => preprocessor.pushContext(textOf(trim(tokens))),
+  "%pop": (preprocessor, tokens, span) => preprocessor.popContext(textOf(trim(tokens)), span),
+  "%repl": (preprocessor, tokens, span) => preprocessor.renameContext(textOf(trim(tokens)), span),
+  "%clear": (preprocessor) => preprocessor.macros.clear(),
+  "%line": ignore,
+  "%pragma": ignore,
+  "%depend": ignore,
+  "%aliases": ignore,
+  "%use": use,
+  "%arg": unsupported,
+  "%local": unsupported,
+  "%stacksize": unsupported,
+  "%pathsearch": unsupported,
+};

@@ -1,0 +1,405 @@
+/**
+ * NASM's preprocessor: reads lines from files, macro bodies and repetitions, and gives the assembler statements in which
+ * every macro is expanded. It runs side by side with the assembler, so `%if` may look at constants defined above.
+ */
+import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
+import { type Call, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
+import type { SourceText } from "../types.ts";
+import {
+  bind,
+  definedAt,
+  type Expansion,
+  instantiate,
+  type MultiMacro,
+  readMacroHead,
+  sameName,
+  type TokenLine,
+} from "./multi-line.ts";
+import { NasmConditions } from "./pp-conditions.ts";
+import { PP_DIRECTIVES } from "./pp-directives.ts";
+import { SingleMacros } from "./single-line.ts";
+import { isSpace, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
+
+const MAX_NESTING = 250;
+const MAX_LINES = 2_000_000;
+const MAX_REPEATS = 1_000_000n;
+
+interface Frame {
+  readonly kind: "file" | "macro" | "rep";
+  next(): TokenLine | undefined;
+  readonly expansion?: Expansion;
+  /** Depth of conditions when it began. */
+  readonly conditions: number;
+}
+
+interface Recording {
+  readonly opens: RegExp;
+  readonly ends: RegExp;
+  readonly lines: TokenLine[];
+  readonly span: Span;
+  readonly what: string;
+  depth: number;
+  finish(): void;
+}
+
+export interface PreprocessorHost {
+  readonly reporter: Reporter;
+  include(name: string, from: string): SourceText | undefined;
+  /** Value of an expression that must be known now. */
+  constant(tokens: readonly Token[], span: Span): bigint;
+  dynamic(name: string): string | undefined;
+  statement(tokens: readonly Token[], line: Line): void;
+}
+
+export class Preprocessor {
+  readonly #host: PreprocessorHost;
+  readonly reporter: Reporter;
+  readonly macros: SingleMacros;
+  readonly #conditions = new NasmConditions();
+  readonly #multi = new Map<string, MultiMacro[]>();
+  readonly #frames: Frame[] = [];
+  readonly #contexts: { name: string; id: number }[] = [];
+  #recording: Recording | undefined;
+  #ids = 0;
+  #lines = 0;
+
+  constructor(host: PreprocessorHost) {
+    this.#host = host;
+    this.reporter = host.reporter;
+    this.macros = new SingleMacros(
+      (name, at) => this.#dynamic(name, at),
+      (tokens) => this.#host.constant(tokens, tokens[0] ?? wholeLine({ text: "", uri: "", line: 0 })),
+    );
+  }
+
+  #dynamic(name: string, at: Token): string | undefined {
+    if (!name.startsWith("__")) return undefined;
+    const plain = name.replace(/^__\??/, "").replace(/\??__$/, "");
+    if (plain === "LINE") return String(at.line.line + 1);
+    if (plain === "FILE") return `"${at.line.uri.slice(at.line.uri.lastIndexOf("/") + 1)}"`;
+    return this.#host.dynamic(plain);
+  }
+
+  /** A definition from outside: `-DNAME=VALUE`. */
+  predefine(name: string, value: string, span: Span): void {
+    this.macros.define({ name, parameters: undefined, body: tokensFor(value, span), ignoreCase: false });
+  }
+
+  run(source: SourceText): void {
+    this.#pushFile(source, undefined);
+    for (let line = this.#next(); line && !this.reporter.full; line = this.#next()) {
+      const current = line;
+      this.reporter.guard(() => this.#line(current));
+    }
+    if (this.#recording) this.reporter.error(this.#recording.span, `this '${this.#recording.what}' has no end`);
+    const open = this.#conditions.unclosed();
+    if (open) this.reporter.error(open, "this '%if' has no '%endif'");
+  }
+
+  #next(): TokenLine | undefined {
+    for (;;) {
+      const frame = this.#frames.at(-1);
+      if (!frame) return undefined;
+      const line = frame.next();
+      if (line) {
+        if (++this.#lines > MAX_LINES)
+          throw new FatalError(wholeLine(line.line), `more than ${MAX_LINES} lines after macro expansion`);
+        return line;
+      }
+      this.#leave(frame);
+    }
+  }
+
+  #leave(frame: Frame): void {
+    this.#frames.pop();
+    if (frame.kind === "macro") frame.expansion!.macro.busy--;
+  }
+
+  #push(frame: Frame, span: Span): void {
+    if (this.#frames.length >= MAX_NESTING)
+      throw new FatalError(span, `macros and includes are nested more than ${MAX_NESTING} deep`);
+    this.#frames.push(frame);
+  }
+
+  #pushFile(source: SourceText, call: Call | undefined): void {
+    const lines = splitLines(source.text);
+    let at = 0;
+    const next = (): TokenLine | undefined => {
+      if (at >= lines.length) return undefined;
+      const number = at;
+      let text = lines[at++]!;
+      while (text.endsWith("\\") && at < lines.length) text = text.slice(0, -1) + lines[at++]!;
+      const line: Line = { text, uri: source.uri, line: number, ...(call && { call }) };
+      return { tokens: tokenize(line), line };
+    };
+    this.#push(
+      { kind: "file", next, conditions: this.#conditions.depth },
+      call?.site ?? wholeLine({ text: "", uri: source.uri, line: 0 }),
+    );
+  }
+
+  includeFile(name: string, span: Span): void {
+    const file = this.#host.include(name, span.line.uri);
+    if (!file) throw new SourceError(span, `cannot find include file '${name}'`);
+    this.#pushFile(file, { message: "included from here", site: span, hidesBody: false });
+  }
+
+  /** Parameters are put in when a line is read for good: a repetition's body may rotate them. */
+  #line(raw: TokenLine): void {
+    if (this.#recording) {
+      this.#record(raw, trim(raw.tokens)[0]);
+      return;
+    }
+    const expansion = this.#frames.at(-1)?.expansion;
+    const { tokens, line } = expansion ? instantiate(raw, expansion) : raw;
+    const text = trim(tokens);
+    const [first] = text;
+    if (!first) return;
+    if (first.kind === "pp" && /^%[a-z]/i.test(first.text)) {
+      this.#directive(first, text.slice(1));
+      return;
+    }
+    if (!this.#conditions.active) return;
+    const expanded = trim(this.expand(text));
+    if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
+    this.#host.statement(expanded, line);
+  }
+
+  #directive(first: Token, rest: readonly Token[]): void {
+    const name = first.text.toLowerCase();
+    if (this.#conditions.handle(name, rest, first, this)) return;
+    if (!this.#conditions.active) return;
+    const directive = Object.hasOwn(PP_DIRECTIVES, name) ? PP_DIRECTIVES[name] : undefined;
+    if (!directive) throw new SourceError(first, `unknown preprocessor directive '${first.text}'`);
+    directive(this, rest, first, name);
+  }
+
+  // Expansion
+
+  /** Context-local names and single-line macros replaced. */
+  expand(tokens: readonly Token[]): Token[] {
+    return this.macros.expand(this.contextTokens(tokens));
+  }
+
+  /** Only `%[...]` and context-local names replaced: where a directive wants a name. */
+  indirect(tokens: readonly Token[]): Token[] {
+    const named = this.contextTokens(tokens);
+    if (!named.some((token) => token.text === "%[")) return named;
+    const end = named.findIndex((token, i) => i > 0 && isSpace(token));
+    const head = end < 0 ? named : named.slice(0, end);
+    return head.some((token) => token.text === "%[")
+      ? [...this.macros.expand(head), ...(end < 0 ? [] : named.slice(end))]
+      : named;
+  }
+
+  evaluate(tokens: readonly Token[], span: Span): bigint {
+    const expanded = trim(this.expand(tokens));
+    if (expanded.length === 0) throw new SourceError(span, "expected an expression");
+    return this.#host.constant(expanded, span);
+  }
+
+  contextTokens(tokens: readonly Token[]): Token[] {
+    return tokens.map((token) =>
+      token.kind === "pp" && /^%\$/.test(token.text) ? { ...token, kind: "id", text: this.contextName(token) } : token,
+    );
+  }
+
+  /** `%$name` is a name of the context on top of the stack, `%$$name` of the one below. */
+  contextName(token: Token): string {
+    const match = /^%(\$+)(.+)$/.exec(token.text);
+    if (!match) return token.text;
+    const context = this.#contexts.at(-match[1]!.length);
+    if (!context) throw new SourceError(token, `'${token.text}': the context stack is not that deep`);
+    return `..@${context.id}.${match[2]}`;
+  }
+
+  pushContext(name: string): void {
+    this.#contexts.push({ name, id: ++this.#ids });
+  }
+
+  popContext(name: string, span: Span): void {
+    const top = this.#contexts.at(-1);
+    if (!top) throw new SourceError(span, "'%pop' with an empty context stack");
+    if (name !== "" && name !== top.name)
+      throw new SourceError(span, `the context on top is '${top.name}', not '${name}'`);
+    this.#contexts.pop();
+  }
+
+  renameContext(name: string, span: Span): void {
+    const top = this.#contexts.at(-1);
+    if (!top) throw new SourceError(span, "'%repl' with an empty context stack");
+    top.name = name;
+  }
+
+  contextIs(name: string): boolean {
+    return this.#contexts.at(-1)?.name.toLowerCase() === name.toLowerCase();
+  }
+
+  // Multi-line macros
+
+  #record(line: TokenLine, first: Token | undefined): void {
+    const recording = this.#recording!;
+    const word = first?.kind === "pp" ? first.text : "";
+    if (recording.opens.test(word)) recording.depth++;
+    if (recording.ends.test(word) && --recording.depth === 0) {
+      this.#recording = undefined;
+      recording.finish();
+      return;
+    }
+    recording.lines.push(line);
+  }
+
+  beginMacro(tokens: readonly Token[], kind: string, span: Span): void {
+    const recording: Recording = {
+      opens: /^%i?r?macro$/i,
+      ends: /^%endm(acro)?$/i,
+      lines: [],
+      span,
+      what: kind,
+      depth: 1,
+      finish: () => {},
+    };
+    this.#recording = recording;
+    const macro = readMacroHead(this.expand(tokens), kind, span);
+    recording.finish = () => {
+      macro.body.push(...recording.lines);
+      const key = macro.name.toLowerCase();
+      const others = (this.#multi.get(key) ?? []).filter(
+        (one) => !(one.least === macro.least && one.most === macro.most && one.name === macro.name),
+      );
+      this.#multi.set(key, [...others, macro]);
+    };
+  }
+
+  removeMacro(tokens: readonly Token[], span: Span): void {
+    const { name, least, most } = readMacroHead(this.expand(tokens), "%unmacro", span);
+    const key = name.toLowerCase();
+    this.#multi.set(
+      key,
+      (this.#multi.get(key) ?? []).filter((one) => one.least !== least || one.most !== most),
+    );
+  }
+
+  hasMacro(tokens: readonly Token[], span: Span): boolean {
+    const { name, least, most } = readMacroHead(tokens, "%ifmacro", span);
+    const asked = trim(tokens).length > 1;
+    return (this.#multi.get(name.toLowerCase()) ?? []).some(
+      (one) => sameName(one, name) && (!asked || (one.least <= most && one.most >= least)),
+    );
+  }
+
+  /** If the line uses a multi-line macro (after a label or not), its body is read next. */
+  #callMacro(tokens: readonly Token[], line: Line): boolean {
+    if (this.#multi.size === 0) return false;
+    const found = this.#findMacro(tokens, 0) ?? this.#findAfterLabel(tokens);
+    if (!found) return false;
+    const { macro, args, at, label } = found;
+    const site = tokens[at]!;
+    const last = tokens.at(-1)!;
+    const span = last.line === site.line ? { ...site, end: Math.max(site.end, last.end) } : site;
+    if (label.length > 0 && !usesLabel(macro))
+      this.#host.statement([...label.filter((token) => token.text !== ":"), ...tokensFor(":", label[0]!)], line);
+    const call: Call = { message: `in this use of macro '${macro.name}'`, site: span, hidesBody: true };
+    const expansion: Expansion = {
+      macro,
+      args,
+      label: label.filter((token) => token.text !== ":"),
+      id: ++this.#ids,
+      call,
+      invoked: site.text,
+    };
+    macro.busy++;
+    let next = 0;
+    const frame: Frame = {
+      kind: "macro",
+      expansion,
+      conditions: this.#conditions.depth,
+      next: () => macro.body[next++],
+    };
+    this.#push(frame, span);
+    return true;
+  }
+
+  #findMacro(tokens: readonly Token[], at: number, label: readonly Token[] = []) {
+    const name = tokens[at];
+    const candidates = name?.kind === "id" ? this.#multi.get(name.text.toLowerCase()) : undefined;
+    const usable = candidates?.filter((one) => sameName(one, name!.text) && (one.busy === 0 || one.recursive));
+    if (!usable || usable.length === 0) return undefined;
+    for (const macro of usable) {
+      const args = bind(macro, tokens.slice(at + 1));
+      if (args) return { macro, args, at, label };
+    }
+    if (label.length === 0)
+      this.reporter.warning(
+        name!,
+        `macro '${name!.text}' exists, but not with this number of parameters`,
+        usable.map(definedAt),
+      );
+    return undefined;
+  }
+
+  #findAfterLabel(tokens: readonly Token[]) {
+    if (tokens[0]?.kind !== "id") return undefined;
+    let at = 1;
+    while (isSpace(tokens[at])) at++;
+    if (tokens[at]?.text === ":") at++;
+    while (isSpace(tokens[at])) at++;
+    return this.#findMacro(tokens, at, trim(tokens.slice(0, at)));
+  }
+
+  #expansion(span: Span, what: string): Expansion {
+    const frame = this.#frames.findLast((one) => one.expansion);
+    if (!frame?.expansion) throw new SourceError(span, `'${what}' outside a macro`);
+    return frame.expansion;
+  }
+
+  rotate(by: bigint, span: Span): void {
+    const expansion = this.#expansion(span, "%rotate");
+    const count = expansion.args.length;
+    if (count === 0) return;
+    const shift = Number(((by % BigInt(count)) + BigInt(count)) % BigInt(count));
+    expansion.args = [...expansion.args.slice(shift), ...expansion.args.slice(0, shift)];
+  }
+
+  // Repetitions
+
+  beginRepeat(count: bigint, span: Span): void {
+    if (count > MAX_REPEATS) throw new FatalError(span, `'%rep' of ${count} times; at most ${MAX_REPEATS} are done`);
+    const recording: Recording = {
+      opens: /^%rep$/i,
+      ends: /^%endrep$/i,
+      lines: [],
+      span,
+      what: "%rep",
+      depth: 1,
+      finish: () => {},
+    };
+    this.#recording = recording;
+    const expansion = this.#frames.at(-1)?.expansion;
+    recording.finish = () => {
+      const { lines } = recording;
+      let round = 0n;
+      let at = 0;
+      const next = (): TokenLine | undefined => {
+        if (at >= lines.length) {
+          at = 0;
+          round++;
+        }
+        return round < count && lines.length > 0 ? lines[at++] : undefined;
+      };
+      this.#push({ kind: "rep", next, conditions: this.#conditions.depth, ...(expansion && { expansion }) }, span);
+    };
+  }
+
+  /** `%exitrep`, `%exitmacro`. */
+  exit(kind: "rep" | "macro", span: Span): void {
+    const at = this.#frames.findLastIndex((frame) => frame.kind === kind);
+    if (at < 0) throw new SourceError(span, `'%exit${kind}' outside ${kind === "rep" ? "'%rep'" : "a macro"}`);
+    this.#conditions.unwind(this.#frames[at]!.conditions);
+    while (this.#frames.length > at) this.#leave(this.#frames.at(-1)!);
+  }
+}
+
+/** A macro that uses `%00` places its label itself. */
+const usesLabel = (macro: MultiMacro): boolean =>
+  macro.body.some(({ tokens }) => tokens.some((token) => token.text === "%00" || token.text === "%{00}"));

@@ -1,0 +1,242 @@
+/** Single-line macros: `%define` and its kin, and expanding them in a line. */
+import { SourceError } from "../core/diagnostics.ts";
+import type { Span } from "../core/source.ts";
+import { isSpace, type Token, textOf, tokensFor, trim } from "./tokens.ts";
+
+export interface SingleMacro {
+  readonly name: string;
+  /** undefined: used without parentheses. */
+  readonly parameters:
+    | readonly { readonly name: string; readonly greedy: boolean; readonly evaluated: boolean }[]
+    | undefined;
+  readonly body: readonly Token[];
+  readonly ignoreCase: boolean;
+}
+
+const MAX_TOKENS = 100_000;
+const MAX_DEPTH = 1000;
+
+export class SingleMacros {
+  /** By lower-case name; several with different case or number of parameters may share it. */
+  readonly #macros = new Map<string, SingleMacro[]>();
+  /** Names whose text depends on where they stand: `__LINE__`. */
+  readonly #dynamic: (name: string, at: Token) => string | undefined;
+  readonly #evaluate: (tokens: readonly Token[]) => bigint;
+  #budget = 0;
+
+  constructor(
+    dynamic: (name: string, at: Token) => string | undefined,
+    evaluate: (tokens: readonly Token[]) => bigint,
+  ) {
+    this.#dynamic = dynamic;
+    this.#evaluate = evaluate;
+  }
+
+  define(macro: SingleMacro): void {
+    const key = macro.name.toLowerCase();
+    const others = (this.#macros.get(key) ?? []).filter((one) => !replaces(macro, one));
+    this.#macros.set(key, [...others, macro]);
+  }
+
+  undefine(name: string): void {
+    const key = name.toLowerCase();
+    const left = (this.#macros.get(key) ?? []).filter((one) => !matches(one, name));
+    if (left.length > 0) this.#macros.set(key, left);
+    else this.#macros.delete(key);
+  }
+
+  isDefined(name: string): boolean {
+    return this.#candidates(name).length > 0 || this.#dynamic(name, NOWHERE) !== undefined;
+  }
+
+  clear(): void {
+    this.#macros.clear();
+  }
+
+  #candidates(name: string): SingleMacro[] {
+    return this.#macros.get(name.toLowerCase())?.filter((one) => matches(one, name)) ?? [];
+  }
+
+  /** All macros in a line replaced; `%+` joins its neighbours. */
+  expand(tokens: readonly Token[]): Token[] {
+    this.#budget = 0;
+    return pasteMarked(this.#expand(tokens, new Set(), 0));
+  }
+
+  #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {
+    const out: Token[] = [];
+    for (let i = 0; i < tokens.length; i++) {
+      const token = tokens[i]!;
+      if (++this.#budget > MAX_TOKENS || depth > MAX_DEPTH)
+        throw new SourceError(token, "this macro expands to too much text");
+      if (token.kind === "pp" && token.text === "%[") {
+        i = this.#indirect(tokens, i, hidden, depth, out);
+        continue;
+      }
+      const use = token.kind === "id" ? this.#use(tokens, i, hidden) : undefined;
+      if (!use) {
+        const text = token.kind === "id" ? this.#dynamic(token.text, token) : undefined;
+        out.push(...(text === undefined ? [token] : tokensFor(text, token)));
+        continue;
+      }
+      const { macro, args, next } = use;
+      const body = this.#substitute(
+        macro,
+        args.map((one) => this.#expand(trim(one), hidden, depth + 1)),
+        token,
+      );
+      out.push(...this.#expand(body, new Set([...hidden, macro]), depth + 1));
+      i = next - 1;
+    }
+    return out;
+  }
+
+  /** `%[...]`: expands even where nothing else is, and joins what it touches. */
+  #indirect(
+    tokens: readonly Token[],
+    at: number,
+    hidden: ReadonlySet<SingleMacro>,
+    depth: number,
+    out: Token[],
+  ): number {
+    let level = 1;
+    let end = at + 1;
+    while (end < tokens.length) {
+      const { text } = tokens[end]!;
+      if (text === "[" || text === "%[") level++;
+      if (text === "]" && --level === 0) break;
+      end++;
+    }
+    if (end >= tokens.length) throw new SourceError(tokens[at]!, "'%[' without ']'");
+    const inner = pasteMarked(this.#expand(tokens.slice(at + 1, end), hidden, depth + 1));
+    joinOnto(out, trim(inner), tokens[at]!);
+    const after = tokens[end + 1];
+    const last = out.at(-1);
+    if (after && last && isWord(after) && isWord(last)) {
+      out.pop();
+      out.push(...tokensFor(last.text + after.text, tokens[at]!));
+      return end + 1;
+    }
+    return end;
+  }
+
+  #use(tokens: readonly Token[], at: number, hidden: ReadonlySet<SingleMacro>) {
+    const candidates = this.#candidates(tokens[at]!.text).filter((one) => !hidden.has(one));
+    if (candidates.length === 0) return undefined;
+    const plain = candidates.find((one) => one.parameters === undefined);
+    let open = at + 1;
+    while (isSpace(tokens[open])) open++;
+    if (tokens[open]?.text !== "(" || candidates.every((one) => one.parameters === undefined))
+      return plain && { macro: plain, args: [], next: at + 1 };
+    const call = argumentsAt(tokens, open);
+    if (!call) return plain && { macro: plain, args: [], next: at + 1 };
+    const count = call.args.length === 1 && trim(call.args[0]!).length === 0 ? 0 : call.args.length;
+    for (const macro of candidates) {
+      const { parameters } = macro;
+      if (!parameters) continue;
+      if (parameters.length === count || (parameters.length === 1 && count === 0))
+        return { macro, args: call.args, next: call.next };
+      if (parameters.at(-1)?.greedy && count > parameters.length)
+        return { macro, args: mergeTail(call, tokens, parameters.length), next: call.next };
+    }
+    return plain && { macro: plain, args: [], next: at + 1 };
+  }
+
+  #substitute(macro: SingleMacro, args: readonly Token[][], at: Token): Token[] {
+    const { parameters } = macro;
+    const place = ({ kind, text }: Token): Token => ({ kind, text, line: at.line, start: at.start, end: at.end });
+    if (!parameters) return macro.body.map(place);
+    return macro.body.flatMap((token) => {
+      const index = token.kind === "id" ? parameters.findIndex((one) => one.name === token.text) : -1;
+      if (index < 0) return [place(token)];
+      const arg = args[index] ?? [];
+      return parameters[index]!.evaluated ? tokensFor(String(this.#evaluate(arg)), at) : arg;
+    });
+  }
+}
+
+const NOWHERE: Token = { kind: "other", text: "", line: { text: "", uri: "", line: 0 }, start: 0, end: 0 };
+
+const matches = (macro: SingleMacro, name: string): boolean =>
+  macro.name === name || (macro.ignoreCase && macro.name.toLowerCase() === name.toLowerCase());
+
+function replaces(macro: SingleMacro, other: SingleMacro): boolean {
+  const sameName = macro.name === other.name || macro.ignoreCase || other.ignoreCase;
+  return (
+    sameName &&
+    (macro.parameters === undefined ||
+      other.parameters === undefined ||
+      macro.parameters.length === other.parameters.length)
+  );
+}
+
+interface CallArguments {
+  readonly args: Token[][];
+  /** Index of each argument's first token. */
+  readonly starts: number[];
+  readonly close: number;
+  readonly next: number;
+}
+
+function argumentsAt(tokens: readonly Token[], open: number): CallArguments | undefined {
+  const args: Token[][] = [[]];
+  const starts = [open + 1];
+  let depth = 1;
+  let braces = 0;
+  for (let i = open + 1; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (token.kind === "op") {
+      if (token.text === "(") depth++;
+      if (token.text === "{") braces++;
+      if (token.text === "}") braces--;
+      if (token.text === ")" && --depth === 0) return { args: args.map(stripBraces), starts, close: i, next: i + 1 };
+      if (token.text === "," && depth === 1 && braces === 0) {
+        args.push([]);
+        starts.push(i + 1);
+        continue;
+      }
+    }
+    args.at(-1)!.push(token);
+  }
+  return undefined;
+}
+
+function stripBraces(tokens: Token[]): Token[] {
+  const inner = trim(tokens);
+  return inner[0]?.text === "{" && inner.at(-1)?.text === "}" ? inner.slice(1, -1) : inner;
+}
+
+function mergeTail(call: CallArguments, tokens: readonly Token[], count: number): Token[][] {
+  return [...call.args.slice(0, count - 1), tokens.slice(call.starts[count - 1]!, call.close)];
+}
+
+const isWord = (token: Token): boolean => token.kind === "id" || token.kind === "number";
+
+/** Appends tokens; the first joins the word before it. */
+export function joinOnto(out: Token[], tokens: readonly Token[], at: Span): void {
+  const last = out.at(-1);
+  const [first, ...rest] = tokens;
+  if (last && first && isWord(last) && isWord(first)) {
+    out.pop();
+    out.push(...tokensFor(last.text + first.text, at), ...rest);
+  } else out.push(...tokens);
+}
+
+/** `a %+ b` is `ab`. */
+function pasteMarked(tokens: readonly Token[]): Token[] {
+  if (!tokens.some((token) => token.kind === "pp" && token.text === "%+")) return [...tokens];
+  const out: Token[] = [];
+  for (let i = 0; i < tokens.length; i++) {
+    const token = tokens[i]!;
+    if (token.text !== "%+" || token.kind !== "pp") {
+      out.push(token);
+      continue;
+    }
+    while (isSpace(out.at(-1))) out.pop();
+    while (isSpace(tokens[i + 1])) i++;
+    const left = out.pop();
+    const right = tokens[++i];
+    out.push(...tokensFor(textOf([left, right].filter((one) => one !== undefined)), left ?? token));
+  }
+  return out;
+}
