@@ -188,20 +188,15 @@ function opcodeBytes(draft: Draft): void {
     bytes.push(0x0f, 0x0f);
     return;
   }
-  bytes.push(...form.escape, ...form.opcode);
+  for (const byte of form.escape) bytes.push(byte);
+  for (const byte of form.opcode) bytes.push(byte);
   if (draft.opcodeLow > 0) bytes[bytes.length - 1]! += draft.opcodeLow;
 }
 
-function hasModrm(form: Form): boolean {
-  return form.digit >= 0 || form.rmDigit >= 0 || form.slots.some((slot) => slot.place === "reg" || slot.place === "rm");
-}
-
 function pushNumber(bytes: number[], value: bigint, count: number): void {
-  let rest = BigInt.asUintN(count * 8, value);
-  for (let i = 0; i < count; i++) {
-    bytes.push(Number(rest & 255n));
-    rest >>= 8n;
-  }
+  let low = Number(BigInt.asIntN(32, value));
+  for (let i = 0; i < count && i < 4; i++, low >>= 8) bytes.push(low & 255);
+  if (count === 8) pushNumber(bytes, value >> 32n, 4);
 }
 
 /** A field with a value, or zeros and a fixup. */
@@ -296,14 +291,20 @@ function start(pattern: Pattern, context: EmitContext): Draft {
   };
 }
 
+const NO_FIXUPS: readonly Fixup[] = [];
+
 function finish(draft: Draft): Encoding {
-  const length = draft.bytes.length;
+  const { bytes, warnings } = draft;
+  const length = bytes.length;
+  const image = new Uint8Array(length);
+  for (let i = 0; i < length; i++) image[i] = bytes[i]!;
+  if (draft.fixups.length === 0) return { bytes: image, fixups: NO_FIXUPS, warnings };
   const fixups = draft.fixups.map(({ offset, fixup }) => ({
     ...fixup,
     offset,
     addend: fixup.kind === "pcrel" ? offset - length : 0,
   }));
-  return { bytes: Uint8Array.from(draft.bytes), fixups, warnings: draft.warnings };
+  return { bytes: image, fixups, warnings };
 }
 
 export function emit(pattern: Pattern, context: EmitContext): Encoding | EmitError {
@@ -320,7 +321,7 @@ export function emit(pattern: Pattern, context: EmitContext): Encoding | EmitErr
     if (bad !== undefined) return bad;
   }
   opcodeBytes(draft);
-  if (hasModrm(draft.form)) modrmBytes(draft);
+  if (draft.form.modrm) modrmBytes(draft);
   trailing(draft, pattern);
   return finish(draft);
 }

@@ -1,5 +1,5 @@
 /** Error texts, in the field's words. */
-import { formIndex } from "./forms.ts";
+import { mnemonics } from "./forms.ts";
 import type { Query } from "./match.ts";
 import { candidates } from "./match.ts";
 import type { EncodeRequest, EncodeResult } from "./types.ts";
@@ -19,7 +19,7 @@ function distance(a: string, b: string): number {
 function nearest(name: string): string | undefined {
   let best: string | undefined;
   let least = Math.min(3, name.length);
-  for (const candidate of formIndex().keys()) {
+  for (const candidate of mnemonics()) {
     if (Math.abs(candidate.length - name.length) >= least) continue;
     const apart = distance(name, candidate);
     if (apart < least) {

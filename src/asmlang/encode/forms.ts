@@ -1,4 +1,4 @@
-/** Instruction forms: iced's OpCodeInfo of every Code, copied once into plain objects and indexed by mnemonic. */
+/** Instruction forms: iced's OpCodeInfo of every Code, copied at the first use of their mnemonic into plain objects. */
 import {
   Code,
   CodeExt,
@@ -29,6 +29,7 @@ export interface Form {
   readonly digit: number;
   readonly rmDigit: number;
   readonly slots: readonly Slot[];
+  readonly modrm: boolean;
   /** In bits; 0: no matter. */
   readonly operandSize: 0 | 16 | 32 | 64;
   readonly addressSize: 0 | 16 | 32 | 64;
@@ -114,13 +115,11 @@ function weigh(form: Draft, bits: Bits): number {
   if (form.addressSize !== 0 && form.addressSize !== bits) bytes++;
   if (form.vex !== undefined) bytes += form.encoding === "vex" && form.map === 1 && form.vex.w === 0 ? 2 : 3;
   else if (form.mandatory !== 0) bytes++;
-  let modrm = form.digit >= 0;
   for (const slot of form.slots) {
-    if (slot.place === "reg" || slot.place === "rm") modrm = true;
     if (slot.place === "imm" || slot.place === "rel") bytes += slot.bytes;
     if (slot.place === "moffs") bytes += bits === 64 ? 8 - 5 : 0;
   }
-  return bytes + (modrm ? 1 : 0);
+  return bytes + (form.modrm ? 1 : 0);
 }
 
 type Info = ReturnType<typeof CodeExt.opCode>;
@@ -141,6 +140,8 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
     digit: info.groupIndex,
     rmDigit: info.rmGroupIndex,
     slots,
+    modrm:
+      info.groupIndex >= 0 || info.rmGroupIndex >= 0 || slots.some(({ place }) => place === "reg" || place === "rm"),
     operandSize: info.operandSize as Form["operandSize"],
     addressSize: info.addressSize as Form["addressSize"],
     default64: info.defaultOpSize64 || info.forceOpSize64,
@@ -178,23 +179,35 @@ function formsOf(code: number): Form[] {
   return drafts.map(finished);
 }
 
-let index: Map<string, Form[]> | undefined;
+let codes: Map<string, number[]> | undefined;
+const built = new Map<string, readonly Form[]>();
 
-function build(): Map<string, Form[]> {
-  const forms = new Map<string, Form[]>();
-  for (const value of Object.values(Code)) {
-    if (typeof value !== "number") continue;
-    for (const form of formsOf(value)) {
-      const list = forms.get(form.mnemonic);
-      if (list) list.push(form);
-      else forms.set(form.mnemonic, [form]);
-    }
+function codesByMnemonic(): Map<string, number[]> {
+  const names = new Map<string, number[]>();
+  for (const code of Object.values(Code)) {
+    if (typeof code !== "number") continue;
+    const info = CodeExt.opCode(code);
+    const name = nameOf(Mnemonic, info.mnemonic).toLowerCase();
+    info.free();
+    const list = names.get(name);
+    if (list) list.push(code);
+    else names.set(name, [code]);
+  }
+  return names;
+}
+
+/** All forms of iced's mnemonic, lower case; none if it is not one. */
+export function formsNamed(name: string): readonly Form[] {
+  let forms = built.get(name);
+  if (forms === undefined) {
+    codes ??= codesByMnemonic();
+    forms = (codes.get(name) ?? []).flatMap(formsOf);
+    if (forms.length > 0) built.set(name, forms);
   }
   return forms;
 }
 
-/** All forms by iced's mnemonic, lower case. Built at the first call. */
-export function formIndex(): ReadonlyMap<string, readonly Form[]> {
-  index ??= build();
-  return index;
+export function mnemonics(): Iterable<string> {
+  codes ??= codesByMnemonic();
+  return codes.keys();
 }

@@ -2,7 +2,7 @@
 import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { fitsSuffix } from "./att.ts";
-import { type Form, formIndex } from "./forms.ts";
+import { type Form, formsNamed } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
 import { type Pattern, patternsOf } from "./patterns.ts";
 import { regInfo } from "./registers.ts";
@@ -50,11 +50,16 @@ function shapeOf(operand: AsmOperand): string {
     case "reg":
       return regInfo(operand.reg)?.shape ?? "?";
     case "mem": {
-      const offset = isOffsetOnly(operand) ? `o${operand.displacementSize ?? ""}` : "";
-      return `m${operand.size}${offset}${operand.far ? "f" : ""}`;
+      const offset = isOffsetOnly(operand) ? "o" : "";
+      const wide = operand.displacementSize === 64 ? "q" : "";
+      return `m${operand.size}${offset}${wide}${operand.far ? "f" : ""}`;
     }
     case "imm":
-      return `i${operand.size ?? ""}${operand.strict ? "s" : ""}`;
+      return operand.size === undefined
+        ? operand.value.known === 1n
+          ? "i1,"
+          : "i,"
+        : `i${operand.strict ? "s" : "z"}${operand.size},`;
     case "target":
       return `t${operand.distance ?? ""}`;
     case "far":
@@ -225,11 +230,10 @@ function ofNaturalSize(patterns: readonly Pattern[], { bits, operands }: Shape):
 }
 
 function search(query: Query, shape: Shape): Candidates {
-  const index = formIndex();
   const found: Pattern[] = [];
   let otherMode = false;
   for (const name of query.names) {
-    for (const form of index.get(name) ?? []) {
+    for (const form of formsNamed(name)) {
       if (!formAllowed(form, query, shape)) continue;
       for (const pattern of patternsOf(form, shape.dialect)) {
         if (!patternFits(pattern, shape, query)) continue;
@@ -242,18 +246,15 @@ function search(query: Query, shape: Shape): Candidates {
   return { patterns: found, natural: ofNaturalSize(found, shape), ambiguous: isAmbiguous(found, shape), otherMode };
 }
 
-const cache = new Map<string, Candidates>();
+/** By query (one object for each spelling) and shape. */
+const cache = new WeakMap<Query, Map<string, Candidates>>();
 
 export function candidates(query: Query, shape: Shape): Candidates {
-  let key = `${shape.dialect}${shape.bits}${query.suffix}${query.far ? "F" : ""}${query.absolute ? "A" : ""}${query.sourceBytes}${query.crossed},${query.names.join()}`;
-  for (const operand of shape.operands) {
-    key += `,${shapeOf(operand)}`;
-    if (operand.kind === "imm" && operand.value.known === 1n) key += "=1";
-  }
-  let result = cache.get(key);
-  if (result === undefined) {
-    result = search(query, shape);
-    cache.set(key, result);
-  }
+  let key = shape.dialect === "nasm" ? `n${shape.bits}` : `g${shape.bits}`;
+  for (const operand of shape.operands) key += shapeOf(operand);
+  let shapes = cache.get(query);
+  if (shapes === undefined) cache.set(query, (shapes = new Map()));
+  let result = shapes.get(key);
+  if (result === undefined) shapes.set(key, (result = search(query, shape)));
   return result;
 }

@@ -1,9 +1,25 @@
 /** From a mnemonic as written to iced's names. Only names that iced lacks are listed here; condition codes are made. */
-import { formIndex } from "./forms.ts";
+import { formsNamed } from "./forms.ts";
 import type { Query } from "./match.ts";
 import type { EncodeRequest } from "./types.ts";
 
 /** iced's name of each condition first. */
+/** iced names the conditions of CMPccXADD by their negations. */
+const ADD_CONDITIONS: readonly (readonly string[])[] = [
+  ["nb", "ae", "nc"],
+  ["b", "c", "nae"],
+  ["z", "e"],
+  ["nz", "ne"],
+  ["be", "na"],
+  ["nbe", "a"],
+  ["p", "pe"],
+  ["np", "po"],
+  ["l", "nge"],
+  ["nl", "ge"],
+  ["le", "ng"],
+  ["nle", "g"],
+];
+
 const CONDITIONS: readonly (readonly string[])[] = [
   ["o"],
   ["no"],
@@ -30,6 +46,8 @@ function conditional(): Record<string, readonly string[]> {
   for (const [first, ...others] of CONDITIONS) {
     for (const other of others) for (const stem of ["j", "set", "cmov"]) names[stem + other] = [stem + first];
   }
+  for (const [first, ...others] of ADD_CONDITIONS)
+    for (const other of others) names[`cmp${other}xadd`] = [`cmp${first}xadd`];
   return names;
 }
 
@@ -56,7 +74,13 @@ const COMMON: Names = {
   ud2b: ["ud1"],
 };
 
-const NASM: Names = { int03: ["int3"], int01: ["int1"] };
+const NASM: Names = {
+  int03: ["int3"],
+  int01: ["int1"],
+  smi: ["int1"],
+  retn: ["ret"],
+  pmulhrwa: ["pmulhrw"],
+};
 
 /** GNU names in both syntaxes. */
 const GAS: Names = {
@@ -67,6 +91,18 @@ const GAS: Names = {
   scas: ["scasb", "scasw", "scasd", "scasq"],
   ins: ["insb", "insw", "insd"],
   outs: ["outsb", "outsw", "outsd"],
+  scmp: ["cmpsb", "cmpsw", "cmpsd", "cmpsq"],
+  smov: ["movsb", "movsw", "movsd", "movsq"],
+  ssto: ["stosb", "stosw", "stosd", "stosq"],
+  slod: ["lodsb", "lodsw", "lodsd", "lodsq"],
+  ssca: ["scasb", "scasw", "scasd", "scasq"],
+  xstorerng: ["xstore"],
+  fcompi: ["fcomip"],
+  fucompi: ["fucomip"],
+  fcmova: ["fcmovnbe"],
+  fcmovae: ["fcmovnb"],
+  fcmovna: ["fcmovbe"],
+  fcmovnae: ["fcmovb"],
   sysexitl: ["sysexit"],
   sysretl: ["sysret"],
   lret: ["retf"],
@@ -104,7 +140,7 @@ function known(table: readonly Names[], name: string): readonly string[] | undef
     const found = Object.hasOwn(names, name) ? names[name] : undefined;
     if (found !== undefined) return found;
   }
-  return formIndex().has(name) ? [name] : undefined;
+  return formsNamed(name).length > 0 ? [name] : undefined;
 }
 
 /** movzbl, movswq, movslq, movzb: extension from one width, perhaps to another. */
@@ -145,22 +181,35 @@ function att(name: string): Query[] {
   return queries;
 }
 
+function nasm(name: string): Query[] {
+  const sized = /^ret(n|f)?([wdq])$/.exec(name);
+  if (sized === null) return plain([NASM, COMMON], name);
+  const letter = sized[2] === "d" ? "l" : sized[2]!;
+  return [{ ...PLAIN, names: [sized[1] === "f" ? "retf" : "ret"], suffix: letter }];
+}
+
 function plain(tables: readonly Names[], name: string): Query[] {
   const names = known(tables, name);
   return names === undefined ? [] : [{ ...PLAIN, names }];
 }
 
-const cache = new Map<string, readonly Query[]>();
+const caches = {
+  nasm: new Map<string, readonly Query[]>(),
+  intel: new Map<string, readonly Query[]>(),
+  att: new Map<string, readonly Query[]>(),
+};
+
+const RESOLVERS = { nasm, intel, att };
 
 /** What the mnemonic may mean, most exact first; empty: unknown. */
 export function resolveMnemonic(request: EncodeRequest): readonly Query[] {
   const { dialect, intelMnemonics, mnemonic } = request;
-  const key = dialect === "nasm" ? `n${mnemonic}` : intelMnemonics ? `i${mnemonic}` : `a${mnemonic}`;
-  let queries = cache.get(key);
+  const syntax = dialect === "nasm" ? "nasm" : intelMnemonics ? "intel" : "att";
+  const cache = caches[syntax];
+  let queries = cache.get(mnemonic);
   if (queries === undefined) {
-    if (dialect === "nasm") queries = plain([NASM, COMMON], mnemonic);
-    else queries = intelMnemonics ? intel(mnemonic) : att(mnemonic);
-    cache.set(key, queries);
+    queries = RESOLVERS[syntax](mnemonic);
+    cache.set(mnemonic, queries);
   }
   return queries;
 }

@@ -91,8 +91,11 @@ export function noPrefixes(): Prefixes {
   };
 }
 
+const NONE: Readonly<Prefixes> = noPrefixes();
+
 /** The text is the error. */
-export function parsePrefixes(words: readonly string[]): Prefixes | string {
+export function parsePrefixes(words: readonly string[]): Readonly<Prefixes> | string {
+  if (words.length === 0) return NONE;
   const prefixes = noPrefixes();
   for (const word of words) if (!apply(prefixes, word)) return `unknown prefix "${word}"`;
   return prefixes;

@@ -88,6 +88,9 @@ function bareAdjust(request: EncodeRequest): EncodeRequest {
 function gas(request: EncodeRequest): EncodeRequest {
   const { mnemonic, operands } = request;
   const first = operands[0];
+  if (/^clr[bwlq]?$/.test(mnemonic) && operands.length === 1) {
+    return { ...request, mnemonic: mnemonic.replace("clr", "xor"), operands: [first!, first!] };
+  }
   if (mnemonic === "xchg" || mnemonic === "xchgq") return exchangedWithItself(request);
   if (mnemonic === "int" && first?.kind === "imm" && first.value.known === 3n)
     return { ...request, mnemonic: "int3", operands: [] };

@@ -77,6 +77,6 @@ export function asWritten(draft: Draft): Draft[] {
     ];
   }
   if (mnemonic === "undoc") return [];
-  if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [{ ...draft, mnemonic: "loadall286" }];
+  if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [];
   return [draft];
 }

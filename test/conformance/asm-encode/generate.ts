@@ -1,5 +1,5 @@
 /** Makes lines: a form of iced's tables, an operand list that fits it (or nearly), the mnemonic as the dialect spells it. */
-import { type Form, formIndex } from "../../../src/asmlang/encode/forms.ts";
+import { type Form, formsNamed, mnemonics } from "../../../src/asmlang/encode/forms.ts";
 import type { Bits, Dialect } from "../../../src/asmlang/types.ts";
 import type { AsmOperand, EncodeRequest, Line, Syntax } from "./line.ts";
 import { anyMemory, anyRegister, operandFor } from "./operands.ts";
@@ -17,7 +17,7 @@ export function groupOf(form: Form): Group {
 }
 
 export function formsOf(group: Group, dialect: Dialect): readonly Form[] {
-  const forms = [...formIndex().values()].flat();
+  const forms = [...mnemonics()].flatMap(formsNamed);
   return forms.filter((form) => groupOf(form) === group && (form.dialect ?? dialect) === dialect);
 }
 
