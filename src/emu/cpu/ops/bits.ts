@@ -5,7 +5,7 @@ import type { Value } from "../ir/types.ts";
 import { ARITH_FLAGS, EFLAGS } from "../layout.ts";
 import { computed, type Helper, type Lowering, lowered, type OperationTable } from "../operation.ts";
 
-const SZ = EFLAGS.SF | EFLAGS.ZF;
+const SZP = EFLAGS.SF | EFLAGS.ZF | EFLAGS.PF;
 const flag = (b: IrBuilder, bit: number, value: Value): Value => b.shl(value, b.i32(bit));
 
 type Change = ((b: IrBuilder, value: Value, mask: Value) => Value) | undefined;
@@ -95,8 +95,8 @@ const count =
 
 const logicFlags = (b: IrBuilder, size: OpSize, result: Value, carry?: Value): void => {
   const zero = b.const(size, 0);
-  b.setFlags(LF.LOGIC, size, result, zero, zero, SZ);
-  b.setFlagBits(EFLAGS.CF | EFLAGS.OF, carry ?? b.i32(0));
+  b.setFlagBits(EFLAGS.CF | EFLAGS.OF | EFLAGS.AF, carry ?? b.i32(0));
+  b.setFlags(LF.LOGIC, size, result, zero, zero, SZP);
 };
 
 const andn: Lowering = (b) => {

@@ -8,6 +8,7 @@ import type { Value } from "../ir/types.ts";
 import { EFLAGS } from "../layout.ts";
 import { type Lowering, lowered, type OperationTable } from "../operation.ts";
 
+/** These stay lazy; the others are set first, so that nothing older is left to settle. */
 const SZP = EFLAGS.SF | EFLAGS.ZF | EFLAGS.PF;
 const CF_OF = EFLAGS.CF | EFLAGS.OF;
 
@@ -59,8 +60,8 @@ const shift =
     else if (op === "shr") of = b.xor(b.signBit(size, result), nextToTop(b, size, result));
     const zero = b.const(size, 0);
     const bits = b.let(carryOverflow(b, cf, of));
-    b.setFlags(LF.LOGIC, size, result, zero, zero, SZP, count.when);
     b.setFlagBits(CF_OF | EFLAGS.AF, bits, count.when);
+    b.setFlags(LF.LOGIC, size, result, zero, zero, SZP, count.when);
     target.write(result);
   };
 
@@ -176,8 +177,8 @@ const double =
     const of = b.xor(b.signBit(size, made), b.signBit(size, a));
     const zero = b.const(size, 0);
     const bits = b.let(carryOverflow(b, cf, of));
-    b.setFlags(LF.LOGIC, size, made, zero, zero, SZP, count.when);
     b.setFlagBits(CF_OF | EFLAGS.AF, bits, count.when);
+    b.setFlags(LF.LOGIC, size, made, zero, zero, SZP, count.when);
     target.write(made);
   };
 

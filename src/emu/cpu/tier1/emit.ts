@@ -421,7 +421,18 @@ export class Emitter {
   private checkTarget(target: Value): void {
     const { f } = this;
     this.wide(target);
-    f.tee(this.address64).op("i32.wrap").get(this.address64).i64(32, 0).op("i64.shr_u").op("i32.wrap");
+    f.set(this.address64);
+    if (this.ir.insn.bits === 64) {
+      // Canonical: bits 63:47 are all alike.
+      f.get(this.address64).i64(47, 0).op("i64.shr_s").i64(1, 0).op("i64.add").i64(1, 0).op("i64.gt_u").if();
+      this.checkTargetSlowly();
+      f.end();
+    } else this.checkTargetSlowly();
+  }
+
+  private checkTargetSlowly(): void {
+    const { f } = this;
+    f.get(this.address64).op("i32.wrap").get(this.address64).i64(32, 0).op("i64.shr_u").op("i32.wrap");
     f.call(importIndex("checkTarget")).if();
     this.exitFault();
     f.end();

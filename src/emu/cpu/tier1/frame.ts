@@ -80,19 +80,21 @@ export class Frame {
   }
 
   loadRegisters(): void {
-    this.regs.forEach((local, i) =>
-      this.f
-        .i32(0)
-        .mem("i64.load", this.base + OFF.GPR + i * 8)
-        .set(local),
+    this.regs.forEach(
+      (local, i) =>
+        void this.f
+          .i32(0)
+          .mem("i64.load", this.base + OFF.GPR + i * 8)
+          .set(local),
     );
   }
   storeRegisters(): void {
-    this.regs.forEach((local, i) =>
-      this.f
-        .i32(0)
-        .get(local)
-        .mem("i64.store", this.base + OFF.GPR + i * 8),
+    this.regs.forEach(
+      (local, i) =>
+        void this.f
+          .i32(0)
+          .get(local)
+          .mem("i64.store", this.base + OFF.GPR + i * 8),
     );
   }
   loadFlags(): void {

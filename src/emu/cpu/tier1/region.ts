@@ -199,7 +199,7 @@ export class Tier1 {
     f.end();
     const dead = deadFlags(block.ir);
     emitter.startBlock();
-    block.ir.forEach((ir, k) => emitter.instruction(ir, total - k, dead[k]!));
+    block.ir.forEach((ir, k) => void emitter.instruction(ir, total - k, dead[k]!));
     if (!block.jumps && !block.system) targets.goTo(block.endLow, block.endHigh);
   }
 
