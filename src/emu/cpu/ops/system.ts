@@ -81,7 +81,7 @@ export const systemOperations: OperationTable = {
   Clac: system(processor.clac),
   Clflush: computed(processor.clflush),
   Clflushopt: computed(processor.clflush),
-  Serialize: system(processor.nothing),
+  Serialize: system(processor.serialize),
   // flags and ports
   Pushf: computed(flags.pushf),
   Pushfd: computed(flags.pushf),

@@ -73,17 +73,13 @@ function setCr8(cpu: Cpu, low: number, high: number): void {
 
 const CR_OFFSET: Readonly<Record<number, number>> = { 0: OFF.CR0, 2: OFF.CR2, 3: OFF.CR3, 4: OFF.CR4, 8: OFF.CR8 };
 
-/** LOCK MOV CR0 is AMD's way to CR8 outside 64-bit mode. */
-const crNumber = (cpu: Cpu, insn: Insn, reg: number): number =>
-  reg === 0 && insn.lock && cpu.model.vendor === "amd" ? 8 : reg;
-
+/** CR8 outside 64-bit mode is AMD's LOCK MOV CR0: the decoder knows. */
 function controlRegister(cpu: Cpu, insn: Insn, index: number): number {
   const op = insn.ops[index]!;
   if (op.kind !== "cr") throw new Error("not a control register");
-  const reg = crNumber(cpu, insn, op.reg);
-  if (CR_OFFSET[reg] === undefined) throw ud(`CR${reg} does not exist`);
-  requireCpl0(cpu, `MOV with CR${reg}`);
-  return reg;
+  if (CR_OFFSET[op.reg] === undefined) throw ud(`CR${op.reg} does not exist`);
+  requireCpl0(cpu, `MOV with CR${op.reg}`);
+  return op.reg;
 }
 
 /** General register of 64 bits in 64-bit mode, else 32, whatever the prefixes. */

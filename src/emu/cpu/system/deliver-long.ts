@@ -86,9 +86,9 @@ export function deliverLong(cpu: Cpu, event: DeliveryEvent): void {
   const target = checkHandler(cpu, gate.selector, ext);
   const cpl = isConforming(target.attr) ? cpu.cpl : dplOf(target.attr);
   const code = withRpl(pendingOf(cpu, target), cpl);
-  checkIp(cpu, code, gate.offsetLow, gate.offsetHigh, ext);
   const stack = handlerStack(cpu, cpl, gate.ist, ext);
   pushFrame(cpu, stack, event);
+  checkIp(cpu, code, gate.offsetLow, gate.offsetHigh, ext);
   // commit
   const flags = cpu.getFlags();
   if (cpl < cpu.cpl) setSegmentRaw(cpu, SEG.SS, nullSegment(cpu, SEG.SS, cpl));

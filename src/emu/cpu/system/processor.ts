@@ -27,15 +27,17 @@ export const clflush: Helper = (cpu, insn) => {
   cpu.checkSeg(op.seg, low, cpu.high, 1, false);
 };
 
-/** Instructions that order or hint, and change nothing here. */
-export const nothing: Helper = () => {};
-
 /** Instructions whose feature this processor's CPUID does not report. */
 export const absent =
   (name: string): Helper =>
   () => {
     throw ud(`${name}: CPUID does not report it`);
   };
+
+/** Intel's alone, as its CPUID bit says. */
+export const serialize: Helper = (cpu) => {
+  if (cpu.model.vendor !== "intel") throw ud("SERIALIZE: CPUID does not report it");
+};
 
 // ---- translation
 

@@ -6,7 +6,7 @@ import type { Cpu } from "../cpu.ts";
 import { ss } from "../fault.ts";
 import { GPR, SEG } from "../layout.ts";
 import type { Addr } from "../state.ts";
-import { errorOf, linear, type SegmentValue } from "./descriptor.ts";
+import { errorOf, type SegmentValue } from "./descriptor.ts";
 import { is64Bit, stackBits } from "./predicates.ts";
 import { currentSegment, withinLimit } from "./segment.ts";
 
@@ -75,14 +75,14 @@ function offsetIn(bits: StackBits, pointer: number, delta: number): number {
   return bits === 32 ? (pointer + delta) >>> 0 : (pointer + delta) & 0xffff;
 }
 
-function checkWord(cpu: Cpu, stack: Stack, offset: number, size: number): Addr {
+function checkWord(stack: Stack, offset: number, size: number): Addr {
   if (stack.bits === 64) {
     if (isCanonicalRange(offset, size)) return offset;
     throw ss(stack.errorCode, "the stack pointer is not canonical");
   }
   if (!withinLimit(stack.segment, offset, size))
     throw ss(stack.errorCode, `a stack word at offset 0x${offset.toString(16)} is outside the stack segment's limit`);
-  return linear(cpu, stack.segment.base, offset);
+  return (stack.segment.base + offset) >>> 0;
 }
 
 export class StackWriter {
@@ -100,7 +100,7 @@ export class StackWriter {
   push(size: WordSize, low: number, high = 0): void {
     this.depth += size;
     const offset = offsetIn(this.stack.bits, this.stack.pointer, -this.depth);
-    const address = checkWord(this.cpu, this.stack, offset, size);
+    const address = checkWord(this.stack, offset, size);
     probeWrite(this.cpu, address, size, this.stack.user);
     this.words.push({ address, size, low, high });
   }

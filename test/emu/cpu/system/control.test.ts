@@ -64,6 +64,25 @@ describe("MOV CR", () => {
   });
 });
 
+describe("vendors", () => {
+  it("LOCK MOV CR0 is CR8 on AMD and #UD on Intel", () => {
+    const b = new Bench("protected", "amd");
+    rax(b, 5);
+    expect(b.exec(0xf0, ...MOV_CR(0))).toBeUndefined();
+    expect(b.cpu.get32(OFF.CR8)).toBe(5);
+    expect(new Bench("protected").exec(0xf0, ...MOV_CR(0))?.vector).toBe(V.UD);
+  });
+  it("SERIALIZE is Intel's", () => {
+    expect(new Bench("long").exec(0x0f, 0x01, 0xe8)).toBeUndefined();
+    new Bench("long", "amd").expectFault(V.UD, 0, /SERIALIZE/, 0x0f, 0x01, 0xe8);
+  });
+  it("IA32_MISC_ENABLE is Intel's", () => {
+    const b = new Bench("long", "amd");
+    b.cpu.setGpr(GPR.RCX, 0x1a0n);
+    b.expectFault(V.GP, 0, /no MSR 0x1a0/, 0x0f, 0x32);
+  });
+});
+
 describe("MOV DR", () => {
   it("fixed bits of DR6 and DR7", () => {
     const b = new Bench("protected");
@@ -231,6 +250,8 @@ describe("CPUID", () => {
   it("vendor and brand", () => {
     const { ebx, ecx, edx } = leaf("long", "amd", 0);
     expect(ascii(ebx, edx, ecx)).toBe("AuthenticAMD");
+    expect(leaf("long", "amd", 0x80000000).ebx).toBe(ebx);
+    expect(leaf("long", "intel", 0x80000000).ebx).toBe(0);
     const brand = [2, 3, 4].map((n) => leaf("long", "intel", 0x80000000 + n));
     expect(ascii(...brand.flatMap((l) => [l.eax, l.ebx, l.ecx, l.edx]))).toMatch(/^Ringside virtual processor, Intel/);
   });
