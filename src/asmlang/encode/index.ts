@@ -4,6 +4,7 @@
  */
 import { emit } from "./emit.ts";
 import { ambiguous, noSuchCombination, unknownMnemonic } from "./errors.ts";
+import { applyHints, byDirection, checkHints } from "./hints.ts";
 import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
@@ -104,7 +105,7 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   const sized = unsized?.patterns ?? (prefixes.operandSize === undefined ? found.natural : found.patterns);
   if (unsized === undefined && doubledPrefix(sized, request, prefixes))
     return failed("same type of prefix used twice", -1);
-  const patterns = byAddressPrefix(bySizePrefix(sized, prefixes), prefixes);
+  const patterns = byDirection(byAddressPrefix(bySizePrefix(sized, prefixes), prefixes), request.hints);
   const chosen = choose(patterns, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);
@@ -120,7 +121,9 @@ const memoryIndex = (operands: readonly AsmOperand[]): number =>
 const valueIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "imm");
 
 export function encode(original: EncodeRequest): EncodeResult {
-  const request = rewrite(original);
+  const badHint = checkHints(original.hints);
+  if (badHint !== undefined) return failed(badHint, -1);
+  const request = rewrite(original.hints.length === 0 ? original : applyHints(original));
   const queries = resolveMnemonic(request);
   if (queries.length === 0) return failed(unknownMnemonic(request), -1);
   const prefixes = parsePrefixes(request.prefixes);
