@@ -2,7 +2,7 @@
 
 import { assemble, writeFlatBinary } from "../asmlang/index.ts";
 import { isElf, loadProgram } from "../emu/kernel/program.ts";
-import { createSystem } from "../emu/kernel/system.ts";
+import { createSystem, SystemError } from "../emu/kernel/system.ts";
 import type { Injection, SystemOptions } from "../emu/kernel/types.ts";
 import { createBareMachine } from "../emu/machine/bare.ts";
 import type { Machine } from "../emu/machine/machine.ts";
@@ -130,12 +130,13 @@ function injection(spec: string): Injection {
   return { event: spec.slice(0, at), at: spec.slice(at + 1) };
 }
 
-/** The core complains about unusable options and programs with a RangeError of one line. */
+/** The core complains about unusable options and programs in one line; entry code with errors has its diagnostics. */
 function createOrExplain<T>(create: () => T): T {
   try {
     return create();
   } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message);
+    if (error instanceof SystemError) report(error.diagnostics);
+    if (error instanceof SystemError || error instanceof RangeError) throw new UsageError(error.message);
     throw error;
   }
 }
@@ -186,9 +187,10 @@ function runToEnd(booted: Booted, parsed: Parsed): number {
   return status;
 }
 
-function runSlices({ machine, run: runFor }: Booted, limit: number): StopReason {
+function runSlices(booted: Booted, limit: number): StopReason {
+  const { machine } = booted;
   for (;;) {
-    const reason = runFor(Math.min(SLICE, limit - machine.icount));
+    const reason = booted.run(Math.min(SLICE, limit - machine.icount));
     if (reason.kind !== "budget" || machine.icount >= limit) return reason;
   }
 }

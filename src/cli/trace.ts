@@ -28,7 +28,8 @@ export class Tracer {
   #see(event: MachineEvent): void {
     if (event.type === "console") writeGuest(event);
     if (event.type === "post") process.stderr.write(`POST ${Number(event.value).toString(16).padStart(2, "0")}\n`);
-    if (event.type === "unimplemented") process.stderr.write(`ringside: ${String(event.message)}\n`);
+    if (event.type === "unimplemented")
+      process.stderr.write(`ringside: ${event.what} ${event.name} is not implemented\n`);
     if (event.type === "entry") count(this.#entries, String(event.kind));
     if (event.type === "exit") count(this.#exits, String(event.instruction));
     if (this.#file !== undefined && event.type !== "console") this.#line(event);

@@ -23,7 +23,8 @@ export function kernelReference(kernel: KernelAccess, cpu: Cpu, name: string): R
 
 /** The word of thread_info and the mask in it that a flag's name stands for. */
 function bitOf({ layout }: KernelAccess, name: string): { field: string; mask: bigint } | undefined {
-  if (name in layout.status) return { field: "status", mask: BigInt(layout.status[name]!) };
+  const status = name.startsWith("TS_") ? layout.status[name.slice(3)] : undefined;
+  if (status !== undefined) return { field: "status", mask: BigInt(status) };
   const tif = name.startsWith("TIF_") ? layout.tif[name.slice(4)] : undefined;
   if (tif !== undefined) return { field: "flags", mask: 1n << BigInt(tif) };
   const work = name.startsWith("SYSCALL_WORK_") ? layout.syscallWork[name.slice(13)] : undefined;

@@ -14,7 +14,7 @@ export const taskScope = (kernel: KernelAccess, cpu: Cpu): VariableScope => ({
     { name: "pid", value: String(kernel.task(cpu).pid) },
     { name: "comm", value: kernel.task(cpu).name },
     { name: "thread_info", value: hexAddr(kernel.threadInfo(cpu)), address: kernel.threadInfo(cpu) },
-    ...Object.keys(kernel.layout.status).map((name) => bit(kernel, cpu, name)),
+    ...Object.keys(kernel.layout.status).map((name) => bit(kernel, cpu, `TS_${name}`)),
     wordOf(kernel, cpu, "flags", Object.keys(kernel.layout.tif), "TIF_"),
     wordOf(kernel, cpu, "syscall_work", Object.keys(kernel.layout.syscallWork), "SYSCALL_WORK_"),
     group("mappings", "", () => mappings(kernel, cpu)),

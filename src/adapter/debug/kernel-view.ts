@@ -4,6 +4,7 @@
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { EFLAGS } from "../../emu/cpu/layout.ts";
+import { bigToAddr } from "../../emu/cpu/state.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
 import { hex, hexAddr } from "./format.ts";
 import { kernelReference } from "./kernel-fields.ts";
@@ -22,6 +23,8 @@ export class KernelHistory {
   readonly #changes = new Map<string, LastChange>();
   #lastUpcall = "";
   lastEntry: MachineEvent | undefined;
+  /** The system call of the last entry, if it was one. */
+  lastSyscall: MachineEvent | undefined;
   lastExit: MachineEvent | undefined;
 
   constructor(target: Target, kernel: KernelAccess) {
@@ -33,8 +36,12 @@ export class KernelHistory {
   #see(event: MachineEvent): void {
     this.compare(event.icount);
     if (event.type === "upcall") this.#lastUpcall = String(event.name);
-    if (event.type === "entry") this.lastEntry = event;
-    if (event.type === "exit") this.lastExit = event;
+    if (event.type === "entry") {
+      this.lastEntry = event;
+      this.lastSyscall = undefined;
+    }
+    if (event.type === "syscall-enter") this.lastSyscall = event;
+    if (event.type === "exit" && event.toCpl === 3) this.lastExit = event;
   }
 
   /** Notes which bits differ from when they were last looked at. */
@@ -61,8 +68,13 @@ export class KernelHistory {
 
 /** Full names and masks of the bits of one word of thread_info. */
 function bitsOf({ layout }: KernelAccess, word: Word): [string, bigint][] {
-  if (word === "status") return Object.entries(layout.status).map(([name, mask]) => [name, BigInt(mask)]);
-  const [table, prefix] = word === "flags" ? [layout.tif, "TIF_"] : [layout.syscallWork, "SYSCALL_WORK_"];
+  const [table, prefix] = {
+    status: [layout.status, "TS_"] as const,
+    flags: [layout.tif, "TIF_"] as const,
+    syscall_work: [layout.syscallWork, "SYSCALL_WORK_"] as const,
+  }[word];
+  // thread_info.status holds masks, the others bit numbers
+  if (word === "status") return Object.entries(table).map(([name, mask]) => [prefix + name, BigInt(mask)]);
   return Object.entries(table).map(([name, bit]) => [prefix + name, 1n << BigInt(bit)]);
 }
 
@@ -79,17 +91,16 @@ export function kernelState(target: Target, kernel: KernelAccess, history: Kerne
     preset: kernel.preset,
     task: kernel.task(cpu),
     mode: { cpl: cpu.cpl, bits: codeBits(cpu), v86: (cpu.getFlags() & EFLAGS.VM) !== 0 },
-    status: Object.entries(kernel.layout.status).map(
-      ([name, mask]): StatusField => ({
-        name,
-        value: read(name) === 0n ? "0x0" : hex(mask),
-        meaning: meaningOf(name),
-        ...history.lastChange(name),
-      }),
-    ),
+    status: Object.entries(kernel.layout.status).map(([short, mask]): StatusField => {
+      const name = `TS_${short}`;
+      const value = read(name) === 0n ? "0x0" : hex(mask);
+      return { name, value, meaning: meaningOf(name), ...history.lastChange(name) };
+    }),
     flags: flagBits(kernel.layout.tif, "TIF_"),
     syscallWork: flagBits(kernel.layout.syscallWork, "SYSCALL_WORK_"),
-    ...(history.lastEntry === undefined ? {} : { lastEntry: entryRecord(target, history.lastEntry) }),
+    ...(history.lastEntry === undefined
+      ? {}
+      : { lastEntry: entryRecord(target, history.lastEntry, history.lastSyscall) }),
     ...(history.lastExit === undefined ? {} : { lastExit: exitRecord(history.lastExit) }),
     ptRegs: Object.entries(kernel.layout.ptRegs).map(([name, { size }]) => ({
       name,
@@ -98,9 +109,10 @@ export function kernelState(target: Target, kernel: KernelAccess, history: Kerne
   };
 }
 
-function entryRecord(target: Target, event: MachineEvent): EntryRecord {
-  const { kind, vector, fromCpl, fromIp, name, nr } = event as MachineEvent & Record<string, never>;
-  const from = typeof fromIp === "number" ? (target.symbols.describe(fromIp) ?? hexAddr(fromIp)) : undefined;
+function entryRecord(target: Target, event: MachineEvent, syscall: MachineEvent | undefined): EntryRecord {
+  const { kind, vector, fromCpl, fromIp } = event;
+  const address = typeof fromIp === "string" ? bigToAddr(BigInt(fromIp)) : undefined;
+  const from = address === undefined ? undefined : (target.symbols.describe(address) ?? hexAddr(address));
   return {
     icount: event.icount,
     cpu: event.cpu,
@@ -108,7 +120,7 @@ function entryRecord(target: Target, event: MachineEvent): EntryRecord {
     ...(typeof vector === "number" ? { vector } : {}),
     ...(typeof fromCpl === "number" ? { fromCpl } : {}),
     ...(from === undefined ? {} : { from }),
-    ...(name === undefined ? {} : { syscall: `${name}${nr === undefined ? "" : ` (${nr})`}` }),
+    ...(syscall === undefined ? {} : { syscall: `${syscall.name} (${syscall.nr})` }),
   };
 }
 

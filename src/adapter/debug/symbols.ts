@@ -1,5 +1,7 @@
 /** Names and source lines of addresses, and back: program, kernel entry code and vDSO in one index. */
-import type { Addr } from "../../emu/cpu/state.ts";
+import type { Image } from "../../asmlang/types.ts";
+import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
+import { canonicalUri } from "./uris.ts";
 
 export interface LineSpan {
   /** First byte, and the first byte after it. */
@@ -12,7 +14,7 @@ export interface LineSpan {
   readonly bits: 16 | 32 | 64 | undefined;
 }
 
-export interface Symbol {
+export interface NamedAddress {
   readonly name: string;
   readonly address: Addr;
 }
@@ -21,19 +23,19 @@ export interface Symbol {
 const NAMED_WITHIN = 0x10_0000;
 
 export class SymbolIndex {
-  readonly #symbols: readonly Symbol[];
+  readonly #symbols: readonly NamedAddress[];
   readonly #byName: ReadonlyMap<string, Addr>;
   readonly #spans: readonly LineSpan[];
   readonly #byLine: ReadonlyMap<string, readonly LineSpan[]>;
 
-  constructor(symbols: Iterable<Symbol>, spans: Iterable<LineSpan>) {
+  constructor(symbols: Iterable<NamedAddress>, spans: Iterable<LineSpan>) {
     this.#symbols = [...symbols].sort((a, b) => a.address - b.address);
     this.#byName = new Map(this.#symbols.map(({ name, address }) => [name, address]));
     this.#spans = [...spans].sort((a, b) => a.start - b.start);
     this.#byLine = groupByUri(this.#spans);
   }
 
-  get all(): readonly Symbol[] {
+  get all(): readonly NamedAddress[] {
     return this.#symbols;
   }
 
@@ -42,7 +44,7 @@ export class SymbolIndex {
   }
 
   /** The nearest symbol at or below `address`. */
-  nearest(address: Addr): (Symbol & { readonly offset: number }) | undefined {
+  nearest(address: Addr): (NamedAddress & { readonly offset: number }) | undefined {
     const i = lastAtOrBelow(this.#symbols, (symbol) => symbol.address, address);
     const symbol = this.#symbols[i];
     if (symbol === undefined || address - symbol.address > NAMED_WITHIN) return undefined;
@@ -112,4 +114,23 @@ function lastAtOrBelow<T>(items: readonly T[], keyOf: (item: T) => number, key: 
     else high = middle;
   }
   return low - 1;
+}
+
+type LinedImage = Pick<Image, "lines"> & {
+  readonly segments: readonly Pick<Image["segments"][number], "address" | "memorySize">[];
+};
+
+/** An image's line table as spans: each row ends where the next begins, or where its segment ends. `base` is added to all. */
+export function lineSpans({ lines, segments }: LinedImage, base: Addr): LineSpan[] {
+  const ends = segments.map(({ address, memorySize }) => ({
+    start: bigToAddr(address),
+    end: bigToAddr(address) + memorySize,
+  }));
+  const rows = lines.map((row) => ({ ...row, start: bigToAddr(row.address) })).sort((a, b) => a.start - b.start);
+  return rows.flatMap(({ start, uri, line, bits }, i) => {
+    const segment = ends.find((each) => start >= each.start && start < each.end);
+    if (segment === undefined) return [];
+    const end = Math.min(segment.end, rows[i + 1]?.start ?? segment.end);
+    return end > start ? [{ start: base + start, end: base + end, uri: canonicalUri(uri), line, bits }] : [];
+  });
 }

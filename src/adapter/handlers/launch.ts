@@ -50,7 +50,10 @@ function forward(context: Context, event: MachineEvent): void {
     const output = new TextDecoder().decode(Uint8Array.from(event.bytes as Iterable<number>));
     context.client.event("output", { category: event.stream === "stderr" ? "stderr" : "stdout", output });
   } else if (event.type === "unimplemented") {
-    context.client.event("output", { category: "important", output: `${event.message}\n` });
+    context.client.event("output", {
+      category: "important",
+      output: `${event.what} ${event.name} is not implemented\n`,
+    });
   }
 }
 

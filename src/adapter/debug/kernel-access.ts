@@ -1,0 +1,115 @@
+/** The kernel of a system as the debugger reads it (target.ts), and its names and lines beside the program's. */
+
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { OFF } from "../../emu/cpu/layout.ts";
+import { bigToAddr } from "../../emu/cpu/state.ts";
+import type { Kernel } from "../../emu/kernel/kernel.ts";
+import { VM, type Vma } from "../../emu/kernel/state.ts";
+import type { System } from "../../emu/kernel/system.ts";
+import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
+import { peekValue } from "./guest-memory.ts";
+import { type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
+import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
+
+export function kernelAccess(kernel: Kernel): KernelAccess {
+  const { layout, choice } = kernel;
+  return {
+    layout,
+    preset: choice.preset,
+    designs: choice.values,
+    task: (cpu) => {
+      const task = kernel.current(cpu);
+      return { pid: task.pid, name: task.idle ? `idle/${cpu.index}` : kernel.process(task).comm };
+    },
+    threadInfo: (cpu) => kernel.current(cpu).address,
+    userRegs: (cpu) => kernel.arch.userRegs(kernel.current(cpu)),
+    mappings: (cpu) => (kernel.mmOf(kernel.current(cpu))?.vmas ?? []).map(mapping),
+    espfix: (cpu) => (layout.arch === "x86_64" ? espfix64(kernel, cpu) : espfix32(kernel, cpu)),
+  };
+}
+
+function mapping({ start, end, flags, name }: Vma): Mapping {
+  const bit = (mask: number, letter: string) => (flags & mask ? letter : "-");
+  const access = bit(VM.READ, "r") + bit(VM.WRITE, "w") + bit(VM.EXEC, "x") + (flags & VM.SHARED ? "s" : "p");
+  return { start, end, access, name };
+}
+
+const MINISTACK_BYTES = 64;
+/** The user's ESP[31:16], which the alias must carry. */
+const HIGH_HALF = 0xffff_0000n;
+
+function espfix64(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
+  if (kernel.choice.hooks.espfix64 !== true) return undefined;
+  const base = bigToAddr(kernel.perCpu(cpu, "espfix_stack"));
+  const sp = peekValue(cpu, kernel.arch.userRegs(kernel.current(cpu)) + kernel.layout.ptRegs.sp!.offset, 8) ?? 0n;
+  const high = Number(sp & HIGH_HALF);
+  return {
+    writable: bigToAddr(kernel.perCpu(cpu, "espfix_waddr")),
+    alias: base + high,
+    chosenBecause: `its bits 31:16 (0x${(high / 0x10000).toString(16).padStart(4, "0")}) are those of the user's ESP`,
+    bytes: MINISTACK_BYTES,
+  };
+}
+
+/** The 32-bit kernel's form: IRET runs from the task's own stack through a segment whose base makes ESP[31:16] the user's. */
+function espfix32(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
+  if (kernel.choice.hooks.espfix32 !== true) return undefined;
+  const entry = kernel.layout.gdt.ESPFIX_SS ?? kernel.layout.gdt.GDT_ENTRY_ESPFIX_SS;
+  if (entry === undefined) return undefined;
+  const descriptor = peekValue(cpu, cpu.getAddr(OFF.GDTR_BASE) + entry * 8, 8) ?? 0n;
+  const base = Number(((descriptor >> 16n) & 0xff_ffffn) | ((descriptor >> 32n) & 0xff00_0000n));
+  const writable = kernel.arch.userRegs(kernel.current(cpu)) + kernel.layout.ptRegs.ip!.offset;
+  return {
+    writable,
+    alias: base,
+    chosenBecause: "the base of ESPFIX_SS: what the kernel's and the user's ESP[31:16] differ by",
+    bytes: 20,
+  };
+}
+
+/** One index over program, kernel text and vDSO. The vDSO may move or be replaced while the program runs, so it is looked up anew. */
+export function kernelSymbols(
+  { kernel, symbols }: System,
+  program: { readonly symbols: readonly NamedAddress[]; readonly spans: readonly LineSpan[] },
+): Pick<Target, "symbols" | "sourceText"> {
+  const texts = new Map(symbols.sources().map(({ uri, text }) => [uri, text]));
+  const wide = kernel.layout.wordSize === 8;
+  const kernelSymbolList = [...kernel.image.symbols].map(([name, value]) => ({
+    name,
+    address: wide ? bigToAddr(value) : Number(value),
+  }));
+  const own = {
+    symbols: [...program.symbols, ...kernelSymbolList],
+    spans: [...program.spans, ...lineSpans(kernel.image, 0)],
+  };
+  let cached: { readonly key: string; readonly index: SymbolIndex } | undefined;
+  return {
+    get symbols() {
+      const vdso = currentVdso(kernel);
+      const key = vdso === undefined ? "" : `${vdso.kind}@${vdso.base}`;
+      if (cached?.key !== key) cached = { key, index: withVdso(own, vdso) };
+      return cached.index;
+    },
+    sourceText: (uri) => texts.get(uri),
+  };
+}
+
+function currentVdso(kernel: Kernel) {
+  const context = kernel.mmOf(kernel.current(kernel.machine.currentCpu))?.context;
+  const kind = VDSO_KINDS.find((name) => name === context?.vdsoImage);
+  return context === undefined || context.vdso === 0 || kind === undefined ? undefined : { kind, base: context.vdso };
+}
+
+function withVdso(
+  own: { symbols: readonly NamedAddress[]; spans: readonly LineSpan[] },
+  vdso: ReturnType<typeof currentVdso>,
+): SymbolIndex {
+  if (vdso === undefined) return new SymbolIndex(own.symbols, own.spans);
+  const image = vdsoImage(vdso.kind);
+  const symbols = [...image.symbols].map(([name, offset]) => ({ name, address: vdso.base + offset }));
+  const segments = [{ address: 0n, memorySize: image.size }];
+  return new SymbolIndex(
+    [...own.symbols, ...symbols],
+    [...own.spans, ...lineSpans({ lines: image.lines, segments }, vdso.base)],
+  );
+}
