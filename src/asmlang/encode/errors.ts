@@ -1,7 +1,8 @@
 /** Error texts, in the field's words. */
-import { mnemonics } from "./forms.ts";
+import { CodeExt } from "../../emu/cpu/iced.ts";
+import { formsNamed, mnemonics } from "./forms.ts";
 import type { Query } from "./match.ts";
-import { candidates } from "./match.ts";
+import { candidates, misfit } from "./match.ts";
 import type { EncodeRequest, EncodeResult } from "./types.ts";
 
 function distance(a: string, b: string): number {
@@ -42,8 +43,32 @@ export function ambiguous(request: EncodeRequest): string {
     : `no instruction mnemonic suffix given and no register operands; operand size of "${request.mnemonic}" is ambiguous`;
 }
 
+const MOST_SHOWN = 6;
+
+/** "r/m32, imm8": operand lists of the forms that this mode has, in the manual's notation. */
+function operandLists(query: Query, request: EncodeRequest): string[] {
+  const lists = new Set<string>();
+  for (const form of query.names.flatMap(formsNamed)) {
+    if ((form.modes & request.bits) === 0 || form.obsolete) continue;
+    const info = CodeExt.opCode(form.code);
+    lists.add(info.instructionString.replace(/^\S+ ?/, ""));
+    info.free();
+  }
+  return [...lists];
+}
+
+function valid(query: Query, request: EncodeRequest): string {
+  const lists = operandLists(query, request);
+  if (lists.length === 0) return "";
+  if (lists.length === 1 && lists[0] === "") return `; "${request.mnemonic}" takes no operands`;
+  const shown = lists.slice(0, MOST_SHOWN).map((list) => (list === "" ? "none" : list));
+  return `; "${request.mnemonic}" takes: ${shown.join(" | ")}${lists.length > MOST_SHOWN ? " | ..." : ""}`;
+}
+
 export function noSuchCombination(request: EncodeRequest, queries: readonly Query[]): EncodeResult {
   const elsewhere = queries.some((query) => candidates(query, request).otherMode);
   if (elsewhere) return { ok: false, message: `instruction not supported in ${request.bits}-bit mode`, operand: -1 };
-  return { ok: false, message: "invalid combination of opcode and operands", operand: -1 };
+  const query = queries[0]!;
+  const operand = Math.max(...queries.map((one) => misfit(one, request)));
+  return { ok: false, message: `invalid combination of opcode and operands${valid(query, request)}`, operand };
 }

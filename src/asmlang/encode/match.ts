@@ -246,6 +246,25 @@ function search(query: Query, shape: Shape): Candidates {
   return { patterns: found, natural: ofNaturalSize(found, shape), ambiguous: isAmbiguous(found, shape), otherMode };
 }
 
+/** Index of the operand that keeps most forms from fitting; -1 when none takes this number of operands. */
+export function misfit(query: Query, shape: Shape): number {
+  let furthest = -1;
+  for (const form of query.names.flatMap(formsNamed)) {
+    for (const pattern of patternsOf(form, shape.dialect)) {
+      if (pattern.arity !== shape.operands.length || (form.modes & shape.bits) === 0) continue;
+      furthest = Math.max(furthest, firstMisfit(pattern, shape, query));
+    }
+  }
+  return furthest;
+}
+
+function firstMisfit({ form, from }: Pattern, shape: Shape, query: Query): number {
+  const bad = shape.operands.findIndex((operand, index) =>
+    from.some((source, slot) => source === index && !operandFits(form, form.slots[slot]!, operand, query)),
+  );
+  return bad < 0 ? shape.operands.length - 1 : bad;
+}
+
 /** By query (one object for each spelling) and shape. */
 const cache = new WeakMap<Query, Map<string, Candidates>>();
 

@@ -62,6 +62,9 @@ describe("errors", () => {
     expect(error("push", [reg("EAX")])?.message).toBe("instruction not supported in 64-bit mode");
     expect(error("syscall", [reg("EAX")])?.message).toMatch(/^invalid combination of opcode and operands/);
     expect(error("mov", [reg("EAX"), reg("BL")])?.message).toMatch(/^invalid combination of opcode and operands/);
+    expect(error("mov", [reg("EAX"), reg("BL")])?.operand).toBe(1);
+    expect(error("syscall", [reg("EAX")])?.message).toMatch(/"syscall" takes no operands$/);
+    expect(error("lldt", [reg("EAX")])?.message).toMatch(/"lldt" takes: r\/m16$/);
   });
 
   it("refuses registers that cannot be encoded together or in this mode", () => {
