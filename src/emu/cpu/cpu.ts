@@ -75,6 +75,8 @@ const ALONE = {
 export interface CpuOptions {
   /** Compile hot code to WebAssembly. */
   readonly tier1?: boolean;
+  /** Times a block runs before it is hot. */
+  readonly hotAfter?: number;
 }
 
 export type CpuStop =
@@ -384,8 +386,9 @@ export class Cpu extends SegmentedMemory {
 
   /** Counts a block's runs; the region that it has become part of, if it is hot now. */
   private heat(block: Block): Region | undefined {
-    if (++block.runs !== HOT || block.mode < 0 || block.frame < 0) return undefined;
+    if (++block.runs < (this.options.hotAfter ?? HOT) || block.region !== undefined || block.mode < 0 || block.frame < 0) return undefined;
     const region = this.tier1!.compile(block, (low, high) => this.blocks.peek(low, high));
+    if (!region) block.runs = Number.NEGATIVE_INFINITY;
     region?.blocks.forEach((member, index) => {
       member.region ??= region;
       if (member.region === region) member.regionIndex = index;

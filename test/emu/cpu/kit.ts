@@ -19,7 +19,8 @@ export interface MachineOptions {
   readonly hooks?: Partial<CpuHooks>;
   /** 0 (default) or 3. */
   readonly cpl?: 0 | 3;
-  readonly tier1?: boolean;
+  /** Compile code to WebAssembly when it is met for the nth time. */
+  readonly hotAfter?: number;
 }
 
 export const CODE = 0x10000;
@@ -37,7 +38,7 @@ export class TestMachine {
     const { bits, model = INTEL, ram = 0x400000, hooks = {}, cpl = 0 } = options;
     this.bits = bits;
     this.core = new CoreMemory(1, ram);
-    this.cpu = new Cpu(this.core, 0, model, hooks, options.tier1 ? { tier1: true } : {});
+    this.cpu = new Cpu(this.core, 0, model, hooks, options.hotAfter ? { tier1: true, hotAfter: options.hotAfter } : {});
     this.setUp(cpl);
   }
 
@@ -53,7 +54,12 @@ export class TestMachine {
       const type = code && bits !== 16 ? 0x9b : 0x93;
       const wide = bits === 16 ? 0 : bits === 64 && code ? 0x8000 | L : G_D;
       const limit = bits === 16 ? 0xffff : 0xffffffff;
-      setSegmentRaw(cpu, seg as SegIndex, { selector: code ? 8 | cpl : 16 | cpl, attr: type | dpl | wide, base: 0, limit });
+      setSegmentRaw(cpu, seg as SegIndex, {
+        selector: code ? 8 | cpl : 16 | cpl,
+        attr: type | dpl | wide,
+        base: 0,
+        limit,
+      });
     }
     cpu.setGpr(GPR.RSP, BigInt(bits === 16 ? 0x8000 : STACK));
     cpu.updateMode();
@@ -112,7 +118,8 @@ export class TestMachine {
   private hash(): number {
     const { i32, ramBase, ramSize } = this.core;
     let h = 0x811c9dc5;
-    for (let i = ramBase >> 2; i < (ramBase + ramSize) >> 2; i++) if (i32[i] !== 0) h = Math.imul(h ^ i32[i]! ^ i, 0x01000193);
+    for (let i = ramBase >> 2; i < (ramBase + ramSize) >> 2; i++)
+      if (i32[i] !== 0) h = Math.imul(h ^ i32[i]! ^ i, 0x01000193);
     return h;
   }
 }
