@@ -8,6 +8,7 @@ import {
   TIMESPEC_64,
   TIMEVAL_32,
   TIMEVAL_64,
+  TIMEZONE,
   UTSNAME,
 } from "../abi/file.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
@@ -66,7 +67,9 @@ const gettimeofday: Syscall = (c) => {
   const time = readClock(c, CLOCK.CLOCK_REALTIME)!;
   const struct = (c.compat ? TIMEVAL_32 : TIMEVAL_64) as typeof TIMEVAL_64;
   const view = struct.make({ tv_sec: time.seconds, tv_usec: Math.floor(time.nanoseconds / 1000) });
-  return c.addr(0) === 0 || putStruct(c.k, c.task, c.addr(0), view) ? 0 : -E.EFAULT;
+  if (c.addr(0) !== 0 && !putStruct(c.k, c.task, c.addr(0), view)) return -E.EFAULT;
+  // the kernel's own time zone: UTC
+  return c.addr(1) === 0 || putStruct(c.k, c.task, c.addr(1), TIMEZONE.make()) ? 0 : -E.EFAULT;
 };
 const time: Syscall = (c) => {
   const { seconds } = readClock(c, CLOCK.CLOCK_REALTIME)!;
