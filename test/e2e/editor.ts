@@ -57,6 +57,7 @@ export class Editor {
 
   /** Opens a file by clicking through the explorer. */
   async openFile(...steps: string[]): Promise<void> {
+    await this.press("Control+Shift+e");
     for (const step of steps)
       await this.page.locator(".explorer-folders-view .monaco-list-row").filter({ hasText: step }).first().click();
     await this.page
@@ -111,7 +112,6 @@ export class Editor {
   /** Waits until the debugger is stopped, at that line if one is given. */
   async stopped(line?: number): Promise<void> {
     await this.page.locator(".debug-toolbar .codicon-debug-continue").waitFor();
-    await this.page.locator(".debug-call-stack .monaco-list-row").first().waitFor();
     if (line === undefined) return;
     await this.until(`the mark at line ${line}`, async () => {
       const icons = ["debug-stackframe", "debug-breakpoint-stackframe-dot", "debug-stackframe-focused"];

@@ -87,6 +87,25 @@ describeKinds("the workbench with a mock adapter", (kind) => {
     await editor.ended();
   });
 
+  it("debugs a scenario from the command palette", async () => {
+    await editor.command("Ringside: Debug Scenario");
+    await editor.pick("espfix");
+    await editor.stopped(4);
+    await editor.press("Shift+F5");
+    await editor.ended();
+  });
+
+  it("offers configurations without a launch.json, and finds the open file of one", async () => {
+    await editor.openFile("espfix.S");
+    await editor.command("Debug: Select and Start Debugging");
+    await editor.pick("Ringside...");
+    await editor.pick("Debug the open file into the kernel");
+    await editor.stopped(4);
+    await editor.page.locator(".repl", { hasText: '"stepIntoKernel":true' }).waitFor();
+    await editor.press("Shift+F5");
+    await editor.ended();
+  });
+
   it("shows the language server's diagnostics as one types", async () => {
     await editor.focusSource();
     await editor.press("Control+End");
