@@ -207,11 +207,18 @@ export function loadSegment(cpu: Cpu, seg: SegIndex, selector: number): void {
   commitSegment(cpu, seg, checkSegmentLoad(cpu, seg, selector & 0xffff));
 }
 
-/** After a change to an outer level: data registers that the new CPL may not hold become null. */
+/**
+ * After a change to an outer level: data registers that the new CPL may not hold become null. A null selector counts as one of DPL 0,
+ * so the selectors 1 to 3 become 0; its base stays.
+ */
 export function dropPrivilegedSegments(cpu: Cpu, cpl: number): void {
   for (const seg of [SEG.ES, SEG.FS, SEG.GS, SEG.DS] as const) {
     const attr = cpu.segAttr(seg);
-    if ((attr & SEG_NULL) !== 0 || isConforming(attr) || dplOf(attr) >= cpl) continue;
+    if ((attr & SEG_NULL) !== 0) {
+      cpu.set32(OFF.SEG + seg * SEG_STRIDE + SEGF.SELECTOR, 0);
+      continue;
+    }
+    if (isConforming(attr) || dplOf(attr) >= cpl) continue;
     setSegmentRaw(cpu, seg, nullSegment(cpu, seg, 0));
   }
 }
