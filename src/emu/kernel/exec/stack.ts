@@ -1,11 +1,13 @@
 /** The stack a program begins with: strings at the top, then the tables of argv, envp and the auxiliary vector (create_elf_tables). */
 import type { Addr } from "../../cpu/state.ts";
 import { AT } from "../abi/auxv.ts";
-import { MINSIGSTKSZ } from "../abi/signal.ts";
+import { FPSTATE_32_SIZE, SIGFRAME_IA32 } from "../abi/sigcontext.ts";
+import { roundUp } from "../abi/struct.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { mapRange } from "../mm/mm.ts";
 import { copyToUser } from "../mm/uaccess.ts";
+import { pageAlign } from "../mm/vma.ts";
 import { type Mm, type Task, VM } from "../state.ts";
 import type { VdsoImage } from "../vdso/index.ts";
 import type { Loadable } from "./elf.ts";
@@ -13,31 +15,44 @@ import type { Loadable } from "./elf.ts";
 /** Room that a new stack has below its strings: setup_arg_pages' stack_expand. */
 const STACK_EXPAND = 128 * 1024;
 const CLOCK_TICKS = 100n;
+const RANDOM_BYTES = 16;
+/** get_sigframe_size(): the largest frame, FPU state with its alignment, and the frame's own. */
+const SIGFRAME_SIZE = roundUp(SIGFRAME_IA32.size + 15 + FPSTATE_32_SIZE + 63, 16);
 
-/** @returns the stack pointer, or undefined when there is no memory. */
-export function setupStack(
+/** Where the strings of a new stack are. */
+export interface StackStrings {
+  readonly argv: readonly Addr[];
+  readonly envp: readonly Addr[];
+  readonly execfn: Addr;
+}
+
+/** arch_align_stack(): a little randomness below a page, and alignment. */
+const alignStack = (k: Kernel, sp: Addr): Addr => Math.floor((sp - k.machine.random.below(8192)) / 16) * 16;
+
+/** Makes the stack below `randomTop` and puts the strings on it; undefined when there is no memory. */
+export function pushStrings(
   k: Kernel,
   task: Task,
   mm: Mm,
   loadable: Loadable,
-  bias: number,
-  vdso: VdsoImage,
+  randomTop: Addr,
   args: readonly string[],
   env: readonly string[],
-): Addr | undefined {
+): StackStrings | undefined {
   const word = loadable.bits / 8;
-  const top = mm.taskSize;
-  const size = [...args, ...env].reduce((sum, text) => sum + text.length * 3 + 1 + word, PAGE_SIZE);
-  const start = top - Math.ceil((STACK_EXPAND + size) / PAGE_SIZE) * PAGE_SIZE;
+  const top = pageAlign(alignStack(k, randomTop));
+  const size = [...args, ...env].reduce((sum, text) => sum + text.length * 3 + 1 + word, 4 * PAGE_SIZE);
+  const start = top - pageAlign(STACK_EXPAND + size);
   const flags = VM.READ | VM.WRITE | VM.GROWSDOWN | (loadable.execStack ? VM.EXEC : 0);
   if (mapRange(k, mm, { start, end: top, flags, name: "[stack]" }) !== 0) return undefined;
-
   let sp = top - word;
-  const push = (bytes: Uint8Array): Addr => {
+  let failed = false;
+  const string = (text: string): Addr => {
+    const bytes = new TextEncoder().encode(`${text}\0`);
     sp -= bytes.length;
-    return copyToUser(k, task, sp, bytes) ? sp : Number.NaN;
+    failed ||= !copyToUser(k, task, sp, bytes);
+    return sp;
   };
-  const string = (text: string): Addr => push(new TextEncoder().encode(`${text}\0`));
   const strings = (list: readonly string[]): Addr[] => [...list].reverse().map(string).reverse();
   const execfn = string(mm.exe);
   mm.envEnd = execfn;
@@ -45,16 +60,32 @@ export function setupStack(
   mm.envStart = sp;
   const argv = strings(args);
   mm.argStart = sp;
+  mm.startStack = sp;
+  return failed ? undefined : { argv, envp, execfn };
+}
 
-  sp = Math.floor(sp / 16) * 16;
+/** create_elf_tables(): the stack pointer to begin with, or undefined when there is no memory. */
+export function pushTables(
+  k: Kernel,
+  task: Task,
+  mm: Mm,
+  loadable: Loadable,
+  bias: number,
+  vdso: VdsoImage,
+  { argv, envp, execfn }: StackStrings,
+): Addr | undefined {
+  const word = loadable.bits / 8;
   const { hwcap, hwcap2, platform } = k.arch.hwcap(k, loadable.bits);
-  const platformAt = string(platform);
-  const random = push(k.machine.random.bytes(16));
+  const name = new TextEncoder().encode(`${platform}\0`);
+  const platformAt = alignStack(k, mm.argStart) - name.length;
+  const random = platformAt - RANDOM_BYTES;
+  if (!copyToUser(k, task, platformAt, name)) return undefined;
+  if (!copyToUser(k, task, random, k.machine.random.bytes(RANDOM_BYTES))) return undefined;
   const auxv: [number, bigint][] = [];
   const add = (type: number, value: number | bigint) => auxv.push([type, BigInt(value)]);
   if (loadable.bits === 32) add(AT.AT_SYSINFO, mm.context.vdso + (vdso.symbols.get("__kernel_vsyscall") ?? 0));
   add(AT.AT_SYSINFO_EHDR, mm.context.vdso);
-  add(AT.AT_MINSIGSTKSZ, MINSIGSTKSZ);
+  add(AT.AT_MINSIGSTKSZ, SIGFRAME_SIZE);
   add(AT.AT_HWCAP, hwcap);
   add(AT.AT_PAGESZ, PAGE_SIZE);
   add(AT.AT_CLKTCK, CLOCK_TICKS);
@@ -73,10 +104,9 @@ export function setupStack(
   add(AT.AT_NULL, 0);
   mm.auxv = auxv;
 
-  const table = [args.length, ...argv, 0, ...envp, 0]
-    .map(BigInt)
-    .concat(auxv.flatMap(([type, value]) => [BigInt(type), value]));
-  sp = Math.floor((sp - table.length * word) / 16) * 16;
+  const pairs = auxv.flatMap(([type, value]) => [BigInt(type), value]);
+  const table = [...[argv.length, ...argv, 0, ...envp, 0].map(BigInt), ...pairs];
+  const sp = Math.floor((random - table.length * word) / 16) * 16;
   if (!copyToUser(k, task, sp, packWords(table, word))) return undefined;
   mm.startStack = sp;
   return sp;

@@ -5,7 +5,7 @@ import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { mapRange } from "../mm/mm.ts";
 import { mustAllocPage } from "../mm/pages.ts";
-import { findFreeBelow, overlaps } from "../mm/vma.ts";
+import { findFreeBelow, overlaps, pageAlign } from "../mm/vma.ts";
 import { type Mm, VM } from "../state.ts";
 import { type VdsoImage, VVAR_PAGES, vdsoImage } from "../vdso/index.ts";
 
@@ -43,9 +43,18 @@ export function mapVdsoAt(k: Kernel, mm: Mm, image: VdsoImage, addr: Addr): Addr
   return text;
 }
 
+const PMD_SIZE = 2 ** 21;
+/** vdso_addr(): somewhere above the stack, in the page table that the stack needs anyway. */
+function vdsoAddr(k: Kernel, mm: Mm, image: VdsoImage): Addr {
+  const length = VVAR_PAGES * PAGE_SIZE + image.bytes.length;
+  const start = pageAlign(mm.startStack);
+  const end = Math.min(Math.ceil((start + length) / PMD_SIZE) * PMD_SIZE, mm.taskSize) - length;
+  return end > start ? start + k.machine.random.below((end - start) / PAGE_SIZE + 1) * PAGE_SIZE : start;
+}
+
 /** arch_setup_additional_pages(). */
 export function mapVdso(k: Kernel, mm: Mm, bits: 32 | 64): VdsoImage {
   const image = vdsoImage(k.arch.vdsoKind(k, bits));
-  mapVdsoAt(k, mm, image, 0);
+  mapVdsoAt(k, mm, image, bits === 64 ? vdsoAddr(k, mm, image) : 0);
   return image;
 }

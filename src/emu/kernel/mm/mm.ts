@@ -133,6 +133,33 @@ export function mapRange(k: Kernel, mm: Mm, vma: Vma): number {
   return 0;
 }
 
+/** move_vma(): pages keep their contents and go to a free range; what is beyond the new length is dropped. The new start, or an error. */
+export function moveRange(k: Kernel, mm: Mm, start: Addr, oldLength: number, newLength: number, target: Addr): number {
+  splitAt(mm, start);
+  splitAt(mm, start + oldLength);
+  const vma = mm.vmas.find((v) => v.start === start)!;
+  const pages = vma.pages?.slice(0, newLength / PAGE_SIZE);
+  const moved: Vma = { start: target, end: target + newLength, flags: vma.flags & ~VM.ACCOUNT, name: vma.name };
+  const error = mapRange(k, mm, pages === undefined ? moved : { ...moved, pages });
+  if (error !== 0) return error;
+  const tables = pageTables(k);
+  for (let done = 0; done < Math.min(oldLength, newLength); done += PAGE_SIZE) {
+    const at = tables.leaf(mm.pgd, start + done, false);
+    const entry = at === undefined ? 0n : tables.read(at);
+    if (at === undefined || !inUse(entry)) continue;
+    const to = tables.leaf(mm.pgd, target + done, true);
+    if (to === undefined) return -E.ENOMEM;
+    tables.writeEntry(to, entry);
+    tables.writeEntry(at, 0n);
+    flushPage(k, start + done);
+    flushPage(k, target + done);
+  }
+  // vdso_mremap(): the kernel follows the image
+  if (vma.name === "[vdso]" && mm.context.vdso === start) mm.context.vdso = target;
+  unmapRange(k, mm, start, start + oldLength);
+  return target;
+}
+
 /** mprotect of a page-aligned range; every page of it must be mapped. */
 export function protectRange(k: Kernel, mm: Mm, start: Addr, end: Addr, flags: number): number {
   splitAt(mm, start);

@@ -4,10 +4,10 @@ import { E } from "../abi/errno.ts";
 import { MADV, MAP, MREMAP, PROT } from "../abi/mman.ts";
 import { populate } from "../exec/exec.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
-import { mapRange, protectRange, setBrk, unmapRange } from "../mm/mm.ts";
+import { mapRange, moveRange, protectRange, setBrk, unmapRange } from "../mm/mm.ts";
 import { getWord } from "../mm/uaccess.ts";
 import { findFreeAbove, findFreeBelow, findVma, overlaps, pageAlign } from "../mm/vma.ts";
-import { VM } from "../state.ts";
+import { VM, type Vma } from "../state.ts";
 import { fileOf, isStream } from "./io.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
@@ -113,29 +113,56 @@ const mprotect: Syscall = (c) => {
   return protectRange(c.k, c.mm, start, start + length, vmFlags(prot));
 };
 
-/** Shrinking, and growing where there is room behind; moving is not done. */
 const mremap: Syscall = (c) => {
   const start = c.addr(0);
   const oldLength = pageAlign(c.addr(1));
   const newLength = pageAlign(c.addr(2));
   const flags = c.int(3);
+  const fixed = (flags & MREMAP.MREMAP_FIXED) !== 0;
+  if ((flags & ~(MREMAP.MREMAP_FIXED | MREMAP.MREMAP_MAYMOVE)) !== 0) return -E.EINVAL;
+  if (fixed && (flags & MREMAP.MREMAP_MAYMOVE) === 0) return -E.EINVAL;
   if (start % PAGE_SIZE !== 0 || newLength === 0) return -E.EINVAL;
+  if (fixed) return moveFixed(c, start, oldLength, newLength, c.addr(4));
+  if (oldLength === 0) return -E.EINVAL;
   const vma = findVma(c.mm, start);
   if (vma === undefined || start + oldLength > vma.end) return -E.EFAULT;
-  if ((flags & (MREMAP.MREMAP_FIXED | MREMAP.MREMAP_DONTUNMAP)) !== 0) {
-    c.k.unimplemented(c.cpu, "mremap", "moving");
-    return -E.EINVAL;
-  }
   if (newLength <= oldLength) {
     unmapRange(c.k, c.mm, start + newLength, start + oldLength);
     return start;
   }
+  return grow(c, vma, start, oldLength, newLength, (flags & MREMAP.MREMAP_MAYMOVE) !== 0);
+};
+
+/** In place where there is room behind, else elsewhere if that is allowed. */
+function grow(
+  c: SyscallContext,
+  vma: Vma,
+  start: Addr,
+  oldLength: number,
+  newLength: number,
+  mayMove: boolean,
+): number {
   const from = start + oldLength;
   const to = start + newLength;
-  if (from !== vma.end || overlaps(c.mm, from, to) || to > taskSize(c)) return -E.ENOMEM;
-  const error = mapRange(c.k, c.mm, { start: from, end: to, flags: vma.flags & ~VM.ACCOUNT, name: vma.name });
-  return error === 0 ? start : error;
-};
+  if (from === vma.end && !overlaps(c.mm, from, to) && to <= taskSize(c)) {
+    const error = mapRange(c.k, c.mm, { start: from, end: to, flags: vma.flags & ~VM.ACCOUNT, name: vma.name });
+    return error === 0 ? start : error;
+  }
+  if (!mayMove) return -E.ENOMEM;
+  const target = getUnmappedArea(c, 0, newLength, 0);
+  return target === undefined ? -E.ENOMEM : moveRange(c.k, c.mm, start, oldLength, newLength, target);
+}
+
+/** mremap_to(). */
+function moveFixed(c: SyscallContext, start: Addr, oldLength: number, newLength: number, target: Addr): number {
+  if (target % PAGE_SIZE !== 0 || target + newLength > taskSize(c)) return -E.EINVAL;
+  if (target < start + oldLength && start < target + newLength) return -E.EINVAL;
+  const vma = findVma(c.mm, start);
+  if (vma === undefined || start + oldLength > vma.end) return -E.EFAULT;
+  const error = prepareFixed(c, target, newLength, 0);
+  if (error !== 0) return error;
+  return moveRange(c.k, c.mm, start, oldLength, newLength, target);
+}
 
 /** Advice is taken where it changes what a program sees: MADV_DONTNEED drops the pages. */
 const madvise: Syscall = (c) => {
