@@ -3,13 +3,21 @@ import type { Cpu } from "../cpu.ts";
 import { gp } from "../fault.ts";
 import { GPR, OFF, SEG } from "../layout.ts";
 import type { Helper, Insn } from "../operation.ts";
-import { checkDirectTarget, checkIp, checkIpLimit, commitCode } from "./code.ts";
-import { type Descriptor, errorOf, hex, isCode, isNull, isSystem, SYS, typeOf } from "./descriptor.ts";
+import { checkDirectTarget, checkIp, checkIpLimit, commitCode, is64BitCode } from "./code.ts";
+import { ATTR, type Descriptor, errorOf, hex, isCode, isNull, isSystem, SYS, typeOf } from "./descriptor.ts";
 import { callThroughGate, jumpThroughGate } from "./gate.ts";
 import { isLongMode, isParagraphMode, isProtected, stackBits } from "./predicates.ts";
 import { checkReturn, commitReturn, popOuterStack, popWord, type Word } from "./return.ts";
 import { fetchDescriptor, type PendingSegment, pendingOf, realSegment, v86Segment, withRpl } from "./segment.ts";
-import { currentStack, StackReader, StackWriter, setStackPointer, stackPointer, type WordSize } from "./stack.ts";
+import {
+  currentStack,
+  type Stack,
+  StackReader,
+  StackWriter,
+  setStackPointer,
+  stackPointer,
+  type WordSize,
+} from "./stack.ts";
 import { switchTask, switchTaskThroughFarGate } from "./task.ts";
 import { type Origin, originAt, reportTransfer } from "./transfer.ts";
 
@@ -101,7 +109,7 @@ function callSegmented(cpu: Cpu, far: FarPointer, from: Origin): void {
   const target = fetchTarget(cpu, far.selector);
   if (isCode(target.attr)) {
     checkDirectTarget(cpu, target);
-    const stack = pushReturn(cpu, far.size);
+    const stack = pushReturn(cpu, far.size, stackFor(cpu, target));
     const code = codeAt(cpu, target, far.offset);
     stack.commit();
     commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
@@ -116,8 +124,16 @@ function callSegmented(cpu: Cpu, far: FarPointer, from: Origin): void {
   reportTransfer(cpu, "far", from);
 }
 
-function pushReturn(cpu: Cpu, size: WordSize): StackWriter {
-  const stack = new StackWriter(cpu, currentStack(cpu));
+/** The stack as the code called uses it: a CALL from 64-bit to compatibility code pushes at SS:ESP, the other way at RSP. */
+function stackFor(cpu: Cpu, target: Descriptor): Stack {
+  const stack = currentStack(cpu);
+  if (is64BitCode(cpu, target.attr)) return { ...stack, bits: 64, pointer: stackPointer(cpu) };
+  const bits = (stack.segment.attr & ATTR.DB) !== 0 ? 32 : 16;
+  return { ...stack, bits, pointer: cpu.gprLow(GPR.RSP) >>> 0 };
+}
+
+function pushReturn(cpu: Cpu, size: WordSize, on: Stack): StackWriter {
+  const stack = new StackWriter(cpu, on);
   stack.push(size, cpu.selector(SEG.CS));
   stack.push(size, cpu.get32(OFF.RIP), cpu.get32(OFF.RIP + 4));
   return stack;
@@ -141,7 +157,7 @@ export const callFar: Helper = (cpu, insn) => {
     callSegmented(cpu, far, from);
     return;
   }
-  const stack = pushReturn(cpu, far.size);
+  const stack = pushReturn(cpu, far.size, currentStack(cpu));
   const code = paragraphCode(cpu, far);
   stack.commit();
   commitCode(cpu, code, far.offset.low, 0, cpu.cpl);

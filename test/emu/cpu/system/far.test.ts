@@ -73,6 +73,15 @@ describe("direct transfers", () => {
     expect(jump("intel")).toEqual({ fault: undefined, rip: 0x20_0000_1234 });
     expect(jump("amd").fault).toMatchObject({ vector: V.GP, errorCode: 0x20 & 0xfffc });
   });
+  it("CALL from 64-bit to compatibility code pushes at ESP, not RSP", () => {
+    const b = user("long");
+    b.write(0x5000, 4, 0x4321);
+    b.write(0x5004, 2, S.CODE3);
+    b.cpu.setGpr(GPR.RAX, 0x5000n);
+    b.cpu.setGpr(GPR.RSP, 0x7ffc_0003_0000n);
+    expect(b.exec(0xff, 0x18)).toBeUndefined();
+    expect([b.rsp, ...b.stack(4, 2)]).toEqual([0x2fff8, AT.CODE + 2, S.CODE3_64 | 3]);
+  });
   it("CALL pushes CS and the return address", () => {
     const b = user();
     expect(b.exec(...farCall(S.CODE3, 0x1234))).toBeUndefined();

@@ -343,6 +343,18 @@ export class Bench {
     return { registers: u8.slice(this.cpu.base, this.cpu.base + OFF.TLB), ram };
   }
 
+  /** Remembers registers, tables and low memory; the result puts them back. */
+  saved(): () => void {
+    const { u8, ramBase } = this.core;
+    const registers = u8.slice(this.cpu.base, this.cpu.base + OFF.TLB);
+    const ram = u8.slice(ramBase, ramBase + AT.CODE);
+    return () => {
+      u8.set(registers, this.cpu.base);
+      u8.set(ram, ramBase);
+      this.cpu.stateReplaced();
+    };
+  }
+
   /** The instruction faults with this vector and error code, and nothing at all has changed. */
   expectFault(vector: number, errorCode: number, why: RegExp, ...bytes: number[]): void {
     const before = this.image();
