@@ -103,13 +103,18 @@ interface Displacement {
   warning: string | undefined;
 }
 
-/** Displacement of an operand with a base register: none, 8 bits or full width. */
-function sized(memory: MemoryOperand, width: Bits, needed: boolean): Displacement {
+/** Displacement of an operand with a base register: none, 8 bits or full width. NASM lets 64-bit ones wrap at 32 bits. */
+function sized(memory: MemoryOperand, width: Bits, needed: boolean, wraps: boolean): Displacement {
   const full = width === 16 ? 2 : 4;
   const given: Value | undefined = memory.displacement;
   const value = given === undefined ? 0n : given.known;
   if (value === undefined) return { value, bytes: memory.displacementSize === 8 ? 1 : full, warning: undefined };
-  const signed = width === 64 ? BigInt.asIntN(64, value) : BigInt.asIntN(width, value);
+  const signed =
+    width === 64 && wraps
+      ? BigInt.asIntN(32, value)
+      : width === 64
+        ? BigInt.asIntN(64, value)
+        : BigInt.asIntN(width, value);
   const warning = tooWide(value, width);
   if (memory.displacementSize === 8) return { value: signed, bytes: 1, warning };
   if (memory.displacementSize !== undefined && memory.displacementSize >= 16)
@@ -138,7 +143,7 @@ function address16(memory: MemoryOperand): AddressResult {
   }
   const rm = PAIRS_16[`${numbers[0]},${numbers[1] ?? ""}`];
   if (rm === undefined) return INVALID;
-  const { value, bytes, warning } = sized(memory, 16, rm === 6);
+  const { value, bytes, warning } = sized(memory, 16, rm === 6, false);
   return {
     ...none,
     mod: bytes === 0 ? 0 : bytes === 1 ? 1 : 2,
@@ -169,18 +174,18 @@ function ripAddress(memory: MemoryOperand, width: Bits): AddressResult {
 
 const SCALES: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 
-function indexed(memory: MemoryOperand, parts: Parts, width: Bits, sibWanted: boolean): AddressResult {
+function indexed(memory: MemoryOperand, parts: Parts, width: Bits, sibWanted: boolean, wraps: boolean): AddressResult {
   const index = parts.index === 0 ? undefined : regInfo(parts.index)!;
   const base = parts.base === 0 ? undefined : regInfo(parts.base)!;
   if (index !== undefined && isStackPointer(parts.index)) return INVALID;
   if (base === undefined) {
-    const plain = sized({ ...memory, displacementSize: 32 }, width, true);
+    const plain = sized({ ...memory, displacementSize: 32 }, width, true, wraps);
     const sib = (SCALES[parts.scale]! << 6) | ((index!.number & 7) << 3) | 5;
     const high = { indexHigh: index!.number >> 3, baseHigh: 0 };
     const rest = { displacementBytes: 4, displacement: plain.value, ripRelative: false, warning: plain.warning };
     return { size: width, mod: 0, rm: 4, sib, ...high, ...rest };
   }
-  const { value, bytes, warning } = sized(memory, width, (base.number & 7) === 5);
+  const { value, bytes, warning } = sized(memory, width, (base.number & 7) === 5, wraps);
   const needsSib = index !== undefined || sibWanted || (base.number & 7) === 4;
   const sib = needsSib
     ? (SCALES[parts.scale]! << 6) | ((index === undefined ? 4 : index.number & 7) << 3) | (base.number & 7)
@@ -232,7 +237,9 @@ export function encodeAddress(memory: MemoryOperand, context: AddressContext): A
     context.addressing?.startsWith("m") === true && context.dialect === "gas",
   );
   if (width === undefined) return INVALID;
-  if (context.forced !== undefined && context.forced !== width) return "impossible combination of address sizes";
+  const asked = memory.addressSize ?? context.forced;
+  if ((memory.displacementSize === 64 && context.bits !== 64) || (asked !== undefined && asked !== width))
+    return "impossible combination of address sizes";
   const bad = checkRegisters(memory, width, context);
   if (bad !== undefined) return bad;
   if (memory.base === Register.RIP || memory.base === Register.EIP) return ripAddress(memory, width);
@@ -245,5 +252,11 @@ export function encodeAddress(memory: MemoryOperand, context: AddressContext): A
   if (parts.base === 0 && parts.index === 0) {
     return absolute(memory, width, context.bits, memory.relative === true && context.bits === 64);
   }
-  return indexed(memory, parts, width, context.addressing === "sib" || (memory.nosplit === true && parts.index === 0));
+  return indexed(
+    memory,
+    parts,
+    width,
+    context.addressing === "sib" || (memory.nosplit === true && parts.index === 0),
+    context.dialect === "nasm",
+  );
 }

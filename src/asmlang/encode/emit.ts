@@ -32,6 +32,7 @@ interface Draft {
   /** Operand index of the memory operand. */
   memory: number;
   addressSize: Bits;
+  lock: boolean;
   segment: number;
   /** REX.WRXB; -1 in high: a register that cannot go with REX. */
   rexNeeded: boolean;
@@ -52,12 +53,15 @@ function takeRegister(draft: Draft, slot: Slot, register: number, operand: numbe
   const info = regInfo(register)!;
   if (info.rex === "needs") draft.rexNeeded = true;
   if (info.rex === "no") draft.rexForbidden = operand;
-  if (draft.context.bits !== 64 && (info.number > 7 || info.rex === "needs")) {
-    return { message: `register is not available in ${draft.context.bits}-bit mode`, operand };
+  const { bits } = draft.context;
+  const byLock = bits !== 64 && draft.form.lockIsBit && info.class === "cr" && info.number === 8;
+  if (byLock) draft.lock = true;
+  else if (bits !== 64 && (info.number > 7 || info.rex === "needs")) {
+    return { message: `register is not available in ${bits}-bit mode`, operand };
   }
   if (slot.place === "reg") {
     draft.reg = info.number & 7;
-    draft.r = info.number >> 3;
+    draft.r = byLock ? 0 : info.number >> 3;
   } else if (slot.place === "rm") {
     draft.rm = info.number & 7;
     draft.b = info.number >> 3;
@@ -137,7 +141,7 @@ function legacyPrefixes(draft: Draft): void {
   };
   if (context.dialect === "nasm") {
     push(prefixes.rep !== 0, prefixes.rep);
-    push(prefixes.lock, 0xf0);
+    push(draft.lock, 0xf0);
     push(segment !== 0, segment);
     push(data, 0x66);
     push(address, 0x67);
@@ -149,7 +153,7 @@ function legacyPrefixes(draft: Draft): void {
   push(data || (form.mandatory === 0x66 && form.vex === undefined), 0x66);
   push(form.mandatory > 0x66 && form.vex === undefined, form.mandatory);
   push(prefixes.rep !== 0, prefixes.rep);
-  push(prefixes.lock, 0xf0);
+  push(draft.lock, 0xf0);
 }
 
 function rexPrefix(draft: Draft): Failure {
@@ -278,6 +282,7 @@ function start(pattern: Pattern, context: EmitContext): Draft {
     memory: -1,
     addressSize: form.addressSize !== 0 ? form.addressSize : (asked ?? context.bits),
     segment: 0,
+    lock: context.prefixes.lock,
     rexNeeded: false,
     rexForbidden: -1,
     r: 0,

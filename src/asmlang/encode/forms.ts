@@ -41,6 +41,8 @@ export interface Form {
   readonly memoryClass: MemoryClass;
   readonly wait: boolean;
   readonly lockable: boolean;
+  /** Outside 64-bit mode LOCK stands for the fourth bit of the register number (AMD: CR8). */
+  readonly lockIsBit: boolean;
   /** Takes REP, REPE or REPNE. */
   readonly repeatable: boolean;
   /** Takes F2 as BND; F2 or F3 as XACQUIRE or XRELEASE. */
@@ -150,6 +152,7 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
     memoryClass: slots.some((slot) => slot.mem) ? memoryClassOf(mnemonic, info.memorySize) : "none",
     wait: info.fwait,
     lockable: info.canUseLockPrefix,
+    lockIsBit: info.amdLockRegBit,
     repeatable: info.canUseRepPrefix || info.canUseRepnePrefix,
     boundable: info.canUseBndPrefix,
     elidable: info.canUseXacquirePrefix || info.canUseXreleasePrefix,

@@ -14,7 +14,7 @@ export interface Pattern {
 }
 
 /** Both operands play the same part, so either may be the memory operand or the accumulator. */
-const SYMMETRIC = new Set(["test", "xchg"]);
+const SYMMETRIC = new Set(["test", "xchg", "fxch"]);
 /** Arithmetic with ST0 as the one that is left out: `fadd st1`. */
 const identity = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 

@@ -73,9 +73,9 @@ function apply(prefixes: Prefixes, word: string): boolean {
   return true;
 }
 
-/** Is the word a prefix in either dialect? */
+/** Is the word a prefix in either dialect? WAIT is taken for an instruction, which gives the same bytes. */
 export function isPrefix(word: string): boolean {
-  return apply(noPrefixes(), word);
+  return !word.endsWith("wait") && apply(noPrefixes(), word);
 }
 
 export function noPrefixes(): Prefixes {

@@ -3,15 +3,17 @@ import { Register } from "../../emu/cpu/iced.ts";
 import { regInfo } from "./registers.ts";
 import type { AsmOperand, EncodeRequest } from "./types.ts";
 
+const register = (reg: number): AsmOperand => ({ kind: "reg", reg });
+
 /** NASM shortens `mov rax, 5` to the 32-bit move, which clears the upper half, and gives a symbol the full 64 bits. */
 function shortenedMove(request: EncodeRequest): EncodeRequest {
   const [to, from] = request.operands;
   if (to?.kind !== "reg" || from?.kind !== "imm" || regInfo(to.reg)?.class !== "r64") return request;
   const value = from.value.known;
-  if (from.strict || from.size !== undefined) return request;
+  if (from.strict || (from.size !== undefined && from.size !== 64)) return request;
   if (value === undefined) return { ...request, operands: [to, { ...from, size: 64, strict: true }] };
   if (value < 0n || value > 0xffffffffn) return request;
-  return { ...request, operands: [{ kind: "reg", reg: to.reg - Register.RAX + Register.EAX }, from] };
+  return { ...request, operands: [register(to.reg - Register.RAX + Register.EAX), { kind: "imm", value: from.value }] };
 }
 
 /** GNU as takes the exchange of RAX with itself for a plain NOP. */
@@ -32,7 +34,6 @@ function addressForValue(request: EncodeRequest): EncodeRequest {
   };
 }
 
-const register = (reg: number): AsmOperand => ({ kind: "reg", reg });
 const isClass = (operand: AsmOperand, kind: string): boolean =>
   operand.kind === "reg" && regInfo(operand.reg)?.class === kind;
 
@@ -65,7 +66,8 @@ function impliedRegisters(request: EncodeRequest, implied: readonly number[]): E
     if (implied[i] === 0 && accumulator) width = (info.size * 8) as typeof bits;
     else if (implied[i] !== operand.reg && info?.number !== regInfo(implied[i]!)?.number) return request;
   }
-  return { ...request, operands: [], prefixes: width === bits ? request.prefixes : [...request.prefixes, `a${width}`] };
+  const widthSaid = width !== bits && !(request.dialect === "nasm" && request.mnemonic.startsWith("monitor"));
+  return { ...request, operands: [], prefixes: widthSaid ? [...request.prefixes, `a${width}`] : request.prefixes };
 }
 
 const POPPING = new Set(["fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"]);
@@ -97,7 +99,16 @@ function gas(request: EncodeRequest): EncodeRequest {
   return request;
 }
 
+/** NASM: `loop label, ecx` names the counter, and so the address size. */
+function loopCounter(request: EncodeRequest): EncodeRequest {
+  const [target, counter] = request.operands;
+  const info = counter?.kind === "reg" ? regInfo(counter.reg) : undefined;
+  if (target === undefined || info?.number !== 1 || info.size < 2) return request;
+  return { ...request, operands: [target], prefixes: [...request.prefixes, `a${info.size * 8}`] };
+}
+
 function nasm(request: EncodeRequest): EncodeRequest {
+  if (request.mnemonic.startsWith("loop")) return loopCounter(request);
   if (request.mnemonic === "mov" && request.bits === 64) return shortenedMove(request);
   return request.mnemonic === "lea" ? addressForValue(request) : request;
 }

@@ -9,7 +9,17 @@ import type { EncodeRequest } from "./types.ts";
 
 /** Instructions whose unsized memory operand has the mode's natural size. */
 const NATURAL: Readonly<Record<EncodeRequest["dialect"], ReadonlySet<string>>> = {
-  nasm: new Set(["call", "jmp", "vcvtpd2dq", "vcvttpd2dq", "vcvtpd2ps", "vcvtsi2sd", "vcvtsi2ss"]),
+  nasm: new Set([
+    "call",
+    "jmp",
+    "vcvtpd2dq",
+    "vcvttpd2dq",
+    "vcvtpd2ps",
+    "vcvtsi2sd",
+    "vcvtsi2ss",
+    "cvtsi2sd",
+    "cvtsi2ss",
+  ]),
   gas: new Set(["call", "jmp", "push", "pop"]),
 };
 
@@ -72,10 +82,15 @@ const REP_IS_HARMLESS = /^(ret|nop|bsf|bsr|xs(tore|ha).*|xcrypt.*|montmul)$/;
 
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
-  if (request.dialect === "nasm") return undefined;
+  if (request.dialect === "nasm") {
+    return prefixes.operandSize === 64 && request.bits !== 64
+      ? `o64 is not supported in ${request.bits}-bit mode`
+      : undefined;
+  }
   if (prefixes.lock && !(form.lockable && request.operands[0]?.kind === "mem"))
     return `expecting lockable instruction after "lock"`;
   const { repKind } = prefixes;
+  if (prefixes.rex >= 0 && request.bits !== 64) return "REX prefixes are only supported in 64-bit mode";
   const takesRep =
     repKind === "bnd"
       ? form.boundable

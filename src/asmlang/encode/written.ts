@@ -76,6 +76,8 @@ export function asWritten(draft: Draft): Draft[] {
       { ...draft, dialect: "nasm" },
     ];
   }
+  if (mnemonic === "ud1" && operandSize === 32)
+    return [draft, { ...draft, slots: [], modrm: false, operandSize: 0, dialect: "nasm" }];
   if (mnemonic === "undoc") return [];
   if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [];
   return [draft];
