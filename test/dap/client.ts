@@ -9,8 +9,11 @@ import { Ajv } from "ajv";
 import type { FileSystem } from "../../src/adapter/debug/files.ts";
 import { createDebugSession } from "../../src/adapter/handlers/session.ts";
 
-const schema = JSON.parse(readFileSync(path.join(import.meta.dirname, "schema/debugAdapterProtocol.json"), "utf8"));
-const ajv = new Ajv({ strict: false, allErrors: true });
+// the schema is written in draft 4, of which it uses nothing that has changed since
+const { $schema: _draft4, ...schema } = JSON.parse(
+  readFileSync(path.join(import.meta.dirname, "schema/debugAdapterProtocol.json"), "utf8"),
+);
+const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
 ajv.addSchema(schema, "dap");
 
 const definitionFor = (name: string, suffix: string): string => {
@@ -30,7 +33,7 @@ type Message = DebugProtocol.ProtocolMessage;
 export class DapClient {
   readonly #session: ReturnType<typeof createDebugSession>;
   readonly #pending = new Map<number, (response: DebugProtocol.Response) => void>();
-  readonly #waiting: { event: string; resolve: (event: DebugProtocol.Event) => void }[] = [];
+  readonly #waiting: { events: readonly string[]; resolve: (event: DebugProtocol.Event) => void }[] = [];
   readonly #problems: Error[] = [];
   readonly events: DebugProtocol.Event[] = [];
   #seq = 1;
@@ -60,7 +63,7 @@ export class DapClient {
 
   #event(event: DebugProtocol.Event): void {
     this.events.push(event);
-    const at = this.#waiting.findIndex((waiter) => waiter.event === event.event);
+    const at = this.#waiting.findIndex((waiter) => waiter.events.includes(event.event));
     if (at >= 0) this.#waiting.splice(at, 1)[0]!.resolve(event);
     validate(definitionFor(event.event, "Event"), event);
   }
@@ -85,10 +88,10 @@ export class DapClient {
     return response.body;
   }
 
-  /** The next event of that name, from now on. Call before what causes it. */
+  /** The body of the next event of one of those names, from now on. Call before what causes it. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
-  next(event: string): Promise<any> {
-    return new Promise((resolve) => this.#waiting.push({ event, resolve: (found) => resolve(found.body) }));
+  next(...events: string[]): Promise<any> {
+    return new Promise((resolve) => this.#waiting.push({ events, resolve: (found) => resolve(found.body) }));
   }
 
   /** Throws what was wrong with any message so far. */
@@ -113,7 +116,7 @@ export class DapClient {
     await this.ok("launch", configuration);
     await initialized;
     await configure();
-    const stopped = Promise.race([this.next("stopped"), this.next("terminated")]);
+    const stopped = this.next("stopped", "terminated");
     await this.ok("configurationDone");
     return stopped;
   }
@@ -121,7 +124,7 @@ export class DapClient {
   /** A running request (continue, next, stepIn, ...) and the stop it leads to; undefined body = the program ended. */
   // biome-ignore lint/suspicious/noExplicitAny: as above
   async run(command: string, args: Record<string, unknown> = {}): Promise<any> {
-    const stopped = Promise.race([this.next("stopped"), this.next("terminated")]);
+    const stopped = this.next("stopped", "terminated");
     await this.ok(command, { threadId: 1, ...args });
     return stopped;
   }

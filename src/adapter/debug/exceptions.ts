@@ -21,7 +21,7 @@ export const FILTERS: readonly FilterInfo[] = [
     label: "Fatal signals",
     description: "A signal that ends the program: stop before it is gone",
     byDefault: true,
-    matches: (event) => event.type === "signal" && event.fatal === true,
+    matches: (event) => event.type === "signal" && event.step === "default",
   },
   {
     id: "exception",
@@ -42,7 +42,7 @@ export const FILTERS: readonly FilterInfo[] = [
     label: "Signal delivery",
     description: "Every signal that reaches a handler",
     byDefault: false,
-    matches: (event) => event.type === "signal",
+    matches: (event) => event.type === "signal" && event.step === "handler",
   },
   {
     id: "entry",
@@ -140,7 +140,7 @@ export function describeEvent(event: MachineEvent): { readonly title: string; re
 
 function titleOf(event: MachineEvent): string {
   if (event.type === "fault") return EXCEPTION_NAMES[Number(event.vector)] ?? `vector ${event.vector}`;
-  if (event.type === "signal") return String(event.name ?? event.signal ?? "signal");
+  if (event.type === "signal") return String(event.signal);
   if (event.type === "entry") return `kernel entry: ${event.kind}`;
   if (event.type === "exit") return `kernel exit: ${event.instruction}`;
   return event.type;

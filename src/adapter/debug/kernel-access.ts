@@ -8,7 +8,7 @@ import { VM, type Vma } from "../../emu/kernel/state.ts";
 import type { System } from "../../emu/kernel/system.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
 import { peekValue } from "./guest-memory.ts";
-import { type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
+import { imageNames, type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
 import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
 
 export function kernelAccess(kernel: Kernel): KernelAccess {
@@ -74,12 +74,9 @@ export function kernelSymbols(
 ): Pick<Target, "symbols" | "sourceText"> {
   const texts = new Map(symbols.sources().map(({ uri, text }) => [uri, text]));
   const wide = kernel.layout.wordSize === 8;
-  const kernelSymbolList = [...kernel.image.symbols].map(([name, value]) => ({
-    name,
-    address: wide ? bigToAddr(value) : Number(value),
-  }));
+  const kernelNames = imageNames(kernel.image, wide ? bigToAddr : Number);
   const own = {
-    symbols: [...program.symbols, ...kernelSymbolList],
+    symbols: [...program.symbols, ...kernelNames],
     spans: [...program.spans, ...lineSpans(kernel.image, 0)],
   };
   let cached: { readonly key: string; readonly index: SymbolIndex } | undefined;

@@ -11,7 +11,7 @@ import type { LaunchConfiguration } from "./configuration.ts";
 import type { FileSystem } from "./files.ts";
 import { assembleWithIncludes, loadProgramFrom } from "./includes.ts";
 import { kernelAccess, kernelSymbols } from "./kernel-access.ts";
-import { lineSpans, SymbolIndex } from "./symbols.ts";
+import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import type { Target } from "./target.ts";
 
 export type Loaded =
@@ -90,7 +90,7 @@ function programSymbols(program: Program) {
 }
 
 const imageSymbols = (image: Image) => ({
-  symbols: [...image.symbols].map(([name, value]) => ({ name, address: bigToAddr(value) })),
+  symbols: imageNames(image, bigToAddr),
   spans: lineSpans(image, 0),
 });
 

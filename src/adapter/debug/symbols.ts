@@ -17,6 +17,8 @@ export interface LineSpan {
 export interface NamedAddress {
   readonly name: string;
   readonly address: Addr;
+  /** A constant (`equ`): found by name, but no address is named after it. */
+  readonly constant?: boolean;
 }
 
 /** How far beyond a symbol an address may be and still be named after it. */
@@ -29,8 +31,9 @@ export class SymbolIndex {
   readonly #byLine: ReadonlyMap<string, readonly LineSpan[]>;
 
   constructor(symbols: Iterable<NamedAddress>, spans: Iterable<LineSpan>) {
-    this.#symbols = [...symbols].sort((a, b) => a.address - b.address);
-    this.#byName = new Map(this.#symbols.map(({ name, address }) => [name, address]));
+    const all = [...symbols];
+    this.#symbols = all.filter(({ constant }) => constant !== true).sort((a, b) => a.address - b.address);
+    this.#byName = new Map(all.map(({ name, address }) => [name, address]));
     this.#spans = [...spans].sort((a, b) => a.start - b.start);
     this.#byLine = groupByUri(this.#spans);
   }
@@ -114,6 +117,19 @@ function lastAtOrBelow<T>(items: readonly T[], keyOf: (item: T) => number, key: 
     else high = middle;
   }
   return low - 1;
+}
+
+/** An image's symbols; `toAddress` makes its 32- or 64-bit values addresses. */
+export function imageNames(
+  image: Pick<Image, "symbols" | "symbolTable">,
+  toAddress: (value: bigint) => Addr,
+): NamedAddress[] {
+  const constants = new Set((image.symbolTable ?? []).filter(({ absolute }) => absolute).map(({ name }) => name));
+  return [...image.symbols].map(([name, value]) => ({
+    name,
+    address: toAddress(value),
+    constant: constants.has(name),
+  }));
 }
 
 type LinedImage = Pick<Image, "lines"> & {

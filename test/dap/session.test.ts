@@ -1,0 +1,275 @@
+/** The debug adapter over the protocol: launching, stopping, stepping, looking and changing. Every message is checked by schema. */
+import { describe, expect, it } from "vitest";
+import { DapClient } from "./client.ts";
+
+const HELLO = `
+        bits 64
+        global _start
+        section .text
+_start: mov eax, 1              ; line 5
+        mov edi, 1
+        lea rsi, [rel msg]
+        mov edx, len
+        syscall                 ; line 9
+        call twice
+        mov eax, 60             ; line 11
+        xor edi, edi
+        syscall
+twice:  mov rbx, 21             ; line 14
+        add rbx, rbx
+        ret                     ; line 16
+        section .data
+msg:    db "hello", 10
+len     equ $ - msg
+`;
+const program = "file:///w/hello.asm";
+const files = { [program]: HELLO };
+const source = { name: "hello.asm", path: "/w/hello.asm" };
+
+async function started(configuration = {}, configure?: (client: DapClient) => Promise<unknown>) {
+  const client = new DapClient(files);
+  const stop = await client.launch({ program, ...configuration }, () => configure?.(client) ?? Promise.resolve());
+  return { client, stop };
+}
+
+describe("launch", () => {
+  it("stops at the first instruction of the program, in user mode", async () => {
+    const { client, stop } = await started();
+    expect(stop.reason).toBe("entry");
+    const frame = await client.topFrame();
+    expect(frame).toMatchObject({ line: 5, source: { path: "/w/hello.asm" } });
+    expect(frame.name).toContain("_start");
+    expect(await client.evaluate("cs & 3")).toBe("0x3");
+  });
+
+  it("runs to the end with its output and exit status", async () => {
+    const { client } = await started();
+    const exited = client.next("exited");
+    await client.run("continue");
+    expect((await exited).exitCode).toBe(0);
+    expect(client.output()).toBe("hello\n");
+  });
+
+  it.each([
+    [{ program: "file:///w/none.asm" }, /cannot read .*none.asm/],
+    [{ program, arch: "vax" }, /"arch" takes one of x86_64, i386, bare/],
+    [{ program, seed: -1 }, /"seed" takes a whole number/],
+    [{ program, kernel: { espfix: "sometimes" } }, /espfix/],
+    [{ program: "file:///w/bad.asm" }, /bad.asm has an error: 2:/],
+    [{ program: "file:///w/data.bin" }, /no program/],
+  ])("refuses %j in one clear sentence", async (configuration, message) => {
+    const client = new DapClient({
+      ...files,
+      "file:///w/bad.asm": "bits 64\n mvo eax, 1\n",
+      "file:///w/data.bin": new Uint8Array(64),
+    });
+    await client.ok("initialize", { adapterID: "ringside" });
+    const response = await client.request("launch", configuration);
+    expect(response.success).toBe(false);
+    expect(response.message).toMatch(message);
+    expect(response.message).not.toMatch(/\n|bug in Ringside/);
+  });
+});
+
+describe("breakpoints", () => {
+  it("stop at a source line before it runs", async () => {
+    const { client } = await started({}, async (c) => {
+      const { breakpoints } = await c.ok("setBreakpoints", { source, breakpoints: [{ line: 14 }, { line: 17 }] });
+      expect(breakpoints[0]).toMatchObject({ verified: true, line: 14 });
+      expect(breakpoints[1]).toMatchObject({ verified: false });
+    });
+    const stop = await client.run("continue");
+    expect(stop.reason).toBe("breakpoint");
+    expect((await client.topFrame()).line).toBe(14);
+    expect(client.output()).toBe("hello\n");
+  });
+
+  it("honour conditions, hit counts and log messages", async () => {
+    const { client } = await started({ stopOnEntry: false }, (c) =>
+      c.ok("setBreakpoints", {
+        source,
+        breakpoints: [
+          { line: 14, condition: "edi == 99" },
+          { line: 15, logMessage: "rbx is {rbx,d}" },
+          { line: 16, condition: "rbx == 42", hitCondition: "1" },
+        ],
+      }),
+    );
+    expect((await client.topFrame()).line).toBe(16);
+    expect(client.output("console")).toContain("rbx is 21");
+  });
+
+  it("stop at labels and at addresses", async () => {
+    const { client } = await started({}, (c) =>
+      c.ok("setFunctionBreakpoints", { breakpoints: [{ name: "twice" }, { name: "nowhere" }] }),
+    );
+    const stop = await client.run("continue");
+    expect(stop.reason).toBe("function breakpoint");
+    const { instructionPointerReference } = await client.topFrame();
+    const { instructions } = await client.ok("disassemble", {
+      memoryReference: instructionPointerReference,
+      instructionCount: 2,
+    });
+    await client.ok("setInstructionBreakpoints", { breakpoints: [{ instructionReference: instructions[1].address }] });
+    expect((await client.run("continue")).reason).toBe("instruction breakpoint");
+    expect((await client.topFrame()).line).toBe(15);
+  });
+
+  it("stop in the kernel's own entry code", async () => {
+    const { client } = await started({}, (c) =>
+      c.ok("setFunctionBreakpoints", { breakpoints: [{ name: "entry_SYSCALL_64" }] }),
+    );
+    await client.run("continue");
+    const { stackFrames } = await client.ok("stackTrace", { threadId: 1 });
+    expect(stackFrames[0].name).toMatch(/^entry_SYSCALL_64 {2}\[ring 0, 64-bit\]/);
+    expect(stackFrames[0].source.sourceReference).toBeGreaterThan(0);
+    const { content } = await client.ok("source", { sourceReference: stackFrames[0].source.sourceReference });
+    expect(content.split("\n")[stackFrames[0].line - 1]).toMatch(/swapgs/);
+  });
+});
+
+describe("steps", () => {
+  it("go over a call and a system call, and into a call", async () => {
+    const { client } = await started({}, (c) => c.ok("setBreakpoints", { source, breakpoints: [{ line: 9 }] }));
+    await client.run("continue");
+    await client.run("next");
+    expect((await client.topFrame()).line).toBe(10);
+    await client.run("next");
+    expect((await client.topFrame()).line).toBe(11);
+    expect(await client.evaluate("rbx,d")).toBe("42");
+  });
+
+  it("go into and out of a call", async () => {
+    const { client } = await started({}, (c) => c.ok("setBreakpoints", { source, breakpoints: [{ line: 10 }] }));
+    await client.run("continue");
+    await client.run("stepIn");
+    expect((await client.topFrame()).line).toBe(14);
+    const { stackFrames } = await client.ok("stackTrace", { threadId: 1 });
+    expect(stackFrames[1]).toMatchObject({ line: 11 });
+    await client.run("stepOut");
+    expect((await client.topFrame()).line).toBe(11);
+  });
+
+  it("go into the kernel with stepIntoKernel, see TS_COMPAT off, and out again", async () => {
+    const { client } = await started({ stepIntoKernel: true }, (c) =>
+      c.ok("setBreakpoints", { source, breakpoints: [{ line: 9 }] }),
+    );
+    await client.run("continue");
+    await client.run("stepIn");
+    const { stackFrames } = await client.ok("stackTrace", { threadId: 1 });
+    expect(stackFrames[0].name).toContain("entry_SYSCALL_64");
+    expect(await client.evaluate("TS_COMPAT")).toBe("0");
+    for (let i = 0; i < 30; i++) await client.run("stepIn", { granularity: "instruction" });
+    const user = (await client.ok("stackTrace", { threadId: 1 })).stackFrames.find(
+      (frame: { line: number }) => frame.line === 10,
+    );
+    expect(user?.source.path).toBe("/w/hello.asm");
+    await client.run("stepOut");
+    expect((await client.topFrame()).line).toBe(10);
+  });
+});
+
+describe("state", () => {
+  it("shows registers, segments with hidden parts, flags, task, pt_regs and espfix", async () => {
+    const { client } = await started();
+    await client.run("next");
+    expect((await client.scope("Registers")).get("rax")?.value).toBe("0x0000000000000001");
+    const cs = (await client.scope("Segments")).get("cs")!;
+    expect(cs.value).toMatch(/^0x0033 {2}64-bit code/);
+    expect((await client.variables(cs.variablesReference)).get("cs.l")?.value).toBe("1");
+    expect((await client.scope("Flags")).get("IF")?.value).toBe("1");
+    const task = await client.scope("Task");
+    expect(task.get("TS_COMPAT")?.value).toBe("0");
+    const flags = await client.variables(task.get("thread_info.flags")!.variablesReference);
+    expect([...flags.keys()]).toContain("TIF_SIGPENDING");
+    expect((await client.scope("pt_regs")).has("ip")).toBe(true);
+    expect((await client.scope("espfix")).get("page walk")?.value).toBe("4 levels");
+  });
+
+  it("changes registers, memory and flags, and the program goes on with them", async () => {
+    const { client } = await started({}, (c) => c.ok("setBreakpoints", { source, breakpoints: [{ line: 15 }] }));
+    await client.run("continue");
+    const frame = await client.topFrame();
+    const { scopes } = await client.ok("scopes", { frameId: frame.id });
+    await client.ok("setVariable", { variablesReference: scopes[0].variablesReference, name: "rbx", value: "100" });
+    await client.run("next");
+    expect(await client.evaluate("rbx,d")).toBe("200");
+    await client.ok("setExpression", { expression: "byte [msg]", value: "'J'" });
+    const { data } = await client.ok("readMemory", {
+      memoryReference: await client.evaluate("msg").then((text) => text.split(" ")[0]),
+      count: 5,
+    });
+    expect(atob(data)).toBe("Jello");
+    expect((await client.request("evaluate", { expression: "rbx = 5", context: "hover" })).success).toBe(false);
+    expect(await client.evaluate("rbx = 5")).toBe("0x5");
+  });
+
+  it("writes memory, and refuses what is not mapped", async () => {
+    const { client } = await started();
+    const memoryReference = (await client.evaluate("msg")).split(" ")[0];
+    expect(await client.ok("writeMemory", { memoryReference, data: btoa("HELLO") })).toMatchObject({ bytesWritten: 5 });
+    await client.run("continue");
+    expect(client.output()).toBe("HELLO\n");
+    const missing = await client.request("writeMemory", { memoryReference: "0x10", data: btoa("x") });
+    expect(missing.success).toBe(false);
+  });
+
+  it("disassembles before and after an address", async () => {
+    const { client } = await started({}, (c) => c.ok("setBreakpoints", { source, breakpoints: [{ line: 9 }] }));
+    await client.run("continue");
+    const { instructionPointerReference } = await client.topFrame();
+    const { instructions } = await client.ok("disassemble", {
+      memoryReference: instructionPointerReference,
+      instructionOffset: -4,
+      instructionCount: 6,
+    });
+    expect(instructions.map((line: { instruction: string }) => line.instruction.split(" ")[0])).toEqual([
+      "mov",
+      "mov",
+      "lea",
+      "mov",
+      "syscall",
+      "call",
+    ]);
+  });
+});
+
+describe("the protocol", () => {
+  it("answers unknown requests, and requests at the wrong time, with an error", async () => {
+    const client = new DapClient(files);
+    for (const command of ["nonsense", "toString", "stackTrace", "continue", "evaluate", "ringside/kernelState"]) {
+      const response = await client.request(command, {});
+      expect(response.success).toBe(false);
+      expect(response.message).not.toContain("bug in Ringside");
+    }
+  });
+
+  it("pauses an endless loop, restarts, and terminates", async () => {
+    const loop = "file:///w/loop.asm";
+    const client = new DapClient({ [loop]: "bits 64\nglobal _start\n_start: inc rax\n jmp _start\n" });
+    await client.launch({ program: loop });
+    const stopped = client.next("stopped");
+    await client.ok("continue", { threadId: 1 });
+    expect((await client.request("stackTrace", { threadId: 1 })).message).toContain("running");
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    await client.ok("pause", { threadId: 1 });
+    expect((await stopped).reason).toBe("pause");
+    expect(BigInt(await client.evaluate("rax"))).toBeGreaterThan(1000n);
+    const again = client.next("stopped");
+    await client.ok("restart", {});
+    expect((await again).reason).toBe("entry");
+    expect(await client.evaluate("rax")).toBe("0x0");
+    const terminated = client.next("terminated");
+    await client.ok("terminate", {});
+    await terminated;
+  });
+
+  it("stops at a fatal signal, and says what happened", async () => {
+    const crash = "file:///w/crash.asm";
+    const client = new DapClient({ [crash]: "bits 64\nglobal _start\n_start: mov eax, [0x10]\n" });
+    await client.launch({ program: crash }, () => client.ok("setExceptionBreakpoints", { filters: ["fatal"] }));
+    const stop = await client.run("continue");
+    expect(stop).toMatchObject({ reason: "exception" });
+    expect((await client.ok("exceptionInfo", { threadId: 1 })).exceptionId).toMatch(/SIGSEGV/);
+  });
+});
