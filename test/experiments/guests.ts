@@ -71,7 +71,7 @@ export function setStack16({ cpu }: TestMachine, limit: number): void {
 export const GUESTS: readonly Guest[] = [alu, sieve, stack16];
 
 export function start(guest: Guest, options: Partial<MachineOptions> = {}): TestMachine {
-  const machine = new TestMachine({ bits: guest.bits, ...options });
+  const machine = new TestMachine({ bits: guest.bits, ram: 0x100000, ...options });
   machine.load(guest.code);
   guest.prepare?.(machine);
   return machine;

@@ -48,6 +48,7 @@ export class TestMachine {
     cpu.setFlagsRaw(EFLAGS.FIXED);
     cpu.set32(OFF.CPL, cpl);
     if (bits === 64) this.longMode();
+    if (bits === 16) cpu.set32(OFF.IDTR_LIMIT, 0x3ff);
     const dpl = cpl << 5;
     for (let seg = 0; seg < 6; seg++) {
       const code = seg === SEG.CS;

@@ -88,15 +88,16 @@ const cmpxchg: Lowering = (b) => {
   const old = b.let(target.value);
   const accumulator = b.let(b.reg(GPR.RAX, size));
   const source = b.let(b.read(1));
+  const op = b.operand(0);
+  const target64 = size === 32 && op.kind === "reg" ? b.let(b.reg(op.reg, 64)) : undefined;
   const whole = size === 32 ? b.let(b.reg(GPR.RAX, 64)) : undefined;
   const result = b.let(b.truncate(size, b.sub(accumulator, old)));
   const equal = b.let(b.compare("eq", accumulator, old));
   b.setFlags(LF.SUB, size, result, accumulator, old);
   if (whole) b.setReg(GPR.RAX, 64, b.select(equal, whole, b.extend(old, false)));
   else b.setReg(GPR.RAX, size, b.select(equal, accumulator, old));
-  const op = b.operand(0);
-  // A 32-bit register that is not exchanged keeps its upper half too.
-  if (whole && op.kind === "reg") b.setReg(op.reg, 64, b.select(equal, b.extend(source, false), b.reg(op.reg, 64)));
+  // A 32-bit register that is not exchanged keeps its upper half too. If it is the accumulator, it has just been compared with itself.
+  if (target64 && op.kind === "reg") b.setReg(op.reg, 64, b.select(equal, b.extend(source, false), target64));
   else target.write(b.select(equal, source, old));
 };
 

@@ -5,7 +5,7 @@ import type { Value } from "../ir/types.ts";
 import { ARITH_FLAGS, EFLAGS } from "../layout.ts";
 import { computed, type Helper, type Lowering, lowered, type OperationTable } from "../operation.ts";
 
-const SZP = EFLAGS.SF | EFLAGS.ZF | EFLAGS.PF;
+const SZ = EFLAGS.SF | EFLAGS.ZF;
 const flag = (b: IrBuilder, bit: number, value: Value): Value => b.shl(value, b.i32(bit));
 
 type Change = ((b: IrBuilder, value: Value, mask: Value) => Value) | undefined;
@@ -47,7 +47,7 @@ const bitTest =
     } else b.setFlagBits(EFLAGS.CF, cf);
   };
 
-/** BSF and BSR of zero set ZF and leave the target as it was. */
+/** BSF and BSR of zero set ZF and leave the target as it was. The other flags are undefined; Intel clears all but PF. */
 const scan =
   (forward: boolean): Lowering =>
   (b) => {
@@ -58,7 +58,7 @@ const scan =
       ? b.low(b.unary("ctz", source))
       : b.sub(b.i32(size === 64 ? 63 : 31), b.low(b.unary("clz", source)));
     const result = size === 64 ? b.extend(found, false) : found;
-    b.setFlagBits(EFLAGS.ZF, flag(b, 6, none));
+    b.setFlagBits(ARITH_FLAGS & ~EFLAGS.PF, flag(b, 6, none));
     if (size !== 32) b.write(0, b.select(none, b.read(0), result));
     else {
       const op = b.operand(0);
@@ -73,7 +73,7 @@ const popcnt: Lowering = (b) => {
   b.write(0, b.unary("popcnt", source));
 };
 
-/** LZCNT and TZCNT: CF if there is no bit, ZF if the count is zero. */
+/** LZCNT and TZCNT: CF if there is no bit, ZF if the count is zero; Intel clears the others. */
 const count =
   (leading: boolean): Lowering =>
   (b) => {
@@ -87,16 +87,16 @@ const count =
     else result = b.unary("ctz", source);
     const made = b.let(result);
     const bits = b.or(b.isZero(source), flag(b, 6, b.isZero(made)));
-    b.setFlagBits(EFLAGS.CF | EFLAGS.ZF, bits);
+    b.setFlagBits(ARITH_FLAGS, bits);
     b.write(0, made);
   };
 
-// --- BMI
+// --- BMI; PF and AF are undefined, Intel clears them
 
 const logicFlags = (b: IrBuilder, size: OpSize, result: Value, carry?: Value): void => {
   const zero = b.const(size, 0);
-  b.setFlagBits(EFLAGS.CF | EFLAGS.OF | EFLAGS.AF, carry ?? b.i32(0));
-  b.setFlags(LF.LOGIC, size, result, zero, zero, SZP);
+  b.setFlagBits(ARITH_FLAGS & ~SZ, carry ?? b.i32(0));
+  b.setFlags(LF.LOGIC, size, result, zero, zero, SZ);
 };
 
 const andn: Lowering = (b) => {

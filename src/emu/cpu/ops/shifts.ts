@@ -1,6 +1,7 @@
 /**
- * Shifts and rotates. Counts are masked to 5 bits (6 for 64-bit operands); a count of zero changes no flag. Where the manuals leave
- * OF and AF undefined, OF follows the formula for a count of one and AF is cleared by shifts.
+ * Shifts and rotates. Counts are masked to 5 bits (6 for 64-bit operands); a count of zero changes no flag. The manuals define OF
+ * for a count of one only; for others it is what Intel's processors leave: OF of the first step, except that a rotate of a
+ * register by an immediate above one leaves it alone. Shifts clear AF.
  */
 import { LF, type OpSize } from "../flags.ts";
 import type { IrBuilder } from "../ir/builder.ts";
@@ -17,16 +18,18 @@ interface Count {
   readonly n: Value;
   readonly when: Value | undefined;
   readonly zero: boolean;
+  /** A register by an immediate above one. */
+  readonly many: boolean;
 }
 function countOf(b: IrBuilder, size: OpSize, operand: number): Count {
   const mask = size === 64 ? 63 : 31;
   const op = b.operand(operand);
   if (op.kind === "imm") {
     const n = op.low & mask;
-    return { n: b.i32(n), when: undefined, zero: n === 0 };
+    return { n: b.i32(n), when: undefined, zero: n === 0, many: n > 1 && b.operand(0).kind === "reg" };
   }
   const n = b.let(b.and(b.low(b.read(operand)), b.i32(mask)));
-  return { n, when: n, zero: false };
+  return { n, when: n, zero: false, many: false };
 }
 
 const minusOne = (b: IrBuilder, n: Value): Value => (n.op === "const" ? b.i32(n.low - 1) : b.sub(n, b.i32(1)));
@@ -37,6 +40,9 @@ const carryOverflow = (b: IrBuilder, cf: Value, of: Value): Value => b.or(cf, b.
 /** The bit below the top one, as 0 or 1. */
 const nextToTop = (b: IrBuilder, size: OpSize, v: Value): Value =>
   size === 64 ? b.and(b.shr(b.high(v), b.i32(30)), b.i32(1)) : b.and(b.shr(v, b.i32(size - 2)), b.i32(1));
+
+/** OF of one step to the left: the sign changes. */
+const topsDiffer = (b: IrBuilder, size: OpSize, v: Value): Value => b.xor(b.signBit(size, v), nextToTop(b, size, v));
 
 const shift =
   (op: "shl" | "shr" | "sar"): Lowering =>
@@ -56,8 +62,8 @@ const shift =
     const almost = b.binary(op, a, before);
     const cf = b.let(op === "shl" ? b.signBit(size, almost) : bit0(b, almost));
     let of: Value = b.i32(0);
-    if (op === "shl") of = b.xor(b.signBit(size, result), cf);
-    else if (op === "shr") of = b.xor(b.signBit(size, result), nextToTop(b, size, result));
+    if (op === "shl") of = topsDiffer(b, size, a);
+    else if (op === "shr") of = b.signBit(size, a);
     const zero = b.const(size, 0);
     const bits = b.let(carryOverflow(b, cf, of));
     b.setFlagBits(CF_OF | EFLAGS.AF, bits, count.when);
@@ -65,12 +71,15 @@ const shift =
     target.write(result);
   };
 
-/** Only CF and OF change; the result's own bits give both. */
-function rotateFlags(b: IrBuilder, size: OpSize, left: boolean, result: Value, when: Value | undefined): void {
-  const top = b.signBit(size, result);
-  const cf = left ? bit0(b, result) : top;
-  const of = left ? b.xor(top, bit0(b, result)) : b.xor(top, nextToTop(b, size, result));
-  b.setFlagBits(CF_OF, carryOverflow(b, cf, of), when);
+/** Only CF and OF change, for `many` only CF. */
+function rotateFlags(b: IrBuilder, size: OpSize, left: boolean, a: Value, result: Value, count: Count): void {
+  const cf = left ? bit0(b, result) : b.signBit(size, result);
+  if (count.many) {
+    b.setFlagBits(EFLAGS.CF, cf);
+    return;
+  }
+  const of = left ? topsDiffer(b, size, a) : b.xor(b.signBit(size, a), bit0(b, a));
+  b.setFlagBits(CF_OF, carryOverflow(b, cf, of), count.when);
 }
 
 const rotate =
@@ -83,16 +92,17 @@ const rotate =
       target.write(target.value);
       return;
     }
+    const a = b.let(target.value);
     let result: Value;
-    if (size >= 32) result = b.binary(left ? "rol" : "ror", target.value, count.n);
+    if (size >= 32) result = b.binary(left ? "rol" : "ror", a, count.n);
     else {
       const n = b.let(b.and(count.n, b.i32(size - 1)));
       const back = b.sub(b.i32(size), n);
       const [up, down] = left ? [n, back] : [back, n];
-      result = b.truncate(size, b.or(b.shl(target.value, up), b.shr(target.value, down)));
+      result = b.truncate(size, b.or(b.shl(a, up), b.shr(a, down)));
     }
     const made = b.let(result);
-    rotateFlags(b, size, left, made, count.when);
+    rotateFlags(b, size, left, a, made, count);
     target.write(made);
   };
 
@@ -153,7 +163,7 @@ const rotateCarry =
       size === 64 ? throughCarry64(b, left, a, count.n) : throughCarryNarrow(b, size, left, a, count.n);
     const made = b.let(count.when ? b.select(count.when, result, a) : result);
     const carry = b.let(cf);
-    const of = left ? b.xor(b.signBit(size, made), carry) : b.xor(b.signBit(size, made), nextToTop(b, size, made));
+    const of = left ? topsDiffer(b, size, a) : b.xor(b.signBit(size, a), b.carry());
     b.setFlagBits(CF_OF, carryOverflow(b, carry, of), count.when);
     target.write(made);
   };
@@ -174,7 +184,7 @@ const double =
     const { n } = count;
     const made = b.let(size === 64 ? double64(b, left, a, s, n) : doubleNarrow(b, size, left, a, s, n));
     const cf = b.let(bit0(b, lastOut(b, size, left, a, s, n)));
-    const of = b.xor(b.signBit(size, made), b.signBit(size, a));
+    const of = left ? topsDiffer(b, size, a) : b.xor(b.signBit(size, a), bit0(b, s));
     const zero = b.const(size, 0);
     const bits = b.let(carryOverflow(b, cf, of));
     b.setFlagBits(CF_OF | EFLAGS.AF, bits, count.when);

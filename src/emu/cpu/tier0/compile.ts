@@ -199,7 +199,7 @@ export class Compiler {
     const s = this.value(v, d);
     if (s === d) {
       // A register onto itself: MOV EAX, EAX clears the upper half.
-      if (v.op === "reg" && v.type === 32) this.emit(() => void (i32[d + 1] = 0));
+      if ((v.op === "reg" || v.op === "low") && v.type === 32) this.emit(() => void (i32[d + 1] = 0));
       return;
     }
     if (v.type === 32) this.emit(() => void ((i32[d] = i32[s]!), (i32[d + 1] = 0)));
