@@ -5,7 +5,8 @@
 import type { Cpu } from "../cpu.ts";
 import { ss } from "../fault.ts";
 import { GPR, SEG } from "../layout.ts";
-import type { Addr } from "../state.ts";
+import { ACCESS } from "../paging.ts";
+import { type Addr, addrHigh, addrLow } from "../state.ts";
 import { errorOf, type SegmentValue } from "./descriptor.ts";
 import { is64Bit, stackBits } from "./predicates.ts";
 import { currentSegment, withinLimit } from "./segment.ts";
@@ -57,16 +58,24 @@ export const newStack = (segment: SegmentValue, bits: StackBits, pointer: number
   errorCode: bits === 64 ? ext : errorOf(segment.selector, ext),
 });
 
+/** As user code, or as an implicit supervisor access. */
+const accessOf = (user: boolean): number => (user ? ACCESS.USER : ACCESS.IMPLICIT);
+
 /** Raises now the page fault that writing these bytes would cause. */
 export function probeWrite(cpu: Cpu, address: Addr, size: number, user: boolean): void {
-  const access = { write: true, exec: false, user };
-  cpu.translate(address, access);
-  if ((address & 0xfff) + size > 0x1000) cpu.translate(address + size - 1, access);
+  cpu.probeWrite(addrLow(address), addrHigh(address), size, accessOf(user));
 }
 
-export function writeWord(cpu: Cpu, address: Addr, size: WordSize, low: number, high: number, user: boolean): void {
-  if (size === 8) cpu.writeLinear64(address, (BigInt(high | 0) << 32n) | BigInt(low >>> 0), user);
-  else cpu.writeLinear(address, size, size === 2 ? low & 0xffff : low >>> 0, user);
+function writeWord(cpu: Cpu, { address, size, low, high }: StackWord, user: boolean): void {
+  const value = size === 2 ? low & 0xffff : low;
+  cpu.writeHalves(addrLow(address), addrHigh(address), size, value, high, accessOf(user));
+}
+
+interface StackWord {
+  readonly address: Addr;
+  readonly size: WordSize;
+  readonly low: number;
+  readonly high: number;
 }
 
 /** The stack offset `delta` above `pointer`, wrapped to the stack's size. */
@@ -89,7 +98,7 @@ export class StackWriter {
   private readonly cpu: Cpu;
   private readonly stack: Stack;
   private depth = 0;
-  private readonly words: { address: Addr; size: WordSize; low: number; high: number }[] = [];
+  private readonly words: StackWord[] = [];
 
   constructor(cpu: Cpu, stack: Stack) {
     this.cpu = cpu;
@@ -108,7 +117,7 @@ export class StackWriter {
   /** Commit phase: the words, and as much of RSP as the stack's size says. A 32-bit TSS's ESP is loaded whole even if SS.B=0. */
   commit(): void {
     const { cpu, stack } = this;
-    for (const w of this.words) writeWord(cpu, w.address, w.size, w.low, w.high, stack.user);
+    for (const word of this.words) writeWord(cpu, word, stack.user);
     const end = offsetIn(stack.bits, stack.pointer, -this.depth);
     const low = stack.bits === 16 ? (stack.pointer & ~0xffff) | end : end;
     const high = Math.floor(end / 0x1_0000_0000);
