@@ -105,7 +105,7 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   const sized = unsized?.patterns ?? (prefixes.operandSize === undefined ? found.natural : found.patterns);
   if (unsized === undefined && doubledPrefix(sized, request, prefixes))
     return failed("same type of prefix used twice", -1);
-  const patterns = byDirection(byAddressPrefix(bySizePrefix(sized, prefixes), prefixes), request.hints);
+  const patterns = byDirection(byAddressPrefix(bySizePrefix(sized, prefixes, request), prefixes), request.hints);
   const chosen = choose(patterns, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);

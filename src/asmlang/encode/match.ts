@@ -124,11 +124,12 @@ function operandFits(form: Form, slot: Slot, operand: AsmOperand, query: Query):
   }
 }
 
-/** NASM: a sized immediate gives an unsized memory operand its size. */
+/** NASM: a sized immediate gives an unsized memory operand its size, where no register does. */
 function immediateSaysSize(pattern: Pattern, operands: readonly AsmOperand[]): boolean {
   const immediate = operands.find(
     (operand): operand is Immediate => operand.kind === "imm" && operand.size !== undefined,
   );
+  if (operands.some(({ kind }) => kind === "reg")) return true;
   if (immediate === undefined || !operands.some((operand) => operand.kind === "mem" && operand.size === 0)) return true;
   const slot = pattern.form.slots.find((candidate) => candidate.place === "imm");
   return (

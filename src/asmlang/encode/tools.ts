@@ -35,7 +35,8 @@ export function withoutSize(
 ): Unsized | undefined {
   const { bits } = request;
   if (request.dialect === "gas" && prefixes.operandSize === 16 && bits !== 16) {
-    return { patterns: patterns.filter(({ form }) => form.operandSize === 16), warning: undefined };
+    const words = patterns.filter(({ form }) => form.operandSize === 16);
+    return { patterns: words.length > 0 ? words : patterns, warning: undefined };
   }
   if (request.dialect === "nasm" && patterns[0]!.form.memoryClass === "far") {
     return { patterns: patterns.filter(({ form }) => form.operandSize === bits), warning: undefined };
@@ -54,11 +55,16 @@ export interface Unsized {
 }
 
 /** An explicit operand-size prefix picks the form of that size where the operands leave it open (branches, stack, returns). */
-export function bySizePrefix(patterns: readonly Pattern[], prefixes: Prefixes): readonly Pattern[] {
+export function bySizePrefix(
+  patterns: readonly Pattern[],
+  prefixes: Prefixes,
+  { dialect, bits }: EncodeRequest,
+): readonly Pattern[] {
   const asked = prefixes.operandSize;
   const first = patterns[0]?.form;
   const branch = first?.slots[0]?.place === "rel";
-  if (asked === undefined || (branch && first.addressSize !== 0)) return patterns;
+  if (asked === undefined || (branch && (first.addressSize !== 0 || (dialect === "nasm" && bits === 64))))
+    return patterns;
   const meant = patterns.filter(({ form }) => form.operandSize === asked);
   return meant.length === 0 ? patterns : meant;
 }
@@ -107,9 +113,9 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
 export function effectivePrefixes(form: Form, dialect: Dialect, prefixes: Prefixes): Prefixes {
   const place = form.slots[0]?.place;
   if (dialect !== "gas" || (place !== "rel" && place !== "far")) return prefixes;
-  if (form.addressSize !== 0) return { ...prefixes, operandSize: undefined };
-  const segment = prefixes.segment === 0x2e || prefixes.segment === 0x3e ? prefixes.segment : 0;
-  return { ...prefixes, segment, addressSize: undefined, lock: false };
+  const hint = prefixes.segment === 0x2e || prefixes.segment === 0x3e ? prefixes.segment : 0;
+  if (form.addressSize !== 0) return { ...prefixes, segment: hint, operandSize: undefined };
+  return { ...prefixes, segment: hint, addressSize: undefined, lock: false };
 }
 
 export function prefixWarnings(form: Form, request: EncodeRequest, prefixes: Prefixes): readonly string[] {

@@ -47,6 +47,14 @@ export const EXPLAINED: readonly Explanation[] = [
       verdict === "we-reject" && /^(\w+ )*v/.test(line.text) && /^(26|2e|36|3e|64|65|67)*62/.test(theirs),
   },
   {
+    reason: "NASM puts REX.W where a selector is read from a quadword, and WAIT before other prefixes",
+    test: where("nasm", /^(\w+ )*(mov [c-gs]s, qword|wait)/),
+  },
+  {
+    reason: "GNU as makes a 16-bit MOV of MOVD from a general register to memory",
+    test: where("intel", /^movd .*\], /),
+  },
+  {
     reason: "NASM takes the SSE4.1 form when the count has a size",
     test: where("nasm", /^(\w+ )*pextrw .*(byte|strict)/),
   },
