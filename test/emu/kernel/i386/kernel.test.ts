@@ -2,6 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { PENDING } from "../../../../src/emu/cpu/cpu.ts";
 import { GPR, OFF, SEG } from "../../../../src/emu/cpu/layout.ts";
+import calling32 from "../../../../src/emu/kernel/entry/calling_32.S?raw";
+import entry32 from "../../../../src/emu/kernel/entry/entry_32.S?raw";
 import { vm86Program } from "../vm86/programs.ts";
 import * as programs from "./programs.ts";
 import { finish, prepare, type Result, runI386 } from "./run.ts";
@@ -96,6 +98,25 @@ describe("espfix", () => {
   });
 });
 
+describe("the user's own entry code", () => {
+  const source = (change: (text: string) => string) => ({ uri: "my-entry.S", text: change(entry32) });
+
+  test("one jump changed, and SYSENTER leaves by IRET", () => {
+    const entrySource = source((text) => text.replace("jz\tsyscall_32_done", "jmp\tsyscall_32_done"));
+    expect(entrySource.text).not.toBe(entry32);
+    const result = runI386(programs.HELLO_VSYSCALL, { entrySource });
+    expect([result.status, result.output()]).toEqual([0, "hello, sysenter\n"]);
+    const exit = exits(result).find((event) => event.entry === "entry_SYSENTER_32")!;
+    expect(exit.instruction).toBe("iret");
+  });
+
+  test("one jump changed, and espfix is applied to nobody: the kernel's bits leak", () => {
+    const espfix = calling32.replace("jne\tno_espfix_\\@", "jmp\tno_espfix_\\@");
+    const entrySource = source((text) => text.replace('\t.include "calling_32.S"', () => espfix));
+    expect(runI386(programs.ESPFIX, { entrySource }).status).toBe(2);
+  });
+});
+
 describe("segment registers on the way out", () => {
   test("a selector that cannot be loaded is null in user mode, and nothing else happens", () => {
     const result = runI386(programs.BAD_DS);
@@ -119,21 +140,26 @@ test("a kernel stack that is not there: #PF, #DF, and the task gate's handler ha
 });
 
 describe("an NMI at every single instruction changes nothing", () => {
-  const cases: [name: string, text: string, status: number, espfix: string][] = [
-    ["SYSENTER", programs.HELLO_VSYSCALL, 0, "final"],
-    ["espfix", programs.ESPFIX, 0, "final"],
-    ["without espfix", programs.ESPFIX, 2, "none"],
-    ["a failing IRET", programs.BAD_IRET, 0, "final"],
-    ["v8086 mode", vm86Program("", "\tsti\n\thlt\n", "\tcmp $1, %eax\n\tjne fail\n", true), 0, "final"],
+  // from: the label of the program from which on it matters
+  const cases: [name: string, text: string, from: string, status: number, espfix: string][] = [
+    ["SYSENTER", programs.HELLO_VSYSCALL, "_start", 0, "final"],
+    ["espfix", programs.ESPFIX, "_start", 0, "final"],
+    ["without espfix", programs.ESPFIX, "_start", 2, "none"],
+    ["a failing IRET", programs.BAD_IRET_ESPFIX, "on_usr1", 0, "final"],
+    ["v8086 mode", vm86Program("", "\tsti\n\thlt\n", "\tcmp $1, %eax\n\tjne fail\n", true), "enter", 0, "final"],
   ];
-  test.each(cases)("%s", (_name, text, status, espfix) => {
+  test.each(cases)("%s", (_name, text, from, status, espfix) => {
     const prepared = prepare(text, { designs: { espfix } });
-    const { machine } = prepared.system;
+    const { machine, symbols } = prepared.system;
+    const cpu = machine.cpus[0]!;
+    cpu.setBreakpoints([symbols.address(from)!]);
+    expect(prepared.system.run(100_000).kind).toBe("breakpoint");
+    cpu.setBreakpoints([]);
     for (let ended = false; !ended; ) {
       const snapshot = machine.save();
-      machine.cpus[0]!.raise(PENDING.NMI);
+      cpu.raise(PENDING.NMI);
       prepared.events.length = 0;
-      const ip = machine.cpus[0]!.get32(OFF.RIP) >>> 0;
+      const ip = cpu.get32(OFF.RIP) >>> 0;
       const result = finish(prepared, 20_000);
       const nmis = prepared.events.filter((event) => event.kind === "nmi").length;
       expect({ ip, status: result.status, nmis }).toEqual({ ip, status, nmis: 1 });

@@ -14,6 +14,7 @@ const REGS = `
 	.set	V_FLAGS, 84
 	.set	V_CPU, 92
 	.set	V_INTS, 96
+	.set	V_PLUS, 160
 `;
 
 /**
@@ -51,7 +52,7 @@ ${setup}
 	mov $0x12345678, %edx
 	mov $${plus ? 166 : 113}, %eax
 	mov %esp, saved_esp
-	int $0x80
+enter:	int $0x80
 	mov %eax, result
 	cmp saved_esp, %esp
 	jne fail

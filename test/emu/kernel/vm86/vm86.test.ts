@@ -1,6 +1,7 @@
 /** vm86() and vm86old() on the 32-bit kernel: every way out of v8086 mode, and the instructions that are emulated in it. */
 import { describe, expect, test } from "vitest";
-import { runI386 } from "../i386/run.ts";
+import { EFLAGS, OFF, SEG } from "../../../../src/emu/cpu/layout.ts";
+import { finish, prepare, runI386 } from "../i386/run.ts";
 import { SIGACTION, vm86Program } from "./programs.ts";
 
 const result = (value: string) => `
@@ -199,4 +200,110 @@ test("the install check, and interrupts that only a privileged task may request"
     call(6, "5", "0") +
     call(1, "1", "-14");
   expect(runI386(vm86Program(setup, "\thlt\n", result("1"), true))).toMatchObject({ status: 0 });
+});
+
+describe("vm86plus only", () => {
+  const run = (setup: string, guest: string, check: string) => runI386(vm86Program(setup, guest, check, true));
+
+  test("force_return_for_pic: VM86_PICRETURN at the first emulated instruction with virtual interrupts on", () => {
+    const setup = "\tmovl $1, V_PLUS(%ebp)\n\tmovl $0, V_EFLAGS(%ebp)\n";
+    const guest = "\tcli\n\tpushf\n\tpop %bx\n\tsti\n\thlt\n";
+    expect(run(setup, guest, `${result("4")}\n\tcmpl $4, v86 + V_EIP\n\tjne fail\n`)).toMatchObject({ status: 0 });
+  });
+
+  test("a debugger's table intercepts INT n that is not revectored", () => {
+    const setup = "\tmovl $2, V_PLUS(%ebp)\n\tmovb $0x20, V_PLUS + 4 + (0x15 >> 3)(%ebp)\n";
+    expect(run(setup, "\tint $0x15\n", result("0x1502"))).toMatchObject({ status: 0 });
+  });
+});
+
+test("with an operand size prefix PUSHF, POPF and IRET move 32 bits", () => {
+  const guest = `
+	mov %sp, %si
+	pushfl
+	mov %sp, %di
+	sub %di, %si			# 4
+	popfl
+	pushfl
+	pushl $0x1000
+	pushl $there - guest
+	iretl
+	hlt
+there:	mov $0x77, %bl
+	hlt
+`;
+  const check = `${result("1")}
+	cmpw $4, v86 + V_ESI
+	jne fail
+	cmpb $0x77, v86 + V_EBX
+	jne fail
+	cmpl $0xfff0, v86 + V_ESP
+	jne fail
+`;
+  expect(runI386(vm86Program("", guest, check, true))).toMatchObject({ status: 0 });
+});
+
+test.each([
+  [2, 0x0000], // CPU_286: neither NT nor IOPL
+  [3, 0x4000], // CPU_386: NT
+  [5, 0x4000],
+])("cpu_type %i decides which flags POPF keeps", (cpu, nt) => {
+  const setup = `\tmovl $${cpu}, V_CPU(%ebp)\n`;
+  const guest = "\tmov $0x4000, %ax\n\tpush %ax\n\tpopf\n\tpushf\n\tpop %bx\n\thlt\n";
+  const check = `${result("1")}\n\tmov v86 + V_EBX, %eax\n\tand $0x4000, %eax\n\tcmp $${nt}, %eax\n\tjne fail\n`;
+  expect(runI386(vm86Program(setup, guest, check, true))).toMatchObject({ status: 0 });
+});
+
+test("GS, which the kernel leaves in the register, is the caller's again", () => {
+  const setup = "\tmov $0x7b, %eax\n\tmov %eax, %gs\n\tmovw $0x1234, 80(%ebp)\n";
+  const check = `${result("1")}
+	mov %gs, %eax
+	cmp $0x7b, %ax
+	jne fail
+	cmpw $0x1234, v86 + 80
+	jne fail
+`;
+  expect(runI386(vm86Program(setup, "\thlt\n", check, true))).toMatchObject({ status: 0 });
+});
+
+test("what can be seen: sp0 moves by four words, SYSENTER_CS is 0, and both come back", () => {
+  const prepared = prepare(vm86Program("", "\tnop\n\thlt\n", result("1"), true));
+  const { kernel, machine } = prepared.system;
+  const cpu = machine.cpus[0]!;
+  const tss = (name: string) =>
+    Number(
+      kernel.memory.readField(
+        kernel.perCpuBase(cpu) + kernel.layout.perCpu.cpu_tss_rw!.offset,
+        kernel.layout.tss[name]!,
+      ),
+    );
+  const outside = [tss("sp1"), tss("ss1"), cpu.get32(OFF.SYSENTER_CS)];
+  while ((cpu.getFlags() & EFLAGS.VM) === 0) expect(machine.run(1).kind).toBe("budget");
+  expect([tss("sp1"), tss("ss1"), cpu.get32(OFF.SYSENTER_CS)]).toEqual([outside[0]! + 16, 0, 0]);
+  expect([cpu.selector(SEG.CS), cpu.segBase(SEG.CS), cpu.cpl]).toEqual([0x1000, 0x10000, 3]);
+  while ((cpu.getFlags() & EFLAGS.VM) !== 0) expect(machine.run(1).kind).toBe("budget");
+  expect(finish(prepared, 100_000).status).toBe(0);
+  const events = prepared.events.filter((event) => event.type === "vm86");
+  expect(events).toMatchObject([
+    { what: "enter", plus: true, cs: 0x1000, ip: 0 },
+    { what: "leave", reason: "VM86_UNKNOWN", cs: 0x1000, ip: 1 },
+  ]);
+});
+
+test("a structure that cannot be written back ends the program", () => {
+  // its page is made read-only before the call
+  const setup = `
+	push %ebp
+	mov $125, %eax			# mprotect
+	mov $v86, %ebx
+	and $0xfffff000, %ebx
+	mov $0x1000, %ecx
+	mov $1, %edx
+	int $0x80
+	pop %ebp
+	test %eax, %eax
+	jnz fail
+`;
+  const text = vm86Program(setup, "\thlt\n", "", true).replace("\tmov %esp, saved_esp\n", "");
+  expect(runI386(text).stop).toEqual({ kind: "exit", status: 139, signal: 11 });
 });
