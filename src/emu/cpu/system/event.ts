@@ -16,9 +16,12 @@ export interface DeliveryEvent {
   readonly why?: string;
 }
 
-/** EFLAGS as pushed by an event. */
-export const flagsImage = (cpu: Cpu, event: DeliveryEvent): number =>
-  event.resume ? cpu.getFlags() | EFLAGS.RF : cpu.getFlags();
+/** EFLAGS as pushed by an event: RF set for faults, clear for INT n and its kin, else as it is. */
+export function flagsImage(cpu: Cpu, event: DeliveryEvent): number {
+  const flags = cpu.getFlags();
+  if (event.resume) return flags | EFLAGS.RF;
+  return event.kind === "software-int" ? flags & ~EFLAGS.RF : flags;
+}
 
 /** Flags that a gate clears; interrupt gates also clear IF. */
 export const gateFlags = (flags: number, interruptGate: boolean): number =>

@@ -1,16 +1,24 @@
 /** Reports changes of privilege, mode and flow to hooks.transfer, for timelines and breakpoints. */
 import type { Cpu, TransferEvent } from "../cpu.ts";
-import { OFF } from "../layout.ts";
+import { OFF, SEG } from "../layout.ts";
 import type { Addr } from "../state.ts";
+import { is64Bit } from "./predicates.ts";
 
 export interface Origin {
   readonly cpl: number;
+  /** Linear. */
   readonly ip: Addr;
+}
+
+/** Linear address of an offset in the present code segment; what is not canonical comes out as itself, rounded. */
+function linearIp(cpu: Cpu, low: number, high: number): Addr {
+  if (is64Bit(cpu)) return high * 0x1_0000_0000 + (low >>> 0);
+  return (cpu.segBase(SEG.CS) + (low >>> 0)) >>> 0;
 }
 
 export const originAt = (cpu: Cpu, ipLow: number, ipHigh: number): Origin => ({
   cpl: cpu.cpl,
-  ip: ipHigh * 0x1_0000_0000 + (ipLow >>> 0),
+  ip: linearIp(cpu, ipLow, ipHigh),
 });
 export const originHere = (cpu: Cpu): Origin => originAt(cpu, cpu.get32(OFF.RIP), cpu.get32(OFF.RIP + 4));
 

@@ -52,6 +52,12 @@ describe("32-bit gates", () => {
     expect(b.stack(4, 3)).toEqual([AT.CODE + 2, S.CODE0, EFLAGS.IF | EFLAGS.NT | EFLAGS.TF | FIXED]);
     expect(b.flags).toBe(FIXED);
   });
+  it("INT n pushes RF clear", () => {
+    const b = new Bench("protected");
+    b.setFlags(EFLAGS.RF);
+    b.exec(...INT(0x20));
+    expect(b.stack(4, 3)[2]).toBe(FIXED);
+  });
   it("a trap gate leaves IF", () => {
     const b = new Bench("protected");
     b.gate(0x20, { type: 0xf });
@@ -179,6 +185,9 @@ describe("from virtual-8086 mode", () => {
       0x4444,
     ]);
     expect([b.cpu.cpl, b.rsp, b.flags]).toEqual([0, AT.STACK0 - 36, FIXED]);
+    expect(b.events).toEqual([
+      { kind: "interrupt", vector: 0x20, fromCpl: 3, toCpl: 0, fromIp: 0x20100, toIp: handler(0x20) },
+    ]);
     expect(b.selectors(SEG.CS, SEG.SS, SEG.ES, SEG.DS, SEG.FS, SEG.GS)).toEqual([S.CODE0, S.DATA0, 0, 0, 0, 0]);
     expect(b.cpu.segAttr(SEG.DS) & SEG_NULL).toBe(SEG_NULL);
   });
