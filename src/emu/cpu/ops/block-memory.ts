@@ -21,7 +21,11 @@ const segOf = (insn: Insn, i: number) => {
 /** All checks of an access to the whole of the operand's `size` bytes. */
 export function checkBlock(cpu: Cpu, insn: Insn, i: number, size: number, write: boolean): void {
   const low = cpu.effectiveAddress(insn, i);
-  cpu.checkSeg(segOf(insn, i), low, cpu.high, size, write);
+  const high = cpu.high;
+  const inside = insn.addrSize === 16 ? Math.min(size, 0x10000 - low) : size;
+  cpu.checkSeg(segOf(insn, i), low, high, inside, write);
+  // A 16-bit offset wraps round within the segment.
+  if (inside < size) cpu.checkSeg(segOf(insn, i), 0, 0, size - inside, write);
 }
 
 /** Piece at `by`: low half, cpu.high the second. */

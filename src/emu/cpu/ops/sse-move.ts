@@ -91,6 +91,8 @@ function maskedStore(cpu: Cpu, insn: Insn): void {
   const bytes = insn.ops[1]!.kind === "mm" ? 8 : 16;
   loadLanes(cpu, insn, 1, SRC, bytes, false);
   loadLanes(cpu, insn, 2, DST, bytes, false);
+  // The registers are in use as MMX ones even if the store then faults.
+  if (usesMmx(insn)) commitMmx(cpu);
   const low = cpu.gprLow(GPR.RDI);
   const high = insn.addrSize === 64 ? cpu.gprHigh(GPR.RDI) : 0;
   if (cpu.mode & MODE.ALIGN && low & (bytes - 1)) throw new Fault(VECTOR.AC, 0, "misaligned masked store");
@@ -101,8 +103,6 @@ function maskedStore(cpu: Cpu, insn: Insn): void {
     if (insn.addrSize === 16) return [sum & 0xffff, 0];
     return [sum | 0, insn.addrSize === 64 && sum > 0xffff_ffff ? (high + 1) | 0 : high];
   };
-  // The registers are in use as MMX ones even if the store then faults.
-  if (usesMmx(insn)) commitMmx(cpu);
   for (const i of selected) cpu.checkSeg(seg, ...place(i), 1, true);
   for (const i of selected) cpu.storeSeg(seg, ...place(i), 1, SRC.u8[i]!, 0);
 }

@@ -104,10 +104,11 @@ const cmps: StringOp = {
   uses: "none",
   compares: true,
   step(cpu, insn, size) {
-    const left = load(cpu, insn, sourceSegment(insn), GPR.RSI, size);
-    const leftHigh = cpu.high;
+    // Where both would fault, the destination's fault is the one that is seen.
     const right = load(cpu, insn, SEG.ES, GPR.RDI, size);
-    compare(cpu, size, left, leftHigh, right, cpu.high);
+    const rightHigh = cpu.high;
+    const left = load(cpu, insn, sourceSegment(insn), GPR.RSI, size);
+    compare(cpu, size, left, cpu.high, right, rightHigh);
     const by = stride(cpu, size);
     advance(cpu, insn, GPR.RSI, by);
     advance(cpu, insn, GPR.RDI, by);

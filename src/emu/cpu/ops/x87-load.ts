@@ -3,6 +3,7 @@ import type { Cpu } from "../cpu.ts";
 import { conditionHolds } from "../flags.ts";
 import { DOUBLE, EXTENDED, type Format, pack32, pack64, SINGLE } from "../fpu/formats.ts";
 import * as soft from "../fpu/soft.ts";
+import { OFF } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
 import { checkBlock, loadAt, loadBig, storeNumber } from "./block-memory.ts";
 import { readMemory, stOf } from "./x87-arith.ts";
@@ -20,6 +21,7 @@ import {
   setConditions,
   setTop,
   stackFault,
+  status,
   top,
   writeBits,
   writeSt,
@@ -122,7 +124,7 @@ function integral(cpu: Cpu, bits: number, truncates: boolean): bigint | undefine
   return commitStore(cpu, env, (env.flags & ~env.masks & soft.FE.I) !== 0, value);
 }
 
-/** Writes `bytes` bytes, checked before any x87 state changes. */
+/** An unmasked exception keeps the store from happening, its faults included; a fault takes the exceptions back. */
 function storing(
   bytesOf: (insn: Insn) => number,
   convert: (cpu: Cpu, insn: Insn) => bigint | undefined,
@@ -131,12 +133,19 @@ function storing(
 ): Operation {
   return computed((cpu, insn) => {
     checkX87(cpu);
-    checkBlock(cpu, insn, 0, bytesOf(insn), true);
-    notePointer(cpu, insn);
+    const before = status(cpu);
     const bits = isEmpty(cpu, 0) ? (stackFault(cpu, false) ? indefinite(insn) : undefined) : convert(cpu, insn);
-    if (bits === undefined) return;
-    storeNumber(cpu, insn, bytesOf(insn), bits);
-    if (pops) pop(cpu);
+    if (bits !== undefined) {
+      try {
+        checkBlock(cpu, insn, 0, bytesOf(insn), true);
+        storeNumber(cpu, insn, bytesOf(insn), bits);
+      } catch (fault) {
+        cpu.set32(OFF.FSW, before);
+        throw fault;
+      }
+      if (pops) pop(cpu);
+    }
+    notePointer(cpu, insn);
   });
 }
 
