@@ -6,8 +6,23 @@ import { stubSource } from "../upcall.ts";
 
 export type BuiltImage = { readonly image: Image } | { readonly problems: readonly Diagnostic[] };
 
+/** Images of our own entry code, by architecture and symbols: assembling costs more than all the rest of boot. */
+const known = new Map<string, BuiltImage>();
+
 /** @param replacement the user's own entry code, in place of the architecture's first source. */
 export function buildKernelImage(
+  arch: Arch,
+  defines: Readonly<Record<string, number | bigint>>,
+  replacement: SourceText | undefined,
+): BuiltImage {
+  if (replacement !== undefined) return build(arch, defines, replacement);
+  const key = [arch.layout.arch, ...Object.entries(defines).map(([name, value]) => `${name}=${value}`)].join();
+  let built = known.get(key);
+  if (built === undefined) known.set(key, (built = build(arch, defines, undefined)));
+  return built;
+}
+
+function build(
   arch: Arch,
   defines: Readonly<Record<string, number | bigint>>,
   replacement: SourceText | undefined,
