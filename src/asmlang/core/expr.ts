@@ -93,8 +93,17 @@ export function evaluateConstant(expr: Expr, context: EvalContext): bigint | und
 function asConstant(value: Linear, span: Span, context: EvalContext): bigint | undefined {
   if (value.terms.length === 0) return value.constant;
   if (context.final)
-    throw new SourceError(span, `this must be a constant, but it depends on the address of ${describe(value)}`);
+    throw notSimple(value, span, `this must be a constant, but it depends on the address of ${describe(value)}`);
   return undefined;
+}
+
+/** Why a value cannot be used: most often a symbol in it is not defined at all. */
+export function notSimple(value: Linear, span: Span, otherwise: string): SourceError {
+  const missing = value.terms.find((term) => term.symbol.definition === undefined)?.symbol;
+  return new SourceError(
+    span,
+    missing ? `symbol '${missing.name}' is not defined, but its value is needed here` : otherwise,
+  );
 }
 
 export function describe(value: Linear): string {

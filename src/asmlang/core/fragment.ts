@@ -21,8 +21,8 @@ export interface PendingFixup {
   readonly expr: Expr;
   /** A branch or an instruction field, not plain data. */
   readonly code: boolean;
-  /** `call`: a reference to a global symbol stays a relocation (GNU). */
-  readonly call?: boolean;
+  /** A branch whose width layout chose: GNU settles it even if its target is global. */
+  readonly relaxed?: boolean;
 }
 
 export interface Row {

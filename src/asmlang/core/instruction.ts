@@ -56,7 +56,7 @@ export function encodeStatement(statement: Statement): { best: Encoding; long?: 
   throw new SourceError(statement.spans[result.operand] ?? statement.mnemonic, result.message);
 }
 
-export function pendingFixups(encoding: Encoding, statement: Statement, call: boolean): PendingFixup[] {
+export function pendingFixups(encoding: Encoding, statement: Statement, relaxed = false): PendingFixup[] {
   return encoding.fixups.map((fixup) => ({
     offset: fixup.offset,
     size: fixup.size,
@@ -65,7 +65,7 @@ export function pendingFixups(encoding: Encoding, statement: Statement, call: bo
     addend: fixup.addend,
     expr: partOf(statement.request.operands[fixup.operand]!, fixup.part).expr,
     code: true,
-    call,
+    relaxed,
   }));
 }
 
@@ -105,7 +105,7 @@ export class BranchFragment extends Fragment {
   write(out: SectionWriter): void {
     const encoding = this.wide ? this.long : this.best;
     out.put(this, 0, encoding.bytes);
-    for (const fixup of pendingFixups(encoding, this.statement, false)) out.fixup(this, fixup);
+    for (const fixup of pendingFixups(encoding, this.statement, true)) out.fixup(this, fixup);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { Relocation } from "../types.ts";
 import { putLittleEndian } from "./buffer.ts";
 import { type Reporter, SourceError } from "./diagnostics.ts";
-import { describe, type EvalContext, evaluate, type Linear } from "./expr.ts";
+import { describe, type EvalContext, evaluate, type Linear, notSimple } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Layout } from "./layout.ts";
 import { rangeOf } from "./source.ts";
@@ -81,7 +81,8 @@ export class SectionWriter {
         relative = true;
         constant += BigInt(place - this.#layout.offsetOf(symbol));
       } else {
-        throw new SourceError(fixup.expr.span, `the addresses of ${describe(value)} cannot be combined like this`);
+        const message = `the addresses of ${describe(value)} cannot be combined like this`;
+        throw notSimple(value, fixup.expr.span, message);
       }
     }
     return { plus, relative, constant };

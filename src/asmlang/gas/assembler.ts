@@ -1,7 +1,7 @@
 /** The GNU dialect: reads statements, keeps what they change, and hands the object to layout. */
 import { ObjectBuilder } from "../core/builder.ts";
 import { Reporter, SourceError } from "../core/diagnostics.ts";
-import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
+import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } from "../core/expr.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
@@ -116,7 +116,8 @@ export class GasAssembler {
       {
         overflow: "error",
         keepRelocation: (symbol, fixup) =>
-          symbol.binding === "weak" || (symbol.binding === "global" && fixup.call === true),
+          symbol.binding === "weak" ||
+          (symbol.binding === "global" && fixup.kind === "pcrel" && fixup.relaxed === false),
         namesSymbol: (symbol) => symbol.binding !== "local",
       },
       this.#entryBits,
@@ -264,9 +265,10 @@ export class GasAssembler {
   /** An expression that must be known at once. */
   constant(cursor: Cursor, what: string): bigint {
     const expr = this.expressions.read(cursor);
-    const value = evaluateConstant(expr, this.now);
-    if (value === undefined) throw new SourceError(expr.span, `${what} must be a constant that is known here`);
-    return value;
+    const value = evaluate(expr, this.now);
+    if (value?.terms.length === 0) return value.constant;
+    const message = `${what} must be a constant that is known here`;
+    throw value ? notSimple(value, expr.span, message) : new SourceError(expr.span, message);
   }
 
   setBits(bits: Bits): void {

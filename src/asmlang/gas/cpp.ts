@@ -15,7 +15,7 @@ interface CppMacro {
 const TOKEN = /\s+|[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'\\?.'?|##|./gsu;
 const NAME = /^[A-Za-z_]\w*$/;
 const MAX_INCLUDES = 64;
-const MAX_LINES = 2_000_000;
+const MAX_LINES = 500_000;
 const MAX_LINE = 200_000;
 
 export const tokensOf = (text: string): string[] => text.match(TOKEN) ?? [];
@@ -85,8 +85,9 @@ export class CPreprocessor {
       case "if":
       case "ifdef":
       case "ifndef": {
-        const taken = active && this.#test(name, line, at);
-        stack.push({ active: taken, taken, outer: active, span, sawElse: false });
+        const level = { active: false, taken: true, outer: active, span, sawElse: false };
+        stack.push(level);
+        if (active) level.active = level.taken = this.#test(name, line, at);
         return true;
       }
       case "elif":

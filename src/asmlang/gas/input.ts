@@ -4,7 +4,7 @@ import { type Line, type Span, wholeLine } from "../core/source.ts";
 import { statementsOf } from "./text.ts";
 
 const MAX_NESTING = 250;
-const MAX_STATEMENTS = 2_000_000;
+const MAX_STATEMENTS = 500_000;
 
 interface Frame {
   readonly lines: readonly Line[];

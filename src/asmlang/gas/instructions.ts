@@ -173,6 +173,5 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement): vo
     builder.row(fragment, 0, cursor.line, bits);
     return;
   }
-  const call = statement.request.mnemonic.startsWith("call");
-  builder.bytes(encoded.best.bytes, cursor.line, pendingFixups(encoded.best, statement, call), bits);
+  builder.bytes(encoded.best.bytes, cursor.line, pendingFixups(encoded.best, statement), bits);
 }

@@ -6,7 +6,7 @@ import { Cursor } from "./cursor.ts";
 import type { Directive } from "./directives.ts";
 import { bindArguments, type Macro, readParameters, splitArguments, substitute } from "./macros.ts";
 
-const MAX_REPEATED_LINES = 1_000_000;
+const MAX_REPEATED_LINES = 500_000;
 
 /** First word of a statement, after labels. */
 function firstWord(line: Line): string {

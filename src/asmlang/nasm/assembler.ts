@@ -25,7 +25,7 @@ import { readOperand, readsTo, registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
 import type { Token } from "./tokens.ts";
 
-const MAX_TIMES = 1_000_000n;
+const MAX_TIMES = 500_000n;
 const MAX_OUTPUT = 64 * 1024 * 1024;
 const PREFIX_BYTES: Readonly<Record<string, number>> = {
   lock: 0xf0,
@@ -60,7 +60,7 @@ export class NasmAssembler {
   lastLabel = "";
   defaultRelative = false;
   origin: Expr | undefined;
-  structure: { name: string; section: SectionBuilder; lastLabel: string } | undefined;
+  structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
   #entryBits: Bits;
   /** `$`: the start of the statement at hand. */
@@ -125,10 +125,7 @@ export class NasmAssembler {
       this.#predefine();
       this.#preprocessor.run(this.#source);
       if (this.structure)
-        this.reporter.error(
-          wholeLine(this.builder.section.fragments[0]!.line),
-          `structure '${this.structure.name}' has no 'endstruc'`,
-        );
+        this.reporter.error(this.structure.span, `structure '${this.structure.name}' has no 'endstruc'`);
       this.#checkGlobals();
       this.#placeOrigin();
       return { ...this.#finish(), diagnostics: this.reporter.diagnostics };
@@ -517,7 +514,7 @@ export class NasmAssembler {
       const encoded = encodeStatement(statement);
       if (!encoded.long && encoded.best.fixups.length === 0) {
         reportWarnings(encoded.best, statement, builder);
-        builder.bytes(encoded.best.bytes, line, pendingFixups(encoded.best, statement, false), bits);
+        builder.bytes(encoded.best.bytes, line, pendingFixups(encoded.best, statement), bits);
         return;
       }
     }

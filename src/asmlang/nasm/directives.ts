@@ -251,7 +251,7 @@ const struc: NasmDirective = (assembler, cursor, span) => {
   if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of the structure");
   if (assembler.structure) throw new SourceError(span, "structures cannot be nested");
   const start = cursor.eat(",") ? assembler.expressions.read(cursor) : number(0n, token);
-  assembler.structure = { name: token.text, section: assembler.builder.section, lastLabel: assembler.lastLabel };
+  assembler.structure = { name: token.text, section: assembler.builder.section, span };
   enterAbsolute(assembler, start);
   assembler.defineLabel(token.text, token, cursor.line);
 };

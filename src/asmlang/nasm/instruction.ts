@@ -49,9 +49,10 @@ export class NasmInstruction extends Fragment {
   }
 
   write(out: SectionWriter): void {
-    const encoding = this.#chosen!;
+    const encoding = this.#chosen;
+    if (!encoding) return; // there is no encoding, and layout has said so
     this.#warn(encoding);
     out.put(this, 0, encoding.bytes);
-    for (const fixup of pendingFixups(encoding, this.statement, false)) out.fixup(this, fixup);
+    for (const fixup of pendingFixups(encoding, this.statement)) out.fixup(this, fixup);
   }
 }

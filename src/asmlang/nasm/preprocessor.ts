@@ -21,7 +21,7 @@ import { SingleMacros } from "./single-line.ts";
 import { isSpace, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
 
 const MAX_NESTING = 250;
-const MAX_LINES = 2_000_000;
+const MAX_LINES = 500_000;
 const MAX_REPEATS = 1_000_000n;
 
 interface Frame {
