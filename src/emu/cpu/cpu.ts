@@ -87,7 +87,8 @@ export type CpuStop =
   | { readonly kind: "request" };
 
 export const ACTIVITY = { RUNNING: 0, HALTED: 1, SHUTDOWN: 2, WAIT_SIPI: 3 } as const;
-export const PENDING = { NMI: 1, MC: 2, INTR: 4 } as const;
+/** STEP: the single-step trap of the instruction that has just retired. */
+export const PENDING = { NMI: 1, MC: 2, INTR: 4, STEP: 8 } as const;
 /** SHADOW_KIND: what set the interrupt shadow. MOV SS and POP SS also hold back debug traps. */
 export const SHADOW = { NONE: 0, STI: 1, MOV_SS: 2 } as const;
 
@@ -386,7 +387,13 @@ export class Cpu extends SegmentedMemory {
 
   /** Counts a block's runs; the region that it has become part of, if it is hot now. */
   private heat(block: Block): Region | undefined {
-    if (++block.runs < (this.options.hotAfter ?? HOT) || block.region !== undefined || block.mode < 0 || block.frame < 0) return undefined;
+    if (
+      ++block.runs < (this.options.hotAfter ?? HOT) ||
+      block.region !== undefined ||
+      block.mode < 0 ||
+      block.frame < 0
+    )
+      return undefined;
     const region = this.tier1!.compile(block, (low, high) => this.blocks.peek(low, high));
     if (!region) block.runs = Number.NEGATIVE_INFINITY;
     region?.blocks.forEach((member, index) => {
@@ -511,7 +518,8 @@ export class Cpu extends SegmentedMemory {
     this.skipMark = false;
     const trap = (this.getFlags() & EFLAGS.TF) !== 0;
     const block = this.blocks.find(true);
-    const resume = this.get32(OFF.EFLAGS) & EFLAGS.RF;
+    // RF holds for one instruction; should that fault, the delivery sets it in the image again.
+    this.set32(OFF.EFLAGS, this.get32(OFF.EFLAGS) & ~EFLAGS.RF);
     this.block = block;
     this.at = 0;
     block.ops[0]!();
@@ -520,11 +528,8 @@ export class Cpu extends SegmentedMemory {
     if (block.mode >= 0) block.n = block.total;
     i32[(this.base + OFF.BUDGET) >> 2]! -= 1;
     if (!block.jumps && !block.system) this.fallThrough(block);
-    if (resume && !block.system) this.set32(OFF.EFLAGS, this.get32(OFF.EFLAGS) & ~EFLAGS.RF);
     this.updateMode();
-    if (trap && this.takesStepTrap(block)) {
-      this.deliver(() => deliverException(this, new Fault(VECTOR.DB, 0, "single step: EFLAGS.TF was set", DR6_BS)));
-    }
+    if (trap && this.takesStepTrap(block)) this.raise(PENDING.STEP);
   }
 
   private takesStepTrap(block: Block): boolean {
@@ -545,7 +550,13 @@ export class Cpu extends SegmentedMemory {
   /** Takes the highest pending interrupt that may be taken now. */
   private interrupt(): boolean {
     const pending = this.get32(OFF.PENDING);
-    if (pending === 0 || this.inShadow()) return false;
+    if (pending === 0) return false;
+    if (pending & PENDING.STEP) {
+      this.lower(PENDING.STEP);
+      this.deliver(() => deliverException(this, new Fault(VECTOR.DB, 0, "single step: EFLAGS.TF was set", DR6_BS)));
+      return true;
+    }
+    if (this.inShadow()) return false;
     if (pending & PENDING.MC) {
       this.lower(PENDING.MC);
       this.deliver(() => deliverException(this, new Fault(VECTOR.MC, 0, "machine check")));
@@ -579,7 +590,8 @@ export class Cpu extends SegmentedMemory {
   private deliverable(flags: number): boolean {
     const pending = this.get32(OFF.PENDING);
     if (pending === 0) return false;
-    if (pending & PENDING.MC || (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0)) return true;
+    if (pending & (PENDING.MC | PENDING.STEP) || (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0))
+      return true;
     return (pending & PENDING.INTR) !== 0 && (flags & EFLAGS.IF) !== 0;
   }
 }

@@ -36,7 +36,7 @@ export const OFF = {
   ACTIVITY: 0x0c8,
   /** u32: 1 while NMIs are blocked (from NMI delivery to the next IRET). */
   NMI_BLOCKED: 0x0cc,
-  /** u32 bits: 1 = NMI pending, 2 = #MC pending, 4 = INTR line raised. */
+  /** u32 bits: 1 = NMI pending, 2 = #MC pending, 4 = INTR line raised, 8 = single-step trap of the last instruction pending. */
   PENDING: 0x0d0,
   CPL: 0x0d4,
 

@@ -56,7 +56,8 @@ export class TestMachine {
       const wide = bits === 16 ? 0 : bits === 64 && code ? 0x8000 | L : G_D;
       const limit = bits === 16 ? 0xffff : 0xffffffff;
       setSegmentRaw(cpu, seg as SegIndex, {
-        selector: code ? 8 | cpl : 16 | cpl,
+        // In real mode a selector is its base.
+        selector: bits === 16 ? 0 : (code ? 8 : 16) | cpl,
         attr: type | dpl | wide,
         base: 0,
         limit,
