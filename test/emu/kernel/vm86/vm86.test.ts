@@ -307,3 +307,24 @@ test("a structure that cannot be written back ends the program", () => {
   const text = vm86Program(setup, "\thlt\n", "", true).replace("\tmov %esp, saved_esp\n", "");
   expect(runI386(text).stop).toEqual({ kind: "exit", status: 139, signal: 11 });
 });
+
+describe("events from outside while v8086 code runs", () => {
+  const program = (extra: string) =>
+    vm86Program(SIGACTION(10, "handler"), "\tmov $5, %cx\n1:\tloop 1b\n\thlt\n", extra, true)
+      .replace("\t.code16\nguest:", "handler:\n\tmov 4(%esp), %eax\n\tmov %eax, result + 4\n\tret\n\t.code16\nguest:")
+      .replace("result:	.long 0", "result:	.long 0, 0");
+
+  test("a signal ends it with VM86_SIGNAL, and the handler runs before vm86 returns", () => {
+    const inject = [{ at: "0x10003", event: "signal:SIGUSR1" }];
+    const check = `${result("0")}\n\tcmpl $10, result + 4\n\tjne fail\n\tcmpl $3, v86 + V_EIP\n\tjne fail\n`;
+    const outcome = runI386(program(check), { inject });
+    expect(outcome.status).toBe(0);
+    expect(outcome.events.filter((event) => event.type === "vm86").at(-1)).toMatchObject({ reason: "VM86_SIGNAL" });
+  });
+
+  test.each(["irq", "nmi", "mc"])("%s is served, and v8086 code goes on", (event) => {
+    const outcome = runI386(program(result("1")), { inject: [{ at: "0x10003", event, count: 3 }] });
+    expect(outcome.status).toBe(0);
+    expect(outcome.events.filter((e) => e.type === "entry" && (e.kind === event || e.vector === 18))).toHaveLength(3);
+  });
+});
