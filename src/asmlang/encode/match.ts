@@ -92,8 +92,9 @@ function immediateSizeFits(form: Form, slot: Slot, operand: Immediate): boolean 
   if (size === undefined) return true;
   const width = slot.bytes * 8;
   if (operand.strict) return size === width;
-  if (slot.extend === 64 && size === 32)
-    return form.mnemonic === "push" || form.mnemonic === "mov" || form.mnemonic === "imul";
+  if (slot.extend === 64 && size === 32) {
+    return form.mnemonic === "push" || (width === 32 && (form.mnemonic === "mov" || form.mnemonic === "imul"));
+  }
   return size === width || size === slot.extend;
 }
 

@@ -24,10 +24,12 @@ function run(command: string, args: readonly string[], directory: string): strin
   return `${result.stderr}${result.stdout}`;
 }
 
-/** Errors by line number of the file. */
+/** Errors by line number of the file; NASM also fails an assertion on some lines. */
 function errorsOf(output: string): Map<number, string> {
   const errors = new Map<number, string>();
-  for (const match of output.matchAll(/^in\.s:(\d+): ([Ee]rror.*)$/gm)) errors.set(Number(match[1]), match[2]!);
+  for (const match of output.matchAll(/^(?:panic: )?in\.s:(\d+): ([Ee]rror.*|assertion.*)$/gm)) {
+    errors.set(Number(match[1]), match[2]!);
+  }
   return errors;
 }
 
@@ -62,14 +64,14 @@ interface Run {
 /** A tool that finds errors lists nothing, or not all: its bad lines are taken out and it runs again, until it finds none. */
 function runUntilClean(lines: readonly string[], directory: string, tool: () => string): Map<number, string> {
   const errors = new Map<number, string>();
-  for (let round = 0; round < 12; round++) {
+  for (let round = 0; round < 40; round++) {
     const kept = lines.map((line, index) => (errors.has(index + 1) ? "" : line));
     writeFileSync(path.join(directory, "in.s"), `${kept.join("\n")}\n`);
     const found = errorsOf(tool());
-    if (found.size === 0) break;
+    if (found.size === 0) return errors;
     for (const [line, message] of found) errors.set(line, message);
   }
-  return errors;
+  throw new Error(`the tool still finds errors: ${[...errors.values()].at(-1)}`);
 }
 
 const listing = (directory: string): string => {
