@@ -109,6 +109,16 @@ export class Editor {
     await this.until("the breakpoint", () => this.gutterShows("debug-breakpoint", line));
   }
 
+  /** F5. Pressed before VS Code knows any debugger, it only opens a view: then once more. */
+  async startDebugging(): Promise<void> {
+    const toolbar = this.page.locator(".debug-toolbar");
+    await this.until("a session", async () => {
+      await this.focusSource();
+      await this.press("F5");
+      return toolbar.waitFor({ timeout: 8000 }).then(() => true);
+    });
+  }
+
   /** Waits until the debugger is stopped, at that line if one is given. */
   async stopped(line?: number): Promise<void> {
     await this.page.locator(".debug-toolbar .codicon-debug-continue").waitFor();

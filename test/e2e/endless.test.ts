@@ -2,7 +2,7 @@
  * A guest that never stops: `jmp .` runs, and for as long as it does another extension in the same extension host answers clicks and is never held
  * up for long; pause stops it within 100 ms. In the web host, where everything shares one browser, and on the desktop.
  */
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { Editor } from "./editor.ts";
 import { type Host, type HostKind, startHost } from "./hosts.ts";
 import { bystander, mockExtension, realExtension, withScenario } from "./stage.ts";
@@ -22,8 +22,8 @@ const endless = {
 /** What the bystander says of itself. */
 async function reading(editor: Editor) {
   const text = await editor.page.locator(".statusbar-item", { hasText: /bystander/ }).textContent();
-  const [, pings, lag, pause] = /bystander (\d+) lag (\d+) pause (\S+)/.exec(text ?? "")!;
-  return { pings: Number(pings), lag: Number(lag), pause: Number(pause) };
+  const [, pings, lag, pauses, pause] = /bystander (\d+) lag (\d+) pauses (\d+) last (\S+)/.exec(text ?? "")!;
+  return { pings: Number(pings), lag: Number(lag), pauses: Number(pauses), pause: Number(pause) };
 }
 
 async function ping(editor: Editor): Promise<number> {
@@ -33,6 +33,24 @@ async function ping(editor: Editor): Promise<number> {
   await editor.until("the bystander's answer", async () => (await reading(editor)).pings === pings + 1, 5000);
   return Date.now() - start;
 }
+
+async function run(editor: Editor): Promise<void> {
+  await editor.focusSource();
+  await editor.press("F5");
+  await editor.running();
+}
+
+/** From the request to the answer, as the bystander saw it pass. */
+async function pause(editor: Editor): Promise<number> {
+  const before = await reading(editor);
+  await editor.press("F6");
+  await editor.stopped();
+  await editor.until("the time that a pause took", async () => (await reading(editor)).pauses > before.pauses);
+  return (await reading(editor)).pause;
+}
+
+/** One slow answer may be the machine's that runs the tests; most of them are the editor's. */
+const median = (times: readonly number[]) => times.toSorted((a, b) => a - b)[times.length >> 1]!;
 
 function pausesAnEndlessGuest(kind: HostKind, adapter: "mock" | "real"): void {
   let host: Host;
@@ -48,28 +66,32 @@ function pausesAnEndlessGuest(kind: HostKind, adapter: "mock" | "real"): void {
     await host?.close();
   });
 
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail")
+      console.error(await editor.picture(`failed-endless-${kind}`), editor.log.slice(-30).join("\n"));
+  });
+
   it("leaves other extensions responsive, and pauses within 100 ms", async () => {
     await editor.openFile("endless", "endless.s");
-    await editor.press("F5");
+    await editor.startDebugging();
     await editor.stopped();
     await ping(editor);
-    await editor.focusSource();
-    await editor.press("F5");
-    await editor.running();
+    await run(editor);
     await editor.page.waitForTimeout(3000);
     const answers = [await ping(editor), await ping(editor), await ping(editor)];
     const { lag } = await reading(editor);
-    await editor.focusSource();
-    await editor.press("F6");
-    await editor.stopped();
-    await editor.until("the time that pause took", async () => !Number.isNaN((await reading(editor)).pause));
-    const { pause } = await reading(editor);
+    const pauses: number[] = [];
+    for (let times = 0; times < 5; times++) {
+      pauses.push(await pause(editor));
+      await run(editor);
+    }
+    await pause(editor);
     console.log(
-      `${kind}, ${adapter} adapter: clicks answered in ${answers.join(", ")} ms, host blocked ${lag} ms at most, pause ${pause} ms`,
+      `${kind}, ${adapter} adapter: clicks answered in ${answers.join(", ")} ms, host blocked ${lag} ms at most, pauses ${pauses.join(", ")} ms`,
     );
-    expect(Math.max(...answers)).toBeLessThan(2000);
+    expect(median(answers)).toBeLessThan(1000);
     expect(lag).toBeLessThan(250);
-    expect(pause).toBeLessThan(100);
+    expect(median(pauses)).toBeLessThan(100);
     await editor.press("Shift+F5");
     await editor.ended();
   });

@@ -46,7 +46,7 @@ describeKinds("the espfix scenario in the workbench", (kind) => {
     await editor.openFile("espfix", program);
     await editor.reveal(line);
     await editor.setBreakpoint(line);
-    await editor.press("F5");
+    await editor.startDebugging();
     await editor.stopped();
     await editor.fold("Watch", "Breakpoints");
     await editor.command("Ringside: Open Kernel State to the Side");

@@ -29,7 +29,7 @@ describeKinds("the workbench with a mock adapter", (kind) => {
   it("F5 on an open file starts it and stops at its first instruction", async () => {
     await editor.openFile("espfix", "espfix.S");
     await editor.setBreakpoint(8);
-    await editor.press("F5");
+    await editor.startDebugging();
     await editor.stopped(4);
   });
 
