@@ -2,7 +2,8 @@
  * Runs segment loads, selector queries, far transfers and IRETQ at CPL 3 on the processor at hand, with many selectors, and
  * prints for each what came of it: "operation selector vector error value zf", vector -1 = no fault.
  * Arguments: LDT entries as limit:flags, flags being the bit fields of struct user_desc (hexadecimal), from entry 0 on.
- * Then two more tables, "iret-sp ..." lines: what RSP is after IRETQ to each pair of code and stack segment.
+ * Then two more tables: "popf|popfw|iretf image vector error flags 0", what of an EFLAGS image is loaded; and "iret-sp cs ss 0 0 rsp 0",
+ * what RSP is after IRETQ to each pair of code and stack segment.
  */
 #define _GNU_SOURCE
 #include <asm/ldt.h>
@@ -21,6 +22,7 @@ void *stub;
 char low_stack[4096]; /* a far call to 32-bit code pushes at ESP */
 static int vector, error;
 extern char land16[], land32[], land64[], faulted[];
+extern char op_popf[], op_popfw[], op_iretf[], flags_out[];
 #define STUBS X(ds) X(es) X(fs) X(gs) X(ss) X(lar) X(lsl) X(verr) X(verw) X(lss) X(jmp) X(call) X(retf) X(iret_cs) X(iret_ss) X(iret_ss32)
 #define X(n) extern char op_##n[];
 STUBS
@@ -45,6 +47,10 @@ asm(".text\n.globl go\ngo:\n"
     "op_call: lea low_stack+4096(%rip),%rsp\n lcall *(%rdi)\n"
     "op_retf: mov %rdi,%rsp\n lretq\n"
     "op_iret_cs: op_iret_ss: op_iret_ss32: mov %rdi,%rsp\n iretq\n"
+    "op_popf: push (%rdi)\n popfq\n jmp flags_out\n"
+    "op_popfw: pushw (%rdi)\n popfw\n jmp flags_out\n"
+    "op_iretf: mov %rdi,%rsp\n iretq\n"
+    ".globl flags_out\nflags_out: lea low_stack+4096(%rip),%rsp\n pushfq\n pop %rax\n push $0x202\n popfq\n mov %rax,value(%rip)\n jmp faulted\n"
     ".globl land32\nland32: .code32\n ljmp $0x33,$land64\n .code64\n"
     ".globl land16\nland16: .code16\n ljmpl $0x33,$land64\n .code64\n"
     ".globl land64\nland64: mov %rsp,result_rsp(%rip)\n"
@@ -84,6 +90,14 @@ static void run(const char *name, void *op, int selector) {
   printf("%s %x %d %x %lx %lx\n", name, selector, vector, error, value, zf);
 }
 
+static void load_flags(const char *name, void *op, uint64_t image) {
+  frame[0] = op == op_iretf ? (uint64_t)flags_out : image;
+  frame[1] = 0x33, frame[2] = image, frame[3] = saved_rsp, frame[4] = 0x2b;
+  stub = op, vector = -1, error = 0, value = 0;
+  go(frame, 0);
+  printf("%s %lx %d %x %lx 0\n", name, image, vector, error, value);
+}
+
 static void iret_sp(int cs, int ss) {
   uint64_t *at = (uint64_t *)((char *)mmap((void *)0x5a5b12340000, 0x10000, 3, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) + 0x8000);
   at[0] = landing(cs), at[1] = cs, at[2] = 0x202, at[3] = 0x778899aabbcc, at[4] = ss;
@@ -116,6 +130,10 @@ int main(int argc, char **argv) {
 #define X(n) run(#n, op_##n, selectors[i]);
     STUBS
 #undef X
+  }
+  for (int bit = 0; bit < 22; bit++) { /* all but TF, one at a time, and all together */
+    uint64_t image = bit == 8 ? 0x3ffeff : 1u << bit;
+    load_flags("popf", op_popf, image), load_flags("popfw", op_popfw, image), load_flags("iretf", op_iretf, image);
   }
   static const int stacks[] = {0x2b, 0x07};
   for (int i = 0; i < 2; i++) iret_sp(0x33, stacks[i]), iret_sp(0x23, stacks[i]), iret_sp(0x0f, stacks[i]);
