@@ -2,6 +2,7 @@
 import * as vscode from "vscode";
 import type { BaseLanguageClient } from "vscode-languageclient";
 import { ConfigurationProvider, OfferedConfigurations } from "./configuration.ts";
+import { KernelStepping } from "./kernel-stepping.ts";
 import { languageClient } from "./language.ts";
 import { chooseScenario, copyScenario, openScenario, ScenarioTree } from "./scenario-tree.ts";
 import { ScenarioCatalogue } from "./scenarios.ts";
@@ -26,7 +27,14 @@ function debugFile(uri: unknown, noDebug: boolean): Thenable<boolean> {
   return vscode.debug.startDebugging(folder, configuration, { noDebug });
 }
 
-function commands(scenarios: ScenarioCatalogue, kernelState: StateView, espfix: StateView): vscode.Disposable[] {
+interface Parts {
+  readonly scenarios: ScenarioCatalogue;
+  readonly kernelState: StateView;
+  readonly espfix: StateView;
+  readonly stepping: KernelStepping;
+}
+
+function commands({ scenarios, kernelState, espfix, stepping }: Parts): vscode.Disposable[] {
   const register = (name: string, action: (argument: unknown) => unknown) =>
     vscode.commands.registerCommand(`ringside.${name}`, action);
   return [
@@ -56,6 +64,8 @@ function commands(scenarios: ScenarioCatalogue, kernelState: StateView, espfix: 
     register("showEspfix", () => vscode.commands.executeCommand("ringside.espfix.focus")),
     register("openKernelState", () => kernelState.openBeside()),
     register("openEspfix", () => espfix.openBeside()),
+    register("stepIntoKernel", () => stepping.set(true)),
+    register("stepOverKernel", () => stepping.set(false)),
   ];
 }
 
@@ -63,6 +73,7 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
   const { extensionUri } = context;
   const scenarios = new ScenarioCatalogue(scenarioIndex(extensionUri), host.scenarios);
   const sessions = new Sessions();
+  const stepping = new KernelStepping();
   const kernelState = new StateView("kernelState", "Kernel State", extensionUri, sessions);
   const espfix = new StateView("espfix", "espfix", extensionUri, sessions);
   context.subscriptions.push(
@@ -78,6 +89,7 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
     vscode.window.registerWebviewViewProvider("ringside.espfix", espfix),
     vscode.window.registerTreeDataProvider("ringside.scenarios", new ScenarioTree(scenarios)),
     languageClient(host.createLanguageClient),
-    ...commands(scenarios, kernelState, espfix),
+    stepping,
+    ...commands({ scenarios, kernelState, espfix, stepping }),
   );
 }

@@ -59,8 +59,9 @@ describeKinds("the espfix scenario in the workbench", (kind) => {
 
   it("steps into the kernel and sees TS_COMPAT set, then cleared on the way out", async () => {
     const view = await editor.view("body.editor [data-name=TS_COMPAT]");
+    await editor.command("Ringside: Step Into the Kernel");
+    await editor.focusSource();
     await editor.press("F11");
-    await editor.stopped();
     await view.locator(".chip", { hasText: "CPL 0" }).waitFor();
     await editor.picture(`kernel-entry-${kind}`);
     await editor.stepUntil("F11", view.locator("[data-name=TS_COMPAT].set.changed"), 80);
