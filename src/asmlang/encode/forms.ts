@@ -92,7 +92,7 @@ const MANDATORY: Readonly<Record<number, number>> = {
 const nameOf = (enumeration: object, value: number): string => (enumeration as Record<number, string>)[value]!;
 
 /** Instructions that take an address only, or any bytes there: a size keyword says nothing. */
-const ADDRESS_ONLY = /^(lea|prefetch.*|clflush.*|clwb|cldemote|invlpg)$/;
+const ADDRESS_ONLY = /^(lea|prefetch.*|clflush.*|clwb|cldemote|invlpg|bnd(cl|cu|cn|mk))$/;
 
 function memoryClassOf(mnemonic: string, size: number): MemoryClass {
   if (ADDRESS_ONLY.test(mnemonic)) return "structure";

@@ -35,7 +35,7 @@ export function withoutSize(
 ): Unsized | undefined {
   const { bits } = request;
   if (request.dialect === "gas" && prefixes.operandSize === 16 && bits !== 16) {
-    const words = patterns.filter(({ form }) => form.operandSize === 16);
+    const words = patterns.filter(({ form }) => form.operandSize === 16 || form.memoryBytes === 2);
     return { patterns: words.length > 0 ? words : patterns, warning: undefined };
   }
   if (request.dialect === "nasm" && patterns[0]!.form.memoryClass === "far") {

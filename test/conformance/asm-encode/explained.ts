@@ -11,6 +11,12 @@ const where =
   ({ line }: Outcome): boolean =>
     syntaxes.includes(line.syntax) && text.test(line.text);
 
+/** Lines that the tool takes and we do not. */
+const refused =
+  (syntaxes: string, text: RegExp) =>
+  (outcome: Outcome): boolean =>
+    outcome.verdict === "we-reject" && where(syntaxes, text)(outcome);
+
 export const EXPLAINED: readonly Explanation[] = [
   {
     reason: "NASM 2.16 leaves the F3 out of PTWRITE, which makes it XSAVE",
@@ -35,7 +41,10 @@ export const EXPLAINED: readonly Explanation[] = [
   },
   {
     reason: "a prefix says one address size, the register or the mnemonic another",
-    test: where("nasm att intel", /^a(16|32|ddr16|ddr32) (umonitor|j[er]?cxz|loop)/),
+    test: where(
+      "nasm att intel",
+      /^a(16|32|ddr16|ddr32) (umonitor|j[er]?cxz|loop|(movs|cmps|stos|lods|scas|ins|outs)[bwdlq]? .)/,
+    ),
   },
   {
     reason: "without EVEX, what the tools encode with it by default gets its VEX form",
@@ -64,11 +73,11 @@ export const EXPLAINED: readonly Explanation[] = [
   },
   {
     reason: "GNU as takes any memory operand for the implied one of a string instruction, with a warning",
-    test: where("att intel", /^(\w+ )*(movs|cmps|stos|lods|scas|ins|outs|xlat)/),
+    test: refused("att intel", /^(\w+ )*(movs|cmps|stos|lods|scas|ins|outs|xlat)/),
   },
   {
     reason: "GNU as takes any width of CL and DX as count and port",
-    test: where("att intel", /^(\w+ )*(in|out|sh[lr]|sa[lr]|ro[lr]|rc[lr]|sh[lr]d)[bwlq]? /),
+    test: refused("att intel", /^(\w+ )*(in|out|sh[lr]|sa[lr]|ro[lr]|rc[lr]|sh[lr]d)[bwlq]? /),
   },
 ];
 
