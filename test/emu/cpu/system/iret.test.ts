@@ -127,6 +127,13 @@ describe("protected mode, outer privilege", () => {
     ]);
     expect(b.cpu.segAttr(SEG.DS) & SEG_NULL).toBe(SEG_NULL);
   });
+  it("null selectors 1 to 3 become 0", () => {
+    const b = outer();
+    b.null(SEG.GS);
+    b.cpu.set32(OFF.SEG + SEG.GS * 0x40, 3);
+    b.exec(...IRETD);
+    expect(b.cpu.selector(SEG.GS)).toBe(0);
+  });
   it("sets accessed bits in memory", () => {
     const b = outer();
     b.exec(...IRETD);
