@@ -92,7 +92,9 @@ function bootKernel(
     return undefined;
   }
   report(loaded.warnings);
-  return createOrExplain(() => createSystem({ ...systemOptions(parsed, arch), program: loaded.program, args }));
+  return createOrExplain(() =>
+    createSystem({ ...systemOptions(parsed, arch), program: { ...loaded.program, name }, args }),
+  );
 }
 
 export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<SystemOptions, "program" | "args"> {

@@ -3,6 +3,8 @@
  * it names, and must fail there, since an expectation that nothing can break proves nothing.
  */
 import { readConfiguration } from "../adapter/debug/configuration.ts";
+import { X86_64 } from "../emu/kernel/arch64.ts";
+import { I386 } from "../emu/kernel/i386/arch.ts";
 import { loadProgram } from "../emu/kernel/program.ts";
 import { createSystem } from "../emu/kernel/system.ts";
 import type { MachineEvent } from "../emu/machine/types.ts";
@@ -18,8 +20,14 @@ export interface ScenarioFile {
   /** Attributes of launch.json. */
   readonly launch: Fields;
   readonly expect: Expectation;
-  /** Launch attributes under which the expectation must not hold, and why. */
-  readonly fails: { readonly because: string; readonly launch: Fields };
+  /** A change under which the expectation must not hold, and why: launch attributes, or one line of the kernel's entry code. */
+  readonly fails: { readonly because: string; readonly launch?: Fields; readonly entry?: EntryMutation };
+}
+
+/** `replace` stands exactly once in the first source of the kernel's entry code. */
+export interface EntryMutation {
+  readonly replace: string;
+  readonly with: string;
 }
 
 export interface Expectation {
@@ -68,7 +76,7 @@ export function runScenario(scenario: Scenario): ScenarioResult {
 /** The mutation must break the expectation; otherwise it is no proof. */
 function mutationProblem(scenario: Scenario): string | undefined {
   const { fails, launch, expect } = scenario.file;
-  const mutated = runOnce(scenario, { ...launch, ...fails.launch });
+  const mutated = runOnce(scenario, { ...launch, ...fails.launch }, fails.entry);
   return mismatch(expect, mutated) === undefined
     ? `it also passes under the mutation that must break it (${fails.because})`
     : undefined;
@@ -81,8 +89,8 @@ interface Run {
   readonly instructions: number;
 }
 
-function runOnce({ name, program }: Scenario, launch: Fields): Run {
-  const system = createScenarioSystem(name, program, launch);
+function runOnce({ name, program }: Scenario, launch: Fields, mutation?: EntryMutation): Run {
+  const system = createScenarioSystem(name, program, launch, mutation);
   const events: MachineEvent[] = [];
   const stdout: number[] = [];
   system.machine.events.listen((event) => {
@@ -99,7 +107,12 @@ function runOnce({ name, program }: Scenario, launch: Fields): Run {
 }
 
 /** The system a scenario runs on; also for tests that look closer. */
-export function createScenarioSystem(name: string, program: Scenario["program"], launch: Fields) {
+export function createScenarioSystem(
+  name: string,
+  program: Scenario["program"],
+  launch: Fields,
+  mutation?: EntryMutation,
+) {
   const configuration = readConfiguration({ ...launch, program: program.uri });
   if (configuration.arch === "bare") throw new UsageError(`scenario ${name}: there is no kernel on a bare machine`);
   const loaded = loadProgram(program, { dialect: configuration.dialect, bits: configuration.bits });
@@ -111,7 +124,16 @@ export function createScenarioSystem(name: string, program: Scenario["program"],
     stdin: new TextEncoder().encode(configuration.stdin),
     ramSize: MEMORY,
     files: {},
+    ...(mutation === undefined ? {} : { entrySource: mutatedEntry(name, configuration.arch, mutation) }),
   });
+}
+
+function mutatedEntry(name: string, arch: "x86_64" | "i386", mutation: EntryMutation): { uri: string; text: string } {
+  const source = (arch === "i386" ? I386 : X86_64).sources[0]!;
+  const parts = source.text.split(mutation.replace);
+  if (parts.length !== 2)
+    throw new UsageError(`scenario ${name}: "${mutation.replace}" stands ${parts.length - 1} times in ${source.uri}`);
+  return { uri: source.uri, text: parts.join(mutation.with) };
 }
 
 /** The first way in which the run is not as expected. */
