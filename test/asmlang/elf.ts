@@ -84,7 +84,7 @@ export function readElf(bytes: Uint8Array): Map<string, ElfSection> {
   });
   const sections = new Map<string, ElfSection>();
   headers.forEach((header, i) => {
-    if (![1, 7, 8].includes(header.type) || header.size === 0) return;
+    if (![1, 7, 8, 14, 15, 16].includes(header.type) || header.size === 0) return;
     const nobits = header.type === 8;
     sections.set(nameOf(i), {
       bytes: nobits ? new Uint8Array(0) : bytes.slice(header.offset, header.offset + header.size),

@@ -46,7 +46,7 @@ function power(digits: bigint, base: bigint, exponent: number): [bigint, bigint]
 function specialBits(negative: boolean, name: string, format: FloatFormat): bigint {
   const top = 1n << BigInt(format.fraction - 1);
   const one = format.explicitOne ? 1n << BigInt(format.fraction) : 0n;
-  const fraction = name.startsWith("inf") ? 0n : name === "snan" ? top >> 1n : top;
+  const fraction = name.startsWith("inf") ? 0n : name === "snan" ? 1n : top;
   return assemble(negative, (1n << BigInt(format.exponent)) - 1n, one | fraction, format);
 }
 
@@ -67,7 +67,7 @@ function pack(negative: boolean, numerator: bigint, denominator: bigint, format:
   const lowest = 1 - bias;
   const unit = Math.max(exponent, lowest) - format.fraction;
   let mantissa = roundedQuotient(numerator, denominator, unit);
-  let stored = exponent < lowest ? lowest : exponent;
+  let stored = Math.max(exponent, lowest);
   if (bitLength(mantissa) > format.fraction + 1) {
     mantissa >>= 1n;
     stored++;

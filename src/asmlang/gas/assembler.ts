@@ -66,6 +66,11 @@ export class GasAssembler {
     return this.builder.bits;
   }
 
+  /** Which padding code gets: `as` writes it at the end, by the mode in force there and the object's class. */
+  get paddingBits(): Bits {
+    return this.bits === 16 ? 16 : this.objectBits;
+  }
+
   #makePreprocessor(bits: Bits): CPreprocessor {
     const cpp = new CPreprocessor(this.reporter, (name, from) => this.options.include?.(name, from));
     if (bits === 64) cpp.define("__x86_64__", "1");

@@ -78,6 +78,15 @@ export class Conditions {
     return this.#levels.at(-1)?.active ?? true;
   }
 
+  get depth(): number {
+    return this.#levels.length;
+  }
+
+  /** Drops conditions opened since. */
+  unwind(depth: number): void {
+    this.#levels.length = Math.min(this.#levels.length, depth);
+  }
+
   /** Handles a conditional directive; false if `name` is none. */
   handle(name: string, cursor: Cursor): boolean {
     const test = TESTS[name];

@@ -143,12 +143,11 @@ function addAlign(
 ): void {
   const { builder } = assembler;
   const { section, bits } = builder;
-  const padding = bits === 16 ? 16 : assembler.objectBits;
   section.align = Math.max(section.align, Number(bytes));
   if (bytes === 1n) return;
   const code = section.flags.exec && !unit;
   const pad = (size: number) => {
-    if (code) return nops(size, padding);
+    if (code) return nops(size, assembler.paddingBits);
     const out = new Uint8Array(size);
     // A unit that does not fit starts with zeros.
     const lead = unit ? size % unit.length : 0;
@@ -194,12 +193,7 @@ const incbin: Directive = (assembler, cursor) => {
 const nopsDirective: Directive = (assembler, cursor) => {
   const size = assembler.constant(cursor, "the size");
   if (size < 0n || size > 4096n) throw new SourceError(wholeLine(cursor.line), "the size must be from 0 to 4096");
-  assembler.builder.bytes(
-    nops(Number(size), assembler.bits === 16 ? 16 : assembler.objectBits),
-    cursor.line,
-    [],
-    assembler.builder.bits,
-  );
+  assembler.builder.bytes(nops(Number(size), assembler.paddingBits), cursor.line, [], assembler.builder.bits);
 };
 
 export const DATA: Readonly<Record<string, Directive>> = {

@@ -10,6 +10,8 @@ interface Frame {
   readonly lines: readonly Line[];
   next: number;
   readonly macro: boolean;
+  /** Open conditions when it began. */
+  readonly conditions: number;
 }
 
 export class Input {
@@ -22,12 +24,12 @@ export class Input {
   }
 
   /** Statements of `lines` come before whatever was next. */
-  push(lines: readonly Line[], site: Span | undefined, macro: boolean): void {
+  push(lines: readonly Line[], site: Span | undefined, macro = false, conditions = 0): void {
     if (site && this.#frames.length >= MAX_NESTING)
       throw new FatalError(site, `macros and includes are nested more than ${MAX_NESTING} deep`);
-    if (this.#pending.length > 0) this.#frames.push({ lines: this.#pending, next: 0, macro: false });
+    if (this.#pending.length > 0) this.#frames.push({ lines: this.#pending, next: 0, macro: false, conditions });
     this.#pending = [];
-    this.#frames.push({ lines, next: 0, macro });
+    this.#frames.push({ lines, next: 0, macro, conditions });
   }
 
   next(): Line | undefined {
@@ -45,13 +47,14 @@ export class Input {
     }
   }
 
-  /** `.exitm`: drops the rest of the innermost macro body. False if there is none. */
-  leaveMacro(): boolean {
+  /** `.exitm`: drops the rest of the innermost macro body. How many conditions were open when it began; undefined: no macro. */
+  leaveMacro(): number | undefined {
     const at = this.#frames.findLastIndex((frame) => frame.macro);
-    if (at < 0) return false;
+    const frame = this.#frames[at];
+    if (!frame) return undefined;
     this.#frames.length = at;
     this.#pending = [];
-    return true;
+    return frame.conditions;
   }
 
   /** `.end`: nothing more is read. */

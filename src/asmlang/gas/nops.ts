@@ -43,7 +43,7 @@ function fill(bytes: Uint8Array, from: number, bits: Bits): void {
   }
 }
 
-/** `size` bytes of padding; outside 16-bit code the object's class decides, not the mode. */
+/** `size` bytes of padding. */
 export function nops(size: number, bits: Bits): Uint8Array {
   const bytes = new Uint8Array(size);
   const { unit, count } = LIMITS[bits];

@@ -323,9 +323,6 @@ export class IntelOperand {
       if (!isConstantSymbol(expr)) this.#seen.symbol = true;
       return { expr, registers: [] };
     }
-    const hex = cursor.match(/\d[\da-fA-F]*[hH]\b/y);
-    if (hex)
-      return { expr: number(BigInt(`0x${hex.slice(0, -1)}`), cursor.span(cursor.at - hex.length)), registers: [] };
     return { expr: this.#reader.expressions.primary(cursor), registers: [] };
   }
 }

@@ -62,6 +62,7 @@ export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor,
     found.body.map((line) => substitute(line, values, count, call)),
     site,
     true,
+    assembler.conditions.depth,
   );
 }
 
@@ -79,7 +80,7 @@ function repeat(
     const count = assembler.expansions++;
     for (const line of body) lines.push(substitute(line, values, count, call));
   }
-  assembler.input.push(lines, site, false);
+  assembler.input.push(lines, site);
 }
 
 const rept: Directive = (assembler, cursor) => {
@@ -127,7 +128,9 @@ export const REPEATS: Readonly<Record<string, Directive>> = {
   ".irpc": irp(true),
   ".endr": without(".rept"),
   ".exitm": (assembler, cursor) => {
-    if (!assembler.input.leaveMacro()) throw new SourceError(wholeLine(cursor.line), "'.exitm' outside a macro");
+    const conditions = assembler.input.leaveMacro();
+    if (conditions === undefined) throw new SourceError(wholeLine(cursor.line), "'.exitm' outside a macro");
+    assembler.conditions.unwind(conditions);
   },
   ".purgem": (assembler, cursor) => {
     const { name, span } = cursor.name("the name of a macro");

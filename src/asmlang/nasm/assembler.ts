@@ -63,7 +63,7 @@ export class NasmAssembler {
   structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
   #entryBits: Bits;
-  /** `$`: the start of the statement at hand. */
+  /** `$`: the start of the statement at hand, with `times` of its first repetition. */
   #here: AsmSymbol | undefined;
 
   constructor(source: SourceText, options: AssembleOptions) {
@@ -316,7 +316,6 @@ export class NasmAssembler {
     if (times > MAX_TIMES) throw new FatalError(start, `'times' of ${times}; at most ${MAX_TIMES} are done`);
     for (let i = 0n; i < times; i++) {
       cursor.at = body;
-      this.#markHere(cursor);
       this.statementRest(cursor);
       this.checkSize(start);
     }
