@@ -86,7 +86,24 @@ export function readLazyFlags(state: CpuState): number {
 }
 
 /** Condition codes in encoding order (low 4 bits of Jcc's opcode); an odd one is the negation of the even one before it. */
-export const CC = { O: 0, NO: 1, B: 2, AE: 3, E: 4, NE: 5, BE: 6, A: 7, S: 8, NS: 9, P: 10, NP: 11, L: 12, GE: 13, LE: 14, G: 15 } as const;
+export const CC = {
+  O: 0,
+  NO: 1,
+  B: 2,
+  AE: 3,
+  E: 4,
+  NE: 5,
+  BE: 6,
+  A: 7,
+  S: 8,
+  NS: 9,
+  P: 10,
+  NP: 11,
+  L: 12,
+  GE: 13,
+  LE: 14,
+  G: 15,
+} as const;
 export type Condition = number;
 
 /** Flags that each pair of conditions reads. */
@@ -152,10 +169,20 @@ export function directCondition(cc: Condition, kind: LazyKind): DirectCondition 
   return RESULT_DIRECT[cc];
 }
 
+/** CF alone: what INC and DEC must keep. */
+function lazyCarry(state: CpuState): number {
+  const op = state.get32(OFF.LF_OP);
+  const wide = (op & 3) === 3 ? 4 : 0;
+  const r = state.get32(OFF.LF_RES + wide);
+  const top = wide ? 31 : (8 << (op & 3)) - 1;
+  return (carryWord(NUMBERS, lazyKind(op), r, state.get32(OFF.LF_A + wide), state.get32(OFF.LF_B + wide)) >>> top) & 1;
+}
+
 /** Puts those of the pending lazy flags that are in `which` into EFLAGS. */
 export function settleSome(state: CpuState, which: number): void {
   const mask = state.get32(OFF.LF_MASK) & which & ARITH_FLAGS;
   if (mask === 0) return;
-  state.set32(OFF.EFLAGS, (state.get32(OFF.EFLAGS) & ~mask) | (readLazyFlags(state) & mask));
+  const flags = mask === EFLAGS.CF ? lazyCarry(state) : readLazyFlags(state) & mask;
+  state.set32(OFF.EFLAGS, (state.get32(OFF.EFLAGS) & ~mask) | flags);
   state.set32(OFF.LF_MASK, state.get32(OFF.LF_MASK) & ~mask);
 }

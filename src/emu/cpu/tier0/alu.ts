@@ -34,20 +34,22 @@ export class FlagClosures {
     this.eflags = slots.field(OFF.EFLAGS);
   }
 
-  /** d = x op y with all flags, 32 bits or narrower (`cut` masks the result). */
-  alu32(op: FusedOp, kind: LazyKind, size: OpSize, d: Slot, x: Slot, y: Slot): Exec {
-    const { i32, op: lop, res, a, b, mask } = this;
+  /** d = x op y with the flags in `set`, 32 bits or narrower (`cut` masks the result). Logic sets all flags. */
+  alu32(op: FusedOp, kind: LazyKind, size: OpSize, d: Slot, x: Slot, y: Slot, set: number): Exec {
+    const { cpu, i32, op: lop, res, a, b, mask } = this;
+    const others = ARITH_FLAGS & ~set;
     const code = lazyOp(kind, size);
     const cut = size === 8 ? 0xff : size === 16 ? 0xffff : -1;
     const h = d + 1;
     switch (op) {
       case "add":
         return () => {
+          if (others !== 0 && i32[mask]! & others) settleSome(cpu, others);
           const p = i32[x]!;
           const q = i32[y]!;
           const r = (p + q) & cut;
           i32[lop] = code;
-          i32[mask] = ARITH_FLAGS;
+          i32[mask] = set;
           i32[a] = p;
           i32[b] = q;
           i32[res] = r;
@@ -56,11 +58,12 @@ export class FlagClosures {
         };
       case "sub":
         return () => {
+          if (others !== 0 && i32[mask]! & others) settleSome(cpu, others);
           const p = i32[x]!;
           const q = i32[y]!;
           const r = (p - q) & cut;
           i32[lop] = code;
-          i32[mask] = ARITH_FLAGS;
+          i32[mask] = set;
           i32[a] = p;
           i32[b] = q;
           i32[res] = r;
@@ -81,12 +84,14 @@ export class FlagClosures {
     }
   }
 
-  alu64(op: FusedOp, kind: LazyKind, d: Slot, x: Slot, y: Slot): Exec {
-    const { i32, op: lop, res, a, b, mask } = this;
+  alu64(op: FusedOp, kind: LazyKind, d: Slot, x: Slot, y: Slot, set: number): Exec {
+    const { cpu, i32, op: lop, res, a, b, mask } = this;
+    const others = ARITH_FLAGS & ~set;
     const code = lazyOp(kind, 64);
     switch (op) {
       case "add":
         return () => {
+          if (others !== 0 && i32[mask]! & others) settleSome(cpu, others);
           const p = i32[x]!;
           const q = i32[y]!;
           const ph = i32[x + 1]!;
@@ -94,7 +99,7 @@ export class FlagClosures {
           const r = (p + q) | 0;
           const rh = (ph + qh + (r >>> 0 < p >>> 0 ? 1 : 0)) | 0;
           i32[lop] = code;
-          i32[mask] = ARITH_FLAGS;
+          i32[mask] = set;
           i32[a] = p;
           i32[a + 1] = ph;
           i32[b] = q;
@@ -106,6 +111,7 @@ export class FlagClosures {
         };
       case "sub":
         return () => {
+          if (others !== 0 && i32[mask]! & others) settleSome(cpu, others);
           const p = i32[x]!;
           const q = i32[y]!;
           const ph = i32[x + 1]!;
@@ -113,7 +119,7 @@ export class FlagClosures {
           const r = (p - q) | 0;
           const rh = (ph - qh - (p >>> 0 < q >>> 0 ? 1 : 0)) | 0;
           i32[lop] = code;
-          i32[mask] = ARITH_FLAGS;
+          i32[mask] = set;
           i32[a] = p;
           i32[a + 1] = ph;
           i32[b] = q;

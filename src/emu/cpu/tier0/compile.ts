@@ -4,12 +4,13 @@
  */
 import type { Cpu } from "../cpu.ts";
 import { conditionReads, directCondition, type LazyKind, type OpSize } from "../flags.ts";
-import type { BinaryOp, IrInsn, Load, SetFlags, Statement, Store, Value } from "../ir/types.ts";
+import type { BinaryOp, IrInsn, Load, Relation, SetFlags, Statement, Store, Value } from "../ir/types.ts";
 import { ARITH_FLAGS, OFF } from "../layout.ts";
 import { MODE } from "../mode.ts";
 import { Accesses, type Address } from "./access.ts";
 import { FlagClosures, type FusedOp, isFused } from "./alu.ts";
 import { binary32, binary64, type Exec, relation32, relation64, type Test, unary32, unary64 } from "./arith.ts";
+import { branchIf, isSigned } from "./branch.ts";
 import { type Slot, Slots } from "./slots.ts";
 
 type Let = Extract<Statement, { op: "let" }>;
@@ -31,6 +32,8 @@ export class Compiler {
   private code: Exec[] = [];
   private nextTemp = 0;
   private mode = 0;
+  /** Temporaries that are just a register which nobody writes while they are needed. */
+  private aliases = new Map<number, Slot>();
   private known: KnownFlags | undefined;
 
   constructor(cpu: Cpu) {
@@ -55,8 +58,21 @@ export class Compiler {
     const seen = deadFlags
       ? { ...ir, statements: statements.filter((s) => s.op !== "flags" && s.op !== "flagbits") }
       : ir;
+    this.aliases = this.findAliases(seen.statements);
     for (let i = 0; i < seen.statements.length; ) i += this.statement(seen, i);
     return sequence(this.code);
+  }
+
+  private findAliases(statements: readonly Statement[]): Map<number, Slot> {
+    const aliases = new Map<number, Slot>();
+    for (const s of statements) {
+      if (s.op !== "let" || s.value.op !== "reg" || s.value.size < 32) continue;
+      const { reg } = s.value;
+      const written = statements.findIndex((t) => t.op === "setreg" && t.reg === reg);
+      const later = written < 0 ? [] : statements.slice(written + 1);
+      if (!later.some((t) => usesTemp(t, s.temp))) aliases.set(s.temp, this.slots.reg(reg));
+    }
+    return aliases;
   }
 
   private zero(): Slot {
@@ -74,7 +90,7 @@ export class Compiler {
       case "const":
         return this.slots.constant(v.low, v.high);
       case "temp":
-        return this.slots.temp(v.index);
+        return this.aliases.get(v.index) ?? this.slots.temp(v.index);
       case "segbase":
         return this.slots.segBase(v.seg);
       case "reg":
@@ -184,6 +200,16 @@ export class Compiler {
     return () => i32[s]! !== 0;
   }
 
+  /** A test that is one comparison of whole words: relation, width, slots. */
+  private comparison(v: Value): readonly [Relation, 32 | 64, Slot, Slot] | undefined {
+    if (v.op !== "condition" || !this.known || conditionReads(v.cc) & ~this.known.mask) return undefined;
+    const direct = directCondition(v.cc, this.known.kind);
+    if (!direct || (this.known.size < 32 && isSigned(direct.relation))) return undefined;
+    const a = direct.of === "ab" ? this.flags.a : this.flags.res;
+    const b = direct.of === "ab" ? this.flags.b : this.zero();
+    return [direct.relation, this.known.size === 64 ? 64 : 32, a, b];
+  }
+
   private conditionTest(cc: number): Test {
     const { known } = this;
     if (known && (conditionReads(cc) & ~known.mask) === 0) {
@@ -199,7 +225,8 @@ export class Compiler {
     const s = this.value(v, d);
     if (s === d) {
       // A register onto itself: MOV EAX, EAX clears the upper half.
-      if ((v.op === "reg" || v.op === "low") && v.type === 32) this.emit(() => void (i32[d + 1] = 0));
+      if ((v.op === "reg" || v.op === "low" || v.op === "temp") && v.type === 32)
+        this.emit(() => void (i32[d + 1] = 0));
       return;
     }
     if (v.type === 32) this.emit(() => void ((i32[d] = i32[s]!), (i32[d + 1] = 0)));
@@ -219,6 +246,7 @@ export class Compiler {
     const s = ir.statements[i]!;
     switch (s.op) {
       case "let": {
+        if (this.aliases.has(s.temp)) return 1;
         const taken = this.fuseAlu(ir, i, s) || this.forward(ir, i, s.temp, (d) => this.into(d, s.value));
         if (taken) return taken;
         this.into(this.slots.temp(s.temp), s.value);
@@ -267,12 +295,13 @@ export class Compiler {
    */
   private fuseAlu(ir: IrInsn, i: number, s: Let): number {
     const f = ir.statements[i + 1];
-    if (f?.op !== "flags" || f.when || f.mask !== ARITH_FLAGS || !isTemp(f.result, s.temp)) return 0;
+    if (f?.op !== "flags" || f.when || !isTemp(f.result, s.temp)) return 0;
     let v = s.value;
     if (f.size < 32 && v.op === "and" && v.b.op === "const" && v.a.op !== "const" && isFused(v.a.op)) v = v.a;
     if (!isFused(v.op)) return 0;
     const bin = v as Extract<Value, { op: BinaryOp }> & { op: FusedOp };
     const logic = bin.op !== "add" && bin.op !== "sub";
+    if (logic && f.mask !== ARITH_FLAGS) return 0;
     if (!logic && (bin.a !== f.a || bin.b !== f.b)) return 0;
     const set = ir.statements[i + 2];
     const last = i + 3 >= ir.statements.length;
@@ -280,9 +309,8 @@ export class Compiler {
     const y = this.value(bin.b);
     const register = set?.op === "setreg" && set.size >= 32 && set.size === f.size && isTemp(set.value, s.temp) && last;
     const d = register ? this.slots.reg(set.reg) : this.slots.temp(s.temp);
-    this.emit(
-      f.size === 64 ? this.flags.alu64(bin.op, f.kind, d, x, y) : this.flags.alu32(bin.op, f.kind, f.size, d, x, y),
-    );
+    if (f.size === 64) this.emit(this.flags.alu64(bin.op, f.kind, d, x, y, f.mask));
+    else this.emit(this.flags.alu32(bin.op, f.kind, f.size, d, x, y, f.mask));
     this.known = { kind: f.kind, size: f.size, mask: f.mask };
     return register ? 3 : 2;
   }
@@ -356,8 +384,17 @@ export class Compiler {
       return;
     }
     if (!known) throw new Error("a conditional branch has a constant target");
-    const test = this.test(when);
     const { low, high } = known;
+    const compared = this.comparison(when);
+    if (compared) {
+      const [relation, size, a, b] = compared;
+      const fused = branchIf(i32, relation, size, a, b, { rip, low, high, nextLow, nextHigh });
+      if (fused) {
+        this.emit(fused);
+        return;
+      }
+    }
+    const test = this.test(when);
     this.emit(() => {
       if (test()) {
         i32[rip] = low;
@@ -431,6 +468,14 @@ export class Compiler {
       wrap,
     };
   }
+}
+
+/** Does a statement (or any value in it) mention a temporary? */
+function usesTemp(node: Statement | Value, temp: number): boolean {
+  if (node.op === "temp") return node.index === temp;
+  return Object.entries(node).some(
+    ([key, part]) => key !== "helper" && typeof part === "object" && part !== null && usesTemp(part, temp),
+  );
 }
 
 const isTemp = (v: Value, index: number): boolean => v.op === "temp" && v.index === index;
