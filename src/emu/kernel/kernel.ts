@@ -8,6 +8,7 @@ import type { Arch } from "./arch.ts";
 import type { Choice } from "./designs.ts";
 import type { KernelLayout } from "./layout/types.ts";
 import { KernelMemory } from "./memory.ts";
+import { Probes } from "./probes.ts";
 import { PtRegs } from "./ptregs.ts";
 import type { KernelState, Mm, Process, Task } from "./state.ts";
 import { Timeline } from "./timeline.ts";
@@ -22,9 +23,11 @@ export class Kernel implements Component {
   readonly options: SystemOptions;
   readonly memory: KernelMemory;
   readonly timeline: Timeline;
+  readonly probes = new Probes();
   /** The assembled kernel text: symbols and lines. */
   readonly image: Image;
   state: KernelState;
+  readonly #symbols = new Map<string, Addr>();
 
   constructor(machine: Machine, arch: Arch, choice: Choice, options: SystemOptions, image: Image, state: KernelState) {
     this.machine = machine;
@@ -40,9 +43,13 @@ export class Kernel implements Component {
 
   /** Address of a symbol of kernel text. */
   symbol(name: string): Addr {
+    const known = this.#symbols.get(name);
+    if (known !== undefined) return known;
     const value = this.image.symbols.get(name);
     if (value === undefined) throw new Error(`the entry code has no symbol ${name}`);
-    return this.layout.wordSize === 8 ? Number(BigInt.asIntN(64, value)) : Number(value);
+    const address = this.layout.wordSize === 8 ? Number(BigInt.asIntN(64, value)) : Number(value);
+    this.#symbols.set(name, address);
+    return address;
   }
   hasSymbol(name: string): boolean {
     return this.image.symbols.has(name);

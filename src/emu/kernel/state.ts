@@ -123,6 +123,11 @@ export interface PageState {
   /** First never used physical page, and pages given back, last in first out. */
   next: number;
   end: number;
+  /** The same below the kernel image, used when the rest is. */
+  low: number;
+  lowEnd: number;
+  /** Pages there were for programs when the kernel had booted. */
+  available: number;
   free: number[];
   /** Pages promised to programs, all address spaces together. */
   committed: number;
@@ -143,6 +148,9 @@ export interface KernelState {
   files: Record<string, Uint8Array>;
   /** Where espfix64's ministacks are, and their physical pages. */
   espfix?: { pageRandom: number; slotRandom: number; pages: number[] };
+  /** How often each injection has happened, and the interrupt vector each CPU is offered, -1 = none. */
+  injected: number[];
+  irq: number[];
   /** Names already reported as unimplemented. */
   reported: string[];
   /** How the program ended. */

@@ -9,6 +9,7 @@ import { buildKernelImage } from "./boot/image.ts";
 import { bootKernel, initialState } from "./boot/init.ts";
 import { chooseDesigns } from "./designs.ts";
 import { I386 } from "./i386/arch.ts";
+import { installInjections } from "./inject.ts";
 import { Kernel } from "./kernel.ts";
 import { SymbolTable } from "./symbols.ts";
 import type { SystemOptions } from "./types.ts";
@@ -71,7 +72,11 @@ export function createSystem(options: SystemOptions): System {
   installUpcalls(kernel, arch.upcalls);
   kernel.timeline.install();
   kernel.memory.who = "kernel";
-  return new System(machine, kernel);
+  const system = new System(machine, kernel);
+  const misplaced = installInjections(kernel, (name) => system.symbols.address(name));
+  if (misplaced !== undefined) throw new SystemError(misplaced);
+  kernel.probes.install(machine);
+  return system;
 }
 
 /** Entry points that boot puts into tables; the user's own entry code must have them all. */

@@ -45,6 +45,8 @@ export class Timeline implements Component {
   readonly #k: Kernel;
   readonly #labels = new Map<Addr, string>();
   #cpus: CpuTimeline[];
+  /** The instruction of the common return that may fault. */
+  #iret: Addr | undefined;
 
   constructor(kernel: Kernel) {
     this.#k = kernel;
@@ -57,11 +59,13 @@ export class Timeline implements Component {
     for (const name of [...Object.keys(arch.entries), ...arch.exitLabels]) {
       if (this.#k.hasSymbol(name)) this.#labels.set(this.#k.symbol(name), name);
     }
-    const probes = arch.exitLabels.filter((name) => this.#k.hasSymbol(name)).map((name) => this.#k.symbol(name));
+    for (const name of arch.exitLabels) {
+      if (this.#k.hasSymbol(name)) this.#k.probes.add(this.#k.symbol(name), (cpu, addr) => this.#probe(cpu, addr));
+    }
+    const iret = ["native_irq_return_iret", "irq_return"].find((name) => this.#k.hasSymbol(name));
+    this.#iret = iret === undefined ? undefined : this.#k.symbol(iret);
     for (const cpu of machine.cpus) {
       cpu.hooks.transfer = (c: Cpu, event: TransferEvent) => this.#transfer(c, event);
-      cpu.hooks.probe = (c: Cpu, addr: Addr) => this.#probe(c, addr);
-      cpu.setProbes(probes);
     }
   }
 
@@ -107,12 +111,26 @@ export class Timeline implements Component {
       decided: undefined,
     };
     const state = this.#cpus[cpu.index]!;
+    if (event.fromIp === this.#iret) this.#refused(cpu, state.open.at(-1), event);
     // nothing of an earlier stay is left once user mode has run
     if (entry.fromUser) state.open = [];
     state.open.push(entry);
     state.last = { entry: { kind, label, vector: event.vector }, exit: undefined };
     if (event.kind === "exception") this.#fault(cpu, event);
     this.#emit("entry", cpu, { kind, label, vector: event.vector, compat: known?.compat, ...ends(event) });
+  }
+
+  /** The IRET to user mode that the processor refused: an exit that was decided and did not happen. */
+  #refused(cpu: Cpu, entry: OpenEntry | undefined, event: TransferEvent): void {
+    const firstFailing = this.#firstFailing(entry);
+    this.#emit("exit-refused", cpu, {
+      instruction: "iret",
+      ...(firstFailing === undefined ? {} : { firstFailing }),
+      path: [...(entry?.path ?? [])],
+      vector: event.vector,
+      errorCode: event.errorCode,
+      why: event.why,
+    });
   }
 
   #fault(cpu: Cpu, event: TransferEvent): void {
@@ -163,7 +181,9 @@ export class Timeline implements Component {
 
   /** A program that begins leaves the kernel without having entered it. */
   begin(cpu: Cpu, label: string): void {
-    this.#cpus[cpu.index]!.open = [{ kind: "fork", label, vector: undefined, fromUser: true, path: [], decided: undefined }];
+    this.#cpus[cpu.index]!.open = [
+      { kind: "fork", label, vector: undefined, fromUser: true, path: [], decided: undefined },
+    ];
   }
 
   /** A fast exit that C decides: the tests that were made, and the one that failed. */

@@ -11,7 +11,7 @@ import { execProgram } from "../exec/exec.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { modulo } from "../memory.ts";
-import { allocContiguous, mustAllocPage, pageTables } from "../mm/pages.ts";
+import { allocContiguous, freePages, mustAllocPage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
 import { emptyPending, type KernelState, type Mm, type Process, type Task } from "../state.ts";
 
@@ -25,7 +25,7 @@ const imageSize = (arch: Arch, image: Image): number =>
     ),
   );
 
-/** State before anything runs. Physical memory below the kernel image stays unused, as on a PC. */
+/** State before anything runs. */
 export function initialState(
   arch: Arch,
   image: Image,
@@ -36,6 +36,10 @@ export function initialState(
     pages: {
       next: Math.ceil((arch.layout.address.textPhysical + imageSize(arch, image)) / PAGE_SIZE),
       end: Math.floor(ramSize / PAGE_SIZE),
+      // the first MiB is a PC's own
+      low: 256,
+      lowEnd: Math.floor(arch.layout.address.textPhysical / PAGE_SIZE),
+      available: 0,
       free: [],
       committed: 0,
     },
@@ -47,6 +51,8 @@ export function initialState(
     stdinPosition: 0,
     vdsoPages: {},
     files: { ...files },
+    injected: [],
+    irq: [],
     reported: [],
   };
 }
@@ -62,6 +68,7 @@ export function bootKernel(k: Kernel): string | undefined {
   k.state.current = k.machine.cpus.map((cpu) => -cpu.index);
   k.arch.boot(k);
   for (const cpu of k.machine.cpus) k.arch.goIdle(k, cpu);
+  k.state.pages.available = freePages(k);
   return startFirstProgram(k, k.machine.cpus[0]!);
 }
 

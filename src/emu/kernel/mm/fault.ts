@@ -39,13 +39,14 @@ function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr): FaultResult {
   const at = tables.leaf(mm.pgd, page, true);
   if (at === undefined) return "oom";
   const entry = tables.read(at);
-  if (!inUse(entry)) {
-    const frame = vma.pages === undefined ? allocPage(k) : vma.pages[(page - vma.start) / PAGE_SIZE];
-    if (frame === undefined) return "oom";
-    if (!tables.map(mm.pgd, page, frame, leafFlags(vma.flags) | PTE.ACCESSED)) return "oom";
+  if (inUse(entry)) {
+    // the rights are there, so a TLB must have held older ones
+    flushPage(k, page);
+    return "mapped";
   }
-  flushPage(k, page);
-  return "mapped";
+  const frame = vma.pages === undefined ? allocPage(k) : vma.pages[(page - vma.start) / PAGE_SIZE];
+  if (frame === undefined) return "oom";
+  return tables.map(mm.pgd, page, frame, leafFlags(vma.flags) | PTE.ACCESSED) ? "mapped" : "oom";
 }
 
 /** expand_stack(): the mapping above may grow down to the address, as far as RLIMIT_STACK goes. */

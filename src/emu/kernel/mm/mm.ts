@@ -2,13 +2,14 @@
  * Address spaces: creating them, mapping and unmapping, protection, the break. Promised memory is bounded by RAM, so a guest that
  * asks for more gets ENOMEM and the host's memory stays what it is.
  */
+import { OFF } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
 import { E } from "../abi/errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { type Mm, VM, type Vma } from "../state.ts";
-import { allocPage, freePage, pageTables, totalPages } from "./pages.ts";
-import { frameOf, inUse, PTE } from "./pagetable.ts";
+import { allocPage, freePage, pageTables } from "./pages.ts";
+import { frameOf, PTE } from "./pagetable.ts";
 import { accountable, insertVma, mergeAll, overlaps, pageCount, removeRange, splitAt } from "./vma.ts";
 
 /** Root entries that belong to user space; those above are the kernel's and shared by all. */
@@ -74,30 +75,44 @@ export function destroyMm(k: Kernel, mm: Mm): void {
   k.state.mms = k.state.mms.filter((m) => m.id !== mm.id);
 }
 
-/** Drops the pages of a range and their promise. */
+/** Drops the pages of a range. */
 function zap(k: Kernel, mm: Mm, vma: Vma): void {
   const tables = pageTables(k);
-  for (let addr = vma.start; addr < vma.end; addr += PAGE_SIZE) {
-    const at = tables.leaf(mm.pgd, addr, false);
-    if (at === undefined) {
-      addr = skipTable(k, addr);
-      continue;
-    }
-    const entry = tables.read(at);
-    if (!inUse(entry)) continue;
+  const flush = new Flush(k, mm);
+  tables.eachLeaf(mm.pgd, vma.start, vma.end, (at, entry, addr) => {
     tables.writeEntry(at, 0n);
     if ((vma.flags & VM.SPECIAL) === 0) freePage(k, frameOf(entry));
-    flushPage(k, addr);
+    flush.add(addr);
+  });
+  flush.done();
+}
+
+/** Above this many pages the whole TLB goes: tlb_single_page_flush_ceiling. */
+const FLUSH_CEILING = 33;
+
+/** Pages of an address space whose entries have changed, to be dropped from the TLBs of the CPUs that use it. */
+class Flush {
+  readonly #k: Kernel;
+  readonly #mm: Mm;
+  readonly #pages: Addr[] = [];
+
+  constructor(k: Kernel, mm: Mm) {
+    this.#k = k;
+    this.#mm = mm;
+  }
+  add(page: Addr): void {
+    if (this.#pages.length <= FLUSH_CEILING) this.#pages.push(page);
+  }
+  done(): void {
+    for (const cpu of this.#k.machine.cpus) {
+      if ((Number(cpu.get64(OFF.CR3)) & ~0xfff) !== (this.#mm.pgd & ~0xfff)) continue;
+      if (this.#pages.length > FLUSH_CEILING) cpu.flushTlbNonGlobal();
+      else for (const page of this.#pages) cpu.flushTlbPage(page);
+    }
   }
 }
 
-/** The last page before the next last-level table begins: large empty ranges cost nothing. */
-function skipTable(k: Kernel, addr: Addr): Addr {
-  const { levels } = k.arch.paging;
-  const span = 2 ** levels[levels.length - 2]!.shift;
-  return Math.floor(addr / span) * span + span - PAGE_SIZE;
-}
-
+/** One page, on every CPU: for addresses that all address spaces have. */
 export function flushPage(k: Kernel, addr: Addr): void {
   for (const cpu of k.machine.cpus) cpu.flushTlbPage(addr);
 }
@@ -110,8 +125,8 @@ export function unmapRange(k: Kernel, mm: Mm, start: Addr, end: Addr): void {
   }
 }
 
-/** What may be promised in all: RAM less what the kernel itself needs to live. */
-const commitLimit = (k: Kernel): number => Math.floor(totalPages(k) * 0.9) - 512;
+/** What may be promised in all: what was free at boot, less room for page tables and the kernel's own needs. */
+const commitLimit = (k: Kernel): number => Math.floor(k.state.pages.available * 0.95) - 256;
 
 export function commit(k: Kernel, mm: Mm, pages: number): boolean {
   if (k.state.pages.committed + pages > commitLimit(k)) return false;
@@ -143,17 +158,18 @@ export function moveRange(k: Kernel, mm: Mm, start: Addr, oldLength: number, new
   const error = mapRange(k, mm, pages === undefined ? moved : { ...moved, pages });
   if (error !== 0) return error;
   const tables = pageTables(k);
-  for (let done = 0; done < Math.min(oldLength, newLength); done += PAGE_SIZE) {
-    const at = tables.leaf(mm.pgd, start + done, false);
-    const entry = at === undefined ? 0n : tables.read(at);
-    if (at === undefined || !inUse(entry)) continue;
-    const to = tables.leaf(mm.pgd, target + done, true);
-    if (to === undefined) return -E.ENOMEM;
+  const flush = new Flush(k, mm);
+  let full = false;
+  tables.eachLeaf(mm.pgd, start, start + Math.min(oldLength, newLength), (at, entry, addr) => {
+    const to = tables.leaf(mm.pgd, target + (addr - start), true);
+    full ||= to === undefined;
+    if (to === undefined) return;
     tables.writeEntry(to, entry);
     tables.writeEntry(at, 0n);
-    flushPage(k, start + done);
-    flushPage(k, target + done);
-  }
+    flush.add(addr);
+  });
+  flush.done();
+  if (full) return -E.ENOMEM;
   // vdso_mremap(): the kernel follows the image
   if (vma.name === "[vdso]" && mm.context.vdso === start) mm.context.vdso = target;
   unmapRange(k, mm, start, start + oldLength);
@@ -183,19 +199,14 @@ function protectVma(k: Kernel, mm: Mm, vma: Vma, flags: number): number {
     vma.flags = wanted | VM.ACCOUNT;
   } else vma.flags = wanted;
   const tables = pageTables(k);
-  for (let addr = vma.start; addr < vma.end; addr += PAGE_SIZE) {
-    const at = tables.leaf(mm.pgd, addr, false);
-    if (at === undefined) {
-      addr = skipTable(k, addr);
-      continue;
-    }
-    const entry = tables.read(at);
-    if (!inUse(entry)) continue;
+  const flush = new Flush(k, mm);
+  tables.eachLeaf(mm.pgd, vma.start, vma.end, (at, entry, addr) => {
     const dirt = entry & (PTE.ACCESSED | PTE.DIRTY);
     const fresh = BigInt(frameOf(entry)) | leafFlags(vma.flags) | dirt;
     tables.writeEntry(at, k.arch.paging.hasNx ? fresh : fresh & ~PTE.NX);
-    flushPage(k, addr);
-  }
+    flush.add(addr);
+  });
+  flush.done();
   return 0;
 }
 

@@ -13,8 +13,8 @@ export function allocPage(k: Kernel): number | undefined {
     k.memory.writePhys(k.memory.who, k.memory.virt(reused * PAGE_SIZE), reused * PAGE_SIZE, ZEROS);
     return reused * PAGE_SIZE;
   }
-  if (pages.next >= pages.end) return undefined;
-  return pages.next++ * PAGE_SIZE;
+  if (pages.next < pages.end) return pages.next++ * PAGE_SIZE;
+  return pages.low < pages.lowEnd ? pages.low++ * PAGE_SIZE : undefined;
 }
 
 /** For what the kernel cannot go on without, at boot. */
@@ -37,7 +37,10 @@ export function freePage(k: Kernel, pa: number): void {
   k.state.pages.free.push(pa / PAGE_SIZE);
 }
 
-export const freePages = (k: Kernel): number => k.state.pages.free.length + k.state.pages.end - k.state.pages.next;
+export function freePages(k: Kernel): number {
+  const { free, next, end, low, lowEnd } = k.state.pages;
+  return free.length + end - next + lowEnd - low;
+}
 export const totalPages = (k: Kernel): number => Math.floor(k.machine.core.ramSize / PAGE_SIZE);
 
 export const pageTables = (k: Kernel): PageTables => new PageTables(k.memory, k.arch.paging, () => allocPage(k));

@@ -119,6 +119,24 @@ export class PageTables {
     this.#memory.writeScalar(this.#memory.virt(at), this.format.entrySize, entry);
   }
 
+  /** Calls `visit` for the last-level entries in use of a range; whole tables that are not there are passed over. */
+  eachLeaf(root: number, start: Addr, end: Addr, visit: (at: number, entry: bigint, addr: Addr) => void): void {
+    const { levels, entrySize } = this.format;
+    const walk = (table: number, level: number, from: Addr, to: Addr) => {
+      const span = 2 ** levels[level]!.shift;
+      for (let addr = from; addr < to; addr = (Math.floor(addr / span) + 1) * span) {
+        const at = table + this.#index(addr, level) * entrySize;
+        const entry = this.read(at);
+        if (level === levels.length - 1) {
+          if (inUse(entry)) visit(at, entry, addr);
+        } else if ((entry & PTE.PRESENT) !== 0n && (entry & PTE.PSE) === 0n) {
+          walk(frameOf(entry), level + 1, addr, Math.min(to, (Math.floor(addr / span) + 1) * span));
+        }
+      }
+    };
+    walk(root, 0, start, end);
+  }
+
   /** The tables below a range of root entries, with the pages that hold them: what exit_mmap gives back. */
   tablePages(root: number, firstIndex: number, lastIndex: number): number[] {
     const pages: number[] = [];

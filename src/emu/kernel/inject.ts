@@ -1,0 +1,68 @@
+/** Injections: events that the launch configuration asks for at a place in the program or the kernel. */
+import { type Cpu, PENDING } from "../cpu/cpu.ts";
+import type { Addr } from "../cpu/state.ts";
+import { SI_CODE, signalNumber } from "./abi/signal.ts";
+import type { Kernel } from "./kernel.ts";
+import { VECTORS } from "./layout/linux-6.1.ts";
+import { sendSignal } from "./signal/send.ts";
+import type { Injection } from "./types.ts";
+
+/** Registers the injections' probes. @returns one sentence if one of them cannot be had. */
+export function installInjections(k: Kernel, resolve: (name: string) => Addr | undefined): string | undefined {
+  const { inject } = k.options;
+  k.state.injected = inject.map(() => 0);
+  for (const cpu of k.machine.cpus) cpu.hooks.interruptVector = () => acknowledge(k, cpu);
+  for (const [index, injection] of inject.entries()) {
+    const address = resolve(injection.at) ?? literal(injection.at);
+    if (address === undefined) return `nothing to inject at: there is no symbol ${injection.at}`;
+    const fire = actionOf(k, injection.event);
+    if (fire === undefined) return `unknown event to inject: ${injection.event} (nmi, irq, mc, signal:NAME)`;
+    k.probes.add(address, (cpu) => reached(k, cpu, index, injection, fire));
+  }
+  return undefined;
+}
+
+const literal = (text: string): Addr | undefined =>
+  /^0x[0-9a-f]+$/i.test(text) ? Number(BigInt.asIntN(64, BigInt(text))) : undefined;
+
+/** Only the first `count` times that the place is reached. */
+function reached(
+  k: Kernel,
+  cpu: Cpu,
+  index: number,
+  { at, event, count = 1 }: Injection,
+  fire: (cpu: Cpu) => void,
+): void {
+  const done = k.state.injected[index]!;
+  if (done >= count) return;
+  k.state.injected[index] = done + 1;
+  k.machine.events.emit("inject", cpu.index, { at, event });
+  fire(cpu);
+}
+
+function actionOf(k: Kernel, event: string): ((cpu: Cpu) => void) | undefined {
+  if (event === "nmi") return (cpu) => cpu.raise(PENDING.NMI);
+  if (event === "mc") return (cpu) => cpu.raise(PENDING.MC);
+  if (event === "irq") return (cpu) => interrupt(k, cpu);
+  const signo = event.startsWith("signal:") ? signalNumber(event.slice("signal:".length)) : undefined;
+  if (signo === undefined) return undefined;
+  return (cpu) => {
+    const task = k.state.tasks.find((t) => !t.idle && !t.dead);
+    if (task === undefined) return;
+    sendSignal(k, task, { signo, errno: 0, code: SI_CODE.SI_USER, pid: 0, uid: 0 }, true);
+    // kick_process(): user mode must come into the kernel to see it
+    interrupt(k, cpu);
+  };
+}
+
+function interrupt(k: Kernel, cpu: Cpu): void {
+  k.state.irq[cpu.index] = VECTORS.LOCAL_TIMER;
+  cpu.raise(PENDING.INTR);
+}
+
+function acknowledge(k: Kernel, cpu: Cpu): number {
+  const vector = k.state.irq[cpu.index] ?? -1;
+  k.state.irq[cpu.index] = -1;
+  cpu.lower(PENDING.INTR);
+  return vector;
+}
