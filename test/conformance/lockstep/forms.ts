@@ -59,17 +59,17 @@ export function formsFor(bits: Bits, accepts: (mnemonic: number) => boolean): Fo
   for (let code = 1; Code[code] !== undefined; code++) {
     if (code >= Code.DeclareByte && code <= Code.DeclareQword) continue;
     const info = CodeExt.opCode(code);
-    const escape = ESCAPES[info.table];
+    const escapes = ESCAPES[info.table];
     const mnemonic = Mnemonic[info.mnemonic]!;
     if (
       info.encoding === EncodingKind.Legacy &&
-      escape &&
+      escapes &&
       available(info, bits) &&
       accepts(info.mnemonic) &&
       !excluded.has(mnemonic)
     ) {
       const value = info.opCode;
-      const opcode = info.opCodeLength === 2 ? [...escape, value >> 8, value & 0xff] : [...escape, value];
+      const opcode = info.opCodeLength === 2 ? [...escapes, value >> 8, value & 0xff] : [...escapes, value];
       forms.push({
         code,
         mnemonic,

@@ -169,7 +169,10 @@ export class Generator {
     const { random } = this;
     const name = Mnemonic[insn.mnemonic]!;
     this.keepStack(registers);
-    if (isString(insn) || name === "Maskmovq" || name === "Maskmovdqu") return this.aimString(insn, registers);
+    if (isString(insn) || name === "Maskmovq" || name === "Maskmovdqu") {
+      this.aimString(insn, registers);
+      return;
+    }
     if (name === "Leave" || name === "Enter") registers.rbp = BigInt(this.stackTarget());
     if (name === "Xlatb") registers.rbx = BigInt(this.target());
     const bitOffset = insn.ops[1];

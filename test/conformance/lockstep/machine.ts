@@ -202,7 +202,9 @@ export class Machine {
     }
     cpu.set32(OFF.CPL, 3);
     cpu.set32(OFF.ACTIVITY, 0);
-    GPR_NAMES.forEach((name, reg) => cpu.setGpr(reg, registers[name]));
+    GPR_NAMES.forEach((name, reg) => {
+      cpu.setGpr(reg, registers[name]);
+    });
     cpu.setFlagsRaw(Number(registers.eflags));
     this.loadFx(fx);
     this.data.set(image);
@@ -275,8 +277,8 @@ export class Machine {
       out[name] = cpu.gpr(reg);
     });
     for (const [name, seg] of Object.entries(SEG_INDEX)) out[name as Register] = BigInt(cpu.selector(seg));
-    out.fs_base = this.bits === 64 ? BigInt(cpu.segBase(SEG.FS)) : 0n;
-    out.gs_base = this.bits === 64 ? BigInt(cpu.segBase(SEG.GS)) : 0n;
+    out.fs_base = BigInt(cpu.segBase(SEG.FS));
+    out.gs_base = BigInt(cpu.segBase(SEG.GS));
     out.rip = cpu.rip;
     out.eflags = BigInt(cpu.getFlags());
     out.orig_rax = -1n;
@@ -307,16 +309,22 @@ export class Machine {
   }
 
   /** Runs one instruction, placed at `offset` of the code window. */
-  step(code: Uint8Array, offset: number): Stop | undefined {
+  step(code: Uint8Array, offset: number, repeats: boolean): Stop | undefined {
     const { cpu } = this;
-    code.forEach((byte, i) => cpu.physWrite(PHYSICAL.CODE + offset + i, 1, byte));
+    code.forEach((byte, i) => {
+      cpu.physWrite(PHYSICAL.CODE + offset + i, 1, byte);
+    });
     const ip = this.bits === 16 ? offset : CODE + offset;
     cpu.setRip(ip, 0);
     this.stop = undefined;
     const before = cpu.gpr(GPR.RCX);
     cpu.run(1);
     // A long repeat may need several slices; it stays at its own address meanwhile.
-    for (let i = 0; i < 64 && !this.stop && cpu.rip === BigInt(ip) && cpu.gpr(GPR.RCX) !== before; i++) cpu.run(1);
+    for (let i = 0; repeats && i < 64 && !this.stop && cpu.rip === BigInt(ip) && cpu.gpr(GPR.RCX) !== before; i++)
+      cpu.run(1);
+    code.forEach((_byte, i) => {
+      cpu.physWrite(PHYSICAL.CODE + offset + i, 1, 0);
+    });
     return this.stop;
   }
 

@@ -83,7 +83,7 @@ export class Native {
     const input = Buffer.alloc(4 + DATA_SIZE + steps.length * RECORD_BYTES);
     input.writeUInt32LE(steps.length, 0);
     input.set(image, 4);
-    steps.forEach((step, i) => writeRecord(input, 4 + DATA_SIZE + i * RECORD_BYTES, step));
+    for (const [i, step] of steps.entries()) writeRecord(input, 4 + DATA_SIZE + i * RECORD_BYTES, step);
     const result = spawnSync(this.program, { input, maxBuffer: 1 << 30 });
     if (result.status !== 0) throw new Error(`the tracer failed (${result.status ?? result.signal}): ${result.stderr}`);
     return readOutcomes(result.stdout, steps.length);
@@ -99,7 +99,9 @@ function writeRecord(to: Buffer, at: number, step: Step): void {
   to.writeUInt32LE((step.resetMemory ? 1 : 0) | (step.repeats ? 2 : 0), at + 4);
   to.writeBigUInt64LE(BigInt(step.address), at + 8);
   to.set(step.code, at + 16);
-  REGISTERS.forEach((name, i) => to.writeBigUInt64LE(BigInt.asUintN(64, step.registers[name]), at + 32 + i * 8));
+  for (const [i, name] of REGISTERS.entries()) {
+    to.writeBigUInt64LE(BigInt.asUintN(64, step.registers[name]), at + 32 + i * 8);
+  }
   to.set(step.fx, at + 32 + REGISTERS.length * 8);
 }
 

@@ -96,8 +96,9 @@ class Planner {
     registers.eflags = BigInt(
       0x202 | (random.next() & 0x8d5) | (random.chance(0.3) ? 0x400 : 0) | (random.chance(0.02) ? 0x40000 : 0),
     );
-    registers.fs_base = bits === 64 ? BigInt(DATA + random.below(0x1000)) : 0n;
-    registers.gs_base = bits === 64 ? BigInt(DATA + random.below(0x1000)) : 0n;
+    // Outside 64-bit mode ptrace wants to be told the bases that the selectors imply.
+    registers.fs_base = BigInt(bits === 64 ? DATA + random.below(0x1000) : SEGMENTS[bits].fs.base);
+    registers.gs_base = BigInt(bits === 64 ? DATA + random.below(0x1000) : SEGMENTS[bits].gs.base);
     registers.orig_rax = -1n;
     registers.rip = 0n;
     return registers;
@@ -163,7 +164,7 @@ class Planner {
         registers,
         fx,
       };
-      const stop = machine.step(candidate.bytes, offset);
+      const stop = machine.step(candidate.bytes, offset, repeats);
       const ours: Ours = { stop, registers: machine.registers(), fx: machine.fx(), changes: machine.changes() };
       planned.push({ candidate, step, ours, sequence: number });
       if (stop || candidate.form.mnemonic.startsWith("Pushf") || trapFlag(ours.registers.eflags)) break;

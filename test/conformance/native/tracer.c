@@ -153,6 +153,7 @@ int main(void)
 			}
 			memcpy(code + (r.address - CODE), r.code, r.length);
 			run(pid, &r, &out);
+			memset(code + (r.address - CODE), 0, r.length);
 			out.changes = changes(data, copy, list);
 			fwrite(&out, sizeof out, 1, stdout);
 			fwrite(list, 4, out.changes, stdout);
