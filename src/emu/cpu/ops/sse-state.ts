@@ -5,7 +5,7 @@ import { CR0, CR4, OFF } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
 import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
 import { checkSse, xmmIndex } from "./sse-lanes.ts";
-import { setControl } from "./x87-control.ts";
+import { keepSelectors, setControl } from "./x87-control.ts";
 import { readPhysical, status, tagOf, top, writePhysical } from "./x87-state.ts";
 
 export const MXCSR_INITIAL = 0x1f80;
@@ -91,9 +91,8 @@ function loadPointers(cpu: Cpu, insn: Insn, wide: boolean): void {
     return;
   }
   cpu.set64(OFF.FIP, BigInt(loadAt(cpu, insn, 8, 4)));
-  cpu.set32(OFF.FCS, loadAt(cpu, insn, 12, 2));
   cpu.set64(OFF.FDP, BigInt(loadAt(cpu, insn, 16, 4)));
-  cpu.set32(OFF.FDS, loadAt(cpu, insn, 20, 2));
+  keepSelectors(cpu, loadAt(cpu, insn, 12, 2), loadAt(cpu, insn, 20, 2));
 }
 
 /** The full tags come from what the registers hold. */

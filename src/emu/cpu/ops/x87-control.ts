@@ -77,6 +77,13 @@ function storeEnvironment(cpu: Cpu, insn: Insn): void {
   put(6, cpu.get32(OFF.FDS) | reserved);
 }
 
+/** Recent processors (CPUID.7.EBX[13]) keep no selectors of instruction and operand: they read as 0. */
+export function keepSelectors(cpu: Cpu, code: number, data: number): void {
+  const kept = cpu.model.model !== "current";
+  cpu.set32(OFF.FCS, kept ? code & 0xffff : 0);
+  cpu.set32(OFF.FDS, kept ? data & 0xffff : 0);
+}
+
 function loadEnvironment(cpu: Cpu, insn: Insn): void {
   const unit = wide(insn) ? 4 : 2;
   const words: number[] = [];
@@ -103,10 +110,9 @@ function loadEnvironment(cpu: Cpu, insn: Insn): void {
     return;
   }
   cpu.set32(OFF.FIP, ip);
-  cpu.set32(OFF.FCS, code & 0xffff);
+  keepSelectors(cpu, code, data);
   cpu.set32(OFF.FOP, wide(insn) ? (code >>> 16) & 0x7ff : 0);
   cpu.set32(OFF.FDP, dp);
-  cpu.set32(OFF.FDS, data & 0xffff);
 }
 
 const environmentSize = (insn: Insn): number => (wide(insn) ? 28 : 14);

@@ -92,7 +92,9 @@ function fld(cpu: Cpu, insn: Insn): void {
     loaded = { ...value, mant: value.mant | soft.QUIET_BIT };
   }
   if (value.denormal) env.flags |= soft.FE.D;
-  if (finish(cpu, env)) push(cpu, loaded);
+  // An unmasked denormal is reported, and loaded all the same.
+  finish(cpu, env);
+  if (!(env.flags & ~env.masks & soft.FE.I)) push(cpu, loaded);
 }
 
 /** The bits that FST writes for a value in a narrower format; undefined when an unmasked exception keeps it from memory. */

@@ -79,6 +79,7 @@ const FULL_REDUCTION = 64;
 /** FPREM (truncating) and FPREM1 (to nearest). Exact: no rounding ever. */
 const remainder = (nearest: boolean) =>
   plain((cpu) => {
+    setConditions(cpu, 0, FSW.C2);
     const operands = binaryOperands(cpu);
     if (!operands) return;
     const [a, b] = operands;
