@@ -86,8 +86,8 @@ function copyPages(core: CoreMemory, last: ReadonlyMap<number, Uint8Array> | und
 
 function restorePages({ core, snapshots }: Subject, pages: ReadonlyMap<number, Uint8Array>): void {
   for (let page = 0; page < core.touched.length; page++) {
-    if (core.touched[page] === 0) continue;
     const wanted = pages.get(page);
+    if (core.touched[page] === 0 && wanted === undefined) continue;
     if (core.dirty[page] === 0 && wanted !== undefined && snapshots.last?.get(page) === wanted) continue;
     const start = core.ramBase + page * PAGE_SIZE;
     if (wanted === undefined) core.u8.fill(0, start, start + PAGE_SIZE);
