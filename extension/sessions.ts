@@ -20,6 +20,7 @@ class Picture {
   before: unknown;
   running = false;
   note: string | undefined = "The program has not stopped yet.";
+  count = 0;
 }
 
 export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Disposable {
@@ -50,9 +51,8 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
   message(kind: ViewKind): ViewMessage {
     const session = vscode.debug.activeDebugSession;
     if (session?.type !== "ringside")
-      return { kind, state: undefined, before: undefined, running: false, note: "No session." };
-    const { state, before, running, note } = this.#picture(session, kind);
-    return { kind, state, before, running, note };
+      return { kind, state: undefined, before: undefined, running: false, note: "No session.", count: 0 };
+    return { kind, ...this.#picture(session, kind) };
   }
 
   #picture(session: vscode.DebugSession, kind: ViewKind): Picture {
@@ -100,6 +100,7 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
           picture.state = undefined;
           picture.note = error instanceof Error ? error.message : String(error);
         }
+        picture.count++;
       }),
     );
     this.#updates.fire();

@@ -36,6 +36,7 @@ function explain(target: EventTarget | null): void {
 window.addEventListener("message", (event: MessageEvent<ViewMessage>) => {
   patchChildren(body, [draw(event.data)]);
   document.body.classList.toggle("running", event.data.running);
+  document.body.dataset.drawn = String(event.data.count);
   keepOneTabStop();
 });
 

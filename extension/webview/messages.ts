@@ -8,4 +8,6 @@ export interface ViewMessage {
   /** The machine runs: what is shown is of the last stop. */
   readonly running: boolean;
   readonly note: string | undefined;
+  /** Counts what has been asked of the adapter: the page shows it in its `data-drawn`. */
+  readonly count: number;
 }

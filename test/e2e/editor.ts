@@ -159,13 +159,14 @@ export class Editor {
     return this.page.locator(".monaco-editor .view-lines").first().click();
   }
 
-  /** Presses a step's key until something is to be seen, each time waiting for the step to end. */
-  async stepUntil(key: string, sight: Locator, most: number): Promise<void> {
+  /** Presses a step's key until something is to be seen, each time waiting until the view shows the next stop. */
+  async stepUntil(key: string, view: Locator, sight: Locator, most: number): Promise<void> {
+    const drawn = async () => Number(await view.getAttribute("data-drawn"));
     for (let steps = 0; steps < most; steps++) {
       if ((await sight.count()) > 0) return;
+      const before = await drawn();
       await this.press(key);
-      await this.page.waitForTimeout(60);
-      await this.stopped();
+      await this.until("the view of the next stop", async () => (await drawn()) > before);
     }
     await sight.first().waitFor({ timeout: 1000 });
   }

@@ -64,14 +64,14 @@ describeKinds("the espfix scenario in the workbench", (kind) => {
     await editor.press("F11");
     await view.locator(".chip", { hasText: "CPL 0" }).waitFor();
     await editor.picture(`kernel-entry-${kind}`);
-    await editor.stepUntil("F11", view.locator("[data-name=TS_COMPAT].set.changed"), 80);
+    await editor.stepUntil("F11", view, view.locator("[data-name=TS_COMPAT].set.changed"), 80);
     await editor.picture(`ts-compat-${kind}`);
-    await editor.stepUntil("F11", view.locator("[data-name=TS_COMPAT].clear.changed"), 200);
+    await editor.stepUntil("F11", view, view.locator("[data-name=TS_COMPAT].clear.changed"), 200);
   });
 
   it("sees a TIF flag change", async () => {
     const view = await editor.view("body.editor [data-name=TS_COMPAT]");
-    await editor.stepUntil("F11", view.locator("[data-name^=TIF_].changed"), 400);
+    await editor.stepUntil("F11", view, view.locator("[data-name^=TIF_].changed"), 400);
     expect(await view.locator("[data-name^=TIF_].changed").count()).toBeGreaterThan(0);
     await editor.picture(`tif-${kind}`);
   });
