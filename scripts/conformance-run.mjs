@@ -1,0 +1,29 @@
+// Bundles a TypeScript program of test/conformance and runs it; the conformance-*.mjs scripts are made of this.
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
+
+export const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+/** @param {string} entry path from the root  @param {string[]} args */
+export async function runBundled(entry, args) {
+  const directory = mkdtempSync(join(root, "node_modules", ".conformance-"));
+  try {
+    const outfile = join(directory, "main.mjs");
+    await build({
+      entryPoints: [join(root, entry)],
+      outfile,
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      external: ["iced-x86"],
+      logLevel: "warning",
+    });
+    const result = spawnSync(process.execPath, [outfile, ...args], { stdio: "inherit" });
+    process.exitCode = result.status ?? 1;
+  } finally {
+    rmSync(directory, { recursive: true, force: true });
+  }
+}
