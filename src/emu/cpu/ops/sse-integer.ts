@@ -48,7 +48,7 @@ const eachQuad = (fn: (a: bigint, b: bigint) => bigint) =>
     for (let i = 0; i < bytes / 8; i++) d.u64[i] = BigInt.asUintN(64, fn(d.u64[i]!, s.u64[i]!));
   });
 
-const clamp = (low: number, high: number) => (x: number) => (x < low ? low : x > high ? high : x);
+const clamp = (low: number, high: number) => (x: number) => Math.max(low, Math.min(x, high));
 const i8 = clamp(-128, 127);
 const u8 = clamp(0, 255);
 const i16 = clamp(-32768, 32767);
@@ -57,8 +57,8 @@ const sum: Lane = (a, b) => a + b;
 const difference: Lane = (a, b) => a - b;
 const equal: Lane = (a, b) => (a === b ? -1 : 0);
 const greater: Lane = (a, b) => (a > b ? -1 : 0);
-const min: Lane = (a, b) => (a < b ? a : b);
-const max: Lane = (a, b) => (a > b ? a : b);
+const min: Lane = Math.min;
+const max: Lane = Math.max;
 const average: Lane = (a, b) => (a + b + 1) >> 1;
 const sign: Lane = (a, b) => (b < 0 ? -a : b === 0 ? 0 : a);
 

@@ -32,7 +32,7 @@ const interleave = (unit: number, high: boolean): Packed => {
   };
 };
 
-const saturate = (x: number, low: number, high: number) => (x < low ? low : x > high ? high : x);
+const saturate = (x: number, low: number, high: number) => Math.max(low, Math.min(x, high));
 
 const packWords =
   (low: number, high: number): Packed =>
