@@ -1,14 +1,15 @@
-// `npm test`: all tests; `npm test -- FILTER...` those of vitest's that match. The end-to-end tests start editors in a browser and run last, on their own.
+// `npm test`: builds, then all tests; the end-to-end tests, which start editors in a browser, run last and on their own.
+// `npm test -- FILTER` runs the matching unit tests only.
 import { spawnSync } from "node:child_process";
-import path from "node:path";
-import { fileURLToPath } from "node:url";
 
-const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
-const vitest = path.join(root, "node_modules", "vitest", "vitest.mjs");
-const run = (...args) =>
-  spawnSync(process.execPath, [vitest, "run", ...args], { cwd: root, stdio: "inherit" }).status ?? 1;
-
-const filters = process.argv.slice(2);
-const status = run(...filters);
-const endToEnd = filters.length > 0 ? 0 : run("--config", "vitest.e2e.config.ts");
-process.exit(status || endToEnd);
+const run = (command, args) => spawnSync(command, args, { stdio: "inherit" }).status ?? 1;
+const filter = process.argv.slice(2);
+const steps = [
+  ["node", ["scripts/build.mjs"]],
+  ["npx", ["vitest", "run", ...filter]],
+  ...(filter.length > 0 ? [] : [["npx", ["vitest", "run", "--config", "vitest.e2e.config.ts"]]]),
+];
+for (const [command, args] of steps) {
+  const status = run(command, args);
+  if (status !== 0) process.exit(status);
+}

@@ -14,6 +14,15 @@ export function readFile(name: string): Uint8Array {
   }
 }
 
+/** All of standard input, for the guest; nothing if it is a terminal or closed. */
+export function readStdin(): Uint8Array {
+  try {
+    return process.stdin.isTTY ? new Uint8Array() : readFileSync(0);
+  } catch {
+    return new Uint8Array();
+  }
+}
+
 export function writeFile(name: string, bytes: Uint8Array | string, mode = 0o644): void {
   try {
     writeFileSync(name, bytes, { mode });

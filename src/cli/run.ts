@@ -8,7 +8,7 @@ import { createBareMachine } from "../emu/machine/bare.ts";
 import type { Machine } from "../emu/machine/machine.ts";
 import type { StopReason } from "../emu/machine/types.ts";
 import { report } from "./asm.ts";
-import { includeBytes, includeText, readFile, readTree, uriOf } from "./files.ts";
+import { includeBytes, includeText, readFile, readStdin, readTree, uriOf } from "./files.ts";
 import {
   bitsOption,
   choice,
@@ -77,6 +77,7 @@ function bootKernel(
   arch: "x86_64" | "i386",
   args: readonly string[],
 ): Booted | undefined {
+  const options = systemOptions(parsed, arch);
   const loaded = loadProgram(
     { uri: uriOf(name), bytes: readFile(name) },
     {
@@ -92,9 +93,7 @@ function bootKernel(
     return undefined;
   }
   report(loaded.warnings);
-  return createOrExplain(() =>
-    createSystem({ ...systemOptions(parsed, arch), program: { ...loaded.program, name }, args }),
-  );
+  return createOrExplain(() => createSystem({ ...options, program: { ...loaded.program, name }, args }));
 }
 
 export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<SystemOptions, "program" | "args"> {
@@ -110,20 +109,12 @@ export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<Sys
       ? {}
       : { entrySource: { uri: uriOf(entry), text: new TextDecoder().decode(readFile(entry)) } }),
     env: pairs(parsed, "env"),
-    stdin: process.stdin.isTTY ? new Uint8Array() : readStdin(),
+    stdin: readStdin(),
     seed: number(parsed, "seed", 1, 0, 0xffff_ffff),
     ramSize: number(parsed, "memory", 256, 16, 1024) * MEBIBYTE,
     files: root === undefined ? {} : readTree(root),
     inject: texts(parsed, "inject").map(injection),
   };
-}
-
-function readStdin(): Uint8Array {
-  try {
-    return readFile("/dev/stdin");
-  } catch {
-    return new Uint8Array(); // closed
-  }
 }
 
 function injection(spec: string): Injection {
