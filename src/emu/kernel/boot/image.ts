@@ -9,8 +9,23 @@ export type BuiltImage = { readonly image: Image } | { readonly problems: readon
 /** Images of our own entry code, by architecture and symbols: assembling costs more than all the rest of boot. */
 const known = new Map<string, BuiltImage>();
 
+/** Images by what they were made from: the same kernel is assembled once, however many systems boot it. */
+const built = new Map<string, BuiltImage>();
+
 /** @param replacement the user's own entry code, in place of the architecture's first source. */
 export function buildKernelImage(
+  arch: Arch,
+  defines: Readonly<Record<string, number | bigint>>,
+  replacement: SourceText | undefined,
+): BuiltImage {
+  if (replacement !== undefined) return assembleKernel(arch, defines, replacement);
+  const key = `${arch.layout.arch} ${Object.entries(defines).join(" ")}`;
+  let image = built.get(key);
+  if (image === undefined) built.set(key, (image = assembleKernel(arch, defines, undefined)));
+  return image;
+}
+
+function assembleKernel(
   arch: Arch,
   defines: Readonly<Record<string, number | bigint>>,
   replacement: SourceText | undefined,
