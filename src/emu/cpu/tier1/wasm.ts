@@ -192,7 +192,8 @@ export class FunctionBody {
     const out: number[] = [];
     unsigned(out, this.locals.length);
     for (const type of this.locals) out.push(1, type);
-    out.push(...this.code, 0x0b);
+    for (const byte of this.code) out.push(byte);
+    out.push(0x0b);
     return out;
   }
 }
