@@ -1,6 +1,6 @@
 /** Delivery through an interrupt vector table of 4-byte entries: real mode, and virtual-8086 mode under VME. */
 import type { Cpu } from "../cpu.ts";
-import { gp } from "../fault.ts";
+import { gp, VECTOR } from "../fault.ts";
 import { EFLAGS, OFF, SEG } from "../layout.ts";
 import { checkIpLimit, commitCode } from "./code.ts";
 import { hex, linear } from "./descriptor.ts";
@@ -18,8 +18,12 @@ function pushFrame(cpu: Cpu, flags: number): StackWriter {
   return stack;
 }
 
+/** The 286 in real mode has one vector, 13, for an access across the end of any segment, the stack's too. */
+const realVector = (cpu: Cpu, { vector, kind }: DeliveryEvent): number =>
+  cpu.model.model === "286" && kind === "exception" && vector === VECTOR.SS ? VECTOR.GP : vector;
+
 export function deliverReal(cpu: Cpu, event: DeliveryEvent): void {
-  const at = event.vector * 4;
+  const at = realVector(cpu, event) * 4;
   const limit = cpu.get32(OFF.IDTR_LIMIT) & 0xffff;
   if (at + 3 > limit)
     throw gp(at + 2 + event.ext, `vector ${event.vector} is outside the interrupt table, whose limit is ${hex(limit)}`);
