@@ -1,31 +1,60 @@
 /** The Kernel State view: mode, thread_info, the last way in and out of the kernel, pt_regs. */
-import type { EntryRecord, ExitRecord, FlagBit, KernelState, StatusField } from "../../src/adapter/debug/views.ts";
+import type {
+  EntryRecord,
+  ExitRecord,
+  FlagBit,
+  KernelState,
+  LastChange,
+  StatusField,
+} from "../../src/adapter/debug/views.ts";
 import { changeText, count, fact, type Row, rows, section } from "./parts.ts";
 import { type ElementNode, h } from "./tree.ts";
 
 const isSet = (value: string) => !/^0x0*$/.test(value);
 
-function statusRow(field: StatusField, before: StatusField | undefined): Row {
+/** Also a bit that is as it was, but has been set and cleared between the two stops: kernel functions run to completion. */
+function movement(
+  isOn: boolean,
+  wasOn: boolean,
+  now: LastChange | undefined,
+  before: LastChange | undefined,
+): string | undefined {
+  if (isOn !== wasOn) return isOn ? "set since the last stop" : "cleared since the last stop";
+  if (now === undefined || now.icount === before?.icount) return undefined;
+  return isOn ? "cleared and set again since the last stop" : "set and cleared again since the last stop";
+}
+
+interface Bit {
+  readonly name: string;
+  readonly meaning: string;
+  readonly lastChanged?: LastChange;
+}
+
+function bitRow(
+  bit: Bit,
+  value: string,
+  lit: boolean,
+  wasLit: boolean | undefined,
+  before: LastChange | undefined,
+): Row {
+  const moved = wasLit === undefined ? undefined : movement(lit, wasLit, bit.lastChanged, before);
   return {
-    name: field.name,
-    value: field.value,
-    lit: isSet(field.value),
-    changed: before !== undefined && before.value !== field.value,
-    help: `${field.meaning} ${changeText(field.lastChanged)}`,
-    ...(field.lastChanged && { detail: `@${count(field.lastChanged.icount)}` }),
+    name: bit.name,
+    value,
+    lit,
+    changed: moved !== undefined,
+    help: [bit.meaning, moved && `It was ${moved}.`, changeText(bit.lastChanged)].filter(Boolean).join(" "),
+    ...(bit.lastChanged && {
+      detail: `${moved !== undefined && lit === wasLit ? "⇅ " : ""}@${count(bit.lastChanged.icount)}`,
+    }),
   };
 }
 
-function flagRow(flag: FlagBit, before: FlagBit | undefined): Row {
-  return {
-    name: flag.name,
-    value: `bit ${flag.bit}`,
-    lit: flag.set,
-    changed: before !== undefined && before.set !== flag.set,
-    help: `${flag.meaning} ${changeText(flag.lastChanged)}`,
-    ...(flag.lastChanged && { detail: `@${count(flag.lastChanged.icount)}` }),
-  };
-}
+const statusRow = (field: StatusField, before: StatusField | undefined): Row =>
+  bitRow(field, field.value, isSet(field.value), before && isSet(before.value), before?.lastChanged);
+
+const flagRow = (flag: FlagBit, before: FlagBit | undefined): Row =>
+  bitRow(flag, `bit ${flag.bit}`, flag.set, before?.set, before?.lastChanged);
 
 function flagSection(
   id: string,

@@ -59,6 +59,20 @@ describe("the Kernel State view", () => {
     expect(find(view, "ax")!.attributes.title).toBe("pt_regs.ax = 0x2, was 0x1");
   });
 
+  it("marks a bit that was set and cleared again between two stops", () => {
+    const flag = (icount: number) => [
+      { name: "TIF_SIGPENDING", bit: 2, set: false, meaning: "A signal waits.", lastChanged: { icount, by: "x" } },
+    ];
+    const view = kernelStateView(state({ flags: flag(9) }), state({ flags: flag(5) }));
+    expect(classOf(view, "TIF_SIGPENDING")).toEqual(["row", "changed", "clear"]);
+    expect(find(view, "TIF_SIGPENDING")!.attributes.title).toContain(
+      "It was set and cleared again since the last stop.",
+    );
+    expect(
+      classOf(kernelStateView(state({ flags: flag(9) }), state({ flags: flag(9) })), "TIF_SIGPENDING"),
+    ).not.toContain("changed");
+  });
+
   it("marks nothing at the first stop", () => {
     expect(classOf(kernelStateView(state(), undefined), "ax")).toEqual(["row"]);
   });
