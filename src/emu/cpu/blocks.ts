@@ -4,7 +4,7 @@
  */
 
 import type { Cpu } from "./cpu.ts";
-import { InsnStream, MAX_LENGTH } from "./decode.ts";
+import { type DecodeContext, InsnStream, MAX_LENGTH } from "./decode.ts";
 import { Fault, gp } from "./fault.ts";
 import type { IrInsn } from "./ir/types.ts";
 import { OFF, SEG } from "./layout.ts";
@@ -184,13 +184,14 @@ export class Blocks {
     return bytes;
   }
 
-  private context(mode: number) {
-    const { vendor } = this.cpu.model;
+  private context(mode: number): DecodeContext {
+    const { vendor, model } = this.cpu.model;
     return {
       bits: modeBits(mode),
       stackSize: modeStack(mode),
       real: (mode & (MODE.REAL | MODE.V86)) !== 0,
       amd: vendor === "amd",
+      laxLock: model === "286",
     };
   }
 

@@ -21,6 +21,8 @@ export interface DecodeContext {
   /** Real or virtual-8086 mode. */
   readonly real: boolean;
   readonly amd: boolean;
+  /** The 286 ignores LOCK where later processors raise #UD. */
+  readonly laxLock?: boolean;
 }
 
 type Reg = Extract<Operand, { kind: "reg" | "seg" | "cr" | "xmm" }> | Operand;
@@ -220,7 +222,8 @@ export class InsnStream {
     this.context = context;
     this.ipLow = ipLow;
     this.ipHigh = ipHigh;
-    this.decoder = new Decoder(context.bits, bytes, context.amd ? DecoderOptions.AMD : DecoderOptions.None);
+    const options = (context.amd ? DecoderOptions.AMD : 0) | (context.laxLock ? DecoderOptions.NoInvalidCheck : 0);
+    this.decoder = new Decoder(context.bits, bytes, options);
     this.decoder.ip = (BigInt(ipHigh >>> 0) << 32n) | BigInt(ipLow >>> 0);
   }
 
