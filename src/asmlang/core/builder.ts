@@ -3,7 +3,7 @@ import type { AssembleResult, Bits, Dialect, LineRow, Section, SymbolInfo } from
 import { littleEndian } from "./buffer.ts";
 import type { Reporter } from "./diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
-import { BytesFragment, type Fragment, type PendingFixup } from "./fragment.ts";
+import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup } from "./fragment.ts";
 import { Layout, type LayoutPolicy } from "./layout.ts";
 import { type Line, rangeOf, shownLine } from "./source.ts";
 import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
@@ -44,6 +44,8 @@ export class ObjectBuilder {
   add<T extends Fragment>(fragment: T): T {
     fragment.index = fragment.section.fragments.length;
     fragment.section.fragments.push(fragment);
+    fragment.region = fragment.section.regions;
+    if (fragment instanceof AlignFragment || fragment instanceof OrgFragment) fragment.section.regions++;
     this.fragments.push(fragment);
     return fragment;
   }

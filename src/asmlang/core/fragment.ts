@@ -40,6 +40,11 @@ export abstract class Fragment {
   index = 0;
   offset = 0;
   size = 0;
+  /** The last layout pass that placed it, and how far it moved then. */
+  pass = -1;
+  stretch = 0;
+  /** Number of fragments before it in its section that may absorb a move: alignments and `.org`. */
+  region = 0;
   rows: Row[] = [];
   #start: AsmSymbol | undefined;
 

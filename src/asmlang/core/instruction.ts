@@ -98,7 +98,13 @@ export class BranchFragment extends Fragment {
   }
 
   measure(layout: Layout): number {
-    if (!this.wide && !branchReaches(this, this.best, this.statement, layout, this.keeps)) this.wide = true;
+    // The first pass only places everything at its smallest; what grows is decided with all labels known.
+    const decides = layout.pass > 0 && !this.wide;
+    if (
+      decides &&
+      !branchReaches(this, this.best, this.statement, layout, this.keeps, (symbol) => layout.forecast(symbol, this))
+    )
+      this.wide = true;
     return (this.wide ? this.long : this.best).bytes.length;
   }
 
@@ -116,6 +122,7 @@ export function branchReaches(
   statement: Statement,
   layout: Layout,
   keeps: (symbol: AsmSymbol) => boolean,
+  offsetOf: (symbol: AsmSymbol) => number | undefined,
 ): boolean {
   const fixup = encoding.fixups.find((one) => one.kind === "pcrel");
   if (!fixup) return true;
@@ -124,9 +131,9 @@ export function branchReaches(
   const [term] = value.terms;
   if (!term || value.terms.length > 1 || term.sign < 0 || term.symbol.section !== fragment.section) return false;
   if (keeps(term.symbol)) return false;
-  if (!layout.isReached(term.symbol)) return true;
-  const distance =
-    value.constant + BigInt(layout.offsetOf(term.symbol) + fixup.addend - fragment.offset - fixup.offset);
+  const target = offsetOf(term.symbol);
+  if (target === undefined) return true;
+  const distance = value.constant + BigInt(target + fixup.addend - fragment.offset - fixup.offset);
   return BigInt.asIntN(fixup.size * 8, distance) === distance;
 }
 

@@ -54,7 +54,9 @@ export class Layout {
     for (const fragment of fragments) {
       const { section } = fragment;
       if (section.absolute && fragment.index === 0) moved = this.#startAbsolute(fragment) || moved;
-      if (fragment.offset !== section.size) moved = true;
+      fragment.stretch = section.size - fragment.offset;
+      fragment.pass = this.pass;
+      if (fragment.stretch !== 0) moved = true;
       fragment.offset = section.size;
       let size = this.#measure(fragment);
       if (this.growOnly && size < fragment.size) size = fragment.size;
@@ -106,6 +108,20 @@ export class Layout {
   offsetOf(symbol: AsmSymbol): number {
     const { definition } = symbol;
     return definition?.kind === "label" ? definition.fragment.offset + definition.offset : 0;
+  }
+
+  /**
+   * Where a label is, or will be in this pass, seen from `from`: GNU lets a label further on move as far as `from` did,
+   * unless an alignment between them may absorb it. undefined: it cannot be behind `from`, so it is taken to be near.
+   */
+  forecast(symbol: AsmSymbol, from: Fragment): number | undefined {
+    const { definition } = symbol;
+    if (definition?.kind !== "label") return undefined;
+    const { fragment } = definition;
+    const offset = this.offsetOf(symbol);
+    if (fragment.pass === this.pass || from.stretch === 0) return offset;
+    if (from.stretch < 0 || fragment.region === from.region) return offset + from.stretch;
+    return offset < from.offset ? undefined : offset;
   }
 
   context(fragment: Fragment): EvalContext {

@@ -57,6 +57,8 @@ export class SectionBuilder {
   /** Labels here are plain numbers from `absoluteStart` on (NASM `absolute`, `struc`). */
   absolute = false;
   absoluteStart: Expr | undefined;
+  /** Alignments and `.org`s so far. */
+  regions = 0;
   /** Offset of the next byte in the layout pass under way; the size when it is done. */
   size = 0;
   /** Value of `absoluteStart` in the layout pass under way. */

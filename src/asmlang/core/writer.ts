@@ -13,8 +13,8 @@ export interface WritePolicy {
   readonly overflow: "error" | "warning";
   /** Must a reference to this symbol of the same section stay a relocation? */
   keepRelocation(symbol: AsmSymbol, fixup: PendingFixup): boolean;
-  /** Does a relocation name this defined symbol, rather than its section? */
-  namesSymbol(symbol: AsmSymbol): boolean;
+  /** Does a relocation name this defined symbol, rather than its section plus an offset? */
+  namesSymbol(symbol: AsmSymbol, relative: boolean, addend: bigint): boolean;
 }
 
 export class SectionWriter {
@@ -114,7 +114,7 @@ export class SectionWriter {
     constant: bigint,
   ): void {
     if (fixup.size === 8 || fixup.size === 4 || fixup.size === 2 || fixup.size === 1) {
-      const { symbol, addend } = this.#target(plus);
+      const { symbol, addend } = this.#target(plus, relative, constant - BigInt(fixup.addend));
       this.relocations.push({
         offset: place,
         size: fixup.size,
@@ -127,10 +127,13 @@ export class SectionWriter {
     } else throw new SourceError(fixup.expr.span, `an address does not fit in ${fixup.size} bytes`);
   }
 
-  #target(symbol: AsmSymbol | undefined): { symbol: string; addend: bigint } {
+  #target(symbol: AsmSymbol | undefined, relative: boolean, offset: bigint): { symbol: string; addend: bigint } {
     if (!symbol) return { symbol: "*ABS*", addend: 0n };
     const { section } = symbol;
-    if (!section || (!symbol.temporary && this.#policy.namesSymbol(symbol))) return { symbol: symbol.name, addend: 0n };
+    if (!section || (symbol.name !== "" && this.#policy.namesSymbol(symbol, relative, offset))) {
+      symbol.temporary = false; // a relocation needs it in the table
+      return { symbol: symbol.name, addend: 0n };
+    }
     return { symbol: section.name, addend: BigInt(this.#layout.offsetOf(symbol)) };
   }
 }

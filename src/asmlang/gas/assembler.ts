@@ -123,7 +123,8 @@ export class GasAssembler {
         keepRelocation: (symbol, fixup) =>
           symbol.binding === "weak" ||
           (symbol.binding === "global" && fixup.kind === "pcrel" && fixup.relaxed === false),
-        namesSymbol: (symbol) => symbol.binding !== "local",
+        namesSymbol: (symbol, relative, offset) =>
+          symbol.binding !== "local" || (isMerged(symbol) && ((relative && this.objectBits === 64) || offset !== 0n)),
       },
       this.#entryBits,
     );
@@ -289,6 +290,10 @@ export class GasAssembler {
         this.reporter.error(symbol.firstUse!, `there is no label '${symbol.name.slice(0, -1)}:' after this`);
   }
 }
+
+/** In a mergeable section the linker moves each item by itself, so section plus offset would not do. */
+const isMerged = (symbol: AsmSymbol): boolean =>
+  symbol.section?.elf.flags?.includes("M") === true && !/^\d/.test(symbol.name);
 
 function newTemporary(name: string): AsmSymbol {
   const symbol = new AsmSymbol(name);

@@ -5,7 +5,7 @@ import type { GasAssembler } from "./assembler.ts";
 import { CFI } from "./cfi.ts";
 import type { Cursor } from "./cursor.ts";
 import { DATA } from "./data.ts";
-import { readText } from "./expressions.ts";
+import { readString, readText } from "./expressions.ts";
 import { REPEATS } from "./repeats.ts";
 import { SECTIONS } from "./sections.ts";
 
@@ -31,6 +31,11 @@ const syntax =
       throw new SourceError(wholeLine(cursor.line), "'.att_syntax noprefix' is not supported");
   };
 
+/** Known to `as`, but what they ask for is not done here: better an error than a wrong program. */
+const unsupported: Directive = (_, cursor, name) => {
+  throw new SourceError(wholeLine(cursor.line), `'${name}' is not supported`);
+};
+
 const message = (cursor: Cursor, otherwise: string): string => (cursor.done ? otherwise : readText(cursor));
 
 const include: Directive = (assembler, cursor) => {
@@ -40,6 +45,18 @@ const include: Directive = (assembler, cursor) => {
   const file = assembler.options.include?.(name, cursor.line.uri);
   if (!file) throw new SourceError(span, `cannot find include file '${name}'`);
   assembler.read(file, { message: "included from here", site: span, hidesBody: false });
+};
+
+/** `.ident "text"` collects texts in .comment, after one empty text. */
+const ident: Directive = (assembler, cursor) => {
+  const { builder } = assembler;
+  const text = readString(cursor);
+  const now = builder.section;
+  const fresh = !builder.sections.has(".comment");
+  builder.section = builder.getSection(".comment", { alloc: false, write: false, exec: false, nobits: false });
+  Object.assign(builder.section.elf, { flags: "MS", entrySize: 1 });
+  builder.bytes([...(fresh ? [0] : []), ...text, 0], cursor.line);
+  builder.section = now;
 };
 
 const OTHER: Readonly<Record<string, Directive>> = {
@@ -65,6 +82,11 @@ const OTHER: Readonly<Record<string, Directive>> = {
   ".warning": (assembler, cursor) => {
     assembler.reporter.warning(wholeLine(cursor.line), message(cursor, "'.warning' directive"));
   },
+  ".ident": ident,
+  ".subsection": unsupported,
+  ".altmacro": unsupported,
+  ".reloc": unsupported,
+  ".noaltmacro": ignore,
   ".print": (_, cursor) => void readText(cursor),
   ".end": (assembler, cursor) => {
     cursor.rest();
@@ -74,7 +96,7 @@ const OTHER: Readonly<Record<string, Directive>> = {
 
 /** About listings, debug information and versions: accepted, without effect here. */
 const IGNORED =
-  ".file .loc .loc_mark_labels .ident .version .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .symver .subsection .altmacro .noaltmacro .linkonce".split(
+  ".file .loc .loc_mark_labels .version .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .symver .linkonce".split(
     " ",
   );
 

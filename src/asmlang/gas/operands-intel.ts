@@ -238,6 +238,7 @@ export class IntelOperand {
     if (word === "not") return this.#applyUnary("~", this.#unary(), start);
     if (word === "offset") {
       this.#seen.offset = true;
+      cursor.match(/\s*flat\s*:/iy);
       return this.#unary();
     }
     if (word !== undefined && this.#keyword(word)) return this.#unary();

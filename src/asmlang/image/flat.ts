@@ -12,9 +12,10 @@ interface Layout {
 const DEFAULT_ALIGN = 4n;
 const MAX_FILE = 256n * 1024n * 1024n;
 
-export function writeFlatBinary(result: AssembleResult): { bytes: Uint8Array; diagnostics: Diagnostic[] } {
+/** `base`: where the file is loaded, for sources that do not say (GNU ones cannot). */
+export function writeFlatBinary(result: AssembleResult, base = 0n): { bytes: Uint8Array; diagnostics: Diagnostic[] } {
   const linker = new Linker([result]);
-  const layouts = layOut(result, linker);
+  const layouts = layOut(result, linker, base);
   for (const { section, vstart } of layouts) linker.place(0, section, vstart);
   linker.collect(new Map());
   linker.relocate();
@@ -39,7 +40,7 @@ function ordered(result: AssembleResult): Section[] {
   return [...loaded].sort((a, b) => rank(a) - rank(b));
 }
 
-function layOut(result: AssembleResult, linker: Linker): Layout[] {
+function layOut(result: AssembleResult, linker: Linker, base: bigint): Layout[] {
   const layouts = new Map<string, Layout>();
   let previous: Layout | undefined;
   for (const section of ordered(result)) {
@@ -48,7 +49,7 @@ function layOut(result: AssembleResult, linker: Linker): Layout[] {
     const after = section.bin?.follows === undefined ? previous : layouts.get(section.bin.follows);
     if (section.bin?.follows !== undefined && !after)
       linker.error(`section ${section.name} follows unknown section ${section.bin.follows}`);
-    const layout = place(section, after, layouts, result);
+    const layout = place(section, after, layouts, result, base);
     layouts.set(section.name, layout);
     previous = layout;
   }
@@ -63,11 +64,13 @@ function place(
   after: Layout | undefined,
   layouts: ReadonlyMap<string, Layout>,
   result: AssembleResult,
+  base: bigint,
 ): Layout {
   const align = result.dialect === "gas" ? BigInt(section.align) : BigInt(section.bin?.align ?? DEFAULT_ALIGN);
   const first = after === undefined;
   const start =
-    section.bin?.start ?? (first ? (section.address ?? 0n) : alignUp(after.start + BigInt(after.section.size), align));
+    section.bin?.start ??
+    (first ? (section.address ?? base) : alignUp(after.start + BigInt(after.section.size), align));
   // Space without bytes goes where the code before it thinks it is.
   const virtualAfter =
     section.bin?.vfollows === undefined

@@ -1,17 +1,8 @@
 /** The NASM dialect: takes preprocessed statements one by one and builds the object. */
-import { Register } from "../../emu/cpu/iced.ts";
 import { ObjectBuilder } from "../core/builder.ts";
 import { FatalError, Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
-import { BytesFragment, FillFragment } from "../core/fragment.ts";
-import {
-  encodeStatement,
-  type PlacedOperand,
-  pendingFixups,
-  reportWarnings,
-  type Statement,
-  valuesOf,
-} from "../core/instruction.ts";
+import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
 import { isPrefix } from "../encode/index.ts";
@@ -20,32 +11,13 @@ import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types
 import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
 import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
 import { NasmExpressions, TokenCursor } from "./expressions.ts";
-import { NasmInstruction } from "./instruction.ts";
-import { readOperand, readsTo, registerNamed } from "./operands.ts";
+import { assembleInstruction } from "./instructions.ts";
+import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
+import { repeatStatement } from "./times.ts";
 import type { Token } from "./tokens.ts";
 
-const MAX_TIMES = 500_000n;
 const MAX_OUTPUT = 64 * 1024 * 1024;
-const PREFIX_BYTES: Readonly<Record<string, number>> = {
-  lock: 0xf0,
-  rep: 0xf3,
-  repe: 0xf3,
-  repz: 0xf3,
-  repne: 0xf2,
-  repnz: 0xf2,
-  es: 0x26,
-  cs: 0x2e,
-  ss: 0x36,
-  ds: 0x3e,
-  fs: 0x64,
-  gs: 0x65,
-  wait: 0x9b,
-  bnd: 0xf2,
-  xacquire: 0xf2,
-  xrelease: 0xf3,
-};
-const BRANCH = /^(j[a-z]+|call|loop[a-z]*|xbegin)$/;
 
 export class NasmAssembler {
   readonly options: AssembleOptions;
@@ -245,7 +217,7 @@ export class NasmAssembler {
   statementRest(cursor: TokenCursor): void {
     const word = cursor.word();
     if (word === "times") {
-      this.#times(cursor);
+      repeatStatement(this, cursor);
       return;
     }
     const unit = word === undefined ? undefined : dataUnit(word);
@@ -262,7 +234,7 @@ export class NasmAssembler {
     } else if (word === "incbin") {
       cursor.next();
       emitIncbin(this, cursor);
-    } else this.#instruction(cursor);
+    } else assembleInstruction(this, cursor);
   }
 
   #checkPlace(cursor: TokenCursor, reserves: boolean): void {
@@ -292,88 +264,10 @@ export class NasmAssembler {
     if (!name.text.startsWith(".")) this.lastLabel = symbol.name;
   }
 
-  #times(cursor: TokenCursor): void {
-    const start = cursor.next()!;
-    const count = this.expressions.read(cursor);
-    const times = evaluateConstant(count, this.now);
-    const body = cursor.at;
-    if (times !== undefined && times < 0n) throw new SourceError(count.span, `'times' of a negative number (${times})`);
-    const unit = this.#tryConstantBytes(cursor);
-    if (unit) {
-      const expr: Expr = times === undefined ? count : number(times, count.span);
-      if (unit.length === 0) return;
-      const fragment = this.builder.add(new FillFragment(this.builder.section, cursor.line, expr, unit, "'times'"));
-      this.builder.row(
-        fragment,
-        0,
-        cursor.line,
-        dataUnit(cursor.tokens[body]?.text.toLowerCase() ?? "") === undefined ? this.bits : undefined,
-      );
-      return;
-    }
-    if (times === undefined)
-      throw new SourceError(count.span, "this count must be known here: what is repeated depends on its address");
-    if (times > MAX_TIMES) throw new FatalError(start, `'times' of ${times}; at most ${MAX_TIMES} are done`);
-    for (let i = 0n; i < times; i++) {
-      cursor.at = body;
-      this.statementRest(cursor);
-      this.checkSize(start);
-    }
-    cursor.at = cursor.tokens.length;
-  }
-
   checkSize(span: Span): void {
     const last = this.builder.section.fragments.at(-1);
     if (last instanceof BytesFragment && last.bytes.length > MAX_OUTPUT)
       throw new FatalError(span, `this makes more than ${MAX_OUTPUT} bytes`);
-  }
-
-  /** The bytes of a statement that depends on nothing; undefined if it does. */
-  #tryConstantBytes(cursor: TokenCursor): Uint8Array | undefined {
-    const word = cursor.word();
-    const plain = word !== undefined && word !== "times" && word !== "incbin" && !Object.hasOwn(NASM_DIRECTIVES, word);
-    const uses = cursor.tokens.slice(cursor.at).some((token) => token.text === "$" || token.text === "$$");
-    if (
-      !plain ||
-      uses ||
-      reserveUnit(word) !== undefined ||
-      this.builder.section.absolute ||
-      this.builder.section.flags.nobits
-    )
-      return undefined;
-    const start = cursor.at;
-    const scratch = this.#scratch(cursor, () => this.statementRest(cursor));
-    if (!scratch) cursor.at = start;
-    return scratch;
-  }
-
-  /** Assembles into a section of its own; its bytes if nothing in them is open. */
-  #scratch(cursor: TokenCursor, assemble: () => void): Uint8Array | undefined {
-    const { section, fragments } = this.builder;
-    const count = fragments.length;
-    const start = cursor.at;
-    this.builder.section = scratchSection(section);
-    try {
-      assemble();
-      const made = fragments.slice(count);
-      const [only] = made;
-      if (made.length === 0) return new Uint8Array(0);
-      if (made.length > 1 || !(only instanceof BytesFragment) || only.fixups.length > 0) {
-        cursor.at = start;
-        return undefined;
-      }
-      return only.bytes.view().slice();
-    } finally {
-      fragments.length = count;
-      this.builder.section = section;
-    }
-  }
-
-  /** The filler of `align`. */
-  constantBytes(cursor: TokenCursor): Uint8Array {
-    const bytes = this.#tryConstantBytes(cursor);
-    if (!bytes) throw new SourceError(cursor.here(), "the filler must be a constant");
-    return bytes;
   }
 
   // Symbols
@@ -442,105 +336,6 @@ export class NasmAssembler {
     const expr = this.expressions.read(cursor);
     cursor.finish();
     return this.#known(expr);
-  }
-
-  // Instructions
-
-  #instruction(cursor: TokenCursor): void {
-    const { prefixes, hints } = readPrefixes(cursor);
-    const token = cursor.next();
-    if (!token) {
-      this.#prefixesAlone(prefixes, cursor);
-      return;
-    }
-    const mnemonic = token.text.toLowerCase();
-    if (token.kind !== "id") throw new SourceError(token, `expected an instruction, not '${token.text}'`);
-    const operands = this.#operands(cursor, mnemonic);
-    cursor.finish();
-    const { bits } = this.builder;
-    this.#emit(cursor.line, {
-      request: {
-        dialect: "nasm",
-        intelMnemonics: true,
-        bits,
-        mnemonic,
-        operands: operands.map((one) => one.operand),
-        prefixes,
-        hints,
-      },
-      spans: operands.map((one) => one.span),
-      mnemonic: token,
-    });
-  }
-
-  #prefixesAlone(prefixes: readonly string[], cursor: TokenCursor): void {
-    const bytes = prefixes.map((prefix) => {
-      const byte = PREFIX_BYTES[prefix] ?? this.#sizePrefix(prefix);
-      if (byte === undefined) throw new SourceError(cursor.here(), `prefix '${prefix}' needs an instruction`);
-      return byte;
-    });
-    this.builder.bytes(bytes, cursor.line, [], this.bits);
-  }
-
-  #sizePrefix(prefix: string): number | undefined {
-    const match = /^([ao])(16|32)$/.exec(prefix);
-    if (!match) return undefined;
-    return match[1] === "a" ? 0x67 : 0x66;
-  }
-
-  #operands(cursor: TokenCursor, mnemonic: string): PlacedOperand[] {
-    const operands: PlacedOperand[] = [];
-    if (cursor.done) return operands;
-    const branch = BRANCH.test(mnemonic);
-    do {
-      if (cursor.done) throw new SourceError(cursor.here(), "expected an operand after ','");
-      const to = readsTo(cursor);
-      const operand = readOperand(cursor, this, branch);
-      operands.push(operand);
-      if (to) operands.push({ operand: { kind: "reg", reg: Register.ST0 }, span: operand.span });
-      if (cursor.is("{")) throw new SourceError(cursor.here(), "AVX-512 masks and rounding are not supported yet");
-    } while (cursor.eat(","));
-    return operands;
-  }
-
-  #emit(line: Line, statement: Statement): void {
-    const { builder } = this;
-    const { bits } = builder;
-    const open = statement.request.operands.some((operand) =>
-      valuesOf(operand).some((value) => value.known === undefined),
-    );
-    if (!open) {
-      const encoded = encodeStatement(statement);
-      if (!encoded.long && encoded.best.fixups.length === 0) {
-        reportWarnings(encoded.best, statement, builder);
-        builder.bytes(encoded.best.bytes, line, pendingFixups(encoded.best, statement), bits);
-        return;
-      }
-    }
-    const fragment = builder.add(
-      new NasmInstruction(builder.section, line, statement, (encoding) => reportWarnings(encoding, statement, builder)),
-    );
-    builder.row(fragment, 0, line, bits);
-  }
-}
-
-/** A section like this one that belongs to nothing. */
-function scratchSection(section: SectionBuilder): SectionBuilder {
-  return Object.assign(Object.create(Object.getPrototypeOf(section)) as SectionBuilder, section, { fragments: [] });
-}
-
-function readPrefixes(cursor: TokenCursor): { prefixes: string[]; hints: string[] } {
-  const prefixes: string[] = [];
-  const hints: string[] = [];
-  for (;;) {
-    const word = cursor.word();
-    if (cursor.is("{") && cursor.peek(2)?.text === "}") {
-      hints.push(cursor.peek(1)!.text.toLowerCase());
-      cursor.at += 3;
-    } else if (word !== undefined && isPrefix(word)) {
-      prefixes.push(word);
-      cursor.next();
-    } else return { prefixes, hints };
   }
 }
 

@@ -7,6 +7,7 @@ import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbo
 import type { Bits } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import type { TokenCursor } from "./expressions.ts";
+import { constantBytes } from "./times.ts";
 
 export type NasmDirective = (assembler: NasmAssembler, cursor: TokenCursor, span: Span) => void;
 
@@ -230,7 +231,7 @@ export function align(assembler: NasmAssembler, cursor: TokenCursor, reserves: b
   target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
   const filler =
     !reserves && cursor.eat(",")
-      ? assembler.constantBytes(cursor)
+      ? constantBytes(assembler, cursor)
       : Uint8Array.of(reserves || target.flags.nobits ? 0 : 0x90);
   if (filler.length === 0) throw new SourceError(cursor.here(), "the filler makes no bytes");
   const pad = (size: number) => Uint8Array.from({ length: size }, (_, i) => filler[i % filler.length]!);

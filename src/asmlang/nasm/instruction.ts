@@ -4,7 +4,7 @@ import { Fragment } from "../core/fragment.ts";
 import { branchReaches, encodeStatement, pendingFixups, type Statement, valuesOf } from "../core/instruction.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Line } from "../core/source.ts";
-import type { SectionBuilder } from "../core/symbols.ts";
+import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
 import type { SectionWriter } from "../core/writer.ts";
 import type { Encoding } from "../encode/types.ts";
 
@@ -26,7 +26,8 @@ export class NasmInstruction extends Fragment {
 
   measure(layout: Layout): number {
     const encoded = this.#encode(layout);
-    const short = encoded.long === undefined || branchReaches(this, encoded.best, this.statement, layout, never);
+    const place = (symbol: AsmSymbol) => (layout.isReached(symbol) ? layout.offsetOf(symbol) : undefined);
+    const short = encoded.long === undefined || branchReaches(this, encoded.best, this.statement, layout, never, place);
     const now = short ? encoded.best : encoded.long!;
     const keeps = layout.growOnly && this.#chosen !== undefined && now.bytes.length < this.#chosen.bytes.length;
     if (!keeps) this.#chosen = now;

@@ -1,0 +1,97 @@
+/** `times`: repeats what depends on nothing as one fill, anything else statement by statement. */
+import { FatalError, SourceError } from "../core/diagnostics.ts";
+import { type Expr, evaluateConstant, number } from "../core/expr.ts";
+import { BytesFragment, FillFragment } from "../core/fragment.ts";
+import type { SectionBuilder } from "../core/symbols.ts";
+import type { NasmAssembler } from "./assembler.ts";
+import { dataUnit, reserveUnit } from "./data.ts";
+import { NASM_DIRECTIVES } from "./directives.ts";
+import type { TokenCursor } from "./expressions.ts";
+
+const MAX_TIMES = 500_000n;
+
+/** `times n statement` */
+export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): void {
+  const start = cursor.next()!;
+  const count = assembler.expressions.read(cursor);
+  const times = evaluateConstant(count, assembler.now);
+  const body = cursor.at;
+  if (times !== undefined && times < 0n) throw new SourceError(count.span, `'times' of a negative number (${times})`);
+  const unit = tryConstantBytes(assembler, cursor);
+  if (unit) {
+    const expr: Expr = times === undefined ? count : number(times, count.span);
+    if (unit.length === 0) return;
+    const fragment = assembler.builder.add(
+      new FillFragment(assembler.builder.section, cursor.line, expr, unit, "'times'"),
+    );
+    assembler.builder.row(
+      fragment,
+      0,
+      cursor.line,
+      dataUnit(cursor.tokens[body]?.text.toLowerCase() ?? "") === undefined ? assembler.bits : undefined,
+    );
+    return;
+  }
+  if (times === undefined)
+    throw new SourceError(count.span, "this count must be known here: what is repeated depends on its address");
+  if (times > MAX_TIMES) throw new FatalError(start, `'times' of ${times}; at most ${MAX_TIMES} are done`);
+  for (let i = 0n; i < times; i++) {
+    cursor.at = body;
+    assembler.statementRest(cursor);
+    assembler.checkSize(start);
+  }
+  cursor.at = cursor.tokens.length;
+}
+
+/** The bytes of a statement that depends on nothing; undefined if it does. */
+function tryConstantBytes(assembler: NasmAssembler, cursor: TokenCursor): Uint8Array | undefined {
+  const word = cursor.word();
+  const plain = word !== undefined && word !== "times" && word !== "incbin" && !Object.hasOwn(NASM_DIRECTIVES, word);
+  const uses = cursor.tokens.slice(cursor.at).some((token) => token.text === "$" || token.text === "$$");
+  if (
+    !plain ||
+    uses ||
+    reserveUnit(word) !== undefined ||
+    assembler.builder.section.absolute ||
+    assembler.builder.section.flags.nobits
+  )
+    return undefined;
+  const start = cursor.at;
+  const scratch = inScratch(assembler, cursor);
+  if (!scratch) cursor.at = start;
+  return scratch;
+}
+
+/** Assembles into a section of its own; its bytes if nothing in them is open. */
+function inScratch(assembler: NasmAssembler, cursor: TokenCursor): Uint8Array | undefined {
+  const { section, fragments } = assembler.builder;
+  const count = fragments.length;
+  const start = cursor.at;
+  assembler.builder.section = scratchSection(section);
+  try {
+    assembler.statementRest(cursor);
+    const made = fragments.slice(count);
+    const [only] = made;
+    if (made.length === 0) return new Uint8Array(0);
+    if (made.length > 1 || !(only instanceof BytesFragment) || only.fixups.length > 0) {
+      cursor.at = start;
+      return undefined;
+    }
+    return only.bytes.view().slice();
+  } finally {
+    fragments.length = count;
+    assembler.builder.section = section;
+  }
+}
+
+/** The filler of `align`. */
+export function constantBytes(assembler: NasmAssembler, cursor: TokenCursor): Uint8Array {
+  const bytes = tryConstantBytes(assembler, cursor);
+  if (!bytes) throw new SourceError(cursor.here(), "the filler must be a constant");
+  return bytes;
+}
+
+/** A section like this one that belongs to nothing. */
+function scratchSection(section: SectionBuilder): SectionBuilder {
+  return Object.assign(Object.create(Object.getPrototypeOf(section)) as SectionBuilder, section, { fragments: [] });
+}
