@@ -53,6 +53,8 @@ const TIMED_OUT = 124;
 /** Instructions between looks at the host (signals, output). */
 const SLICE = 50_000_000;
 const MEBIBYTE = 1 << 20;
+/** Where a boot sector is loaded, for sources that do not say. */
+const BOOT_SECTOR = 0x7c00n;
 
 export function run(args: readonly string[]): number {
   const end = args.indexOf("--");
@@ -164,7 +166,7 @@ function bareImage(parsed: Parsed, name: string): Uint8Array | undefined {
     { dialect: dialectOption(parsed), bits, include: includeText([]), includeBytes: includeBytes([]) },
   );
   if (report(result.diagnostics)) return undefined;
-  const flat = writeFlatBinary(result);
+  const flat = writeFlatBinary(result, BOOT_SECTOR);
   return report(flat.diagnostics) ? undefined : flat.bytes;
 }
 

@@ -101,10 +101,10 @@ export class DapClient {
   }
 
   /** initialize, launch, breakpoints, configurationDone; resolves with the first stop. */
-  // biome-ignore lint/suspicious/noExplicitAny: as above
   async launch(
     configuration: Record<string, unknown>,
     configure: () => Promise<unknown> = async () => {},
+    // biome-ignore lint/suspicious/noExplicitAny: as above
   ): Promise<any> {
     await this.ok("initialize", {
       adapterID: "ringside",

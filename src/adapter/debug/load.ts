@@ -20,6 +20,8 @@ export type Loaded =
 
 const RAM = 256 << 20;
 const BARE_RAM = 64 << 20;
+/** Where a boot sector is loaded, for sources that do not say. */
+const BOOT_SECTOR = 0x7c00n;
 
 export async function createTarget(configuration: LaunchConfiguration, files: FileSystem): Promise<Loaded> {
   const { program: uri } = configuration;
@@ -89,7 +91,7 @@ function programSymbols(program: Program) {
   return program.kind === "image" ? imageSymbols(program.image) : { symbols: [], spans: [] };
 }
 
-const imageSymbols = (image: Image) => ({
+const imageSymbols = (image: Pick<Image, "symbols" | "symbolTable" | "segments" | "lines">) => ({
   symbols: imageNames(image, bigToAddr),
   spans: lineSpans(image, 0),
 });
@@ -134,7 +136,9 @@ async function bareImage(
     { dialect, bits },
     assemble,
   );
-  const flat = result.diagnostics.some(({ severity }) => severity === "error") ? undefined : writeFlatBinary(result);
+  const flat = result.diagnostics.some(({ severity }) => severity === "error")
+    ? undefined
+    : writeFlatBinary(result, BOOT_SECTOR);
   const diagnostics = [...result.diagnostics, ...(flat?.diagnostics ?? [])];
   if (flat === undefined || flat.diagnostics.some(({ severity }) => severity === "error")) {
     return { problem: errorSummary(uri, diagnostics), diagnostics };

@@ -1,6 +1,6 @@
 /** Flat binaries with the layout of NASM's `bin` format: sections in order, `org`, `start=`, `vstart=`, `follows=`. */
-import type { AssembleResult, Diagnostic, Section } from "../types.ts";
-import { alignUp, Linker, max } from "./link.ts";
+import type { AssembleResult, Diagnostic, Image, Section } from "../types.ts";
+import { alignUp, Linker, max, namesAndLines, placedSegments } from "./link.ts";
 
 interface Layout {
   readonly section: Section;
@@ -12,25 +12,33 @@ interface Layout {
 const DEFAULT_ALIGN = 4n;
 const MAX_FILE = 256n * 1024n * 1024n;
 
+export interface FlatBinary {
+  readonly bytes: Uint8Array;
+  /** Where the code believes its parts to be, with names and source lines. */
+  readonly image: Pick<Image, "segments" | "symbols" | "symbolTable" | "lines">;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
 /** `base`: where the file is loaded, for sources that do not say (GNU ones cannot). */
-export function writeFlatBinary(result: AssembleResult, base = 0n): { bytes: Uint8Array; diagnostics: Diagnostic[] } {
+export function writeFlatBinary(result: AssembleResult, base = 0n): FlatBinary {
   const linker = new Linker([result]);
   const layouts = layOut(result, linker, base);
   for (const { section, vstart } of layouts) linker.place(0, section, vstart);
   linker.collect(new Map());
   linker.relocate();
+  const image = { segments: placedSegments(linker), ...namesAndLines(linker, [result]) };
   const filled = layouts.filter(({ section }) => !section.flags.nobits && section.size > 0);
   let origin = filled[0]?.start ?? 0n;
   for (const { start } of filled) origin = -max(-origin, -start);
   const end = filled.reduce((high, { start, section }) => max(high, start + BigInt(section.size)), origin);
   if (end - origin > MAX_FILE) {
     linker.error(`the flat file would have ${end - origin} bytes`);
-    return { bytes: new Uint8Array(0), diagnostics: linker.diagnostics };
+    return { bytes: new Uint8Array(0), image, diagnostics: linker.diagnostics };
   }
   const bytes = new Uint8Array(Number(end - origin));
   for (const { section, start } of filled)
     bytes.set(linker.placed[0]!.get(section.name)!.bytes, Number(start - origin));
-  return { bytes, diagnostics: linker.diagnostics };
+  return { bytes, image, diagnostics: linker.diagnostics };
 }
 
 /** `.text` first, then the others as they come, those without bytes last. */

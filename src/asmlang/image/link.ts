@@ -169,15 +169,7 @@ export function link(results: readonly AssembleResult[], options: LinkOptions = 
   const commons = placeCommons(results, end);
   linker.collect(commons.addresses);
   linker.relocate();
-  const segments = linker.placed
-    .flatMap((map) => [...map.values()])
-    .map(({ section, address, bytes }) => ({
-      address,
-      bytes,
-      memorySize: section.size,
-      flags: { write: section.flags.write, exec: section.flags.exec },
-      section: section.name,
-    }));
+  const segments = placedSegments(linker);
   if (commons.size > 0n)
     segments.push({
       address: end,
@@ -190,15 +182,32 @@ export function link(results: readonly AssembleResult[], options: LinkOptions = 
   checkOverlap(linker, segments);
   return {
     segments,
-    symbols: symbolMap(linker.symbols),
-    symbolTable: linker.symbols,
-    lines: lineTable(linker, results),
+    ...namesAndLines(linker, results),
     entry: entryOf(linker, results, options, base),
     bits,
     execStack: !results.every((result) => result.sections.some((section) => section.name === ".note.GNU-stack")),
     diagnostics: linker.diagnostics,
   };
 }
+
+/** Every placed section as a segment. */
+export const placedSegments = (linker: Linker): Image["segments"][number][] =>
+  linker.placed
+    .flatMap((map) => [...map.values()])
+    .map(({ section, address, bytes }) => ({
+      address,
+      bytes,
+      memorySize: section.size,
+      flags: { write: section.flags.write, exec: section.flags.exec },
+      section: section.name,
+    }));
+
+/** What a debugger wants to know of a linked image. Everything must be placed and collected. */
+export const namesAndLines = (linker: Linker, results: readonly AssembleResult[]) => ({
+  symbols: symbolMap(linker.symbols),
+  symbolTable: linker.symbols,
+  lines: lineTable(linker, results),
+});
 
 /** Places sections group by group; gives the address after the last one. */
 function placeAll(linker: Linker, results: readonly AssembleResult[], base: bigint, options: LinkOptions): bigint {
