@@ -37,13 +37,19 @@ function assembleKernel(
   return built;
 }
 
+/** The generated source of the up-calls' entry points: a debugger can show it as it shows entry/*.S. */
+export const upcallStubs = (arch: Arch): SourceText => ({
+  uri: "ringside:kernel/upcalls.S",
+  text: stubSource(arch.upcalls),
+});
+
 function build(
   arch: Arch,
   defines: Readonly<Record<string, number | bigint>>,
   replacement: SourceText | undefined,
 ): BuiltImage {
   const sources = replacement === undefined ? arch.sources : [replacement, ...arch.sources.slice(1)];
-  const stubs: SourceText = { uri: "ringside:kernel/upcalls.S", text: stubSource(arch.upcalls) };
+  const stubs = upcallStubs(arch);
   const options: AssembleOptions = {
     dialect: "gas",
     bits: arch.bits,
