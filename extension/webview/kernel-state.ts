@@ -7,7 +7,7 @@ import type {
   LastChange,
   StatusField,
 } from "../../src/adapter/debug/views.ts";
-import { changeText, count, fact, type Row, rows, section } from "./parts.ts";
+import { changeText, count, fact, folded, type Row, rows, section } from "./parts.ts";
 import { type ElementNode, h } from "./tree.ts";
 
 const isSet = (value: string) => !/^0x0*$/.test(value);
@@ -64,13 +64,21 @@ function flagSection(
   before: readonly FlagBit[] | undefined,
 ): ElementNode {
   const word = now.reduce((sum, flag) => (flag.set ? sum + 2 ** flag.bit : sum), 0);
-  const items = now.map((flag) =>
+  const quiet = now.filter((flag) => !flag.set && flag.lastChanged === undefined);
+  const toRow = (flag: FlagBit) =>
     flagRow(
       flag,
       before?.find((other) => other.name === flag.name),
-    ),
+    );
+  return section(
+    id,
+    title,
+    `${field} 0x${word.toString(16)}`,
+    rows(now.filter((flag) => !quiet.includes(flag)).map(toRow), "flags"),
+    quiet.length === 0
+      ? undefined
+      : folded(`${id}-quiet`, `${quiet.length} never set`, rows(quiet.map(toRow), "flags")),
   );
-  return section(id, title, `${field} 0x${word.toString(16)}`, rows(items, "flags"));
 }
 
 function entrySection(entry: EntryRecord | undefined): ElementNode {

@@ -18,7 +18,7 @@ function draw({ kind, state, before, note }: ViewMessage): ViewNode {
     : espfixView(state as EspfixState, before as EspfixState | undefined);
 }
 
-const allRows = () => [...body.querySelectorAll<HTMLElement>("details[open] .row")];
+const allRows = () => [...body.querySelectorAll<HTMLElement>(".row")].filter((row) => row.checkVisibility());
 
 /** One row is in the tab order; the arrow keys go from row to row. */
 function keepOneTabStop(): void {
@@ -51,6 +51,7 @@ body.addEventListener("keydown", (event) => {
   next.focus();
   keepOneTabStop();
 });
+body.addEventListener("toggle", keepOneTabStop, true);
 body.addEventListener("focusin", (event) => explain(event.target));
 body.addEventListener("focusout", () => explain(null));
 

@@ -22,6 +22,11 @@ export function section(id: string, title: string, note: string, ...body: (ViewN
   );
 }
 
+/** A lesser part, folded until the user opens it. */
+export function folded(id: string, title: string, body: ViewNode): ElementNode {
+  return h("details", { key: id, id, class: "lesser" }, h("summary", {}, h("span", {}, title)), body);
+}
+
 export interface Row {
   readonly name: string;
   readonly value: string;

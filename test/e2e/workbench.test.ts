@@ -56,7 +56,7 @@ describeKinds("the workbench with a mock adapter", (kind) => {
     const view = await editor.view("[data-name=TS_COMPAT]");
     await view.locator("[data-name=TS_COMPAT]").focus();
     await editor.press("ArrowDown");
-    await view.locator("#help", { hasText: "TIF_NOTIFY_RESUME" }).waitFor();
+    await view.locator("#help", { hasText: "TIF_SIGPENDING" }).waitFor();
     await editor.focusSource();
   });
 

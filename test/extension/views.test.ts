@@ -73,6 +73,12 @@ describe("the Kernel State view", () => {
     ).not.toContain("changed");
   });
 
+  it("folds away the flags that were never set", () => {
+    const view = kernelStateView(state(), undefined);
+    expect(textOf(view)).toContain("1 never set");
+    expect(textOf(kernelStateView(state({ flags: [] }), undefined))).not.toContain("never set");
+  });
+
   it("marks nothing at the first stop", () => {
     expect(classOf(kernelStateView(state(), undefined), "ax")).toEqual(["row"]);
   });
