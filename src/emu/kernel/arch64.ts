@@ -177,7 +177,7 @@ const gdt = (k: Kernel, cpu: Cpu): Addr => Number(BigInt.asIntN(64, k.perCpu(cpu
 
 function loadTls(k: Kernel, cpu: Cpu, task: Task): void {
   task.tls.forEach((descriptor, i) => {
-    k.memory.writeScalar(gdt(k, cpu) + (layout.gdt["TLS_MIN"]! + i) * 8, 8, descriptor);
+    k.memory.writeScalar(gdt(k, cpu) + (layout.gdt.TLS_MIN! + i) * 8, 8, descriptor);
   });
 }
 
@@ -188,7 +188,7 @@ function loadLdt(k: Kernel, cpu: Cpu, mm: Mm): void {
     loadLdtr(cpu, 0);
     return;
   }
-  const index = layout.gdt["LDT"]!;
+  const index = layout.gdt.LDT!;
   const low = packDescriptor({ base: ldt.address | 0, limit: ldt.entries * 8 - 1, access: 0x82, flags: 0 });
   k.memory.writeScalar(gdt(k, cpu) + index * 8, 8, low);
   k.memory.writeScalar(gdt(k, cpu) + index * 8 + 8, 8, upperDescriptor(ldt.address));

@@ -23,7 +23,7 @@ function doSyscall64(u: UpcallContext): void {
 /** syscall_32_enter(): this is a 32-bit system call until the return to user mode. */
 function syscall32Enter(k: Kernel, task: Task, regs: PtRegs): number {
   if (k.layout.wordSize === 8) {
-    k.setThreadInfo(task, "status", k.threadInfo(task, "status") | k.layout.status["COMPAT"]!);
+    k.setThreadInfo(task, "status", k.threadInfo(task, "status") | k.layout.status.COMPAT!);
   }
   return Number(BigInt.asIntN(32, regs.get("orig_ax")));
 }
@@ -60,8 +60,8 @@ export interface FastExitTest {
 
 /** SYSRETL returns to flat 32-bit segments, with ecx and r11 lost, so only to code that knows: the landing pad. */
 const SYSRETL_TESTS: readonly FastExitTest[] = [
-  { label: "sysretl_check_cs", holds: (k, regs) => regs.cs === k.layout.selectors["__USER32_CS"] },
-  { label: "sysretl_check_ss", holds: (k, regs) => regs.ss === k.layout.selectors["__USER_DS"] },
+  { label: "sysretl_check_cs", holds: (k, regs) => regs.cs === k.layout.selectors.__USER32_CS },
+  { label: "sysretl_check_ss", holds: (k, regs) => regs.ss === k.layout.selectors.__USER_DS },
   { label: "sysretl_check_landing_pad", holds: (_k, regs, landingPad) => regs.ip === landingPad },
   { label: "sysretl_check_rf_tf", holds: (_k, regs) => (regs.flags & (EFLAGS.RF | EFLAGS.TF)) === 0 },
 ];

@@ -104,7 +104,7 @@ export class Kernel implements Component {
   }
   /** in_ia32_syscall(): TS_COMPAT, or always on the 32-bit kernel. */
   inIa32Syscall(task: Task): boolean {
-    return this.layout.wordSize === 4 || (this.threadInfo(task, "status") & this.layout.status["COMPAT"]!) !== 0;
+    return this.layout.wordSize === 4 || (this.threadInfo(task, "status") & this.layout.status.COMPAT!) !== 0;
   }
 
   perCpu(cpu: Cpu, name: string): bigint {
@@ -133,9 +133,12 @@ export class Kernel implements Component {
   }
 
   save(): unknown {
-    return structuredClone(this.state);
+    // a file's bytes are replaced, never changed, so snapshots may share them
+    const { files, ...rest } = this.state;
+    return { ...structuredClone(rest), files: { ...files } };
   }
   restore(state: unknown): void {
-    this.state = structuredClone(state) as KernelState;
+    const { files, ...rest } = state as KernelState;
+    this.state = { ...structuredClone(rest), files: { ...files } };
   }
 }

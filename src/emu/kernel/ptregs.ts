@@ -60,9 +60,4 @@ export class PtRegs {
   get user(): boolean {
     return (this.cs & 3) === 3 || (this.#layout.wordSize === 4 && (this.flags & 0x20000) !== 0);
   }
-
-  /** All fields, for views. */
-  toObject(): Record<string, bigint> {
-    return Object.fromEntries(Object.keys(this.#layout.ptRegs).map((name) => [name, this.get(name)]));
-  }
 }

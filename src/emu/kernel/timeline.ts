@@ -12,9 +12,6 @@ import { signalName } from "./abi/signal.ts";
 import type { Kernel } from "./kernel.ts";
 import { hex } from "./memory.ts";
 
-/** Raised when a field of an event changes its meaning. */
-export const TIMELINE_VERSION = 1;
-
 /** One stay in the kernel that has not ended; entries nest when an event strikes the kernel itself. */
 interface OpenEntry {
   kind: string;
@@ -167,7 +164,7 @@ export class Timeline implements Component {
 
   #exitInstruction(cpu: Cpu, event: TransferEvent): string {
     if (event.kind !== "sysret") return event.kind;
-    return cpu.selector(SEG.CS) === this.#k.layout.selectors["__USER32_CS"] ? "sysretl" : "sysret";
+    return cpu.selector(SEG.CS) === this.#k.layout.selectors.__USER32_CS ? "sysretl" : "sysret";
   }
 
   /** The last test that ran, when none of the fast exits was reached. */

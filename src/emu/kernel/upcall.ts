@@ -8,7 +8,8 @@ import type { Kernel } from "./kernel.ts";
 import { PtRegs } from "./ptregs.ts";
 
 /** The result, if any, goes to the return register. */
-export type Upcall = (u: UpcallContext) => bigint | number | boolean | undefined | void;
+// biome-ignore lint/suspicious/noConfusingVoidType: most up-calls return nothing, and say so
+export type Upcall = (u: UpcallContext) => bigint | number | boolean | void;
 export type UpcallTable = Readonly<Record<string, Upcall>>;
 
 /** Argument registers in order: the C calling conventions of the two kernels. */

@@ -103,7 +103,7 @@ function setUpMemory(k: Kernel, cpu: Cpu): void {
   k.setPerCpu(cpu, "gdt_page", k.memory.virt(gdt));
   mapKernel(k, entryArea + CPU_ENTRY_AREA.gdt, gdt, PAGE_KERNEL_RO);
   mapKernel(k, entryArea + CPU_ENTRY_AREA.entry_stack, mustAllocPage(k), PAGE_KERNEL);
-  const tss = perCpu["cpu_tss_rw"]!.offset;
+  const tss = perCpu.cpu_tss_rw!.offset;
   for (let at = 0; at < TSS_PAGES * PAGE_SIZE; at += PAGE_SIZE) {
     mapKernel(k, entryArea + CPU_ENTRY_AREA.tss + at, pa + tss + at, PAGE_KERNEL_RO);
   }
@@ -134,17 +134,17 @@ function writeGdt(k: Kernel, cpu: Cpu, gdt: Addr, entryArea: Addr): void {
   const index = k.layout.gdt;
   const set = (entry: number, value: bigint) => k.memory.writeScalar(gdt + entry * 8, 8, value);
   const flat = (access: number, flags: number) => packDescriptor({ base: 0, limit: FLAT, access, flags });
-  set(index["KERNEL32_CS"]!, flat(ACCESS.KERNEL_CODE, G | DB));
-  set(index["KERNEL_CS"]!, flat(ACCESS.KERNEL_CODE, G | L));
-  set(index["KERNEL_DS"]!, flat(ACCESS.KERNEL_DATA, G | DB));
-  set(index["DEFAULT_USER32_CS"]!, flat(ACCESS.USER_CODE, G | DB));
-  set(index["DEFAULT_USER_DS"]!, flat(ACCESS.USER_DATA, G | DB));
-  set(index["DEFAULT_USER_CS"]!, flat(ACCESS.USER_CODE, G | L));
+  set(index.KERNEL32_CS!, flat(ACCESS.KERNEL_CODE, G | DB));
+  set(index.KERNEL_CS!, flat(ACCESS.KERNEL_CODE, G | L));
+  set(index.KERNEL_DS!, flat(ACCESS.KERNEL_DATA, G | DB));
+  set(index.DEFAULT_USER32_CS!, flat(ACCESS.USER_CODE, G | DB));
+  set(index.DEFAULT_USER_DS!, flat(ACCESS.USER_DATA, G | DB));
+  set(index.DEFAULT_USER_CS!, flat(ACCESS.USER_CODE, G | L));
   const tss = entryArea + CPU_ENTRY_AREA.tss;
-  set(index["TSS"]!, packDescriptor({ base: tss | 0, limit: TSS_LIMIT, access: ACCESS.TSS, flags: 0 }));
-  set(index["TSS"]! + 1, upperDescriptor(tss));
+  set(index.TSS!, packDescriptor({ base: tss | 0, limit: TSS_LIMIT, access: ACCESS.TSS, flags: 0 }));
+  set(index.TSS! + 1, upperDescriptor(tss));
   // LSL on it gives the CPU number, from user mode too
-  set(index["CPUNODE"]!, packDescriptor({ base: 0, limit: cpu.index, access: ACCESS.LIMIT_ONLY, flags: DB }));
+  set(index.CPUNODE!, packDescriptor({ base: 0, limit: cpu.index, access: ACCESS.LIMIT_ONLY, flags: DB }));
 }
 
 function writeTss(k: Kernel, tss: Addr, entryArea: Addr): void {
@@ -180,11 +180,11 @@ function setUpRegisters(k: Kernel, cpu: Cpu): void {
   cpu.flushTlb();
   cpu.set32(OFF.CPL, 0);
   cpu.updateMode();
-  loadSegment(cpu, SEG.CS, selectors["__KERNEL_CS"]!);
+  loadSegment(cpu, SEG.CS, selectors.__KERNEL_CS!);
   cpu.updateMode();
-  loadSegment(cpu, SEG.SS, selectors["__KERNEL_DS"]!);
+  loadSegment(cpu, SEG.SS, selectors.__KERNEL_DS!);
   for (const seg of [SEG.DS, SEG.ES, SEG.FS, SEG.GS]) loadSegment(cpu, seg, 0);
-  loadTask(k, cpu, gdt["TSS"]! * 8);
+  loadTask(k, cpu, gdt.TSS! * 8);
   cpu.setAddr(OFF.SEG + SEG.GS * 0x40 + 0x10, k.perCpuBase(cpu));
   setUpMsrs(k, cpu, entryArea);
   cpu.updateMode();

@@ -24,7 +24,7 @@ function imagePages(k: Kernel, image: VdsoImage): readonly number[] {
 }
 
 function vvarPages(k: Kernel): readonly number[] {
-  return (k.state.vdsoPages["vvar"] ??= Array.from({ length: VVAR_PAGES }, () => mustAllocPage(k)));
+  return (k.state.vdsoPages.vvar ??= Array.from({ length: VVAR_PAGES }, () => mustAllocPage(k)));
 }
 
 /** map_vdso(): at `addr`, or where there is room when it is 0 or taken. Address of the image, or a negative error number. */

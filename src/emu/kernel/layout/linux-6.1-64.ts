@@ -79,8 +79,8 @@ export const CPU_ENTRY_AREA = {
   NMI_stack: stackAt(IST_INDEX.NMI),
   DB_stack: stackAt(IST_INDEX.DB),
   MCE_stack: stackAt(IST_INDEX.MCE),
-  /** VC and VC2 stacks keep their address space though nothing is mapped there, then the guard at the top. */
-  size: stackAt(6) + 32 * PAGE_SIZE,
+  /** VC and VC2 stacks, the guard at the top and the debug store keep their address space though nothing is mapped there. */
+  size: stackAt(6) + 33 * PAGE_SIZE,
 } as const;
 
 /** PGD slot -4: the read-only IDT, then the areas of the CPUs. */

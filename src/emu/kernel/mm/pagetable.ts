@@ -3,7 +3,6 @@
  * written through the direct map like any other kernel memory.
  */
 import type { Addr } from "../../cpu/state.ts";
-import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import type { KernelMemory } from "../memory.ts";
 import { modulo } from "../memory.ts";
 
@@ -157,5 +156,3 @@ export class PageTables {
     return modulo(Math.floor(addr / 2 ** shift), 2 ** bits);
   }
 }
-
-export const ROOT_BYTES = PAGE_SIZE;

@@ -60,7 +60,7 @@ function getSigframe(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksigna
   return copyToUser(k, task, place.fxstate, fxsaveImage(cpu, k.arch.bits)) ? place : undefined;
 }
 
-const userDs = (k: Kernel): number => k.layout.selectors["__USER32_DS"] ?? k.layout.selectors["__USER_DS"]!;
+const userDs = (k: Kernel): number => k.layout.selectors.__USER32_DS ?? k.layout.selectors.__USER_DS!;
 const onFlatStack = (k: Kernel, regs: PtRegs): boolean => regs.ss === userDs(k);
 
 function fillContext(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, context: Context, fpstate: number): void {
@@ -96,7 +96,7 @@ function enterHandler(k: Kernel, cpu: Cpu, regs: PtRegs, ksig: Ksignal, sp: numb
   regs.set("cx", cx);
   k.arch.setUserSegment(k, cpu, regs, "ds", userDs(k));
   k.arch.setUserSegment(k, cpu, regs, "es", userDs(k));
-  regs.set("cs", k.layout.selectors["__USER32_CS"] ?? k.layout.selectors["__USER_CS"]!);
+  regs.set("cs", k.layout.selectors.__USER32_CS ?? k.layout.selectors.__USER_CS!);
   regs.set("ss", userDs(k));
 }
 

@@ -71,8 +71,8 @@ export function setupRtFrame64(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ks
   regs.set("dx", place.frame + RT_SIGFRAME_64.offset.uc);
   regs.set("ip", ksig.action.handler);
   regs.set("sp", place.frame);
-  regs.set("cs", k.layout.selectors["__USER_CS"]!);
-  if (regs.ss !== k.layout.selectors["__USER_DS"]) forceValidSs(k, cpu, task, regs);
+  regs.set("cs", k.layout.selectors.__USER_CS!);
+  if (regs.ss !== k.layout.selectors.__USER_DS) forceValidSs(k, cpu, task, regs);
   return true;
 }
 
@@ -82,7 +82,7 @@ function forceValidSs(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
   const access = descriptor === undefined ? 0 : Number((descriptor >> 40n) & 0xffn);
   // present, S, DPL 3, writable data that may expand down; the accessed bit is no matter
   const usable = (access & 0xfa) === 0xf2;
-  if (!usable) regs.set("ss", k.layout.selectors["__USER_DS"]!);
+  if (!usable) regs.set("ss", k.layout.selectors.__USER_DS!);
 }
 
 /** rt_sigreturn of 64-bit code. */

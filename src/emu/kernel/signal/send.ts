@@ -1,7 +1,7 @@
 /** Raising signals: queues, TIF_SIGPENDING, and the forced kind that a fault raises (Linux's kernel/signal.c). */
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Siginfo } from "../abi/siginfo.ts";
-import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN, signalName } from "../abi/signal.ts";
+import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN } from "../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
 import type { SigPending, Task } from "../state.ts";
 import { bitOf, hasSignal, UNBLOCKABLE } from "./sets.ts";
@@ -82,11 +82,4 @@ export function forceSigsegv(k: Kernel, cpu: Cpu, task: Task, signr: number): vo
   else forceSig(k, cpu, task, SIG.SIGSEGV);
 }
 
-export const describeInfo = (info: Siginfo): Record<string, unknown> => ({
-  signal: signalName(info.signo),
-  signr: info.signo,
-  code: info.code,
-  ...(info.addr === undefined ? {} : { addr: `0x${info.addr.toString(16)}` }),
-  ...(info.pid === undefined ? {} : { pid: info.pid }),
-});
 export const usesOwnStack = (flags: number): boolean => (flags & SA.SA_ONSTACK) !== 0;

@@ -70,14 +70,14 @@ const setThreadArea: Syscall = (c) => {
   if (bytes === undefined) return -E.EFAULT;
   const desc = decodeUserDesc(bytes);
   if (!tlsOkay(desc)) return -E.EINVAL;
-  const first = c.k.layout.gdt["TLS_MIN"]!;
+  const first = c.k.layout.gdt.TLS_MIN!;
   let index = desc.entryNumber | 0;
   if (index === -1) {
     index = c.task.tls.indexOf(0n) + first;
     if (index < first) return -E.ESRCH;
     if (!putWord(c.k, c.task, c.addr(0), 4, index)) return -E.EFAULT;
   }
-  if (index < first || index > c.k.layout.gdt["TLS_MAX"]!) return -E.EINVAL;
+  if (index < first || index > c.k.layout.gdt.TLS_MAX!) return -E.EINVAL;
   c.task.tls[index - first] = ldtEmpty(desc) || ldtZero(desc) ? 0n : pack(desc);
   c.k.arch.loadTls(c.k, c.cpu, c.task);
   refreshSegments(c, index * 8 + 3);
@@ -96,8 +96,8 @@ const getThreadArea: Syscall = (c) => {
   const bytes = copyFromUser(c.k, c.task, c.addr(0), USER_DESC.size);
   if (bytes === undefined) return -E.EFAULT;
   const index = decodeUserDesc(bytes).entryNumber | 0;
-  const first = c.k.layout.gdt["TLS_MIN"]!;
-  if (index < first || index > c.k.layout.gdt["TLS_MAX"]!) return -E.EINVAL;
+  const first = c.k.layout.gdt.TLS_MIN!;
+  if (index < first || index > c.k.layout.gdt.TLS_MAX!) return -E.EINVAL;
   return copyToUser(c.k, c.task, c.addr(0), encodeUserDesc(unpack(index, c.task.tls[index - first]!))) ? 0 : -E.EFAULT;
 };
 

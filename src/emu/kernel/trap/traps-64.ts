@@ -19,8 +19,8 @@ function syncRegs(u: UpcallContext): number {
 
 /** pt_regs that an entry from user mode through TSS.sp0 would have made. */
 function entryStackRegs(k: Kernel, u: UpcallContext): PtRegs {
-  const tss = k.perCpuBase(u.cpu) + k.layout.perCpu["cpu_tss_rw"]!.offset;
-  const sp0 = Number(BigInt.asIntN(64, k.memory.readField(tss, k.layout.tss["sp0"]!)));
+  const tss = k.perCpuBase(u.cpu) + k.layout.perCpu.cpu_tss_rw!.offset;
+  const sp0 = Number(BigInt.asIntN(64, k.memory.readField(tss, k.layout.tss.sp0!)));
   return k.regsAt(sp0 - k.layout.ptRegsSize);
 }
 
@@ -29,7 +29,7 @@ function fixupBadIret(u: UpcallContext): number {
   const { kernel: k } = u;
   const bad = u.regs();
   const target = entryStackRegs(k, u);
-  const upper = k.layout.ptRegs["ip"]!.offset;
+  const upper = k.layout.ptRegs.ip!.offset;
   const lower = k.memory.read(bad.address, upper);
   const frame = k.memory.read(Number(BigInt.asIntN(64, bad.sp)), k.layout.ptRegsSize - upper);
   k.memory.write(target.address, lower);
@@ -52,7 +52,7 @@ function doubleFault(u: UpcallContext): void {
     });
     gp.set("orig_ax", 0n);
     regs.set("ip", BigInt(k.symbol("asm_exc_general_protection")));
-    regs.set("sp", BigInt(gp.address + k.layout.ptRegs["orig_ax"]!.offset));
+    regs.set("sp", BigInt(gp.address + k.layout.ptRegs.orig_ax!.offset));
     k.machine.events.emit("espfix", cpu.index, { step: "double fault becomes #GP(0)", ip: `0x${gp.ip.toString(16)}` });
     return;
   }
@@ -63,7 +63,7 @@ function isEspfixIret(k: Kernel, regs: PtRegs): boolean {
   const slot = BigInt.asIntN(64, regs.sp) >> 39n;
   return (
     slot === BigInt(ESPFIX_BASE_ADDR / 2 ** 39) &&
-    regs.cs === k.layout.selectors["__KERNEL_CS"] &&
+    regs.cs === k.layout.selectors.__KERNEL_CS &&
     regs.ip === BigInt.asUintN(64, BigInt(k.symbol("native_irq_return_iret")))
   );
 }

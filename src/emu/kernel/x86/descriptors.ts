@@ -19,7 +19,7 @@ export function descriptorAt(k: Kernel, cpu: Cpu, task: Task, selector: number):
 
 /** user_64bit_mode(): by the selector, as Linux without paravirtualisation does. */
 export const user64BitMode = (k: Kernel, regs: PtRegs): boolean =>
-  k.layout.wordSize === 8 && regs.cs === k.layout.selectors["__USER_CS"];
+  k.layout.wordSize === 8 && regs.cs === k.layout.selectors.__USER_CS;
 
 export interface SegmentParts {
   readonly base: number;

@@ -3,7 +3,6 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import type { Addr } from "../../cpu/state.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
-import { flushPage } from "../mm/mm.ts";
 import { allocPage, freePage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
 import type { Mm, Task } from "../state.ts";
@@ -46,8 +45,9 @@ function mapRow(k: Kernel, mm: Mm, pages: readonly number[]): Addr {
   const address = mm.context.ldt?.address === base ? base + LDT_BYTES : base;
   pages.forEach((page, i) => {
     pageTables(k).map(k.state.mms[0]!.pgd, address + i * PAGE_SIZE, page, KERNEL_PAGE);
-    flushPage(k, address + i * PAGE_SIZE);
   });
+  // the place may have been another table's before
+  for (const cpu of k.machine.cpus) cpu.flushTlbNonGlobal();
   return address;
 }
 
