@@ -24,6 +24,7 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
   "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
   "Rcpps Rcpss Rsqrtps Rsqrtss": "approximations differ by processor",
+  "Dpps Dppd": "which of several NaNs survives is the model's choice, and when they raise D",
   "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",
   "In Insb Insd Insw Out Outsb Outsd Outsw Cli Sti": "need I/O privilege",
   "Xbegin Xend Xabort Xtest": "transactions",

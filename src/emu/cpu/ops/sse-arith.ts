@@ -278,6 +278,46 @@ const compareFlags = (type: FloatType, signalsQuiet: boolean) =>
     cpu.setArithFlags(ORDER_FLAGS[order]!);
   });
 
+/** One rounded operation on two values, with SSE's NaN rule. */
+function exactValue(
+  env: soft.Environment,
+  daz: boolean,
+  type: FloatType,
+  op: Exact,
+  a: soft.Unpacked,
+  b: soft.Unpacked,
+): soft.Unpacked {
+  if (a.kind === soft.NAN || b.kind === soft.NAN) return chooseNaN(env, a, b);
+  const exact = daz ? op(env, flushDenormal(a), flushDenormal(b)) : op(env, a, b);
+  return soft.roundTo(env, type.format, exact);
+}
+
+/** DPPS and DPPD: products picked by the upper half of the immediate, summed pairwise, spread by the lower half. */
+const dotProduct = (type: FloatType) =>
+  computed((cpu, insn) => {
+    const count = loadFloat(cpu, insn, type, true);
+    const imm = immediate(insn);
+    const env = sseEnvironment(cpu);
+    const daz = denormalsAreZero(cpu);
+    let terms: soft.Unpacked[] = [];
+    for (let i = 0; i < count; i++) {
+      const picked = (imm >> (4 + i)) & 1;
+      terms.push(
+        picked ? exactValue(env, daz, type, soft.multiply, type.unpack(DST, i), type.unpack(SRC, i)) : soft.zero(0),
+      );
+    }
+    // Each operation is finished before the next, so what it raised unmasked ends the instruction there. Every lane adds its
+    // partner's value to its own, which matters among NaNs.
+    raiseSse(cpu, env);
+    for (let distance = 1; distance < count; distance *= 2) {
+      const before = terms;
+      terms = before.map((own, i) => exactValue(env, daz, type, soft.add, own, before[i ^ distance]!));
+      raiseSse(cpu, env);
+    }
+    for (let i = 0; i < count; i++) type.pack(DST, i, (imm >> i) & 1 ? terms[i]! : soft.zero(0));
+    storeLanes(cpu, insn, 0, DST, 16);
+  });
+
 /** The four widths of one operation: PS, PD, SS, SD. */
 const widths = (stem: string, make: (type: FloatType, packed: boolean) => OperationTable[string]): OperationTable => ({
   [`${stem}ps`]: make(F32, true),
@@ -303,6 +343,8 @@ export const sseArithmeticOperations: OperationTable = {
   Haddpd: gathered(F64, pairs64, () => ADD),
   Hsubps: gathered(F32, pairs32, () => SUB),
   Hsubpd: gathered(F64, pairs64, () => SUB),
+  Dpps: dotProduct(F32),
+  Dppd: dotProduct(F64),
   Comiss: compareFlags(F32, true),
   Comisd: compareFlags(F64, true),
   Ucomiss: compareFlags(F32, false),

@@ -106,6 +106,17 @@ const arithmetic: OperationTable = {
     for (let i = 0; i < bytes / 2; i++)
       d.i16[i] = i16(d.u8[i * 2]! * s.i8[i * 2]! + d.u8[i * 2 + 1]! * s.i8[i * 2 + 1]!);
   }),
+  Mpsadbw: packed((d, s, _bytes, imm) => {
+    const block = (imm & 3) * 4;
+    const start = imm & 4;
+    const sums: number[] = [];
+    for (let i = 0; i < 8; i++) {
+      let total = 0;
+      for (let b = 0; b < 4; b++) total += Math.abs(d.u8[start + i + b]! - s.u8[block + b]!);
+      sums.push(total);
+    }
+    d.u16.set(sums);
+  }),
   Psadbw: packed((d, s, bytes) => {
     for (let quad = 0; quad < bytes / 8; quad++) {
       let total = 0;
