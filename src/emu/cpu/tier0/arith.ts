@@ -211,6 +211,53 @@ export function unary64(i32: Int32Array, op: UnaryOp, d: Slot, a: Slot): Exec {
   }
 }
 
+// --- moves between slots
+
+export const move32 =
+  (i32: Int32Array, d: Slot, s: Slot): Exec =>
+  () => {
+    i32[d] = i32[s]!;
+    i32[d + 1] = 0;
+  };
+export const move64 =
+  (i32: Int32Array, d: Slot, s: Slot): Exec =>
+  () => {
+    const high = i32[s + 1]!;
+    i32[d] = i32[s]!;
+    i32[d + 1] = high;
+  };
+export const moveSigned =
+  (i32: Int32Array, d: Slot, s: Slot): Exec =>
+  () => {
+    const low = i32[s]!;
+    i32[d] = low;
+    i32[d + 1] = low >> 31;
+  };
+export const put =
+  (i32: Int32Array, d: Slot, low: number, high: number): Exec =>
+  () => {
+    i32[d] = low;
+    i32[d + 1] = high;
+  };
+export const clearHigh =
+  (i32: Int32Array, d: Slot): Exec =>
+  () => {
+    i32[d + 1] = 0;
+  };
+/** An 8- or 16-bit part of a register, zero-extended. */
+export const extract =
+  (i32: Int32Array, d: Slot, s: Slot, shift: number, mask: number): Exec =>
+  () => {
+    i32[d] = (i32[s]! >>> shift) & mask;
+    i32[d + 1] = 0;
+  };
+/** And back: the rest of the register stays. */
+export const insert =
+  (i32: Int32Array, d: Slot, s: Slot, shift: number, mask: number): Exec =>
+  () => {
+    i32[d] = (i32[d]! & ~(mask << shift)) | ((i32[s]! & mask) << shift);
+  };
+
 /** A test on slots, for branches, selects and SETcc. */
 export type Test = () => boolean;
 

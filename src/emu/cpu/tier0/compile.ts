@@ -9,8 +9,25 @@ import { ARITH_FLAGS, OFF } from "../layout.ts";
 import { MODE } from "../mode.ts";
 import { Accesses, type Address } from "./access.ts";
 import { FlagClosures, type FusedOp, isFused } from "./alu.ts";
-import { binary32, binary64, type Exec, relation32, relation64, type Test, unary32, unary64 } from "./arith.ts";
+import {
+  binary32,
+  binary64,
+  clearHigh,
+  type Exec,
+  extract,
+  insert,
+  move32,
+  move64,
+  moveSigned,
+  put,
+  relation32,
+  relation64,
+  type Test,
+  unary32,
+  unary64,
+} from "./arith.ts";
 import { branchIf, isSigned } from "./branch.ts";
+import { findShortcuts, isTemp, type Shortcuts } from "./simplify.ts";
 import { type Slot, Slots } from "./slots.ts";
 
 type Let = Extract<Statement, { op: "let" }>;
@@ -32,8 +49,7 @@ export class Compiler {
   private code: Exec[] = [];
   private nextTemp = 0;
   private mode = 0;
-  /** Temporaries that are just a register which nobody writes while they are needed. */
-  private aliases = new Map<number, Slot>();
+  private shortcuts: Shortcuts = { registers: new Map(), sums: new Map() };
   private known: KnownFlags | undefined;
 
   constructor(cpu: Cpu) {
@@ -58,21 +74,19 @@ export class Compiler {
     const seen = deadFlags
       ? { ...ir, statements: statements.filter((s) => s.op !== "flags" && s.op !== "flagbits") }
       : ir;
-    this.aliases = this.findAliases(seen.statements);
+    this.shortcuts = findShortcuts(seen.statements);
     for (let i = 0; i < seen.statements.length; ) i += this.statement(seen, i);
     return sequence(this.code);
   }
 
-  private findAliases(statements: readonly Statement[]): Map<number, Slot> {
-    const aliases = new Map<number, Slot>();
-    for (const s of statements) {
-      if (s.op !== "let" || s.value.op !== "reg" || s.value.size < 32) continue;
-      const { reg } = s.value;
-      const written = statements.findIndex((t) => t.op === "setreg" && t.reg === reg);
-      const later = written < 0 ? [] : statements.slice(written + 1);
-      if (!later.some((t) => usesTemp(t, s.temp))) aliases.set(s.temp, this.slots.reg(reg));
-    }
-    return aliases;
+  /** A temporary's own value, where that is as cheap as the temporary. */
+  private resolve(v: Value): Value {
+    return (v.op === "temp" && this.shortcuts.sums.get(v.index)) || v;
+  }
+
+  private tempSlot(index: number): Slot {
+    const reg = this.shortcuts.registers.get(index);
+    return reg === undefined ? this.slots.temp(index) : this.slots.reg(reg);
   }
 
   private zero(): Slot {
@@ -90,7 +104,7 @@ export class Compiler {
       case "const":
         return this.slots.constant(v.low, v.high);
       case "temp":
-        return this.aliases.get(v.index) ?? this.slots.temp(v.index);
+        return this.tempSlot(v.index);
       case "segbase":
         return this.slots.segBase(v.seg);
       case "reg":
@@ -108,11 +122,7 @@ export class Compiler {
     const { i32 } = this;
     const d = want ?? this.fresh();
     const r = this.slots.reg(reg);
-    if (highByte) this.emit(() => void ((i32[d] = (i32[r]! >>> 8) & 0xff), (i32[d + 1] = 0)));
-    else {
-      const mask = size === 8 ? 0xff : 0xffff;
-      this.emit(() => void ((i32[d] = i32[r]! & mask), (i32[d + 1] = 0)));
-    }
+    this.emit(extract(i32, d, r, highByte ? 8 : 0, size === 8 ? 0xff : 0xffff));
     return d;
   }
 
@@ -146,13 +156,12 @@ export class Compiler {
           i32[d] = i32[from]!;
           i32[d + 1] = high;
         });
-        if (v.type === 32) this.clearHigh(d);
+        if (v.type === 32) this.emit(clearHigh(i32, d));
         return d;
       }
       case "extend": {
         const a = this.value(v.a);
-        if (v.signed) this.emit(() => void ((i32[d + 1] = i32[a]! >> 31), (i32[d] = i32[a]!)));
-        else this.emit(() => void ((i32[d] = i32[a]!), (i32[d + 1] = 0)));
+        this.emit(v.signed ? moveSigned(i32, d, a) : move32(i32, d, a));
         return d;
       }
       case "eflags":
@@ -172,11 +181,6 @@ export class Compiler {
         return d;
       }
     }
-  }
-
-  private clearHigh(d: Slot): void {
-    const { i32 } = this;
-    this.emit(() => void (i32[d + 1] = 0));
   }
 
   private emitTest(test: Test, d: Slot): void {
@@ -225,18 +229,10 @@ export class Compiler {
     const s = this.value(v, d);
     if (s === d) {
       // A register onto itself: MOV EAX, EAX clears the upper half.
-      if ((v.op === "reg" || v.op === "low" || v.op === "temp") && v.type === 32)
-        this.emit(() => void (i32[d + 1] = 0));
+      if ((v.op === "reg" || v.op === "low" || v.op === "temp") && v.type === 32) this.emit(clearHigh(i32, d));
       return;
     }
-    if (v.type === 32) this.emit(() => void ((i32[d] = i32[s]!), (i32[d + 1] = 0)));
-    else {
-      this.emit(() => {
-        const high = i32[s + 1]!;
-        i32[d] = i32[s]!;
-        i32[d + 1] = high;
-      });
-    }
+    this.emit(v.type === 32 ? move32(i32, d, s) : move64(i32, d, s));
   }
 
   // --- statements
@@ -246,7 +242,7 @@ export class Compiler {
     const s = ir.statements[i]!;
     switch (s.op) {
       case "let": {
-        if (this.aliases.has(s.temp)) return 1;
+        if (this.shortcuts.registers.has(s.temp) || this.shortcuts.sums.has(s.temp)) return 1;
         const taken = this.fuseAlu(ir, i, s) || this.forward(ir, i, s.temp, (d) => this.into(d, s.value));
         if (taken) return taken;
         this.into(this.slots.temp(s.temp), s.value);
@@ -276,8 +272,12 @@ export class Compiler {
       case "checktarget": {
         const target = this.value(s.target);
         const { cpu, i32 } = this;
-        if (s.target.type === 64) this.emit(() => cpu.checkNearTarget(i32[target]!, i32[target + 1]!));
-        else this.emit(() => cpu.checkNearTarget(i32[target]!, 0));
+        if (s.target.type === 64) {
+          this.emit(() => {
+            const sign = i32[target + 1]! >> 15;
+            if (sign !== 0 && sign !== -1) cpu.checkNearTarget(i32[target]!, i32[target + 1]!);
+          });
+        } else this.emit(() => cpu.checkNearTarget(i32[target]!, 0));
         return 1;
       }
       case "jump":
@@ -327,15 +327,11 @@ export class Compiler {
     const { i32 } = this;
     const r = this.slots.reg(s.reg);
     if (s.size >= 32) {
-      this.into(r, s.value);
+      this.into(r, this.resolve(s.value));
       return;
     }
     const v = this.value(s.value);
-    if (s.highByte) this.emit(() => void (i32[r] = (i32[r]! & ~0xff00) | ((i32[v]! & 0xff) << 8)));
-    else {
-      const mask = s.size === 8 ? 0xff : 0xffff;
-      this.emit(() => void (i32[r] = (i32[r]! & ~mask) | (i32[v]! & mask)));
-    }
+    this.emit(insert(i32, r, v, s.highByte ? 8 : 0, s.size === 8 ? 0xff : 0xffff));
   }
 
   private setFlags(s: SetFlags): void {
@@ -376,11 +372,8 @@ export class Compiler {
     const known = target.op === "const" ? target : undefined;
     const t = known ? 0 : this.value(target);
     if (!when) {
-      if (known) {
-        const { low, high } = known;
-        this.emit(() => void ((i32[rip] = low), (i32[rip + 1] = high)));
-      } else if (target.type === 64) this.emit(() => void ((i32[rip] = i32[t]!), (i32[rip + 1] = i32[t + 1]!)));
-      else this.emit(() => void ((i32[rip] = i32[t]!), (i32[rip + 1] = 0)));
+      if (known) this.emit(put(i32, rip, known.low, known.high));
+      else this.emit(target.type === 64 ? move64(i32, rip, t) : move32(i32, rip, t));
       return;
     }
     if (!known) throw new Error("a conditional branch has a constant target");
@@ -411,7 +404,7 @@ export class Compiler {
   private load(s: Load, d: Slot): void {
     const { seg } = s.space;
     const wide = s.space.kind === "linear" && s.space.type === 64;
-    const at = this.matchAddress(s.address);
+    const at = this.matchAddress(this.resolve(s.address));
     if (this.mode & MODE.ALIGN) this.emit(this.access.loadSlow(d, at, s.size, seg, wide, s.forWrite));
     else if (wide) this.emit(this.access.load64(d, at, s.size, seg, s.forWrite));
     else this.emit(this.access.load32(d, at, s.size, seg, s.space.kind === "segment", s.forWrite));
@@ -421,7 +414,7 @@ export class Compiler {
     const { seg } = s.space;
     const wide = s.space.kind === "linear" && s.space.type === 64;
     const v = this.value(s.value);
-    const at = this.matchAddress(s.address);
+    const at = this.matchAddress(this.resolve(s.address));
     if (this.mode & MODE.ALIGN) this.emit(this.access.storeSlow(v, at, s.size, seg, wide));
     else if (wide) this.emit(this.access.store64(v, at, s.size, seg));
     else this.emit(this.access.store32(v, at, s.size, seg, s.space.kind === "segment"));
@@ -469,16 +462,6 @@ export class Compiler {
     };
   }
 }
-
-/** Does a statement (or any value in it) mention a temporary? */
-function usesTemp(node: Statement | Value, temp: number): boolean {
-  if (node.op === "temp") return node.index === temp;
-  return Object.entries(node).some(
-    ([key, part]) => key !== "helper" && typeof part === "object" && part !== null && usesTemp(part, temp),
-  );
-}
-
-const isTemp = (v: Value, index: number): boolean => v.op === "temp" && v.index === index;
 
 function nextIp(ir: IrInsn): readonly [number, number] {
   const { ipLow, ipHigh, length } = ir.insn;
