@@ -10,6 +10,9 @@ import type { Field, KernelLayout } from "./layout/types.ts";
 /** Sees every write: `pa` is the physical address, `addr` the address it was made through. */
 export type WriteObserver = (who: string, addr: Addr, pa: number, bytes: Uint8Array) => void;
 
+/** An up-call was given an address where no kernel memory is: the entry code's mistake, not ours. */
+export class BadKernelAddress extends Error {}
+
 export class KernelMemory {
   /** The up-call that runs: the name that writes carry. */
   who = "boot";
@@ -41,7 +44,7 @@ export class KernelMemory {
     if (addr >= text && addr < text + 0x2000_0000) return addr - text + textPhysical;
     if (addr >= pageOffset && addr < pageOffset + this.#machine.core.ramSize) return addr - pageOffset;
     const pa = this.#machine.currentCpu.peekTranslate(addr);
-    if (pa === undefined) throw new Error(`${this.who}: kernel address ${hex(addr)} is not mapped`);
+    if (pa === undefined) throw new BadKernelAddress(`${this.who}: kernel address ${hex(addr)} is not mapped`);
     return pa;
   }
 
@@ -112,7 +115,7 @@ export class KernelMemory {
 
   #check(pa: number, length: number): void {
     if (pa < 0 || pa + length > this.#machine.core.ramSize)
-      throw new Error(`${this.who}: physical ${hex(pa)} is outside RAM`);
+      throw new BadKernelAddress(`${this.who}: physical ${hex(pa)} is outside RAM`);
   }
 }
 

@@ -5,6 +5,8 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { type Addr, bigToAddr } from "../cpu/state.ts";
 import type { Kernel } from "./kernel.ts";
+import { BadKernelAddress } from "./memory.ts";
+import { oops } from "./oops.ts";
 import { PtRegs } from "./ptregs.ts";
 
 /** The result, if any, goes to the return register. */
@@ -58,8 +60,8 @@ export function installUpcalls(kernel: Kernel, table: UpcallTable): void {
   for (const cpu of kernel.machine.cpus) {
     cpu.hooks.upcall = (caller: Cpu, id: number) => {
       const entry = entries[id];
-      if (entry === undefined) throw new Error(`no up-call ${id}`);
-      runUpcall(kernel, caller, entry[0], entry[1]);
+      if (entry === undefined) oops(kernel, caller, `there is no up-call ${id}`);
+      else runUpcall(kernel, caller, entry[0], entry[1]);
     };
   }
 }
@@ -68,7 +70,13 @@ function runUpcall(kernel: Kernel, cpu: Cpu, name: string, upcall: Upcall): void
   const outer = kernel.memory.who;
   kernel.memory.who = name;
   kernel.timeline.upcall(cpu, name);
-  const result = upcall(new UpcallContext(kernel, cpu, name));
-  if (result !== undefined) cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
-  kernel.memory.who = outer;
+  try {
+    const result = upcall(new UpcallContext(kernel, cpu, name));
+    if (result !== undefined) cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
+  } catch (error) {
+    if (!(error instanceof BadKernelAddress)) throw error;
+    oops(kernel, cpu, error.message);
+  } finally {
+    kernel.memory.who = outer;
+  }
 }

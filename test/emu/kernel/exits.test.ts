@@ -115,6 +115,41 @@ describe("opportunistic SYSRET", () => {
   });
 });
 
+describe("entry code that goes wrong", () => {
+  const with64 = (from: string, to: string) => run(source(GETPID), { entrySource: replaced(from, to) }, 1_000_000).stop;
+
+  test.each([
+    [
+      "an instruction that is none",
+      "LABEL entry_SYSCALL_64_safe_stack\n",
+      "LABEL entry_SYSCALL_64_safe_stack\n\tud2\n",
+      /invalid opcode/,
+    ],
+    [
+      "a null pt_regs",
+      "\tcall\tdo_syscall_64",
+      "\txor\t%edi, %edi\n\tcall\tdo_syscall_64",
+      /0x[0-9a-f]+ is not mapped/,
+    ],
+    ["an up-call that is none", "\tcall\tdo_syscall_64", "\t.byte 0x0f, 0x3f, 0xff, 0xff\n", /no up-call 65535/],
+    [
+      "a wild store",
+      "\tcall\tdo_syscall_64",
+      "\tmov %rax, 0xffffffff90000000\n",
+      /page fault for address 0xffffffff90000000/,
+    ],
+  ])("%s stops the machine with the reason", (_name, from, to, why) => {
+    const stop = with64(from, to);
+    expect(stop.kind).toBe("shutdown");
+    expect((stop as { why: string }).why).toMatch(why);
+  });
+
+  test("no stack at all is a triple fault", () => {
+    const stop = with64("\tpushq\t$__USER_DS\t\t\t\t# ss", "\tmov $0x1000, %esp\n\tlidt (%rsp)\n");
+    expect(stop.kind).toBe("shutdown");
+  });
+});
+
 describe("TS_COMPAT", () => {
   const INT80 = `
 	.globl _start

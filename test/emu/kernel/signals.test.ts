@@ -118,6 +118,20 @@ test("an injected signal reaches a program that never enters the kernel by itsel
   expect(ran.stop).toEqual({ kind: "exit", status: 143, signal: 15 });
 });
 
+test("NMIs that strike the NMI handler itself are all handled", () => {
+  const body = source("\t.globl _start\n_start: mov $39, %eax\n syscall\n mov $60, %eax\n xor %edi, %edi\n syscall\n");
+  for (const within of ["first_nmi", "repeat_nmi", "end_repeat_nmi", "nmi_restore"]) {
+    const inject = [
+      { at: "entry_SYSCALL_64_safe_stack", event: "nmi" },
+      { at: within, event: "nmi" },
+    ];
+    const ran = run(body, { inject });
+    expect([within, ran.stop]).toEqual([within, { kind: "exit", status: 0 }]);
+    const handled = ran.events.filter((e) => e.type === "unclaimed" && e.name === "exc_nmi");
+    expect([within, handled.length]).toEqual([within, 2]);
+  }
+});
+
 test("NMI and machine check come and go", () => {
   const body = source("\t.globl _start\n_start: nop\nhere: nop\nthere: mov $60, %eax\n xor %edi, %edi\n syscall\n");
   for (const at of ["here", "entry_SYSCALL_64_safe_stack", "entry_SYSRETQ_unsafe_stack", "native_irq_return_iret"]) {

@@ -1,8 +1,8 @@
 /** What exception handlers share: do_trap() and what becomes of a fault in the kernel itself. */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { VECTOR } from "../../cpu/fault.ts";
-import { OFF } from "../../cpu/layout.ts";
 import type { Kernel } from "../kernel.ts";
+import { oops } from "../oops.ts";
 import type { PtRegs } from "../ptregs.ts";
 import { forceSig, forceSigFault } from "../signal/send.ts";
 
@@ -12,12 +12,9 @@ export interface Trap {
   readonly regs: PtRegs;
 }
 
-/** die(): the kernel's own code is at fault. The machine stops and says why; there is nothing to go on with. */
+/** die(): an exception in the kernel that nobody expects. */
 export function die({ k, cpu, regs }: Trap, what: string, errorCode: number): void {
-  const why = `kernel oops: ${what}, error code 0x${(errorCode >>> 0).toString(16)}, ip 0x${regs.ip.toString(16)}`;
-  k.machine.events.emit("oops", cpu.index, { why });
-  cpu.set32(OFF.ACTIVITY, 2);
-  k.machine.stop({ kind: "shutdown", why });
+  oops(k, cpu, `${what}, error code 0x${(errorCode >>> 0).toString(16)}, ip 0x${regs.ip.toString(16)}`);
 }
 
 /** Outside the task's own code this is a bug; in v8086 mode the first traps belong to vm86. true = dealt with. */
