@@ -425,7 +425,12 @@ export class Cpu extends SegmentedMemory {
     if (result === EXIT.FAULT) throw this.tier1!.fault!;
     if (result === EXIT.SYSTEM) this.updateMode();
     if (result === EXIT.STOP) this.updateAttention();
-    return this.attention ? undefined : this.blocks.find(false);
+    return this.attention ? undefined : this.findNext();
+  }
+
+  /** The block at RIP, if another instruction may run: the faults of fetching it belong to the next slice otherwise. */
+  private findNext(): Block | undefined {
+    return this.get32(OFF.BUDGET) > 0 ? this.blocks.find(false) : undefined;
   }
 
   private fallThrough(block: Block): void {
@@ -441,9 +446,10 @@ export class Cpu extends SegmentedMemory {
   }
 
   /** Finds the successor and remembers it. */
-  private link(from: Block): Block {
+  private link(from: Block): Block | undefined {
     this.block = undefined;
-    const next = this.blocks.find(false);
+    const next = this.findNext();
+    if (next === undefined) return undefined;
     if (from.linkEpoch !== this.epoch) {
       from.link0 = from.link1 = undefined;
       from.linkEpoch = this.epoch;

@@ -107,6 +107,15 @@ describe.each([undefined, 2])("hot after %s", (hotAfter) => {
     expect(m.cpu.icount).toBe(11n);
   });
 
+  it("leaves the fault of fetching the next instruction to the next run", () => {
+    // jmp to the end of RAM and beyond: outside the map, a page fault without a handler
+    const m = make("e9fbffff7f");
+    expect(m.run(1)).toEqual({ kind: "budget" });
+    expect(m.cpu.icount).toBe(1n);
+    expect(m.run(1).kind).toBe("shutdown");
+    expect(m.cpu.icount).toBe(2n);
+  });
+
   it("halts", () => {
     const m = make("90 f4 90");
     expect(m.run(10)).toEqual({ kind: "halt" });
