@@ -1,5 +1,5 @@
 /** NASM instructions whose encoding depends on addresses: encoded anew in every layout pass, as NASM's own passes do. */
-import { evaluateConstant } from "../core/expr.ts";
+import { evaluate } from "../core/expr.ts";
 import { Fragment } from "../core/fragment.ts";
 import { branchReaches, encodeStatement, pendingFixups, type Statement, valuesOf } from "../core/instruction.ts";
 import type { Layout } from "../core/layout.ts";
@@ -39,7 +39,11 @@ export class NasmInstruction extends Fragment {
     let key = "";
     for (const operand of this.statement.request.operands)
       for (const value of valuesOf(operand)) {
-        value.known = evaluateConstant(value.expr, { ...context, final: false });
+        const known = evaluate(value.expr, { ...context, final: false });
+        // In its first pass NASM takes an immediate that it does not know yet to be small.
+        const open = !known || known.terms.some((term) => !layout.isReached(term.symbol));
+        if (open && layout.pass === 0 && operand.kind === "imm") value.known = 0n;
+        else value.known = known?.terms.length === 0 ? known.constant : undefined;
         key += `${value.known} `;
       }
     if (!this.#encoded || key !== this.#key) {
