@@ -141,10 +141,10 @@ export function kernelStateView(state: KernelState, before: KernelState | undefi
     "div",
     { class: "view" },
     modeLine(state),
-    section("status", "Status", "thread_info.status", rows(status, "flags")),
-    flagSection("flags", "Thread flags", "thread_info.flags", state.flags, before?.flags),
+    section("status", "Thread status", "status", rows(status, "flags")),
+    flagSection("flags", "Thread flags", "flags", state.flags, before?.flags),
     state.syscallWork.length > 0 &&
-      flagSection("work", "System-call work", "thread_info.syscall_work", state.syscallWork, before?.syscallWork),
+      flagSection("work", "System-call work", "syscall_work", state.syscallWork, before?.syscallWork),
     entrySection(state.lastEntry),
     exitSection(state.lastExit),
     section("ptregs", "pt_regs", "on the kernel stack", rows(registers, "registers")),

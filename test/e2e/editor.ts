@@ -197,12 +197,10 @@ export class Editor {
     return found!;
   }
 
-  /** Into docs/images when pictures are wanted (RINGSIDE_PICTURES=1), else beside the test results. */
-  async picture(name: string): Promise<string> {
-    const folder = path.join(
-      root,
-      process.env.RINGSIDE_PICTURES ? "docs/images" : "node_modules/.cache/ringside/pictures",
-    );
+  /** A picture beside the test results; one that the README shows goes to docs/images when RINGSIDE_PICTURES is set. */
+  async picture(name: string, use: "result" | "readme" = "result"): Promise<string> {
+    const forReadme = use === "readme" && process.env.RINGSIDE_PICTURES !== undefined;
+    const folder = path.join(root, forReadme ? "docs/images" : "node_modules/.cache/ringside/pictures");
     mkdirSync(folder, { recursive: true });
     const file = path.join(folder, `${name}.png`);
     await this.page.screenshot({ path: file });

@@ -28,7 +28,7 @@ describeKinds("the espfix scenario in the workbench", (kind) => {
       extensions: [realExtension()],
       settings: { "workbench.colorTheme": "Default Dark Modern" },
     });
-    editor = await Editor.open(host.url);
+    editor = await Editor.open(host.url, { width: 1600, height: 960 });
   });
   afterAll(async () => {
     await editor?.close();
@@ -77,7 +77,7 @@ describeKinds("the espfix scenario in the workbench", (kind) => {
     await editor.stopped(breakpoint);
     await editor.stepUntil("F11", view, view.locator("[data-name^=TIF_].changed"), 60);
     expect(await view.locator("[data-name^=TIF_].changed").count()).toBeGreaterThan(0);
-    await editor.picture(`tif-${kind}`);
+    await editor.picture(kind === "web" ? "kernel-state" : `tif-${kind}`, kind === "web" ? "readme" : "result");
   });
 
   it("shows espfix and ends", async () => {

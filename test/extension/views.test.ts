@@ -44,7 +44,7 @@ describe("the Kernel State view", () => {
   });
 
   it("shows the flags' word in hexadecimal", () => {
-    expect(textOf(kernelStateView(state(), undefined))).toContain("thread_info.flags 0x8");
+    expect(textOf(kernelStateView(state(), undefined))).toContain("flags 0x8");
   });
 
   it("marks what differs from the stop before, and only that", () => {
