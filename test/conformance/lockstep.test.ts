@@ -31,14 +31,18 @@ describe.runIf(intelLinux() && requireTool("gcc"))("lockstep with the host's pro
   });
   afterAll(() => native?.close());
 
-  it.each(SIZES)("%i-bit code, %i instructions", (bits, instructions) => {
-    const { compared, covered, mismatches } = lockstep(
-      { bits, instructions, seed: 20150714, vendor: "intel" },
-      native,
-      5,
-    );
-    expect(mismatches.map(({ candidate, lines }) => [candidate.text, ...lines].join("\n"))).toEqual([]);
-    expect(compared).toBeGreaterThanOrEqual(instructions);
-    expect(covered.size).toBeGreaterThan(400);
-  });
+  it.each(SIZES)(
+    "%i-bit code, %i instructions",
+    (bits, instructions) => {
+      const { compared, covered, mismatches } = lockstep(
+        { bits, instructions, seed: 20150714, vendor: "intel" },
+        native,
+        5,
+      );
+      expect(mismatches.map(({ candidate, lines }) => [candidate.text, ...lines].join("\n"))).toEqual([]);
+      expect(compared).toBeGreaterThanOrEqual(instructions);
+      expect(covered.size).toBeGreaterThan(400);
+    },
+    240_000,
+  );
 });
