@@ -12,10 +12,13 @@ export function callSyscall(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, table
   if (nr === -1) return;
   const mask = table.compat ? 0xffff_ffffn : 0xffff_ffff_ffff_ffffn;
   const args = table.arguments.map((name) => regs.get(name) & mask);
-  const name = syscallName(table.abi, nr) ?? `#${nr}`;
-  const call = table.calls[name];
+  const known = syscallName(table.abi, nr);
+  const name = known ?? `#${nr}`;
+  const call = known === undefined ? undefined : table.calls[known];
   k.timeline.syscallEnter(cpu, name, nr, args, table.compat);
-  if (call === undefined) k.unimplemented(cpu, table.compat ? "system call (i386)" : "system call", name);
+  // a number that Linux does not have either is no gap of ours
+  if (call === undefined && known !== undefined)
+    k.unimplemented(cpu, table.compat ? "system call (i386)" : "system call", name);
   const result = call === undefined ? -E.ENOSYS : call(new SyscallContext(k, cpu, task, regs, table, args));
   if (result !== undefined && !task.dead) regs.ax = result;
   k.timeline.syscallExit(cpu, name, nr, args, table.compat, task.dead ? undefined : (result ?? regs.ax));

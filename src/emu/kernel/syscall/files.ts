@@ -3,7 +3,7 @@ import { E } from "../abi/errno.ts";
 import { AT_FD, O, S_IF, STAT_32, STAT_64, STAT64_32, STATX, STATX_BASIC_STATS } from "../abi/file.ts";
 import { USER_ID } from "../exec/stack.ts";
 import { copyToUser, putStruct, strncpyFromUser } from "../mm/uaccess.ts";
-import { fileOf, freeFd, isStream } from "./io.ts";
+import { DEVICES, fileOf, freeFd, isStream } from "./io.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 const PATH_MAX = 4096;
@@ -27,6 +27,7 @@ function normalize(text: string): string {
 type Node = { readonly kind: "file"; readonly size: number } | { readonly kind: "dir" } | { readonly kind: "stream" };
 
 function look(c: SyscallContext, path: string): Node | undefined {
+  if (DEVICES.includes(path)) return { kind: "stream" };
   const file = c.k.state.files[path];
   if (file !== undefined) return { kind: "file", size: file.length };
   const prefix = path === "/" ? "/" : `${path}/`;
@@ -41,7 +42,8 @@ function open(c: SyscallContext, path: string | number, flags: number): number {
   if (node === undefined && (flags & O.O_CREAT) === 0) return -E.ENOENT;
   if (node?.kind === "dir" && (flags & O.O_ACCMODE) !== O.O_RDONLY) return -E.EISDIR;
   if (node !== undefined && (flags & O.O_CREAT) !== 0 && (flags & O.O_EXCL) !== 0) return -E.EEXIST;
-  if (node === undefined || (flags & O.O_TRUNC) !== 0) c.k.state.files[path] = new Uint8Array(0);
+  if (node === undefined || (node.kind === "file" && (flags & O.O_TRUNC) !== 0))
+    c.k.state.files[path] = new Uint8Array(0);
   const fd = freeFd(c);
   if (fd >= 1024) return -E.EMFILE;
   c.process.files[fd] = { path, flags: flags & ~(O.O_CREAT | O.O_EXCL | O.O_TRUNC), position: 0 };

@@ -9,11 +9,15 @@ import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 const MAX_RW_COUNT = 0x7fff_f000;
 const IOV_MAX = 1024;
 
-const STREAMS: readonly string[] = ["stdin", "stdout", "stderr"];
+export const DEVICES: readonly string[] = ["/dev/null", "/dev/zero"];
+const STREAMS: readonly string[] = ["stdin", "stdout", "stderr", ...DEVICES];
 export const isStream = (file: OpenFile): boolean => STREAMS.includes(file.path);
 export const fileOf = (c: SyscallContext, fd: number): OpenFile | undefined => c.process.files[fd];
 const readable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_WRONLY;
 const writable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_RDONLY;
+
+/** What one call may move through the host: a guest's buffer is no larger than its memory, but iovecs can repeat it. */
+const MAX_OUTPUT = 64 * 2 ** 20;
 
 /** Up to `count` bytes from a descriptor; its position moves by what is taken. */
 function take(c: SyscallContext, file: OpenFile, count: number): Uint8Array {
@@ -23,12 +27,15 @@ function take(c: SyscallContext, file: OpenFile, count: number): Uint8Array {
     c.k.state.stdinPosition += bytes.length;
     return bytes;
   }
+  if (file.path === "/dev/zero") return new Uint8Array(Math.min(count, MAX_OUTPUT));
+  if (file.path === "/dev/null") return new Uint8Array(0);
   const bytes = (c.k.state.files[file.path] ?? new Uint8Array(0)).subarray(file.position, file.position + count);
   file.position += bytes.length;
   return bytes;
 }
 
 function put(c: SyscallContext, file: OpenFile, bytes: Uint8Array): void {
+  if (DEVICES.includes(file.path)) return;
   if (isStream(file)) {
     c.k.machine.events.emit("console", c.cpu.index, { stream: file.path === "stderr" ? "stderr" : "stdout", bytes });
     return;
@@ -53,9 +60,6 @@ function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[])
   }
   return total;
 }
-
-/** Room for output that one call may hold in the host: a guest's buffer is no larger than its memory, but iovecs can repeat it. */
-const MAX_OUTPUT = 64 * 2 ** 20;
 
 function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): number {
   if (!writable(file)) return -E.EBADF;
