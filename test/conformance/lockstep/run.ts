@@ -106,8 +106,8 @@ class Planner {
 
   private initialFx(): Uint8Array {
     const { random } = this;
-    const fx = new Uint8Array(512);
-    const view = new DataView(fx.buffer);
+    const fx = Buffer.allocUnsafe(512).fill(0);
+    const view = new DataView(fx.buffer, fx.byteOffset, 512);
     const easy = random.chance(0.6);
     view.setUint16(
       0,
