@@ -10,6 +10,7 @@ import type { IrInsn } from "./ir/types.ts";
 import { OFF, SEG } from "./layout.ts";
 import { deadFlags, endingOf, lowerInsn } from "./lower.ts";
 import { MODE, modeBits, modeStack } from "./mode.ts";
+import { factsOf } from "./model.ts";
 import type { Insn } from "./operation.ts";
 import { ACCESS } from "./paging.ts";
 import type { Exec } from "./tier0/arith.ts";
@@ -185,13 +186,13 @@ export class Blocks {
   }
 
   private context(mode: number): DecodeContext {
-    const { vendor, model } = this.cpu.model;
+    const { vendor } = this.cpu.model;
     return {
       bits: modeBits(mode),
       stackSize: modeStack(mode),
       real: (mode & (MODE.REAL | MODE.V86)) !== 0,
       amd: vendor === "amd",
-      laxLock: model === "286",
+      facts: factsOf(this.cpu),
     };
   }
 

@@ -2,10 +2,21 @@
  * Bytes to instructions. iced-x86 decodes; what differs from it (and from mode to mode or vendor to vendor) is the short list in
  * `corrected`. The result (`Insn`) is free of any tie to the library.
  */
-import { Code, Decoder, DecoderError, DecoderOptions, Instruction, MemorySizeExt, Mnemonic, OpKind, Register } from "./iced.ts";
+import {
+  Code,
+  Decoder,
+  DecoderError,
+  DecoderOptions,
+  Instruction,
+  MemorySizeExt,
+  Mnemonic,
+  OpKind,
+  Register,
+} from "./iced.ts";
 import { SEG, type SegIndex } from "./layout.ts";
-import type { Insn, Operand } from "./operation.ts";
 import type { Bits } from "./mode.ts";
+import { CURRENT, type ModelFacts } from "./model.ts";
+import type { Insn, Operand } from "./operation.ts";
 
 /** Longest instruction; a longer one is #GP. */
 export const MAX_LENGTH = 15;
@@ -13,7 +24,9 @@ export const MAX_LENGTH = 15;
 export const UPCALL = -1;
 export const TOO_LONG = -2;
 
-const LEGACY_PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
+const LEGACY_PREFIXES: ReadonlySet<number> = new Set([
+  0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
+]);
 
 export interface DecodeContext {
   readonly bits: Bits;
@@ -21,8 +34,8 @@ export interface DecodeContext {
   /** Real or virtual-8086 mode. */
   readonly real: boolean;
   readonly amd: boolean;
-  /** The 286 ignores LOCK where later processors raise #UD. */
-  readonly laxLock?: boolean;
+  /** The processor's model; a current one unless given. */
+  readonly facts?: ModelFacts;
 }
 
 type Reg = Extract<Operand, { kind: "reg" | "seg" | "cr" | "xmm" }> | Operand;
@@ -76,6 +89,17 @@ function codeSizes(insn: Instruction): { readonly op: number; readonly addr: num
   info.free();
   sizesOf[insn.code] = sizes;
   return sizes;
+}
+
+const featuresOf: (Int32Array | undefined)[] = [];
+/** Whether a model has the instruction, and every segment register that it names. */
+function exists(x: Instruction, insn: Insn, { instructions, segments }: ModelFacts): boolean {
+  if (instructions === undefined) return true;
+  featuresOf[insn.code] ??= x.cpuidFeatures();
+  return (
+    featuresOf[insn.code]!.every((feature) => instructions.has(feature)) &&
+    insn.ops.every((op) => op.kind !== "seg" || op.seg < segments)
+  );
 }
 
 const memorySizes: number[] = [];
@@ -198,10 +222,31 @@ class Reader {
 }
 
 /** An instruction that is nothing but its fault or its up-call. */
-function special(mnemonic: number, ipLow: number, ipHigh: number, length: number, context: DecodeContext, ops: readonly Operand[]): Insn {
+function special(
+  mnemonic: number,
+  ipLow: number,
+  ipHigh: number,
+  length: number,
+  context: DecodeContext,
+  ops: readonly Operand[],
+): Insn {
   const { bits, stackSize } = context;
   const opSize = bits === 16 ? 16 : 32;
-  return { code: 0, mnemonic, ipLow, ipHigh, length, bits, opSize, addrSize: bits, stackSize, ops, lock: false, rep: false, repne: false };
+  return {
+    code: 0,
+    mnemonic,
+    ipLow,
+    ipHigh,
+    length,
+    bits,
+    opSize,
+    addrSize: bits,
+    stackSize,
+    ops,
+    lock: false,
+    rep: false,
+    repne: false,
+  };
 }
 
 /**
@@ -211,6 +256,7 @@ function special(mnemonic: number, ipLow: number, ipHigh: number, length: number
 export class InsnStream {
   private readonly bytes: Uint8Array;
   private readonly context: DecodeContext;
+  private readonly facts: ModelFacts;
   private readonly decoder: Decoder;
   private readonly ipLow: number;
   private readonly ipHigh: number;
@@ -222,7 +268,8 @@ export class InsnStream {
     this.context = context;
     this.ipLow = ipLow;
     this.ipHigh = ipHigh;
-    const options = (context.amd ? DecoderOptions.AMD : 0) | (context.laxLock ? DecoderOptions.NoInvalidCheck : 0);
+    this.facts = context.facts ?? CURRENT;
+    const options = (context.amd ? DecoderOptions.AMD : 0) | this.facts.decoderOptions;
     this.decoder = new Decoder(context.bits, bytes, options);
     this.decoder.ip = (BigInt(ipHigh >>> 0) << 32n) | BigInt(ipLow >>> 0);
   }
@@ -244,7 +291,9 @@ export class InsnStream {
     const x = InsnStream.scratch;
     this.decoder.decodeOut(x);
     if (x.code === Code.INVALID) return this.invalid(start, low, high);
-    return this.read(x, low, high);
+    const insn = this.read(x, low, high);
+    if (insn.length > this.facts.maxLength) return special(TOO_LONG, low, high, insn.length, this.context, []);
+    return exists(x, insn, this.facts) ? insn : special(Mnemonic.INVALID, low, high, insn.length, this.context, []);
   }
 
   /** What must not reach the library, by its first bytes. */
@@ -259,8 +308,21 @@ export class InsnStream {
       const id = this.bytes[start + 2]! | (this.bytes[start + 3]! << 8);
       return special(UPCALL, low, high, 4, this.context, [{ kind: "imm", low: id, high: 0, size: 16 }]);
     }
+    if (!this.facts.widePrefixes && this.hasWidePrefix(start)) {
+      this.decoder.position = start + 1;
+      return special(Mnemonic.INVALID, low, high, 1, this.context, []);
+    }
     // VEX and EVEX do not exist in real and virtual-8086 mode: LES, LDS and BOUND with a register operand, so #UD.
     return this.context.real ? this.vexInRealMode(start, low, high) : undefined;
+  }
+
+  private hasWidePrefix(start: number): boolean {
+    let at = start;
+    while (at - start < this.facts.maxLength && LEGACY_PREFIXES.has(this.bytes[at]!)) {
+      if (this.bytes[at]! >> 2 === 0x64 >> 2) return true;
+      at++;
+    }
+    return false;
   }
 
   private vexInRealMode(start: number, low: number, high: number): Insn | undefined {
@@ -280,7 +342,7 @@ export class InsnStream {
       return undefined;
     }
     const length = this.decoder.position - start;
-    const mnemonic = length >= MAX_LENGTH ? TOO_LONG : Mnemonic.INVALID;
+    const mnemonic = length >= this.facts.maxLength ? TOO_LONG : Mnemonic.INVALID;
     return special(mnemonic, low, high, length, this.context, []);
   }
 

@@ -12,6 +12,7 @@ export const {
   Code,
   CodeExt,
   CodeSize,
+  CpuidFeature,
   ConditionCode,
   Decoder,
   DecoderError,

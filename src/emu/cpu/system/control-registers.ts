@@ -2,6 +2,7 @@
 import type { Cpu } from "../cpu.ts";
 import { gp, ud } from "../fault.ts";
 import { CR0, CR4, EFER, OFF, SEG } from "../layout.ts";
+import { factsOf } from "../model.ts";
 import type { Helper, Insn } from "../operation.ts";
 import { PHYSICAL_BITS } from "../paging.ts";
 import { CR4_IMPLEMENTED } from "./cpuid-data.ts";
@@ -10,8 +11,6 @@ import { ATTR, hex } from "./descriptor.ts";
 import { hasCr4, is64Bit, isLongMode } from "./predicates.ts";
 import { checkUmip, requireCpl0 } from "./privilege.ts";
 import { isTss16 } from "./tss.ts";
-
-const CR0_WRITABLE = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
 
 /** Conditions on a new CR0 as a whole. */
 function checkCr0(cpu: Cpu, value: number, high: number): void {
@@ -34,7 +33,8 @@ const CR0_TRANSLATION = CR0.PG | CR0.WP | CR0.PE;
 
 function setCr0(cpu: Cpu, value: number): void {
   const old = cpu.get32(OFF.CR0);
-  const next = (value & CR0_WRITABLE) | CR0.ET;
+  const { cr0, cr0Fixed } = factsOf(cpu);
+  const next = (value & cr0) | cr0Fixed;
   cpu.set32(OFF.CR0, next);
   if (((old ^ next) & CR0.PG) !== 0) {
     const efer = cpu.get32(OFF.EFER);
@@ -77,7 +77,7 @@ const CR_OFFSET: Readonly<Record<number, number>> = { 0: OFF.CR0, 2: OFF.CR2, 3:
 function controlRegister(cpu: Cpu, insn: Insn, index: number): number {
   const op = insn.ops[index]!;
   if (op.kind !== "cr") throw new Error("not a control register");
-  if (CR_OFFSET[op.reg] === undefined) throw ud(`CR${op.reg} does not exist`);
+  if (CR_OFFSET[op.reg] === undefined || (op.reg === 4 && !factsOf(cpu).hasCr4)) throw ud(`CR${op.reg} does not exist`);
   requireCpl0(cpu, `MOV with CR${op.reg}`);
   return op.reg;
 }

@@ -2,6 +2,7 @@
 import type { Cpu } from "../cpu.ts";
 import { gp, VECTOR } from "../fault.ts";
 import { EFLAGS, OFF, SEG } from "../layout.ts";
+import { factsOf } from "../model.ts";
 import { checkIpLimit, commitCode } from "./code.ts";
 import { hex, linear } from "./descriptor.ts";
 import type { DeliveryEvent } from "./event.ts";
@@ -20,7 +21,7 @@ function pushFrame(cpu: Cpu, flags: number): StackWriter {
 
 /** The 286 in real mode has one vector, 13, for an access across the end of any segment, the stack's too. */
 const realVector = (cpu: Cpu, { vector, kind }: DeliveryEvent): number =>
-  cpu.model.model === "286" && kind === "exception" && vector === VECTOR.SS ? VECTOR.GP : vector;
+  factsOf(cpu).stackOverrunIs13 && kind === "exception" && vector === VECTOR.SS ? VECTOR.GP : vector;
 
 export function deliverReal(cpu: Cpu, event: DeliveryEvent): void {
   const at = realVector(cpu, event) * 4;

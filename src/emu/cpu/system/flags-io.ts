@@ -6,7 +6,7 @@ import type { Helper } from "../operation.ts";
 import { virtualImage } from "./deliver-real.ts";
 import { hex } from "./descriptor.ts";
 import { checkVirtualImage, virtualFlags } from "./iret.ts";
-import { hasCr4, hasVme, iopl, isProtected, isV86 } from "./predicates.ts";
+import { hasCr4, hasVme, iopl, isProtected, isV86, settableFlags } from "./predicates.ts";
 import { inhibitInterrupts } from "./shadow.ts";
 import { StackReader, type WordSize } from "./stack.ts";
 import { ioBitmapBase, tssRead } from "./tss.ts";
@@ -45,7 +45,7 @@ export const popf: Helper = (cpu, insn) => {
   stack.commit();
   const mask = (virtual ? ALWAYS | EFLAGS.VIF : popfMask(cpu, size)) | EFLAGS.RF;
   const value = (virtual ? virtualFlags(image) : image) & ~EFLAGS.RF;
-  cpu.setFlagsRaw((cpu.getFlags() & ~mask) | (value & mask));
+  cpu.setFlagsRaw((cpu.getFlags() & ~mask) | (value & mask & settableFlags(cpu)));
 };
 
 type FlagInUse = typeof EFLAGS.IF | typeof EFLAGS.VIF;

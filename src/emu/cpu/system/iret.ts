@@ -4,7 +4,7 @@ import { gp } from "../fault.ts";
 import { EFLAGS, OFF, SEG } from "../layout.ts";
 import type { Helper, Insn } from "../operation.ts";
 import { checkIpLimit, commitCode } from "./code.ts";
-import { hasVme, iopl, is64Bit, isLongMode, isProtected, isV86 } from "./predicates.ts";
+import { hasVme, iopl, is64Bit, isLongMode, isProtected, isV86, settableFlags } from "./predicates.ts";
 import { checkReturn, commitReturn, popOuterStack, popWord, restoreStackPointer, type Word } from "./return.ts";
 import { type PendingSegment, realSegment, setSegmentRaw, v86Segment } from "./segment.ts";
 import { StackReader, type WordSize } from "./stack.ts";
@@ -28,7 +28,7 @@ export function returnFlagsMask(cpl: number, ioPrivilege: number, size: WordSize
 }
 
 function loadFlags(cpu: Cpu, image: number, mask: number): void {
-  cpu.setFlagsRaw((cpu.getFlags() & ~mask) | (image & mask));
+  cpu.setFlagsRaw((cpu.getFlags() & ~mask) | (image & mask & settableFlags(cpu)));
 }
 
 interface Frame {
@@ -101,7 +101,8 @@ function iretToV86(cpu: Cpu, stack: StackReader, frame: Frame): void {
   const code = { value: v86Segment(frame.selector) };
   checkIpLimit(code, frame.ip.low);
   // commit
-  cpu.setFlagsRaw(frame.flags & (LOW_FLAGS | HIGH_FLAGS | VIRTUAL_FLAGS | EFLAGS.IF | EFLAGS.IOPL | EFLAGS.VM));
+  const mask = LOW_FLAGS | HIGH_FLAGS | VIRTUAL_FLAGS | EFLAGS.IF | EFLAGS.IOPL | EFLAGS.VM;
+  cpu.setFlagsRaw(frame.flags & mask & settableFlags(cpu));
   for (const [seg, selector] of selectors) setSegmentRaw(cpu, seg, v86Segment(selector));
   restoreStackPointer(cpu, true, 0, { low: esp, high: 0 });
   commitCode(cpu, code, frame.ip.low, 0, 3);

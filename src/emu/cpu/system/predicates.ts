@@ -1,5 +1,7 @@
 /** Questions about the present mode that the system instructions ask. Assumes nothing but the architectural state. */
+import type { Cpu } from "../cpu.ts";
 import { CR0, CR4, EFER, EFLAGS, OFF, SEG } from "../layout.ts";
+import { factsOf } from "../model.ts";
 import type { CpuState } from "../state.ts";
 import { ATTR } from "./descriptor.ts";
 
@@ -14,6 +16,12 @@ export const isParagraphMode = (cpu: CpuState): boolean => !isProtected(cpu) || 
 export const iopl = (cpu: CpuState): number => (cpu.get32(OFF.EFLAGS) & EFLAGS.IOPL) >> 12;
 export const hasCr4 = (cpu: CpuState, bit: number): boolean => (cpu.get32(OFF.CR4) & bit) !== 0;
 export const hasVme = (cpu: CpuState): boolean => hasCr4(cpu, CR4.VME);
+
+/** EFLAGS bits that exist here: the 286 keeps IOPL and NT at 0 in real mode, the 386 knows neither AC nor ID. */
+export function settableFlags(cpu: Cpu): number {
+  const { flags, realFlags } = factsOf(cpu);
+  return isProtected(cpu) ? flags : realFlags;
+}
 
 /** Bits of the stack pointer in use: 64 in 64-bit mode, else by SS.B. */
 export function stackBits(cpu: CpuState): 16 | 32 | 64 {

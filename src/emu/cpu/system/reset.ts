@@ -1,6 +1,7 @@
 /** The state after RESET (SDM vol. 3, table 10-1): real mode, CS:EIP at F000:FFF0 with its base still at the top of 4 GiB. */
 import type { Cpu } from "../cpu.ts";
 import { CR0, EFLAGS, GPR, OFF, SEG } from "../layout.ts";
+import { factsOf } from "../model.ts";
 import { IDENTITIES } from "./cpuid-data.ts";
 import { setSegmentRaw } from "./segment.ts";
 
@@ -14,10 +15,11 @@ const PAT_AT_RESET = 0x0007_0406_0007_0406n;
 export function resetCpu(cpu: Cpu): void {
   const first = cpu.base;
   cpu.core.u8.fill(0, first, first + OFF.TLB);
-  cpu.setGpr(GPR.RDX, BigInt(IDENTITIES[cpu.model.vendor].signature));
+  const { signature, cr0, cr0Fixed } = factsOf(cpu);
+  cpu.setGpr(GPR.RDX, BigInt(signature ?? IDENTITIES[cpu.model.vendor].signature));
   cpu.setRip(0xfff0, 0);
   cpu.setFlagsRaw(EFLAGS.FIXED);
-  cpu.set32(OFF.CR0, CR0.CD | CR0.NW | CR0.ET);
+  cpu.set32(OFF.CR0, ((CR0.CD | CR0.NW) & cr0) | cr0Fixed);
   cpu.set32(OFF.GDTR_LIMIT, FULL_LIMIT);
   cpu.set32(OFF.IDTR_LIMIT, FULL_LIMIT);
   cpu.set64(OFF.DR + 6 * 8, 0xffff_0ff0n);
