@@ -79,7 +79,7 @@ export class SegmentedMemory extends Mmu {
   }
 
   protected checkAlignment(low: number, size: number): void {
-    const natural = size > 8 ? 8 : size;
+    const natural = Math.min(size, 8);
     if (low & (natural - 1))
       throw new Fault(VECTOR.AC, 0, `misaligned access of ${size} bytes with CR0.AM and EFLAGS.AC set at CPL 3`);
   }

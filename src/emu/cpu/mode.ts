@@ -2,7 +2,7 @@
  * The mode key: everything outside the bytes themselves that decides what decoded code means. Decoded blocks are found by it, so two
  * states with equal keys (and equal CS base and limit) may share code.
  */
-import { CR0, EFLAGS, EFER, OFF, SEG, SEG_NULL, type SegIndex } from "./layout.ts";
+import { CR0, EFER, EFLAGS, OFF, SEG, SEG_NULL, type SegIndex } from "./layout.ts";
 import type { CpuState } from "./state.ts";
 
 export const MODE = {

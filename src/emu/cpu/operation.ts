@@ -11,7 +11,16 @@ export type Operand =
   | { kind: "seg"; seg: SegIndex }
   | { kind: "cr" | "dr" | "mm" | "xmm" | "ymm" | "st" | "k" | "tr" | "bnd"; reg: number }
   | { kind: "imm"; low: number; high: number; size: 8 | 16 | 32 | 64 } // already sign-extended to the operation's size, as 32-bit halves
-  | { kind: "mem"; seg: SegIndex; base: number; index: number; scale: 1 | 2 | 4 | 8; dispLow: number; dispHigh: number; size: number }
+  | {
+      kind: "mem";
+      seg: SegIndex;
+      base: number;
+      index: number;
+      scale: 1 | 2 | 4 | 8;
+      dispLow: number;
+      dispHigh: number;
+      size: number;
+    }
   // base/index: 0-15, -1 none; RIP-relative is resolved into disp with base -1. size: bytes accessed, 0 if none (LEA, INVLPG)
   | { kind: "near"; targetLow: number; targetHigh: number } // offset in CS, already truncated to the operand size
   | { kind: "far"; selector: number; offset: number };

@@ -2,15 +2,23 @@
  * The page walk: linear address to physical, in all of the processor's paging modes. It reads (and for accessed and dirty bits
  * writes) guest memory, and knows nothing of the TLB.
  */
-import { CR0, CR4, EFER, EFLAGS, OFF } from "./layout.ts";
+
 import { PF_ERROR } from "./fault.ts";
+import { CR0, CR4, EFER, EFLAGS, OFF } from "./layout.ts";
 import type { PhysicalMemory } from "./phys.ts";
 
 /**
  * What an access is, in the bits of a page fault's error code; IMPLICIT: a supervisor access that EFLAGS.AC does not excuse;
  * PEEK: a look from outside that no protection refuses.
  */
-export const ACCESS = { READ: 0, WRITE: PF_ERROR.W, USER: PF_ERROR.U, EXEC: PF_ERROR.I, IMPLICIT: 0x100, PEEK: 0x200 } as const;
+export const ACCESS = {
+  READ: 0,
+  WRITE: PF_ERROR.W,
+  USER: PF_ERROR.U,
+  EXEC: PF_ERROR.I,
+  IMPLICIT: 0x100,
+  PEEK: 0x200,
+} as const;
 
 const PTE = { P: 1, W: 2, U: 4, A: 0x20, D: 0x40, PS: 0x80, G: 0x100 } as const;
 const NX_HIGH = 1 << 31;
@@ -189,8 +197,10 @@ export class PageWalk {
       if (!user) return "user access to a supervisor page";
       if (access & ACCESS.WRITE && !writable) return "write to a read-only page";
     } else {
-      if (access & ACCESS.WRITE && !writable && mem.get32(OFF.CR0) & CR0.WP) return "supervisor write to a read-only page with CR0.WP set";
-      if (user && access & ACCESS.EXEC && mem.get32(OFF.CR4) & CR4.SMEP) return "supervisor fetch from a user page with CR4.SMEP set";
+      if (access & ACCESS.WRITE && !writable && mem.get32(OFF.CR0) & CR0.WP)
+        return "supervisor write to a read-only page with CR0.WP set";
+      if (user && access & ACCESS.EXEC && mem.get32(OFF.CR4) & CR4.SMEP)
+        return "supervisor fetch from a user page with CR4.SMEP set";
       if (user && !(access & ACCESS.EXEC) && mem.get32(OFF.CR4) & CR4.SMAP) {
         const excused = !(access & ACCESS.IMPLICIT) && mem.get32(OFF.EFLAGS) & EFLAGS.AC;
         if (!excused) return "supervisor access to a user page with CR4.SMAP set and EFLAGS.AC clear";
@@ -202,7 +212,8 @@ export class PageWalk {
 
   private fail(access: number, bits: number, why: string): false {
     const { mem } = this;
-    const fetchShown = mem.get32(OFF.CR4) & CR4.SMEP || (mem.get32(OFF.CR4) & CR4.PAE && mem.get32(OFF.EFER) & EFER.NXE);
+    const fetchShown =
+      mem.get32(OFF.CR4) & CR4.SMEP || (mem.get32(OFF.CR4) & CR4.PAE && mem.get32(OFF.EFER) & EFER.NXE);
     this.error = bits | (access & (PF_ERROR.W | PF_ERROR.U)) | (fetchShown ? access & PF_ERROR.I : 0);
     this.why = why;
     return false;

@@ -2,8 +2,9 @@
  * Typed access to one CPU's state in the machine's memory. Nothing is cached here: compiled code, snapshots and views read the
  * same bytes. 64-bit values are 32-bit halves in hot paths and BigInt at the edges.
  */
-import { ARITH_FLAGS, EFLAGS, OFF, SEG_STRIDE, SEGF, type SegIndex } from "./layout.ts";
+
 import { readLazyFlags } from "./flags.ts";
+import { ARITH_FLAGS, EFLAGS, OFF, SEG_STRIDE, SEGF, type SegIndex } from "./layout.ts";
 import type { CoreMemory } from "./memory.ts";
 
 /**
@@ -104,7 +105,8 @@ export class CpuState {
   /** Puts the six arithmetic flags into EFLAGS itself, so that equal states are equal bytes. */
   settleFlags(): void {
     if (this.get32(OFF.LF_MASK) !== 0) this.setFlagsRaw(this.getFlags());
-    for (const off of [OFF.LF_OP, OFF.LF_RES, OFF.LF_RES + 4, OFF.LF_A, OFF.LF_A + 4, OFF.LF_B, OFF.LF_B + 4]) this.set32(off, 0);
+    for (const off of [OFF.LF_OP, OFF.LF_RES, OFF.LF_RES + 4, OFF.LF_A, OFF.LF_A + 4, OFF.LF_B, OFF.LF_B + 4])
+      this.set32(off, 0);
   }
   /** Sets the arithmetic six only, from an EFLAGS image. */
   setArithFlags(flags: number, mask: number = ARITH_FLAGS): void {
