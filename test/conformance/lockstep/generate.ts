@@ -1,7 +1,10 @@
 /** Makes steps: random bytes that decode to a wanted form, and registers that bring its operands into the mapped windows. */
+
+import type { CpuModel } from "../../../src/emu/cpu/cpu.ts";
 import { type DecodeContext, InsnStream } from "../../../src/emu/cpu/decode.ts";
 import { Decoder, DecoderOptions, type Instruction, Mnemonic, RflagsBits } from "../../../src/emu/cpu/iced.ts";
 import { EFLAGS, SEG } from "../../../src/emu/cpu/layout.ts";
+import { factsOf } from "../../../src/emu/cpu/model.ts";
 import type { Insn, Operand } from "../../../src/emu/cpu/operation.ts";
 import type { Bits, Form } from "./forms.ts";
 import { GPR_NAMES, SEGMENTS } from "./machine.ts";
@@ -55,6 +58,8 @@ function refused(insn: Insn): boolean {
   return insn.ops.some((op) => (op.kind === "xmm" || op.kind === "ymm") && op.reg > 15);
 }
 
+const MODEL: CpuModel = { vendor: "intel", model: "current", quirks: [] };
+
 export class Generator {
   private readonly random: Random;
   private readonly bits: Bits;
@@ -65,7 +70,7 @@ export class Generator {
     this.random = random;
     this.bits = bits;
     this.forms = forms;
-    this.context = { bits, stackSize: bits, real: false, amd: false };
+    this.context = { bits, stackSize: bits, real: false, amd: false, facts: factsOf({ model: MODEL }) };
   }
 
   /** A random instruction of a random form, as it would be at `ip`. */
