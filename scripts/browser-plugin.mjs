@@ -21,6 +21,9 @@ export const nodeModulesInBrowser = {
   name: "node-modules-in-browser",
   setup(build) {
     build.onResolve({ filter: /^(events|url)$/ }, ({ path }) => ({ path, namespace: "node-in-browser" }));
-    build.onLoad({ filter: /.*/, namespace: "node-in-browser" }, ({ path }) => ({ contents: modules[path], loader: "js" }));
+    build.onLoad({ filter: /.*/, namespace: "node-in-browser" }, ({ path }) => ({
+      contents: modules[path],
+      loader: "js",
+    }));
   },
 };
