@@ -213,7 +213,7 @@ export class Blocks {
           if (ir.length === 0) throw gp(0, "the instruction lies outside the code segment's limit");
           break;
         }
-        const lowered = lowerInsn(insn, block.mode, block.csLimit);
+        const lowered = lowerInsn(insn, block.mode, block.csLimit, this.cpu.model.model);
         ir.push(lowered);
         block.insns.push(insn);
         const ending = endingOf(lowered);
@@ -248,7 +248,7 @@ export class Blocks {
       const insn = stream.next();
       if (!insn) throw gp(0, "the instruction is longer than 15 bytes");
       if (!this.insideLimit(insn)) throw gp(0, "the instruction lies outside the code segment's limit");
-      const lowered = lowerInsn(insn, block.mode, block.csLimit);
+      const lowered = lowerInsn(insn, block.mode, block.csLimit, this.cpu.model.model);
       block.insns.push(insn);
       block.end = 0x1000;
       block.end2 = insn.length - left;

@@ -292,8 +292,8 @@ export class InsnStream {
     this.decoder.decodeOut(x);
     if (x.code === Code.INVALID) return this.invalid(start, low, high);
     const insn = this.read(x, low, high);
-    if (insn.length > this.facts.maxLength) return special(TOO_LONG, low, high, insn.length, this.context, []);
-    return exists(x, insn, this.facts) ? insn : special(Mnemonic.INVALID, low, high, insn.length, this.context, []);
+    if (!exists(x, insn, this.facts)) return special(Mnemonic.INVALID, low, high, insn.length, this.context, []);
+    return insn.length <= this.facts.maxLength ? insn : special(TOO_LONG, low, high, insn.length, this.context, []);
   }
 
   /** What must not reach the library, by its first bytes. */
@@ -342,7 +342,7 @@ export class InsnStream {
       return undefined;
     }
     const length = this.decoder.position - start;
-    const mnemonic = length >= this.facts.maxLength ? TOO_LONG : Mnemonic.INVALID;
+    const mnemonic = length > Math.min(this.facts.maxLength, MAX_LENGTH - 1) ? TOO_LONG : Mnemonic.INVALID;
     return special(mnemonic, low, high, length, this.context, []);
   }
 

@@ -1,5 +1,6 @@
 /** An instruction as IR: from its operation's body, or as a helper call. Also what a block builder asks about IR. */
 
+import type { CpuModel } from "./cpu.ts";
 import { conditionReads } from "./flags.ts";
 import { IrBuilder } from "./ir/builder.ts";
 import type { IrInsn, Statement, Value } from "./ir/types.ts";
@@ -7,9 +8,9 @@ import { ARITH_FLAGS } from "./layout.ts";
 import type { Insn } from "./operation.ts";
 import { operationOf } from "./ops/index.ts";
 
-export function lowerInsn(insn: Insn, mode: number, csLimit: number): IrInsn {
+export function lowerInsn(insn: Insn, mode: number, csLimit: number, model?: CpuModel["model"]): IrInsn {
   const b = new IrBuilder(insn, mode, csLimit);
-  const operation = operationOf(insn);
+  const operation = operationOf(insn, model);
   if ("lower" in operation) operation.lower(b, insn);
   else b.helper(operation.helper, operation.ends);
   return b.finish();

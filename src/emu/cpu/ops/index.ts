@@ -1,4 +1,5 @@
 /** All operations by mnemonic number: the one place where the groups meet. */
+import type { CpuModel } from "../cpu.ts";
 import { Mnemonic } from "../iced.ts";
 import type { Insn, Operation, OperationTable } from "../operation.ts";
 import { aluOperations } from "./alu.ts";
@@ -7,6 +8,7 @@ import { branchOperations } from "./branches.ts";
 import { COMPUTING_TABLES } from "./computing.ts";
 import { specialOperation, UNIMPLEMENTED } from "./core.ts";
 import { flagOperations } from "./flagops.ts";
+import { i286Operations } from "./i286.ts";
 import { moveOperations } from "./moves.ts";
 import { shiftOperations } from "./shifts.ts";
 import { systemForm, systemOperations } from "./system.ts";
@@ -22,16 +24,33 @@ const TABLES: readonly OperationTable[] = [
   ...COMPUTING_TABLES,
 ];
 
-const byMnemonic = new Map<number, Operation>();
-for (const table of TABLES) {
-  for (const [name, operation] of Object.entries(table)) {
-    const mnemonic = Mnemonic[name as keyof typeof Mnemonic];
-    if (mnemonic === undefined) throw new Error(`no mnemonic is called ${name}`);
-    if (byMnemonic.has(mnemonic)) throw new Error(`${name} has two operations`);
-    byMnemonic.set(mnemonic, operation);
+function byMnemonic(tables: readonly OperationTable[]): ReadonlyMap<number, Operation> {
+  const map = new Map<number, Operation>();
+  for (const table of tables) {
+    for (const [name, operation] of Object.entries(table)) {
+      const mnemonic = Mnemonic[name as keyof typeof Mnemonic];
+      if (mnemonic === undefined) throw new Error(`no mnemonic is called ${name}`);
+      if (map.has(mnemonic)) throw new Error(`${name} has two operations`);
+      map.set(mnemonic, operation);
+    }
   }
+  return map;
 }
 
-export function operationOf(insn: Insn): Operation {
-  return specialOperation(insn) ?? systemForm(insn) ?? byMnemonic.get(insn.mnemonic) ?? UNIMPLEMENTED;
+const common = byMnemonic(TABLES);
+/** What a model does in its own way. */
+const own: Readonly<Record<CpuModel["model"], ReadonlyMap<number, Operation>>> = {
+  "286": byMnemonic([i286Operations]),
+  "386": new Map(),
+  current: new Map(),
+};
+
+export function operationOf(insn: Insn, model: CpuModel["model"] = "current"): Operation {
+  return (
+    specialOperation(insn) ??
+    systemForm(insn) ??
+    own[model].get(insn.mnemonic) ??
+    common.get(insn.mnemonic) ??
+    UNIMPLEMENTED
+  );
 }
