@@ -64,6 +64,15 @@ export class Breakpoints {
     return { stops, kind, logs };
   }
 
+  /** Whether execution at `address` would stop, without counting hits or logging: for going back. */
+  wouldStop(address: Addr, scope: Scope): { ids: number[]; kind: Breakpoint["kind"] } | undefined {
+    const stopping = this.all.filter(
+      ({ addresses, condition, logMessage }) =>
+        addresses.includes(address) && logMessage === undefined && conditionHolds(condition, scope, []),
+    );
+    return stopping.length === 0 ? undefined : { ids: stopping.map(({ id }) => id), kind: stopping[0]!.kind };
+  }
+
   #wants(breakpoint: Breakpoint, scope: Scope, logs: string[]): boolean {
     if (!conditionHolds(breakpoint.condition, scope, logs)) return false;
     breakpoint.hits++;

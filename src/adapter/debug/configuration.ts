@@ -22,6 +22,7 @@ export interface LaunchConfiguration {
   readonly stepIntoKernel: boolean;
   readonly inject: readonly Injection[];
   readonly seed: number;
+  readonly historyMegabytes: number;
   readonly noDebug: boolean;
 }
 
@@ -47,6 +48,7 @@ export function readConfiguration(raw: Raw): LaunchConfiguration {
     stepIntoKernel: boolean(raw, "stepIntoKernel", false),
     inject: readInjections(raw.inject ?? []),
     seed: whole(raw, "seed", 1, 0, 0xffff_ffff),
+    historyMegabytes: whole(raw, "historyMegabytes", 512, 16, 65536),
     noDebug: boolean(raw, "noDebug", false),
   };
 }

@@ -7,6 +7,7 @@ import { EFLAGS } from "../../emu/cpu/layout.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
 import { hex, hexAddr } from "./format.ts";
+import type { Observer } from "./history.ts";
 import { kernelReference } from "./kernel-fields.ts";
 import { meaningOf } from "./kernel-meanings.ts";
 import { codeBits } from "./registers.ts";
@@ -16,11 +17,11 @@ import type { EntryRecord, ExitRecord, FlagBit, KernelState, LastChange, StatusF
 const WORDS = ["status", "flags", "syscall_work"] as const;
 type Word = (typeof WORDS)[number];
 
-export class KernelHistory {
+export class KernelHistory implements Observer {
   readonly #target: Target;
   readonly #kernel: KernelAccess;
-  readonly #words = new Map<Word, bigint>();
-  readonly #changes = new Map<string, LastChange>();
+  #words = new Map<Word, bigint>();
+  #changes = new Map<string, LastChange>();
   #lastUpcall = "";
   lastEntry: MachineEvent | undefined;
   /** The system call of the last entry, if it was one. */
@@ -58,6 +59,34 @@ export class KernelHistory {
 
   #noteBits(word: Word, changed: bigint, change: LastChange): void {
     for (const [name, mask] of bitsOf(this.#kernel, word)) if (changed & mask) this.#changes.set(name, change);
+  }
+
+  save(): unknown {
+    const { lastEntry, lastSyscall, lastExit } = this;
+    return {
+      words: [...this.#words],
+      changes: [...this.#changes],
+      upcall: this.#lastUpcall,
+      lastEntry,
+      lastSyscall,
+      lastExit,
+    };
+  }
+  restore(state: unknown): void {
+    const { words, changes, upcall, ...last } = state as {
+      words: [Word, bigint][];
+      changes: [string, LastChange][];
+      upcall: string;
+      lastEntry?: MachineEvent;
+      lastSyscall?: MachineEvent;
+      lastExit?: MachineEvent;
+    };
+    this.#words = new Map(words);
+    this.#changes = new Map(changes);
+    this.#lastUpcall = upcall;
+    this.lastEntry = last.lastEntry;
+    this.lastSyscall = last.lastSyscall;
+    this.lastExit = last.lastExit;
   }
 
   lastChange(name: string): { readonly lastChanged?: LastChange } {

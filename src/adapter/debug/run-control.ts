@@ -7,6 +7,7 @@ import type { Addr } from "../../emu/cpu/state.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
 import { linearPc } from "./code.ts";
+import type { Observer } from "./history.ts";
 import { expressionScope } from "./scope.ts";
 import type { Target } from "./target.ts";
 
@@ -49,11 +50,13 @@ export interface Goal {
   readonly event?: (event: MachineEvent) => boolean;
 }
 
-export class RunControl {
+export class RunControl implements Observer {
   readonly target: Target;
   readonly breakpoints: Breakpoints;
   /** Log points' and conditions' output. */
   onLog: (text: string) => void = () => {};
+  /** Called between the slices of a long run. */
+  onSlice: () => void = () => {};
   #pauseRequested = false;
   #filter: EventFilter = () => undefined;
   #caught: Stop | undefined;
@@ -61,6 +64,9 @@ export class RunControl {
   #goal: Goal = {};
   #goalReached = false;
   #ended: Stop | undefined;
+  #replaying = false;
+  /** Instruction count at which user mode last entered the kernel. */
+  entered: number | undefined;
 
   constructor(target: Target, breakpoints: Breakpoints) {
     this.target = target;
@@ -90,7 +96,41 @@ export class RunControl {
     this.#pauseRequested = false;
   }
 
+  /** Whether events are of a past that is being replayed: they are not news to anyone. */
+  get replaying(): boolean {
+    return this.#replaying;
+  }
+
+  /** Runs `action` with breakpoints off and events silent; the program may have ended after where it goes. */
+  async whileReplaying<T>(action: () => Promise<T>): Promise<T> {
+    this.#replaying = true;
+    this.disarmBreakpoints();
+    try {
+      return await action();
+    } finally {
+      this.#replaying = false;
+      this.#caught = undefined;
+      this.#ended = undefined;
+    }
+  }
+
+  armBreakpoints(): void {
+    this.#setBreakpoints([]);
+  }
+  disarmBreakpoints(): void {
+    for (const cpu of this.target.machine.cpus) cpu.setBreakpoints([]);
+  }
+
+  save(): unknown {
+    return this.entered;
+  }
+  restore(state: unknown): void {
+    this.entered = state as number | undefined;
+  }
+
   #see(event: MachineEvent): void {
+    if (event.type === "entry" && event.fromCpl === 3) this.entered = event.icount;
+    if (this.#replaying) return;
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;
       this.target.machine.stop({ kind: "request" });
@@ -103,7 +143,7 @@ export class RunControl {
 
   /** Exactly one instruction, breakpoints ignored. undefined = it simply ran. */
   stepInstruction(): Stop | undefined {
-    this.#setBreakpoints([]);
+    this.disarmBreakpoints();
     return this.#stopOf(this.target.run(1));
   }
 
@@ -116,6 +156,7 @@ export class RunControl {
       for (;;) {
         const outcome = this.#runSlice(goal);
         if (outcome !== undefined) return outcome;
+        this.onSlice();
         if (this.#pauseRequested || (await this.breathe())) return { reason: "pause" };
       }
     } finally {

@@ -8,6 +8,7 @@ import { Breakpoints } from "../debug/breakpoints.ts";
 import type { LaunchConfiguration } from "../debug/configuration.ts";
 import type { Scope } from "../debug/expression.ts";
 import type { FileSystem } from "../debug/files.ts";
+import type { History } from "../debug/history.ts";
 import type { KernelHistory } from "../debug/kernel-view.ts";
 import type { RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
@@ -27,7 +28,8 @@ export interface Launched {
   readonly configuration: LaunchConfiguration;
   readonly target: Target;
   readonly control: RunControl;
-  readonly history: KernelHistory | undefined;
+  readonly kernelHistory: KernelHistory | undefined;
+  readonly history: History;
   /** Ends the subscriptions that feed the client. */
   readonly close: () => void;
 }

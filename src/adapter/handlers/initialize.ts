@@ -24,6 +24,7 @@ export function initialize(
     supportsWriteMemoryRequest: true,
     supportsDisassembleRequest: true,
     supportsSteppingGranularity: true,
+    supportsStepBack: true,
     supportsInstructionBreakpoints: true,
     supportsBreakpointLocationsRequest: true,
     supportsLoadedSourcesRequest: true,

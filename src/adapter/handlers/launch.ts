@@ -3,12 +3,15 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { Diagnostic } from "../../asmlang/types.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
 import { type LaunchConfiguration, readConfiguration } from "../debug/configuration.ts";
+import { History } from "../debug/history.ts";
 import { KernelHistory } from "../debug/kernel-view.ts";
 import { createTarget } from "../debug/load.ts";
 import { RunControl, type Stop } from "../debug/run-control.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { resume } from "./running.ts";
+
+const MEBIBYTE = 1 << 20;
 
 async function launch(context: Context, args: DebugProtocol.LaunchRequestArguments): Promise<void> {
   if (context.isLaunched) throw new RequestError("a program is already being debugged in this session");
@@ -30,9 +33,14 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const { target } = loaded;
   const control = new RunControl(target, context.breakpoints);
   control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
-  const forget = target.machine.events.listen((event) => forward(context, event));
-  const history = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
-  context.setLaunched({ configuration, target, control, history, close: forget });
+  const forget = target.machine.events.listen((event) => {
+    if (!control.replaying) forward(context, event);
+  });
+  const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
+  const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
+  const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);
+  control.onSlice = () => history.note();
+  context.setLaunched({ configuration, target, control, history, kernelHistory, close: forget });
 }
 
 /** Diagnostics of the program, each with its place, so that the console links to it. */

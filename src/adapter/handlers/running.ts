@@ -1,6 +1,7 @@
 /** Continue, pause and the steps. A run answers at once; how it ended comes as an event. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { describeEvent } from "../debug/exceptions.ts";
+import { reverseContinue, stepBack } from "../debug/reverse.ts";
 import type { Stop } from "../debug/run-control.ts";
 import { stepIn, stepOut, stepOver } from "../debug/stepping.ts";
 import { type Context, type HandlerTable, THREAD } from "./context.ts";
@@ -8,9 +9,13 @@ import { RequestError } from "./errors.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
 export function resume(context: Context, action: () => Promise<Stop>): void {
+  const ended = context.stopped.control.ended;
+  if (ended !== undefined) throw new RequestError("the program has ended: restart it, or step back");
+  start(context, action);
+}
+
+function start(context: Context, action: () => Promise<Stop>): void {
   const launched = context.stopped;
-  const ended = launched.control.ended;
-  if (ended !== undefined) throw new RequestError("the program has ended: restart it");
   context.running = true;
   context.dropHandles();
   launched.control.begin();
@@ -91,6 +96,17 @@ function step(take: typeof stepIn) {
   };
 }
 
+function stepBackRequest(context: Context, args: StepArguments) {
+  const { control, history } = context.stopped;
+  const options = stepOptions(context, args);
+  start(context, async () => (await stepBack(control, history, options)) ?? { reason: "entry" });
+}
+
+function reverseContinueRequest(context: Context) {
+  const { control, history } = context.stopped;
+  start(context, () => reverseContinue(control, history));
+}
+
 function stepOutRequest(context: Context) {
   if (context.frames.length < 2) throw new RequestError("there is no caller to step out to");
   resume(context, async () => (await stepOut(context.launched.control)) ?? { reason: "step" });
@@ -108,5 +124,7 @@ export const runningHandlers: HandlerTable = {
   next: step(stepOver),
   stepIn: step(stepIn),
   stepOut: stepOutRequest,
+  stepBack: stepBackRequest,
+  reverseContinue: reverseContinueRequest,
   "ringside/stepIntoKernel": setStepIntoKernel,
 };

@@ -47,7 +47,7 @@ class RingsideSession extends DebugSession {
       const body = await handler(this.#context, (request.arguments ?? {}) as never);
       if (body !== undefined) response.body = body;
     } catch (error) {
-      fail(response, error);
+      fail(response, error, TOLD_TO_USER.has(request.command));
     }
     this.sendResponse(response);
     const actions = this.#afterResponse;
@@ -56,8 +56,18 @@ class RingsideSession extends DebugSession {
   }
 }
 
+/** Requests that a person made; others, such as variables for a stop that has passed, fail without a message on the screen. */
+const TOLD_TO_USER: ReadonlySet<string> = new Set([
+  "launch",
+  "restart",
+  "setVariable",
+  "setExpression",
+  "writeMemory",
+  "stepOut",
+]);
+
 /** What the user did wrong is said in a sentence; anything else is a bug of ours, and says so with its place. */
-function fail(response: DebugProtocol.Response, error: unknown): void {
+function fail(response: DebugProtocol.Response, error: unknown, showUser: boolean): void {
   const byUser = [RequestError, ConfigurationError, ExpressionError, RangeError].some((kind) => error instanceof kind);
   const column = error instanceof ExpressionError ? ` (column ${error.column + 1})` : "";
   const message = byUser
@@ -66,6 +76,10 @@ function fail(response: DebugProtocol.Response, error: unknown): void {
   response.success = false;
   response.message = message;
   response.body = {
-    error: { id: byUser ? 1 : 2, format: message.replaceAll("{", "(").replaceAll("}", ")"), showUser: byUser },
+    error: {
+      id: byUser ? 1 : 2,
+      format: message.replaceAll("{", "(").replaceAll("}", ")"),
+      showUser: byUser && showUser,
+    },
   };
 }

@@ -50,8 +50,9 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   };
 }
 
-/** Tells the client that what it shows may be stale: one register can be a part of another, and a symbol's, and a flag's. */
+/** A new future begins here; and what the client shows may be stale: one register can be a part of another, and a symbol's, and a flag's. */
 export function changed(context: Context): void {
+  context.launched.history.changed();
   context.client.afterResponse(() => {
     context.client.event("invalidated", { areas: ["variables", "stacks"] });
     context.client.event("ringside/changed");

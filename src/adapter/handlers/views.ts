@@ -7,9 +7,9 @@ import { RequestError } from "./errors.ts";
 const noKernel = () => new RequestError("there is no kernel on a bare machine");
 
 function kernelStateRequest(context: Context) {
-  const { target, history } = context.stopped;
-  if (target.kernel === undefined || history === undefined) throw noKernel();
-  return kernelState(target, target.kernel, history, context.cpu);
+  const { target, kernelHistory } = context.stopped;
+  if (target.kernel === undefined || kernelHistory === undefined) throw noKernel();
+  return kernelState(target, target.kernel, kernelHistory, context.cpu);
 }
 
 function espfixRequest(context: Context) {

@@ -1,0 +1,116 @@
+/** Going back over the protocol: registers, memory, output and kernel state are as they were. */
+import { describe, expect, it } from "vitest";
+import { DapClient } from "./client.ts";
+
+const program = "file:///w/loop.asm";
+const LOOP = `
+        bits 64
+        global _start
+_start: xor ecx, ecx            ; line 4
+.next:  inc ecx                 ; line 5
+        mov [count], ecx
+        cmp ecx, 10
+        jb .next                ; line 8
+        mov eax, 39             ; line 9
+        syscall
+        mov r8d, 300000         ; line 11
+.work:  dec r8d
+        jnz .work               ; line 13
+        mov eax, 60             ; line 14
+        xor edi, edi
+        syscall
+        section .bss
+count:  resd 1
+`;
+const source = { path: "/w/loop.asm" };
+
+async function at(line: number, condition?: string) {
+  const client = new DapClient({ [program]: LOOP });
+  await client.launch({ program }, () => client.ok("setBreakpoints", { source, breakpoints: [{ line, condition }] }));
+  await client.run("continue");
+  expect((await client.topFrame()).line).toBe(line);
+  return client;
+}
+
+const lineOf = async (client: DapClient) => (await client.topFrame()).line;
+
+describe("step back", () => {
+  it("undoes registers and memory, an instruction at a time", async () => {
+    const client = await at(8, "ecx == 3");
+    expect(await client.evaluate("dword [count],d")).toBe("3");
+    await client.run("stepBack");
+    expect(await lineOf(client)).toBe(7);
+    await client.run("stepBack");
+    await client.run("stepBack");
+    expect(await lineOf(client)).toBe(5);
+    expect(await client.evaluate("ecx,d")).toBe("2");
+    expect(await client.evaluate("dword [count],d")).toBe("2");
+    await client.run("next");
+    expect(await client.evaluate("ecx,d")).toBe("3");
+  });
+
+  it("crosses a system call as one step", async () => {
+    const client = await at(11);
+    await client.run("stepBack");
+    expect(await lineOf(client)).toBe(10);
+    expect(await client.evaluate("eax,d")).toBe("39");
+    expect(await client.evaluate("cs & 3")).toBe("0x3");
+  });
+
+  it("goes through the kernel when that is stepped through", async () => {
+    const client = await at(11);
+    await client.ok("ringside/stepIntoKernel", { enabled: true });
+    await client.run("stepBack", { granularity: "instruction" });
+    expect(await client.evaluate("cpl")).toBe("0x0");
+    const state = await client.ok("ringside/kernelState");
+    expect(state.lastEntry.syscall).toBe("getpid (39)");
+  });
+
+  it("stops at the beginning of history", async () => {
+    const client = new DapClient({ [program]: LOOP });
+    await client.launch({ program });
+    for (let i = 0; i < 3; i++) await client.run("stepBack");
+    const stop = await client.run("reverseContinue");
+    expect(stop.reason).toBe("entry");
+  });
+
+  it("is exact across many instructions", async () => {
+    const client = await at(14);
+    for (let i = 1; i <= 6; i++) await client.run("stepBack");
+    expect(await lineOf(client)).toBe(12);
+    expect(await client.evaluate("r8,d")).toBe("3");
+    await client.ok("evaluate", { expression: "r8 = 50", context: "repl" });
+    await client.run("next");
+    expect(await client.evaluate("r8,d")).toBe("49");
+    await client.run("stepBack");
+    expect(await client.evaluate("r8,d")).toBe("50");
+    await client.run("stepBack");
+    expect(await client.evaluate("r8,d")).toBe("3");
+  });
+});
+
+describe("reverse continue", () => {
+  it("stops at the last breakpoint before, conditions included", async () => {
+    const client = await at(11);
+    await client.ok("setBreakpoints", { source, breakpoints: [{ line: 5, condition: "ecx == 6" }] });
+    const stop = await client.run("reverseContinue");
+    expect(stop.reason).toBe("breakpoint");
+    expect(await lineOf(client)).toBe(5);
+    expect(await client.evaluate("ecx,d")).toBe("6");
+    await client.ok("setBreakpoints", { source, breakpoints: [] });
+    await client.run("continue");
+    expect(client.events.at(-1)?.event).toBe("terminated");
+  });
+});
+
+describe("a change in the past", () => {
+  it("begins a new future", async () => {
+    const client = await at(8, "ecx == 5");
+    await client.run("stepBack");
+    await client.ok("evaluate", { expression: "ecx = 100", context: "repl" });
+    await client.ok("setBreakpoints", { source, breakpoints: [{ line: 9 }] });
+    await client.run("continue");
+    expect(await client.evaluate("ecx,d")).toBe("100");
+    expect(await client.evaluate("dword [count],d")).toBe("5");
+  });
+});
