@@ -489,6 +489,8 @@ export class Cpu extends SegmentedMemory {
    */
   private careful(): CpuStop | undefined {
     this.block = undefined;
+    // Forgets a shadow that has passed: it would keep everything on the careful path.
+    this.inShadow();
     this.updateAttention();
     if (this.stopRequested) {
       this.stopRequested = false;
