@@ -42,6 +42,16 @@ function nasm(parts: Line[][], bits: number): string {
   return `bits ${bits}\n${parts.map((part, i) => `l${i}:\n${part.map((one) => ` ${text(one)}\n`).join("")}`).join("")}`;
 }
 
+/** There are programs in which sizes chase each other; NASM stops after a thousand passes. */
+function nasmOrGivesUp(text: string, format: "elf32" | "elf64"): Uint8Array | undefined {
+  try {
+    return nasmOutput(text, format);
+  } catch (error) {
+    if (/unable to find valid values/.test(String(error))) return undefined;
+    throw error;
+  }
+}
+
 const RUNS = { numRuns: Number(process.env.FUZZ_RUNS ?? 25) };
 
 describe("relaxation", () => {
@@ -68,9 +78,9 @@ describe("relaxation", () => {
         const result = assemble({ uri: "a.asm", text }, { dialect: "nasm", bits });
         expect(result.diagnostics).toEqual([]);
         const format = bits === 64 ? "elf64" : "elf32";
-        expect(describeElf(writeElfObject(result, bits === 64)).join("\n")).toBe(
-          describeElf(nasmOutput(text, format)).join("\n"),
-        );
+        const theirs = nasmOrGivesUp(text, format);
+        fc.pre(theirs !== undefined);
+        expect(describeElf(writeElfObject(result, bits === 64)).join("\n")).toBe(describeElf(theirs!).join("\n"));
       }),
       RUNS,
     );

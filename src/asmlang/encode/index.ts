@@ -9,6 +9,7 @@ import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, parsePrefixes } from "./prefixes.ts";
+import { pseudoNamed, spelledOut } from "./pseudo.ts";
 import { rewrite } from "./rewrite.ts";
 import {
   byAddressPrefix,
@@ -20,7 +21,15 @@ import {
   withoutSize,
 } from "./tools.ts";
 import type { AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
-import { valuesFit } from "./values.ts";
+import { losesBits, valuesFit } from "./values.ts";
+
+/** Is the word an instruction of NASM's? */
+export function isNasmMnemonic(mnemonic: string): boolean {
+  return (
+    pseudoNamed(mnemonic, "nasm") !== undefined ||
+    resolveMnemonic({ dialect: "nasm", intelMnemonics: true, mnemonic }).length > 0
+  );
+}
 
 export { isPrefix } from "./prefixes.ts";
 export type * from "./types.ts";
@@ -60,7 +69,8 @@ function choose(patterns: readonly Pattern[], request: EncodeRequest, prefixes: 
     failure ??= result;
   }
   if (cut === undefined || failure !== undefined) return failure;
-  return warned(attempt(cut, request, prefixes), ["value does not fit and is truncated"]);
+  const warnings = losesBits(cut, request.operands, request.dialect) ? ["value does not fit and is truncated"] : [];
+  return warned(attempt(cut, request, prefixes), warnings);
 }
 
 /** GNU as takes the store form of a vector move where that saves the longer VEX prefix. */
@@ -105,7 +115,10 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   const sized = unsized?.patterns ?? (prefixes.operandSize === undefined ? found.natural : found.patterns);
   if (unsized === undefined && doubledPrefix(sized, request, prefixes))
     return failed("same type of prefix used twice", -1);
-  const patterns = byDirection(byAddressPrefix(bySizePrefix(sized, prefixes, request), prefixes), request.hints);
+  const patterns = byDirection(
+    byAddressPrefix(bySizePrefix(sized, prefixes, request), prefixes, request),
+    request.hints,
+  );
   const chosen = choose(patterns, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);
@@ -123,7 +136,7 @@ const valueIndex = (operands: readonly AsmOperand[]): number => operands.findInd
 export function encode(original: EncodeRequest): EncodeResult {
   const badHint = checkHints(original.hints);
   if (badHint !== undefined) return failed(badHint, -1);
-  const request = rewrite(original.hints.length === 0 ? original : applyHints(original));
+  const request = rewrite(spelledOut(original.hints.length === 0 ? original : applyHints(original)));
   const queries = resolveMnemonic(request);
   if (queries.length === 0) return failed(unknownMnemonic(request), -1);
   const prefixes = parsePrefixes(request.prefixes);

@@ -202,7 +202,9 @@ const caches = {
 const RESOLVERS = { nasm, intel, att };
 
 /** What the mnemonic may mean, most exact first; empty: unknown. */
-export function resolveMnemonic(request: EncodeRequest): readonly Query[] {
+export function resolveMnemonic(
+  request: Pick<EncodeRequest, "dialect" | "intelMnemonics" | "mnemonic">,
+): readonly Query[] {
   const { dialect, intelMnemonics, mnemonic } = request;
   const syntax = dialect === "nasm" ? "nasm" : intelMnemonics ? "intel" : "att";
   const cache = caches[syntax];

@@ -54,9 +54,24 @@ function shortPatterns(form: Form, dialect: Dialect): Pattern[] {
   return found;
 }
 
+const isVector = (reg: string | undefined): boolean => reg === "xmm" || reg === "ymm";
+
+/** NASM lets the first source of a vector instruction be left out where it is the destination. */
+function destructivePattern(form: Form): Pattern[] {
+  const { slots } = form;
+  const [first, second] = slots;
+  const vector = (form.encoding === "vex" || form.encoding === "xop") && slots.length >= 3;
+  const fused = /^vfn?m(add|sub)(add|sub)?\d/.test(form.mnemonic);
+  if (!vector || fused || !isVector(first?.reg) || first!.reg !== second?.reg) return [];
+  if (first!.place !== "vvvv" && second!.place !== "vvvv") return [];
+  const from = slots.map((_, slot) => Math.max(0, slot - 1));
+  return [{ form, from, arity: slots.length - 1, swapped: true }];
+}
+
 function build(form: Form, dialect: Dialect): Pattern[] {
   const full: Pattern = { form, from: identity(form.slots.length), arity: form.slots.length, swapped: false };
   const patterns = [full, ...stringPatterns(form), ...shortPatterns(form, dialect)];
+  if (dialect === "nasm") patterns.push(...destructivePattern(form));
   if (SYMMETRIC.has(form.mnemonic) && form.slots.length === 2)
     patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
   return patterns;

@@ -35,7 +35,8 @@ export function withoutSize(
 ): Unsized | undefined {
   const { bits } = request;
   if (request.dialect === "gas" && prefixes.operandSize === 16 && bits !== 16) {
-    const words = patterns.filter(({ form }) => form.operandSize === 16 || form.memoryBytes === 2);
+    const source = /^mov[zs]x$/.test(query.names[0]!) ? 1 : 2;
+    const words = patterns.filter(({ form }) => form.memoryBytes === source || form.operandSize === 16);
     return { patterns: words.length > 0 ? words : patterns, warning: undefined };
   }
   if (request.dialect === "nasm" && patterns[0]!.form.memoryClass === "far") {
@@ -69,12 +70,21 @@ export function bySizePrefix(
   return meant.length === 0 ? patterns : meant;
 }
 
+const takesOffset = ({ form }: Pattern): boolean => form.slots.some(({ place }) => place === "moffs");
+
 /** Likewise for the address size (LOOP, JCXZ, MONITOR). */
-export function byAddressPrefix(patterns: readonly Pattern[], prefixes: Prefixes): readonly Pattern[] {
+export function byAddressPrefix(
+  patterns: readonly Pattern[],
+  prefixes: Prefixes,
+  { dialect, bits }: EncodeRequest,
+): readonly Pattern[] {
   const asked = prefixes.addressSize;
   if (asked === undefined) return patterns;
   const meant = patterns.filter(({ form }) => form.addressSize === asked);
-  return meant.length === 0 ? patterns : meant;
+  if (meant.length > 0) return meant;
+  // With 32-bit addresses the form without ModRM is the shorter one in 64-bit code, too.
+  const offsets = dialect === "gas" && bits === 64 ? patterns.filter(takesOffset) : [];
+  return offsets.length > 0 ? offsets : patterns;
 }
 
 /** GNU as: a 16-bit operation already has the prefix. */

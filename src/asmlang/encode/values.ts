@@ -53,3 +53,16 @@ export function valuesFit(pattern: Pattern, operands: readonly AsmOperand[], dia
   }
   return ORDER[worst]!;
 }
+
+/** Whether cutting is worth a warning: not if the cut bits only repeat a sign, as in `$~0x80000000`. */
+export function losesBits(pattern: Pattern, operands: readonly AsmOperand[], dialect: Dialect): boolean {
+  const { form, from } = pattern;
+  return form.slots.some((slot, i) => {
+    const operand = operands[from[i]!];
+    if (operand?.kind !== "imm" || immediateFit(form, slot, operand, dialect) !== "cut") return false;
+    if (dialect === "nasm" && slot.extend === 64) return true;
+    const value = operand.value.known!;
+    const range = 1n << BigInt(slot.extend > 0 ? slot.extend : slot.bytes * 8);
+    return value >= range || value < -range || (value === -range && dialect === "gas");
+  });
+}

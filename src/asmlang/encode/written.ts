@@ -76,6 +76,11 @@ export function asWritten(draft: Draft): Draft[] {
       { ...draft, dialect: "nasm" },
     ];
   }
+  if (/^punpckl(bw|wd|dq)$/.test(mnemonic) && draft.slots[0]?.reg === "mm")
+    return [
+      { ...draft, memoryBytes: 8, dialect: "nasm" },
+      { ...draft, dialect: "gas" },
+    ];
   if (mnemonic === "ud1" && operandSize === 32)
     return [draft, { ...draft, slots: [], modrm: false, operandSize: 0, dialect: "nasm" }];
   if (mnemonic === "undoc") return [];

@@ -145,13 +145,16 @@ function addAlign(
   const { section, bits } = builder;
   section.align = Math.max(section.align, Number(bytes));
   if (bytes === 1n) return;
-  const code = section.flags.exec && !unit;
+  const code = section.flags.exec && (!unit || (unit.length === 1 && unit[0] === 0x90));
   const pad = (size: number) => {
     if (code) return nops(size, assembler.paddingBits);
     const out = new Uint8Array(size);
-    // A unit that does not fit starts with zeros.
-    const lead = unit ? size % unit.length : 0;
-    if (unit) for (let at = lead; at < size; at++) out[at] = unit[(at - lead) % unit.length]!;
+    if (unit && size % unit.length !== 0)
+      throw new SourceError(
+        wholeLine(cursor.line),
+        `the padding (${size} bytes) is not a multiple of ${unit.length} bytes`,
+      );
+    if (unit) for (let at = 0; at < size; at++) out[at] = unit[at % unit.length]!;
     return out;
   };
   const fragment = builder.add(new AlignFragment(section, cursor.line, bytes, max || undefined, pad));

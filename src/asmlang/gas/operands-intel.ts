@@ -69,7 +69,6 @@ interface Seen {
   symbol: boolean;
   size: number;
   segment: number;
-  far: boolean;
   distance: "short" | "near" | "far" | undefined;
 }
 
@@ -83,7 +82,6 @@ export class IntelOperand {
     symbol: false,
     size: 0,
     segment: 0,
-    far: false,
     distance: undefined,
   };
   #depth = 0;
@@ -130,8 +128,18 @@ export class IntelOperand {
   #memory(sum: Sum, value: Symbolic | undefined, span: Span): PlacedOperand["operand"] {
     const { base, index, scale } = this.#address(sum, span);
     const relative = base === Register.RIP || base === Register.EIP;
-    const { segment, size } = this.#seen;
-    return { kind: "mem", segment, base, index, scale, displacement: value, size, ...(relative && { relative }) };
+    const { segment, size, distance } = this.#seen;
+    return {
+      kind: "mem",
+      segment,
+      base,
+      index,
+      scale,
+      displacement: value,
+      size,
+      ...(relative && { relative }),
+      ...(distance === "far" && { far: true }),
+    };
   }
 
   #address(sum: Sum, span: Span): { base: number; index: number; scale: 1 | 2 | 4 | 8 } {

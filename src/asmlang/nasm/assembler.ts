@@ -5,8 +5,7 @@ import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbol
 import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
-import { isPrefix } from "../encode/index.ts";
-import { resolveMnemonic } from "../encode/mnemonics.ts";
+import { isNasmMnemonic, isPrefix } from "../encode/index.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
 import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
 import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
@@ -196,21 +195,7 @@ export class NasmAssembler {
     )
       return true;
     if (Object.hasOwn(NASM_DIRECTIVES, word)) return true;
-    return isPrefix(word) || this.#isMnemonic(word);
-  }
-
-  #isMnemonic(word: string): boolean {
-    return (
-      resolveMnemonic({
-        dialect: "nasm",
-        intelMnemonics: true,
-        bits: this.bits,
-        mnemonic: word,
-        operands: [],
-        prefixes: [],
-        hints: [],
-      }).length > 0
-    );
+    return isPrefix(word) || isNasmMnemonic(word);
   }
 
   /** What follows a label: also the statement of `times` and `at`. */
@@ -278,6 +263,7 @@ export class NasmAssembler {
   }
 
   defineLabel(name: string, span: Span, line: Line): void {
+    if (registerNamed(name) !== undefined) throw new SourceError(span, `register '${name}' cannot be a label`);
     const symbol = this.builder.symbol(this.fullName(name));
     if (!name.startsWith(".")) this.lastLabel = symbol.name;
     this.checkFree(symbol, span);
@@ -296,7 +282,7 @@ export class NasmAssembler {
   }
 
   #reference(name: string, span: Span): Expr {
-    if (registerNamed(name, this.bits) !== undefined && !this.builder.symbols.get(name)?.definition)
+    if (registerNamed(name) !== undefined && !this.builder.symbols.get(name)?.definition)
       throw new SourceError(span, `register '${name}' cannot be used in an expression here`);
     const symbol = this.builder.symbol(this.fullName(name));
     symbol.firstUse ??= span;

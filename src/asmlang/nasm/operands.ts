@@ -3,7 +3,7 @@ import { Register } from "../../emu/cpu/iced.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { binary, type EvalContext, type Expr, evaluateConstant, number } from "../core/expr.ts";
 import { type PlacedOperand, Symbolic } from "../core/instruction.ts";
-import { needs64, REGISTERS } from "../core/registers.ts";
+import { REGISTERS } from "../core/registers.ts";
 import type { Span } from "../core/source.ts";
 import type { AsmOperand } from "../encode/types.ts";
 import type { Bits } from "../types.ts";
@@ -39,10 +39,10 @@ export function readsTo(cursor: TokenCursor): boolean {
   return cursor.eatWord("to");
 }
 
-export function registerNamed(name: string, bits: Bits): number | undefined {
+/** Registers are registers in every mode; the instruction pointer is none here. */
+export function registerNamed(name: string): number | undefined {
   const lower = name.toLowerCase();
-  if (bits !== 64 && needs64(lower)) return undefined;
-  return REGISTERS.get(lower);
+  return lower === "rip" || lower === "eip" ? undefined : REGISTERS.get(lower);
 }
 
 export function readOperand(cursor: TokenCursor, context: OperandContext, branch: boolean): PlacedOperand {
@@ -68,7 +68,7 @@ function readModifiers(cursor: TokenCursor): Modifiers {
 function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean, modifiers: Modifiers): AsmOperand {
   if (cursor.is("[")) return readMemory(cursor, context, modifiers);
   const token = cursor.peek();
-  const register = token?.kind === "id" ? registerNamed(token.text, context.bits) : undefined;
+  const register = token?.kind === "id" ? registerNamed(token.text) : undefined;
   if (register !== undefined) {
     cursor.next();
     return { kind: "reg", reg: register };
@@ -101,7 +101,7 @@ interface Inside {
 function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Modifiers): AsmOperand {
   const start = cursor.at;
   cursor.expect("[");
-  const inside = readInside(cursor, context.bits);
+  const inside = readInside(cursor);
   const terms = readTerms(cursor, context);
   if (!cursor.eat("]")) throw new SourceError(cursor.here(), "expected ']' at the end of the address");
   const span = cursor.spanFrom(start);
@@ -135,12 +135,12 @@ function isRelative(inside: Inside, context: OperandContext, registers: number, 
   return context.defaultRelative && !fsOrGs ? true : undefined;
 }
 
-function readInside(cursor: TokenCursor, bits: Bits): Inside {
+function readInside(cursor: TokenCursor): Inside {
   const inside: Inside = { size: 0, addressSize: undefined, relative: undefined, nosplit: false, segment: 0 };
   for (;;) {
     const word = cursor.word();
     if (word === undefined) return inside;
-    const register = cursor.peek(1)?.text === ":" ? registerNamed(word, bits) : undefined;
+    const register = cursor.peek(1)?.text === ":" ? registerNamed(word) : undefined;
     if (register !== undefined && register >= Register.ES && register <= Register.GS) {
       inside.segment = register;
       cursor.next();
@@ -224,8 +224,7 @@ function registerTerm(tokens: readonly Token[], context: OperandContext): Factor
     const inner = registerTerm(tokens.slice(1, -1), context);
     if (inner) return inner;
   }
-  const find = (token: Token | undefined) =>
-    token?.kind === "id" ? registerNamed(token.text, context.bits) : undefined;
+  const find = (token: Token | undefined) => (token?.kind === "id" ? registerNamed(token.text) : undefined);
   const at = tokens.findIndex((token) => find(token) !== undefined);
   if (at < 0) return undefined;
   const span = tokens[at]!;
