@@ -23,7 +23,11 @@ export interface MachineOptions {
   /** Bytes of guest RAM. */
   readonly ramSize: number;
   readonly seed: number;
+  /** "both" (the default): hot code is compiled, where the host permits that. The results are the same. */
+  readonly tiers?: Tiers;
 }
+
+export type Tiers = "both" | "interpreter";
 
 export class Machine {
   readonly core: CoreMemory;
@@ -49,7 +53,10 @@ export class Machine {
     this.core = new CoreMemory(options.cpus, options.ramSize);
     this.events = new EventStream(() => this.icount);
     this.random = new SeededRandom("random", options.seed);
-    this.cpus = Array.from({ length: options.cpus }, (_, index) => new Cpu(this.core, index, options.cpu));
+    this.cpus = Array.from(
+      { length: options.cpus },
+      (_, index) => new Cpu(this.core, index, options.cpu, {}, { tier1: options.tiers !== "interpreter" }),
+    );
     for (const cpu of this.cpus) {
       cpu.hooks.portIn = (port, size) => this.ports.read(port, size);
       cpu.hooks.portOut = (port, size, value) => this.ports.write(port, size, value);
