@@ -130,7 +130,7 @@ function readState(cpu: Cpu, tss: SegmentValue, layout: TssLayout): TaskState {
     cr3: layout.cr3 === undefined ? undefined : read(layout.cr3, 4),
     ip: read(layout.ip, word),
     flags: read(layout.flags, word),
-    // The manual leaves the upper halves after a 16-bit TSS undefined; processors make them ones.
+    // A 16-bit TSS does not keep the upper halves: SDM vol. 3, 16-bit TSS, "modified and not maintained". docs/test386.md: ones.
     gprs: words(layout.gprs, 8).map((value) => (word === 2 ? value | 0xffff_0000 : value)),
     selectors: words(layout.segments, layout.segmentCount).map((s) => s & 0xffff),
     ldt: read(layout.ldt, 2),

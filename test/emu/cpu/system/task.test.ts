@@ -78,7 +78,7 @@ describe("JMP to a TSS", () => {
     b.write(T + 0x1a, 2, 0x7000);
     [S.DATA0, S.CODE0_16, S.DATA0_16, S.DATA0].forEach((s, i) => void b.write(T + 0x22 + i * 2, 2, s));
     expect(b.exec(...farJump(S.TSS16, 0))).toBeUndefined();
-    expect([b.rip, b.rsp, b.cpu.selector(SEG.SS), b.cpu.mode & 3]).toEqual([0x1234, 0x7000, S.DATA0_16, 0]);
+    expect([b.rip, b.rsp, b.cpu.selector(SEG.SS), b.cpu.mode & 3]).toEqual([0x1234, 0xffff_7000, S.DATA0_16, 0]);
     expect(b.descriptorAccess(S.TSS16)).toBe(0x83);
   });
   it.each([
