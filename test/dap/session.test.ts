@@ -273,3 +273,39 @@ describe("the protocol", () => {
     expect((await client.ok("exceptionInfo", { threadId: 1 })).exceptionId).toMatch(/SIGSEGV/);
   });
 });
+
+describe("between the parts of the kernel's C half", () => {
+  const compat = "file:///w/compat.asm";
+  const SOURCE = "bits 64\nglobal _start\n_start: mov eax, 20\n int 0x80\n int3\n";
+
+  it("TS_COMPAT is seen set while a 32-bit system call runs, and clear after it", async () => {
+    const client = new DapClient({ [compat]: SOURCE });
+    await client.launch({ program: compat }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "do_syscall_32_irqs_on" }] }),
+    );
+    await client.run("continue");
+    expect(await client.evaluate("TS_COMPAT")).toBe("1");
+    const { stackFrames } = await client.ok("stackTrace", { threadId: 1 });
+    expect(stackFrames.map(({ name }: { name: string }) => name.split(/[+ ]/)[0])).toEqual(
+      expect.arrayContaining(["do_syscall_32_irqs_on", "do_int80_emulation", "asm_int80_emulation", "_start"]),
+    );
+    const state = await client.ok("ringside/kernelState");
+    expect(state.status[0]).toMatchObject({ name: "TS_COMPAT", value: "0x2", lastChanged: { by: "syscall_32_enter" } });
+    await client.run("stepOut");
+    await client.run("stepOut");
+    await client.run("stepOut");
+    expect(await client.evaluate("cpl")).toBe("0x3");
+    expect(await client.evaluate("TS_COMPAT")).toBe("0");
+  });
+
+  it("TIF_SIGPENDING is seen set between the trap and the delivery of its signal", async () => {
+    const client = new DapClient({ [compat]: SOURCE });
+    await client.launch({ program: compat }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "exc_int3" }] }),
+    );
+    await client.run("continue");
+    expect(await client.evaluate("TIF_SIGPENDING")).toBe("0");
+    await client.run("next");
+    expect(await client.evaluate("TIF_SIGPENDING")).toBe("1");
+  });
+});

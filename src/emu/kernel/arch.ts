@@ -11,7 +11,7 @@ import type { PageFormat } from "./mm/pagetable.ts";
 import type { PtRegs } from "./ptregs.ts";
 import type { Mm, Task } from "./state.ts";
 import type { SyscallTable } from "./syscall/types.ts";
-import type { UpcallTable } from "./upcall.ts";
+import type { FunctionTable, UpcallTable } from "./upcall.ts";
 import type { VdsoKind } from "./vdso/index.ts";
 
 export type DataSegment = "ds" | "es" | "fs" | "gs";
@@ -33,6 +33,7 @@ export interface Arch {
   /** Symbols predefined for the assembler beyond the layout's: what this processor makes the kernel choose. */
   defines(cpu: Cpu): Readonly<Record<string, number | bigint>>;
   readonly upcalls: UpcallTable;
+  readonly functions: FunctionTable;
   /** System calls of the kernel's own table, and of the compat one if it has any. */
   readonly native: SyscallTable;
   readonly compat: SyscallTable | undefined;

@@ -8,7 +8,7 @@ import { FEATURES } from "../cpu/system/cpuid-data.ts";
 import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
 import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
 import { bootX86_64 } from "./boot/x86_64.ts";
-import { SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
+import { SYSCALL_FUNCTIONS_64, SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
 import calling from "./entry/calling.S?raw";
 import entry64 from "./entry/entry_64.S?raw";
 import compat64 from "./entry/entry_64_compat.S?raw";
@@ -20,8 +20,8 @@ import type { PtRegs } from "./ptregs.ts";
 import { SCHED_UPCALLS } from "./sched.ts";
 import type { Mm, Task } from "./state.ts";
 import { COMPAT_CALLS, NATIVE_CALLS } from "./syscall/tables.ts";
-import { TRAP_UPCALLS } from "./trap/traps.ts";
-import { TRAP_UPCALLS_64 } from "./trap/traps-64.ts";
+import { TRAP_FUNCTIONS, TRAP_UPCALLS } from "./trap/traps.ts";
+import { TRAP_FUNCTIONS_64, TRAP_UPCALLS_64 } from "./trap/traps-64.ts";
 import { packDescriptor, upperDescriptor } from "./x86/descriptors.ts";
 
 const label = (kind: string, compat?: boolean): EntryLabel => (compat === undefined ? { kind } : { kind, compat });
@@ -208,6 +208,7 @@ export const X86_64: Arch = {
     X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,
   }),
   upcalls: { ...SYSCALL_UPCALLS_64, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
+  functions: { ...SYSCALL_FUNCTIONS_64, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_64 },
   native: { abi: "x86_64", arguments: ["di", "si", "dx", "r10", "r8", "r9"], compat: false, calls: NATIVE_CALLS },
   compat: { abi: "i386", arguments: ["bx", "cx", "dx", "si", "di", "bp"], compat: true, calls: COMPAT_CALLS },
   entries,

@@ -1,55 +1,52 @@
 /** System call entry in C: do_syscall_64, do_int80_emulation, do_fast_syscall_32 and do_SYSENTER_32 of 6.1's entry/common.c. */
-import type { Cpu } from "../cpu/cpu.ts";
 import { EFLAGS } from "../cpu/layout.ts";
 import { E } from "./abi/errno.ts";
-import { irqentryExit, syscallEnterWork, syscallExitToUserMode } from "./entry-common.ts";
+import { syscallEnterWork, syscallExitToUserMode } from "./entry-common.ts";
 import type { Kernel } from "./kernel.ts";
 import { getWord } from "./mm/uaccess.ts";
 import type { PtRegs } from "./ptregs.ts";
 import type { Task } from "./state.ts";
 import { callSyscall } from "./syscall/dispatch.ts";
-import type { UpcallContext, UpcallTable } from "./upcall.ts";
+import type { FunctionTable, UpcallContext, UpcallTable } from "./upcall.ts";
 import { vdsoImage } from "./vdso/index.ts";
 
-function doSyscall64(u: UpcallContext): void {
+/** syscall_enter_from_user_mode(): the number to run; it may be another one than asked for, or -1 for none. */
+function syscallEnterFromUserMode(u: UpcallContext): number {
   const { kernel: k, cpu } = u;
-  const task = k.current(cpu);
-  const regs = u.regs();
-  const nr = syscallEnterWork(k, cpu, task, regs, Number(BigInt.asIntN(32, u.arg(1))));
-  callSyscall(k, cpu, task, regs, k.arch.native, nr);
-  syscallExitToUserMode(k, cpu, task, regs);
+  return syscallEnterWork(k, cpu, k.current(cpu), u.regs(), Number(BigInt.asIntN(32, u.arg(1))));
+}
+
+/** do_syscall_x64(): the call itself, by the 64-bit table. */
+function doSyscallX64(u: UpcallContext): void {
+  const { kernel: k, cpu } = u;
+  callSyscall(k, cpu, k.current(cpu), u.regs(), k.arch.native, Number(BigInt.asIntN(32, u.arg(1))));
 }
 
 /** syscall_32_enter(): this is a 32-bit system call until the return to user mode. */
-function syscall32Enter(k: Kernel, task: Task, regs: PtRegs): number {
-  if (k.layout.wordSize === 8) {
-    k.setThreadInfo(task, "status", k.threadInfo(task, "status") | k.layout.status.COMPAT!);
-  }
-  return Number(BigInt.asIntN(32, regs.get("orig_ax")));
+function syscall32Enter(u: UpcallContext): void {
+  const { kernel: k, cpu } = u;
+  if (k.layout.wordSize === 4) return;
+  const task = k.current(cpu);
+  k.setThreadInfo(task, "status", k.threadInfo(task, "status") | k.layout.status.COMPAT!);
 }
 
 /** The table that INT $0x80, SYSENTER and 32-bit SYSCALL use. */
 const table32 = (k: Kernel) => k.arch.compat ?? k.arch.native;
 
-function doInt80Emulation(u: UpcallContext): void {
+/** do_syscall_32_irqs_on(): the call itself, by the table of 32-bit calls. */
+function doSyscall32IrqsOn(u: UpcallContext): void {
   const { kernel: k, cpu } = u;
   const task = k.current(cpu);
   const regs = u.regs();
-  // the exception entry left -1 in orig_ax and the number in ax
+  const nr = syscallEnterWork(k, cpu, task, regs, Number(BigInt.asIntN(32, regs.get("orig_ax"))));
+  callSyscall(k, cpu, task, regs, table32(k), nr);
+}
+
+/** The exception entry left -1 in orig_ax and the number in ax. */
+function int80EmulationEnter(u: UpcallContext): void {
+  const regs = u.regs();
   regs.set("orig_ax", regs.ax & 0xffff_ffffn);
   regs.ax = -E.ENOSYS;
-  int80(k, cpu, task, regs);
-}
-
-/** INT $0x80 with pt_regs as a system call leaves it: the 32-bit kernel's do_int80_syscall_32. */
-export function doInt80Syscall32(u: UpcallContext): void {
-  int80(u.kernel, u.cpu, u.kernel.current(u.cpu), u.regs());
-}
-
-function int80(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
-  const nr = syscallEnterWork(k, cpu, task, regs, syscall32Enter(k, task, regs));
-  callSyscall(k, cpu, task, regs, table32(k), nr);
-  syscallExitToUserMode(k, cpu, task, regs);
 }
 
 /** A condition of the fast exit that C decides, named for the timeline. */
@@ -72,49 +69,42 @@ export function landingPad(k: Kernel, task: Task): bigint {
   return BigInt(k.mm(task).context.vdso + offset);
 }
 
-/** do_fast_syscall_32(): true = the fast exit loses nothing. */
-export function doFastSyscall32(u: UpcallContext, tests: readonly FastExitTest[]): boolean {
+/** The first half of __do_fast_syscall_32(): ebp, which the vDSO pushed, is argument 6. False: it could not be read. */
+function getUserArgument6(u: UpcallContext): boolean {
   const { kernel: k, cpu } = u;
   const task = k.current(cpu);
   const regs = u.regs();
-  const pad = landingPad(k, task);
-  regs.set("ip", pad);
-  if (!fastCall(k, cpu, task, regs) || task.dead) {
-    k.timeline.decided(cpu, [], "argument 6 could not be read");
-    return false;
-  }
-  const passed: string[] = [];
-  for (const test of tests) {
-    passed.push(test.label);
-    if (test.holds(k, regs, pad)) continue;
-    k.timeline.decided(cpu, passed, test.label);
-    return false;
-  }
-  k.timeline.decided(cpu, passed, undefined);
-  return true;
-}
-
-/** __do_fast_syscall_32(): ebp, which the vDSO pushed, is argument 6. */
-function fastCall(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): boolean {
-  const nr = syscall32Enter(k, task, regs);
+  regs.set("ip", landingPad(k, task));
   const bp = getWord(k, task, Number(regs.sp & 0xffff_ffffn), 4);
   if (bp === undefined) {
     regs.ax = -E.EFAULT;
-    irqentryExit(k, cpu, regs);
+    k.timeline.decided(cpu, [], "argument 6 could not be read");
     return false;
   }
   regs.set("bp", (regs.get("bp") & ~0xffff_ffffn) | bp);
-  callSyscall(k, cpu, task, regs, table32(k), syscallEnterWork(k, cpu, task, regs, nr));
-  syscallExitToUserMode(k, cpu, task, regs);
   return true;
 }
 
+/** The end of do_fast_syscall_32(): true = the fast exit loses nothing. */
+function fastExitTests(u: UpcallContext, tests: readonly FastExitTest[]): boolean {
+  const { kernel: k, cpu } = u;
+  const regs = u.regs();
+  const pad = landingPad(k, k.current(cpu));
+  const failing = tests.findIndex((test) => !test.holds(k, regs, pad));
+  const made = failing < 0 ? tests : tests.slice(0, failing + 1);
+  k.timeline.decided(
+    cpu,
+    made.map(({ label }) => label),
+    tests[failing]?.label,
+  );
+  return failing < 0;
+}
+
 /** do_SYSENTER_32(): SYSENTER lost esp and IF; the vDSO left esp in ebp. */
-export function doSysenter32(u: UpcallContext, tests: readonly FastExitTest[]): boolean {
+function sysenterRegs(u: UpcallContext): void {
   const regs = u.regs();
   regs.set("sp", regs.get("bp"));
   regs.set("flags", regs.get("flags") | BigInt(EFLAGS.IF));
-  return doFastSyscall32(u, tests);
 }
 
 /** syscall_exit_to_user_mode as the entry code calls it, for a task that begins. */
@@ -123,10 +113,58 @@ export function syscallExitUpcall(u: UpcallContext): void {
   syscallExitToUserMode(k, cpu, k.current(cpu), u.regs());
 }
 
-export const SYSCALL_UPCALLS_64: UpcallTable = {
-  do_syscall_64: doSyscall64,
-  do_int80_emulation: doInt80Emulation,
-  do_SYSENTER_32: (u) => doSysenter32(u, SYSRETL_TESTS),
-  do_fast_syscall_32: (u) => doFastSyscall32(u, SYSRETL_TESTS),
+/** What 32-bit entries call, on either kernel; `tests` decide the fast exit. */
+export const syscallUpcalls32 = (tests: readonly FastExitTest[]): UpcallTable => ({
+  syscall_32_enter: syscall32Enter,
+  do_syscall_32_irqs_on: doSyscall32IrqsOn,
+  get_user_argument_6: getUserArgument6,
+  fast_exit_tests: (u) => fastExitTests(u, tests),
+  sysenter_regs: sysenterRegs,
   syscall_exit_to_user_mode: syscallExitUpcall,
+});
+
+/** A function that gets pt_regs in the first argument register keeps it there: only an up-call with a result changes a register. */
+const SYSCALL_32 = ["call syscall_32_enter", "call do_syscall_32_irqs_on", "call syscall_exit_to_user_mode", "ret"];
+
+/** do_fast_syscall_32 and do_SYSENTER_32; the result register is also the first argument's on the 32-bit kernel. */
+const fastSyscall32 = (save: readonly string[], restore: readonly string[]): FunctionTable => {
+  const body = [
+    "call syscall_32_enter",
+    ...save,
+    "call get_user_argument_6",
+    "testl %eax, %eax",
+    ...restore,
+    "jz 1f",
+    "call do_syscall_32_irqs_on",
+    "call syscall_exit_to_user_mode",
+    "call fast_exit_tests",
+    "ret",
+    "1:",
+    "call irqentry_exit",
+    "xorl %eax, %eax",
+    "ret",
+  ];
+  return { do_SYSENTER_32: ["call sysenter_regs", "jmp do_fast_syscall_32"], do_fast_syscall_32: body };
+};
+
+export const SYSCALL_UPCALLS_64: UpcallTable = {
+  syscall_enter_from_user_mode: syscallEnterFromUserMode,
+  do_syscall_x64: doSyscallX64,
+  int80_emulation_enter: int80EmulationEnter,
+  ...syscallUpcalls32(SYSRETL_TESTS),
+};
+export const SYSCALL_FUNCTIONS_64: FunctionTable = {
+  do_syscall_64: [
+    "call syscall_enter_from_user_mode",
+    "movl %eax, %esi",
+    "call do_syscall_x64",
+    "call syscall_exit_to_user_mode",
+    "ret",
+  ],
+  do_int80_emulation: ["call int80_emulation_enter", ...SYSCALL_32],
+  ...fastSyscall32([], []),
+};
+export const SYSCALL_FUNCTIONS_32: FunctionTable = {
+  do_int80_syscall_32: SYSCALL_32,
+  ...fastSyscall32(["pushl %eax"], ["popl %eax"]),
 };

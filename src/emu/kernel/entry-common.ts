@@ -7,6 +7,7 @@ import type { Kernel } from "./kernel.ts";
 import type { PtRegs } from "./ptregs.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
 import type { Task } from "./state.ts";
+import type { UpcallContext } from "./upcall.ts";
 
 /** syscall_enter_from_user_mode_work(): the number to run, or -1 for none. */
 export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number {
@@ -32,6 +33,9 @@ export function irqentryExit(k: Kernel, cpu: Cpu, regs: PtRegs): void {
   const task = k.current(cpu);
   if (regs.user && !task.dead && !task.idle) exitToUserModePrepare(k, cpu, task, regs);
 }
+
+/** irqentry_exit() as the handlers call it: the first argument is pt_regs. */
+export const irqentryExitUpcall = (u: UpcallContext): void => irqentryExit(u.kernel, u.cpu, u.regs());
 
 function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
   let work = k.threadInfo(task, "flags");

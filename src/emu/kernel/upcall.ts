@@ -13,6 +13,23 @@ import { PtRegs } from "./ptregs.ts";
 // biome-ignore lint/suspicious/noConfusingVoidType: most up-calls return nothing, and say so
 export type Upcall = (u: UpcallContext) => bigint | number | boolean | void;
 export type UpcallTable = Readonly<Record<string, Upcall>>;
+/**
+ * Functions of Linux that consist of others which can be looked at one by one: assembly of the calls they make, so that a user steps
+ * from one to the next with the flags in between to be seen. By name; each ends with its RET.
+ */
+export type FunctionTable = Readonly<Record<string, readonly string[]>>;
+
+/** DEFINE_IDTENTRY(): name() is __name(), the handler itself, and then the work before the return to user mode. */
+export function idtEntries(handlers: UpcallTable): {
+  readonly upcalls: UpcallTable;
+  readonly functions: FunctionTable;
+} {
+  const names = Object.keys(handlers);
+  return {
+    upcalls: Object.fromEntries(names.map((name) => [`__${name}`, handlers[name]!])),
+    functions: Object.fromEntries(names.map((name) => [name, [`call __${name}`, "call irqentry_exit", "ret"]])),
+  };
+}
 
 /** Argument registers in order: the C calling conventions of the two kernels. */
 const ARGUMENTS = { x86_64: [7, 6, 2, 1, 8, 9], i386: [0, 2, 1] } as const;
@@ -46,12 +63,19 @@ export class UpcallContext {
   }
 }
 
-/** Assembly text of the stubs, to be assembled with the entry code. */
-export function stubSource(table: UpcallTable): string {
-  const stubs = Object.keys(table).map(
-    (name, id) => `\t.globl ${name}\n\t.type ${name}, @function\n${name}:\n\t.byte 0x0f, 0x3f\n\t.word ${id}\n\tret\n`,
-  );
-  return `# up-call stubs: generated from the up-call table\n\t.section .text, "ax"\n${stubs.join("")}`;
+/** Assembly text of the stubs and of the functions made of them, to be assembled with the entry code. */
+export function stubSource(table: UpcallTable, functions: FunctionTable): string {
+  const stubs = Object.keys(table).map((name, id) => globalFunction(name, [".byte 0x0f, 0x3f", `.word ${id}`, "ret"]));
+  const made = Object.entries(functions).map(([name, lines]) => globalFunction(name, lines));
+  const head =
+    "# The C half of the kernel. 0F 3F iw is an up-call: what the function of this name does, done at once.\n";
+  return `${head}\t.section .text, "ax"\n${[...made, ...stubs].join("")}`;
+}
+
+/** A line that ends with a colon is a label. */
+function globalFunction(name: string, lines: readonly string[]): string {
+  const body = lines.map((line) => (line.endsWith(":") ? `${line}\n` : `\t${line}\n`)).join("");
+  return `\n\t.globl ${name}\n\t.type ${name}, @function\n${name}:\n${body}`;
 }
 
 /** Connects the table to the CPUs. */

@@ -6,9 +6,6 @@ import { stubSource } from "../upcall.ts";
 
 export type BuiltImage = { readonly image: Image } | { readonly problems: readonly Diagnostic[] };
 
-/** Images of our own entry code, by architecture and symbols: assembling costs more than all the rest of boot. */
-const known = new Map<string, BuiltImage>();
-
 /** Images by what they were made from: the same kernel is assembled once, however many systems boot it. */
 const built = new Map<string, BuiltImage>();
 
@@ -18,29 +15,17 @@ export function buildKernelImage(
   defines: Readonly<Record<string, number | bigint>>,
   replacement: SourceText | undefined,
 ): BuiltImage {
-  if (replacement !== undefined) return assembleKernel(arch, defines, replacement);
+  if (replacement !== undefined) return build(arch, defines, replacement);
   const key = `${arch.layout.arch} ${Object.entries(defines).join(" ")}`;
   let image = built.get(key);
-  if (image === undefined) built.set(key, (image = assembleKernel(arch, defines, undefined)));
+  if (image === undefined) built.set(key, (image = build(arch, defines, undefined)));
   return image;
-}
-
-function assembleKernel(
-  arch: Arch,
-  defines: Readonly<Record<string, number | bigint>>,
-  replacement: SourceText | undefined,
-): BuiltImage {
-  if (replacement !== undefined) return build(arch, defines, replacement);
-  const key = [arch.layout.arch, ...Object.entries(defines).map(([name, value]) => `${name}=${value}`)].join();
-  let built = known.get(key);
-  if (built === undefined) known.set(key, (built = build(arch, defines, undefined)));
-  return built;
 }
 
 /** The generated source of the up-calls' entry points: a debugger can show it as it shows entry/*.S. */
 export const upcallStubs = (arch: Arch): SourceText => ({
   uri: "ringside:kernel/upcalls.S",
-  text: stubSource(arch.upcalls),
+  text: stubSource(arch.upcalls, arch.functions),
 });
 
 function build(

@@ -4,6 +4,7 @@ import { EFLAGS, GPR, OFF, SEG } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
 import { leafOf } from "../../cpu/system/cpuid.ts";
 import type { Arch, EntryLabel } from "../arch.ts";
+import { SYSCALL_FUNCTIONS_32 } from "../do-syscall.ts";
 import calling from "../entry/calling.S?raw";
 import calling32 from "../entry/calling_32.S?raw";
 import entry32 from "../entry/entry_32.S?raw";
@@ -13,7 +14,7 @@ import type { PtRegs } from "../ptregs.ts";
 import { SCHED_UPCALLS } from "../sched.ts";
 import type { Task } from "../state.ts";
 import { COMPAT_CALLS } from "../syscall/tables.ts";
-import { TRAP_UPCALLS } from "../trap/traps.ts";
+import { TRAP_FUNCTIONS, TRAP_UPCALLS } from "../trap/traps.ts";
 import { VM86_HOOKS, VM86_SYSCALLS } from "../vm86/index.ts";
 import { bootI386 } from "./boot.ts";
 import { fixupException } from "./extable.ts";
@@ -21,7 +22,7 @@ import { LINUX_6_1_32 as layout } from "./layout.ts";
 import { loadGs, loadLdt, loadTls, setUserSegment, userSegment } from "./segments.ts";
 import { SYSCALL_UPCALLS_32 } from "./syscalls.ts";
 import { initialSp0, initThread, savedGs, saveGs, updateTaskStack } from "./thread.ts";
-import { TRAP_UPCALLS_32 } from "./traps.ts";
+import { TRAP_FUNCTIONS_32, TRAP_UPCALLS_32 } from "./traps.ts";
 
 const label = (kind: string): EntryLabel => ({ kind });
 const exceptions = (...names: string[]): Record<string, EntryLabel> =>
@@ -108,6 +109,7 @@ export const I386: Arch = {
   includes: { "calling.S": calling, "calling_32.S": calling32 },
   defines: () => ({}),
   upcalls: { ...SYSCALL_UPCALLS_32, ...TRAP_UPCALLS, ...TRAP_UPCALLS_32, ...SCHED_UPCALLS },
+  functions: { ...SYSCALL_FUNCTIONS_32, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_32 },
   native: {
     abi: "i386",
     arguments: ["bx", "cx", "dx", "si", "di", "bp"],

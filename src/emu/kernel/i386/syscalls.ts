@@ -1,6 +1,6 @@
 /** System call entry of the 32-bit kernel: what C decides about SYSEXIT, and the call table. */
 import { EFLAGS } from "../../cpu/layout.ts";
-import { doInt80Syscall32, doSysenter32, type FastExitTest, syscallExitUpcall } from "../do-syscall.ts";
+import { type FastExitTest, syscallUpcalls32 } from "../do-syscall.ts";
 import type { UpcallTable } from "../upcall.ts";
 
 /** SYSEXIT returns to flat segments with ecx and edx lost, so only to code that knows: the landing pad. Never to v8086 mode. */
@@ -14,8 +14,4 @@ const SYSEXIT_TESTS: readonly FastExitTest[] = [
   },
 ];
 
-export const SYSCALL_UPCALLS_32: UpcallTable = {
-  do_int80_syscall_32: doInt80Syscall32,
-  do_SYSENTER_32: (u) => doSysenter32(u, SYSEXIT_TESTS),
-  syscall_exit_to_user_mode: syscallExitUpcall,
-};
+export const SYSCALL_UPCALLS_32: UpcallTable = syscallUpcalls32(SYSEXIT_TESTS);

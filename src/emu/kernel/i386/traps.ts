@@ -1,10 +1,9 @@
 /** What only the 32-bit entry code calls: #DB wherever it strikes, #DF behind its task gate, and an IRET that failed. */
 import { OFF } from "../../cpu/layout.ts";
 import { SI_CODE, SIG } from "../abi/signal.ts";
-import { irqentryExit } from "../entry-common.ts";
 import { die, doTrap, type Trap } from "../trap/common.ts";
 import { debugKernel, debugUserUpcall } from "../trap/traps.ts";
-import type { UpcallContext, UpcallTable } from "../upcall.ts";
+import { type FunctionTable, idtEntries, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { ACCESS, systemSegment } from "./descriptors.ts";
 import { CPU_ENTRY_AREA, cpuEntryArea, TSS_LIMIT } from "./layout.ts";
 import { setGdtEntry } from "./segments.ts";
@@ -25,7 +24,6 @@ function excDebug(u: UpcallContext): void {
 function iretError(u: UpcallContext): void {
   const trap = trapOf(u);
   doTrap(trap, TRAP_IRET, SIG.SIGILL, "iret exception", 0, SI_CODE.ILL_BADSTK, 0n);
-  irqentryExit(u.kernel, u.cpu, trap.regs);
 }
 
 /** The TSS fields that become pt_regs; orig_ax has none and is 0. */
@@ -63,17 +61,14 @@ function doublefaultShim(u: UpcallContext): void {
 
 /** A machine check or NMI that nobody claims: seen on the timeline, and gone. */
 function unclaimed(u: UpcallContext): void {
-  u.kernel.machine.events.emit("unclaimed", u.cpu.index, { name: u.name, user: u.regs().user });
-}
-function machineCheck(u: UpcallContext): void {
-  unclaimed(u);
-  irqentryExit(u.kernel, u.cpu, u.regs());
+  u.kernel.machine.events.emit("unclaimed", u.cpu.index, { name: u.name.replace(/^__/, ""), user: u.regs().user });
 }
 
+const HANDLERS = idtEntries({ exc_debug: excDebug, exc_machine_check: unclaimed, iret_error: iretError });
+
+export const TRAP_FUNCTIONS_32: FunctionTable = HANDLERS.functions;
 export const TRAP_UPCALLS_32: UpcallTable = {
-  exc_debug: excDebug,
-  exc_machine_check: machineCheck,
+  ...HANDLERS.upcalls,
   exc_nmi: unclaimed,
-  iret_error: iretError,
   doublefault_shim: doublefaultShim,
 };

@@ -2,7 +2,7 @@
 import type { Kernel } from "../kernel.ts";
 import { ESPFIX_BASE_ADDR } from "../layout/linux-6.1-64.ts";
 import type { PtRegs } from "../ptregs.ts";
-import type { UpcallContext, UpcallTable } from "../upcall.ts";
+import { type FunctionTable, idtEntries, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { die } from "./common.ts";
 import { debugKernel, debugUserUpcall } from "./traps.ts";
 
@@ -77,12 +77,15 @@ function unclaimed(u: UpcallContext): void {
   u.kernel.machine.events.emit("unclaimed", u.cpu.index, { name: u.name, user: u.regs().user });
 }
 
+const USER_DEBUG = idtEntries({ noist_exc_debug: debugUserUpcall });
+
+export const TRAP_FUNCTIONS_64: FunctionTable = USER_DEBUG.functions;
 export const TRAP_UPCALLS_64: UpcallTable = {
+  ...USER_DEBUG.upcalls,
   sync_regs: syncRegs,
   fixup_bad_iret: fixupBadIret,
   exc_double_fault: doubleFault,
   exc_debug: excDebug,
-  noist_exc_debug: debugUserUpcall,
   exc_machine_check: unclaimed,
   noist_exc_machine_check: unclaimed,
   exc_nmi: unclaimed,

@@ -1,24 +1,20 @@
 /**
- * Exception handlers (arch/x86/kernel/traps.c): each takes pt_regs, raises what Linux raises, and does the work before the return to
- * user mode. Both kernels use this table; what only the 64-bit entry code calls is in traps-64.ts.
+ * Exception handlers (arch/x86/kernel/traps.c): each takes pt_regs and raises what Linux raises; the work before the return to user
+ * mode follows it (idtEntries). Both kernels use this table; what only the 64-bit entry code calls is in traps-64.ts.
  */
 
 import { VECTOR } from "../../cpu/fault.ts";
 import { EFLAGS, OFF } from "../../cpu/layout.ts";
 import { SI_CODE, SIG } from "../abi/signal.ts";
-import { irqentryExit } from "../entry-common.ts";
+import { irqentryExitUpcall } from "../entry-common.ts";
 import { forceSig, forceSigFault } from "../signal/send.ts";
-import type { UpcallContext, UpcallTable } from "../upcall.ts";
+import { type FunctionTable, idtEntries, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { die, doTrap, type Trap } from "./common.ts";
 import { excPageFault } from "./page-fault.ts";
 
-/** A handler's frame: the trap, then the way out. */
+/** A handler called with pt_regs and the error code. */
 function handler(body: (t: Trap, errorCode: number) => void): (u: UpcallContext) => void {
-  return (u) => {
-    const trap: Trap = { k: u.kernel, cpu: u.cpu, regs: u.regs() };
-    body(trap, Number(BigInt.asIntN(32, u.arg(1))));
-    irqentryExit(u.kernel, u.cpu, trap.regs);
-  };
+  return (u) => body({ k: u.kernel, cpu: u.cpu, regs: u.regs() }, Number(BigInt.asIntN(32, u.arg(1))));
 }
 /** An exception that does nothing but raise a signal. `atIp`: si_addr is the instruction. */
 function plain(vector: number, signr: number, what: string, code = 0, hasError = false): (u: UpcallContext) => void {
@@ -122,7 +118,7 @@ export function debugKernel(t: Trap, sysenterRange: readonly [from: string, to: 
 
 export const debugUserUpcall = handler((t) => debugUser(t));
 
-export const TRAP_UPCALLS: UpcallTable = {
+const HANDLERS = idtEntries({
   exc_divide_error: plain(VECTOR.DE, SIG.SIGFPE, "divide error", SI_CODE.FPE_INTDIV),
   exc_overflow: plain(VECTOR.OF, SIG.SIGSEGV, "overflow"),
   exc_bounds: plain(VECTOR.BR, SIG.SIGSEGV, "bounds"),
@@ -144,4 +140,7 @@ export const TRAP_UPCALLS: UpcallTable = {
   common_interrupt: handler(() => {}),
   sysvec_apic_timer_interrupt: handler(() => {}),
   sysvec_spurious_apic_interrupt: handler(() => {}),
-};
+});
+
+export const TRAP_UPCALLS: UpcallTable = { ...HANDLERS.upcalls, irqentry_exit: irqentryExitUpcall };
+export const TRAP_FUNCTIONS: FunctionTable = HANDLERS.functions;

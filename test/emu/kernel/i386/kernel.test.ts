@@ -94,7 +94,7 @@ describe("espfix", () => {
     expect(runI386(programs.BAD_IRET)).toMatchObject({ status: 0 });
     const result = runI386(programs.BAD_IRET_ESPFIX);
     expect(result.status).toBe(0);
-    expect(result.events.some((event) => event.type === "upcall" && event.name === "iret_error")).toBe(true);
+    expect(result.events.some((event) => event.type === "upcall" && event.name === "__iret_error")).toBe(true);
   });
 });
 
