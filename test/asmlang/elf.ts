@@ -84,7 +84,7 @@ export function readElf(bytes: Uint8Array): Map<string, ElfSection> {
   });
   const sections = new Map<string, ElfSection>();
   headers.forEach((header, i) => {
-    if (![1, 7, 8, 14, 15, 16].includes(header.type) || header.size === 0) return;
+    if (![1, 7, 8, 14, 15, 16, 0x70000001].includes(header.type) || header.size === 0) return;
     const nobits = header.type === 8;
     sections.set(nameOf(i), {
       bytes: nobits ? new Uint8Array(0) : bytes.slice(header.offset, header.offset + header.size),
@@ -102,7 +102,7 @@ export function readElf(bytes: Uint8Array): Map<string, ElfSection> {
 export function describeElf(bytes: Uint8Array): string[] {
   const lines: string[] = [];
   for (const [name, section] of [...readElf(bytes)].sort(([a], [b]) => (a < b ? -1 : 1))) {
-    if (name.startsWith(".note.gnu.property") || name === ".eh_frame") continue;
+    if (name.startsWith(".note.gnu.property")) continue;
     lines.push(
       `section ${name} size ${section.size} align ${section.align} flags ${section.flags}${section.nobits ? " nobits" : ""}`,
     );

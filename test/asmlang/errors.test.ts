@@ -50,7 +50,10 @@ describe("GNU diagnostics", () => {
     [" .fill 1000000000, 8\n", ["1:8-18 this makes 8000000000 bytes; a section may have 67108864"]],
     [" x = y\n y = x\n .long x\n", ["2:6-7 'y' is defined in terms of itself"]],
     [" .rept 3\n frob\n .endr\n", ['2:2-6 unknown instruction "frob"']],
-    [" .cfi_endproc\n", ["1:2-14 '.cfi_endproc' without '.cfi_startproc'"]],
+    [
+      " .cfi_endproc\n .cfi_startproc\n",
+      ["1:2-14 '.cfi_endproc' without '.cfi_startproc'", "2:2-16 this '.cfi_startproc' has no '.cfi_endproc'"],
+    ],
   ])("%j", (text, expected) => {
     const found = gas(text);
     expect(found.length, found.join("\n")).toBe(expected.length);

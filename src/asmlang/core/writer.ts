@@ -41,6 +41,10 @@ export class SectionWriter {
     return this.#layout.context(fragment);
   }
 
+  offsetOf(symbol: AsmSymbol): number {
+    return this.#layout.offsetOf(symbol);
+  }
+
   put(fragment: Fragment, offset: number, bytes: Uint8Array): void {
     if (!this.nobits) this.bytes.set(bytes, fragment.offset + offset);
     else if (bytes.some((byte) => byte !== 0))

@@ -5,6 +5,7 @@ import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } 
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
+import { CallFrames } from "./cfi.ts";
 import { Conditions } from "./conditions.ts";
 import { CPreprocessor } from "./cpp.ts";
 import { Cursor } from "./cursor.ts";
@@ -38,7 +39,7 @@ export class GasAssembler {
   previous: SectionBuilder | undefined;
   intel = false;
   nakedRegisters = false;
-  inProcedure = false;
+  readonly frames = new CallFrames(this);
   /** Number of macro expansions so far: `\@`. */
   expansions = 0;
   #entryBits: Bits;
@@ -98,6 +99,7 @@ export class GasAssembler {
       else this.read(this.#source, undefined);
       this.#statements();
       this.conditions.close();
+      this.frames.finish();
       this.reportMissing();
       return { ...this.#finish(), diagnostics: this.reporter.diagnostics };
     } catch (error) {

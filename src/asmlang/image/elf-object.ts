@@ -88,8 +88,10 @@ function sectionOf(section: Section, wide: boolean): SectionHeader {
     (extra.includes("T") || /^\.t(data|bss)/.test(section.name) ? SHF.tls : 0);
   const type = flags.nobits
     ? SHT.nobits
-    : (SECTION_TYPES[elf?.type ?? ""] ??
-      (section.name.startsWith(".note") && section.name !== ".note.GNU-stack" ? SHT.note : SHT.progbits));
+    : section.name === ".eh_frame" && wide
+      ? SHT.unwind64
+      : (SECTION_TYPES[elf?.type ?? ""] ??
+        (section.name.startsWith(".note") && section.name !== ".note.GNU-stack" ? SHT.note : SHT.progbits));
   const bytes = wide ? section.bytes : withAddends(section);
   return {
     name: section.name,
