@@ -16,6 +16,9 @@ export const VM = {
   SPECIAL: 0x1000_0000,
 } as const;
 
+/** In `Vma.pages`: the mapping reaches here, but nothing is behind it (SIGBUS). */
+export const NO_PAGE = -1;
+
 export interface Vma {
   start: Addr;
   end: Addr;

@@ -91,3 +91,27 @@ describe("kernel state", () => {
     expect(state.pages.committed).toBe(0);
   });
 });
+
+/** Reads a byte of the vvar area, `page` pages above its start; AT_SYSINFO_EHDR (33) gives the image above it. */
+const readVvar = (page: number) => `
+	.globl _start
+_start:	mov (%rsp), %rax
+	lea 16(%rsp,%rax,8), %rsi
+1:	lodsq
+	test %rax, %rax
+	jnz 1b
+2:	lodsq
+	mov %rax, %rdx
+	lodsq
+	cmp $33, %rdx
+	jne 2b
+	mov ${(page - 4) * 4096}(%rax), %al
+	xor %edi, %edi
+	mov $60, %eax
+	syscall
+`;
+
+test("of the vvar area only the first page has memory behind it: without a paravirtual clock the others are SIGBUS", () => {
+  expect(run(source(readVvar(0))).stop).toEqual({ kind: "exit", status: 0 });
+  for (const page of [1, 2, 3]) expect(run(source(readVvar(page))).stop).toMatchObject({ kind: "exit", signal: 7 });
+});

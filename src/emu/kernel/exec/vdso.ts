@@ -6,7 +6,7 @@ import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { mapRange } from "../mm/mm.ts";
 import { mustAllocPage } from "../mm/pages.ts";
 import { findFreeBelow, overlaps, pageAlign } from "../mm/vma.ts";
-import { type Mm, VM } from "../state.ts";
+import { type Mm, NO_PAGE, VM } from "../state.ts";
 import { type VdsoImage, VVAR_PAGES, vdsoImage } from "../vdso/index.ts";
 
 /** The pages that hold an image; made once and shared by all who map it. */
@@ -23,8 +23,9 @@ function imagePages(k: Kernel, image: VdsoImage): readonly number[] {
   return pages;
 }
 
+/** vvar_fault(): only the first page exists. There is no paravirtual clock behind pvclock and hvclock, and no time namespace. */
 function vvarPages(k: Kernel): readonly number[] {
-  return (k.state.vdsoPages.vvar ??= Array.from({ length: VVAR_PAGES }, () => mustAllocPage(k)));
+  return (k.state.vdsoPages.vvar ??= [mustAllocPage(k), ...Array.from({ length: VVAR_PAGES - 1 }, () => NO_PAGE)]);
 }
 
 /** map_vdso(): at `addr`, or where there is room when it is 0 or taken. Address of the image, or a negative error number. */

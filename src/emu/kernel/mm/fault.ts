@@ -4,7 +4,7 @@ import { RLIMIT } from "../abi/file.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { pageOf } from "../memory.ts";
-import { type Mm, type Task, VM, type Vma } from "../state.ts";
+import { type Mm, NO_PAGE, type Task, VM, type Vma } from "../state.ts";
 import { commit, flushPage, leafFlags } from "./mm.ts";
 import { allocPage, pageTables } from "./pages.ts";
 import { inUse, PTE } from "./pagetable.ts";
@@ -14,8 +14,8 @@ export interface Access {
   readonly write: boolean;
   readonly exec: boolean;
 }
-/** mapped: the page is there now. maperr, accerr: SIGSEGV with that code. oom: no memory. */
-export type FaultResult = "mapped" | "maperr" | "accerr" | "oom";
+/** mapped: the page is there now. maperr, accerr: SIGSEGV with that code. sigbus: the mapping has no page there. oom: no memory. */
+export type FaultResult = "mapped" | "maperr" | "accerr" | "sigbus" | "oom";
 
 /** Makes the page at a user address usable for the access, if the mapping there allows it. */
 export function faultIn(k: Kernel, task: Task, mm: Mm, addr: Addr, access: Access): FaultResult {
@@ -45,6 +45,7 @@ function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr): FaultResult {
     return "mapped";
   }
   const frame = vma.pages === undefined ? allocPage(k) : vma.pages[(page - vma.start) / PAGE_SIZE];
+  if (frame === NO_PAGE) return "sigbus";
   if (frame === undefined) return "oom";
   return tables.map(mm.pgd, page, frame, leafFlags(vma.flags) | PTE.ACCESSED) ? "mapped" : "oom";
 }

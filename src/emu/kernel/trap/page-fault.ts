@@ -27,11 +27,15 @@ export function excPageFault(t: Trap, errorCode: number): void {
     else badArea(t, address, errorCode, SI_CODE.SEGV_MAPERR);
     return;
   }
+  if (result === "sigbus") {
+    badArea(t, address, errorCode, SI_CODE.BUS_ADRERR, SIG.SIGBUS);
+    return;
+  }
   badArea(t, address, errorCode, result === "maperr" ? SI_CODE.SEGV_MAPERR : SI_CODE.SEGV_ACCERR);
 }
 
-/** __bad_area_nosemaphore(). */
-function badArea(t: Trap, address: Addr, errorCode: number, code: number): void {
+/** __bad_area_nosemaphore(), and do_sigbus(). */
+function badArea(t: Trap, address: Addr, errorCode: number, code: number, signr: number = SIG.SIGSEGV): void {
   const { k, cpu, regs } = t;
   if (!regs.user) {
     if (k.arch.fixupException?.(k, regs) !== true)
@@ -48,5 +52,5 @@ function badArea(t: Trap, address: Addr, errorCode: number, code: number): void 
   task.thread.trapNr = VECTOR.PF;
   task.thread.errorCode = shown | PF_ERROR.U;
   task.thread.cr2 = BigInt.asUintN(64, BigInt(address));
-  forceSigFault(k, cpu, task, SIG.SIGSEGV, code, BigInt.asUintN(64, BigInt(address)));
+  forceSigFault(k, cpu, task, signr, code, BigInt.asUintN(64, BigInt(address)));
 }
