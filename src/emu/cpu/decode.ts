@@ -308,21 +308,25 @@ export class InsnStream {
       const id = this.bytes[start + 2]! | (this.bytes[start + 3]! << 8);
       return special(UPCALL, low, high, 4, this.context, [{ kind: "imm", low: id, high: 0, size: 16 }]);
     }
-    if (!this.facts.widePrefixes && this.hasWidePrefix(start)) {
+    const old = this.oldPrefixes(start);
+    if (old !== undefined) {
       this.decoder.position = start + 1;
-      return special(Mnemonic.INVALID, low, high, 1, this.context, []);
+      return special(old, low, high, 1, this.context, []);
     }
     // VEX and EVEX do not exist in real and virtual-8086 mode: LES, LDS and BOUND with a register operand, so #UD.
     return this.context.real ? this.vexInRealMode(start, low, high) : undefined;
   }
 
-  private hasWidePrefix(start: number): boolean {
-    let at = start;
-    while (at - start < this.facts.maxLength && LEGACY_PREFIXES.has(this.bytes[at]!)) {
-      if (this.bytes[at]! >> 2 === 0x64 >> 2) return true;
-      at++;
+  /** The 286: 64 to 67 are no prefixes, and it gives up after ten that are, whatever follows. */
+  private oldPrefixes(start: number): number | undefined {
+    const { widePrefixes, maxLength } = this.facts;
+    if (widePrefixes) return undefined;
+    for (let at = start; at < start + maxLength; at++) {
+      const byte = this.bytes[at];
+      if (byte === undefined || !LEGACY_PREFIXES.has(byte)) return undefined;
+      if (byte >> 2 === 0x64 >> 2) return Mnemonic.INVALID;
     }
-    return false;
+    return TOO_LONG;
   }
 
   private vexInRealMode(start: number, low: number, high: number): Insn | undefined {
@@ -342,7 +346,7 @@ export class InsnStream {
       return undefined;
     }
     const length = this.decoder.position - start;
-    const mnemonic = length > Math.min(this.facts.maxLength, MAX_LENGTH - 1) ? TOO_LONG : Mnemonic.INVALID;
+    const mnemonic = length >= MAX_LENGTH ? TOO_LONG : Mnemonic.INVALID;
     return special(mnemonic, low, high, length, this.context, []);
   }
 

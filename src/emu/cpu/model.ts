@@ -24,6 +24,8 @@ export interface ModelFacts {
   readonly cr0: number;
   readonly cr0Fixed: number;
   readonly hasCr4: boolean;
+  /** What SGDT and SIDT store above a base of 24 bits. */
+  readonly tableBaseFill: number;
   /** An access across the end of the stack segment in real mode is exception 13, as for any other segment. */
   readonly stackOverrunIs13: boolean;
   /** EDX after RESET; undefined: the vendor's signature. */
@@ -53,6 +55,7 @@ export const CURRENT: ModelFacts = {
   cr0: MSW | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG,
   cr0Fixed: CR0.ET,
   hasCr4: true,
+  tableBaseFill: 0,
   stackOverrunIs13: false,
   signature: undefined,
 };
@@ -82,6 +85,7 @@ const I286: ModelFacts = {
   cr0: MSW,
   // The upper bits of the machine status word.
   cr0Fixed: 0xfff0,
+  tableBaseFill: 0xff00_0000 | 0,
   stackOverrunIs13: true,
   signature: 0,
 };

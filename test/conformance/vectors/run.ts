@@ -7,6 +7,7 @@ import { gunzipSync } from "node:zlib";
 import { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import { GPR, OFF, SEG, type SegIndex } from "../../../src/emu/cpu/layout.ts";
 import { CoreMemory, PAGE_SIZE } from "../../../src/emu/cpu/memory.ts";
+import { factsOf } from "../../../src/emu/cpu/model.ts";
 import { setSegmentRaw } from "../../../src/emu/cpu/system/segment.ts";
 
 type Pair = readonly [address: number, byte: number];
@@ -58,7 +59,7 @@ export class VectorMachine {
 
   private load({ regs, ram }: Vector): void {
     const { cpu } = this;
-    cpu.set64(OFF.CR0, 0x10n);
+    cpu.set64(OFF.CR0, BigInt(factsOf(cpu).cr0Fixed));
     cpu.set32(OFF.CPL, 0);
     cpu.set32(OFF.ACTIVITY, 0);
     cpu.setAddr(OFF.IDTR_BASE, 0);

@@ -12,7 +12,7 @@ const undefinedByDesign: Helper = () => {
   throw ud("UD0, UD1 or UD2: an instruction that is undefined by design");
 };
 const tooLong: Helper = () => {
-  throw gp(0, "the instruction is longer than 15 bytes");
+  throw gp(0, "the instruction is longer than the processor permits");
 };
 
 /** 0F 3F iw at CPL 0: the kernel's TypeScript runs; it may change any state. Elsewhere it is what it is on Intel and AMD, #UD. */

@@ -2,6 +2,7 @@
 import type { Cpu } from "../cpu.ts";
 import { gp } from "../fault.ts";
 import { OFF, SEG } from "../layout.ts";
+import { factsOf } from "../model.ts";
 import type { Helper, Insn } from "../operation.ts";
 import { isCanonical } from "../state.ts";
 import { offsetPlus } from "./far.ts";
@@ -36,7 +37,7 @@ const loadTable =
     cpu.set32(base + 4, baseHigh);
   };
 
-/** All of the base is stored whatever the operand size, as processors since the 386 do. */
+/** All of the base is stored whatever the operand size, as processors since the 386 do; the 286 has 24 bits of it. */
 const storeTable =
   (base: TableBase, name: string): Helper =>
   (cpu, insn) => {
@@ -48,7 +49,7 @@ const storeTable =
     const at = offsetPlus(insn, low, high, 2);
     cpu.checkSeg(op.seg, at.low, at.high, size, true);
     cpu.storeSeg(op.seg, low, high, 2, cpu.get32(limitAt(base)) & 0xffff, 0);
-    cpu.storeSeg(op.seg, at.low, at.high, size, cpu.get32(base), cpu.get32(base + 4));
+    cpu.storeSeg(op.seg, at.low, at.high, size, cpu.get32(base) | factsOf(cpu).tableBaseFill, cpu.get32(base + 4));
   };
 
 export const lgdt = loadTable(OFF.GDTR_BASE, "LGDT");
