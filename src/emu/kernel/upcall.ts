@@ -63,13 +63,21 @@ export class UpcallContext {
   }
 }
 
+const STUB_HEAD = `# The C half of the kernel. An up-call does at once what the function of this name does in Linux.
+
+\t.macro\tupcall id
+\t.byte\t0x0f, 0x3f
+\t.word\t\\id
+\t.endm
+
+\t.section .text, "ax"
+`;
+
 /** Assembly text of the stubs and of the functions made of them, to be assembled with the entry code. */
 export function stubSource(table: UpcallTable, functions: FunctionTable): string {
-  const stubs = Object.keys(table).map((name, id) => globalFunction(name, [".byte 0x0f, 0x3f", `.word ${id}`, "ret"]));
+  const stubs = Object.keys(table).map((name, id) => globalFunction(name, [`upcall ${id}`, "ret"]));
   const made = Object.entries(functions).map(([name, lines]) => globalFunction(name, lines));
-  const head =
-    "# The C half of the kernel. 0F 3F iw is an up-call: what the function of this name does, done at once.\n";
-  return `${head}\t.section .text, "ax"\n${[...made, ...stubs].join("")}`;
+  return `${STUB_HEAD}${[...made, ...stubs].join("")}`;
 }
 
 /** A line that ends with a colon is a label. */
