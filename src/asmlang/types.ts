@@ -104,11 +104,27 @@ export interface LineRow {
   readonly bits: Bits | undefined;
 }
 
+/** One row of the line table that ELF files carry: from this place on, that line of that file. */
+export interface DebugRow {
+  readonly section: string;
+  readonly offset: number;
+  /** URI, or a path that `.file` gave. */
+  readonly file: string;
+  /** One-based; column 0: not said. */
+  readonly line: number;
+  readonly column: number;
+  /** A good place for a breakpoint. */
+  readonly statement: boolean;
+  readonly mark?: "basic_block" | "prologue_end" | "epilogue_begin";
+}
+
 export interface AssembleResult {
   readonly dialect: Dialect;
   readonly sections: readonly Section[];
   readonly symbols: readonly SymbolInfo[];
   readonly lines: readonly LineRow[];
+  /** For debuggers of ELF files: the source and its rows as the dialect's own tool writes them. */
+  readonly debug?: { readonly uri: string; readonly rows: readonly DebugRow[] };
   readonly diagnostics: readonly Diagnostic[];
   /** Mode at the entry point. */
   readonly bits: Bits;
@@ -134,6 +150,11 @@ export interface Image {
     readonly line: number;
     readonly bits: Bits | undefined;
   }[];
+  /** The results' debug rows, with addresses. */
+  readonly debug?: {
+    readonly uri: string;
+    readonly rows: readonly (Omit<DebugRow, "section" | "offset"> & { readonly address: bigint })[];
+  };
   readonly entry: bigint;
   readonly bits: Bits;
   readonly diagnostics: readonly Diagnostic[];

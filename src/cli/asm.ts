@@ -42,11 +42,11 @@ function produce(
   format: Format,
   result: AssembleResult,
 ): { bytes: Uint8Array | string; diagnostics: readonly Diagnostic[] } {
-  if (format === "object") return { bytes: writeElfObject(result), diagnostics: [] };
+  if (format === "object") return { bytes: writeElfObject(result, undefined, { debug: true }), diagnostics: [] };
   if (format === "listing") return { bytes: writeListing(result), diagnostics: [] };
   if (format === "bin") return writeFlatBinary(result);
   const image = link([result]);
-  return { bytes: writeElfExecutable(image), diagnostics: image.diagnostics };
+  return { bytes: writeElfExecutable(image, { debug: true }), diagnostics: image.diagnostics };
 }
 
 /** Prints diagnostics; true if there is an error among them. */

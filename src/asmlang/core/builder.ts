@@ -1,6 +1,7 @@
 /** The object under construction: sections, symbols, and where the next byte goes. Both dialects drive it. */
 import type { AssembleResult, Bits, Dialect, LineRow, Section, SymbolInfo } from "../types.ts";
 import { littleEndian } from "./buffer.ts";
+import { debugRows, type Location } from "./debug-rows.ts";
 import type { Reporter } from "./diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
 import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup } from "./fragment.ts";
@@ -15,6 +16,8 @@ export class ObjectBuilder {
   readonly reporter: Reporter;
   /** All fragments in source order. */
   readonly fragments: Fragment[] = [];
+  /** Where `.loc` said that instructions come from. */
+  readonly locations: Location[] = [];
   section!: SectionBuilder;
   bits: Bits;
 
@@ -111,6 +114,7 @@ export class ObjectBuilder {
   /** Lays everything out and makes the result's parts. */
   finish(
     dialect: Dialect,
+    uri: string,
     layoutPolicy: LayoutPolicy,
     policy: WritePolicy,
     entryBits: Bits,
@@ -120,7 +124,14 @@ export class ObjectBuilder {
     const absolutes = new Set(this.fragments.map((fragment) => fragment.section));
     layout.run(this.fragments, [...new Set([...sections, ...absolutes])], this.reporter);
     const made = sections.map((section) => this.#writeSection(section, layout, policy));
-    return { dialect, sections: made, symbols: this.#symbolTable(layout), lines: this.#lineTable(), bits: entryBits };
+    return {
+      dialect,
+      sections: made,
+      symbols: this.#symbolTable(layout),
+      lines: this.#lineTable(),
+      debug: { uri, rows: debugRows(this, dialect, layout) },
+      bits: entryBits,
+    };
   }
 
   #writeSection(section: SectionBuilder, layout: Layout, policy: WritePolicy): Section {

@@ -13,6 +13,7 @@ import { DIRECTIVES } from "./directives.ts";
 import { ExpressionReader, parseNumber } from "./expressions.ts";
 import { Input } from "./input.ts";
 import { assembleInstruction } from "./instructions.ts";
+import { SourceLocations } from "./loc.ts";
 import type { Macro } from "./macros.ts";
 import { callMacro } from "./repeats.ts";
 import { defaultFlags, firstDefinition } from "./sections.ts";
@@ -39,6 +40,7 @@ export class GasAssembler {
   previous: SectionBuilder | undefined;
   intel = false;
   nakedRegisters = false;
+  readonly locations = new SourceLocations(this);
   readonly frames = new CallFrames(this);
   /** Number of macro expansions so far: `\@`. */
   expansions = 0;
@@ -119,6 +121,7 @@ export class GasAssembler {
   #finish() {
     return this.builder.finish(
       "gas",
+      this.#source.uri,
       { undefinedIsExternal: true },
       {
         overflow: "error",

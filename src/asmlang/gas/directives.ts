@@ -6,6 +6,7 @@ import { CFI } from "./cfi.ts";
 import type { Cursor } from "./cursor.ts";
 import { DATA } from "./data.ts";
 import { readString, readText } from "./expressions.ts";
+import { LOCATIONS } from "./loc.ts";
 import { REPEATS } from "./repeats.ts";
 import { SECTIONS } from "./sections.ts";
 
@@ -96,11 +97,11 @@ const OTHER: Readonly<Record<string, Directive>> = {
 
 /** About listings, debug information and versions: accepted, without effect here. */
 const IGNORED =
-  ".file .loc .loc_mark_labels .version .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .symver .linkonce".split(
+  ".loc_mark_labels .version .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .symver .linkonce".split(
     " ",
   );
 
 export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
   ...IGNORED.map((name) => [name, ignore] as const),
-  ...Object.entries({ ...OTHER, ...DATA, ...SECTIONS, ...REPEATS, ...CFI }),
+  ...Object.entries({ ...OTHER, ...DATA, ...SECTIONS, ...REPEATS, ...CFI, ...LOCATIONS }),
 ]);

@@ -125,6 +125,7 @@ function emitAlone(assembler: GasAssembler, cursor: Cursor, prefixes: readonly s
       throw new SourceError(span, `prefix '${prefix}' has no meaning in ${bits}-bit code`);
   }
   const bytes = prefixes.map((prefix) => PREFIXES[prefix]!);
+  assembler.locations.emit(cursor);
   assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
 }
 
@@ -159,6 +160,7 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement): vo
   const { builder } = assembler;
   const { bits } = builder;
   const encoded = encodeStatement(statement);
+  assembler.locations.emit(cursor);
   reportWarnings(encoded.best, statement, builder);
   if (encoded.long) {
     const { best, long } = encoded;

@@ -1,6 +1,8 @@
 /** Static ELF executables made from a linked image. */
 import { ByteBuffer } from "../core/buffer.ts";
 import type { Image } from "../types.ts";
+import { unitOfImage } from "./debug-unit.ts";
+import { type DebugSection, debugSections } from "./dwarf.ts";
 import {
   finishElf,
   type ProgramHeader,
@@ -38,7 +40,8 @@ function groupsOf(segments: readonly Segment[]): Segment[][] {
   return groups;
 }
 
-export function writeElfExecutable(image: Image): Uint8Array {
+/** `debug`: with a line table for debuggers. */
+export function writeElfExecutable(image: Image, { debug = false } = {}): Uint8Array {
   const wide = image.bits === 64;
   const groups = groupsOf(image.segments);
   const body = new ByteBuffer();
@@ -56,8 +59,20 @@ export function writeElfExecutable(image: Image): Uint8Array {
     align: 16,
   });
   sections.push(...symbolSections(image, sections, wide));
+  const unit = debug ? unitOfImage(image) : undefined;
+  if (unit) sections.push(...debugSections(unit, wide).map(debugHeader));
   return finishElf(wide, 2, image.entry, programs, sections, body);
 }
+
+const debugHeader = ({ name, bytes, strings }: DebugSection): SectionHeader => ({
+  name,
+  type: SHT.progbits,
+  flags: strings ? SHF.merge | SHF.strings : 0,
+  size: bytes.length,
+  bytes,
+  align: 1,
+  ...(strings && { entrySize: 1 }),
+});
 
 /** Writes a group's bytes at a file offset that is its address modulo the page size. */
 function load(group: readonly Segment[], body: ByteBuffer, sections: SectionHeader[]): ProgramHeader {

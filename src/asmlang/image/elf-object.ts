@@ -1,6 +1,8 @@
 /** Relocatable ELF objects: what `as` and `nasm -f elf` write, for `ld` to link. */
 import { ByteBuffer, putLittleEndian } from "../core/buffer.ts";
 import type { AssembleResult, Relocation, Section, SymbolInfo } from "../types.ts";
+import { asSection, unitOfResult } from "./debug-unit.ts";
+import { debugSections } from "./dwarf.ts";
 import {
   type ElfSymbol,
   finishElf,
@@ -26,8 +28,13 @@ function relocationType({ kind, size, signed }: Relocation, wide: boolean): numb
   return kind === "abs" && size === 4 && signed ? R_X86_64_32S : TYPES_64[kind][size];
 }
 
-/** `wide`: ELF64 for x86-64; else ELF32 for i386. */
-export function writeElfObject(result: AssembleResult, wide = result.bits === 64): Uint8Array {
+/** `wide`: ELF64 for x86-64; else ELF32 for i386. `debug`: with a line table, unless the source brings its own. */
+export function writeElfObject(
+  assembled: AssembleResult,
+  wide = assembled.bits === 64,
+  { debug = false } = {},
+): Uint8Array {
+  const result = debug ? withDebug(assembled, wide) : assembled;
   const sections = result.sections.filter(
     ({ name, size, relocations }) =>
       size > 0 || relocations.length > 0 || !/^\.(text|data|bss)$/.test(name) || isNamed(result, name),
@@ -62,6 +69,18 @@ export function writeElfObject(result: AssembleResult, wide = result.bits === 64
   const body = new ByteBuffer();
   body.skip(sizes(wide).header);
   return finishElf(wide, 1, 0n, [], headers, body);
+}
+
+/** A compiler's output describes itself, but for the lines that its `.loc` give. */
+function withDebug(result: AssembleResult, wide: boolean): AssembleResult {
+  const unit = unitOfResult(result);
+  const own = new Set(result.sections.filter(({ size }) => size > 0).map(({ name }) => name));
+  const made = (unit ? debugSections(unit, wide) : []).filter(
+    ({ name }) => !own.has(name) && (!own.has(".debug_info") || name.startsWith(".debug_line")),
+  );
+  const names = new Set(made.map(({ name }) => name));
+  const kept = result.sections.filter(({ name }) => !names.has(name));
+  return { ...result, sections: [...kept, ...made.map(asSection)] };
 }
 
 const isNamed = (result: AssembleResult, name: string): boolean =>

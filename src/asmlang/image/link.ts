@@ -207,6 +207,7 @@ export const namesAndLines = (linker: Linker, results: readonly AssembleResult[]
   symbols: symbolMap(linker.symbols),
   symbolTable: linker.symbols,
   lines: lineTable(linker, results),
+  debug: { uri: results[0]?.debug?.uri ?? "", rows: debugTable(linker, results) },
 });
 
 /** Places sections group by group; gives the address after the last one. */
@@ -288,6 +289,15 @@ function lineTable(linker: Linker, results: readonly AssembleResult[]): Image["l
     }
   });
   return lines.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));
+}
+
+function debugTable(linker: Linker, results: readonly AssembleResult[]): NonNullable<Image["debug"]>["rows"] {
+  return results.flatMap((result, index) =>
+    (result.debug?.rows ?? []).flatMap(({ section, offset, ...row }) => {
+      const placed = linker.placed[index]!.get(section);
+      return placed ? [{ ...row, address: placed.address + BigInt(offset) }] : [];
+    }),
+  );
 }
 
 function entryOf(linker: Linker, results: readonly AssembleResult[], options: LinkOptions, base: bigint): bigint {

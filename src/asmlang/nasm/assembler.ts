@@ -117,6 +117,7 @@ export class NasmAssembler {
   #finish() {
     return this.builder.finish(
       "nasm",
+      this.#source.uri,
       { undefinedIsExternal: false },
       { overflow: "warning", keepRelocation: () => false, namesSymbol: () => false },
       this.#entryBits,
