@@ -122,10 +122,7 @@ export class Kernel implements Component {
 
   /** Says once, by name, that something is not there. */
   unimplemented(cpu: Cpu, what: string, name: string): void {
-    const key = `${what} ${name}`;
-    if (this.state.reported.includes(key)) return;
-    this.state.reported.push(key);
-    this.machine.events.emit("unimplemented", cpu.index, { what, name });
+    this.machine.missing.report(cpu.index, what, name);
   }
   /** A message as printk would make it. */
   printk(cpu: Cpu, text: string): void {

@@ -154,8 +154,6 @@ export interface KernelState {
   /** How often each injection has happened, and the interrupt vector each CPU is offered, -1 = none. */
   injected: number[];
   irq: number[];
-  /** Names already reported as unimplemented. */
-  reported: string[];
   /** How the program ended. */
   exit?: { status: number; signal?: number };
 }

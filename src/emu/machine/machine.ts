@@ -8,6 +8,7 @@ import { ACTIVITY, Cpu, PENDING } from "../cpu/cpu.ts";
 import { EFLAGS, OFF } from "../cpu/layout.ts";
 import { CoreMemory } from "../cpu/memory.ts";
 import { EventStream } from "./events.ts";
+import { MissingReports } from "./missing.ts";
 import { PortSpace } from "./ports.ts";
 import { SeededRandom } from "./random.ts";
 import { hashMachine, restoreSnapshot, type SnapshotMemory, takeSnapshot } from "./snapshot.ts";
@@ -36,6 +37,7 @@ export class Machine {
   readonly timers = new Timers();
   readonly random: SeededRandom;
   readonly events: EventStream;
+  readonly missing: MissingReports;
   readonly components: Component[];
   readonly snapshots: SnapshotMemory = { last: undefined };
   /** Instructions retired by all CPUs before the present slice. */
@@ -53,6 +55,7 @@ export class Machine {
     this.core = new CoreMemory(options.cpus, options.ramSize);
     this.events = new EventStream(() => this.icount);
     this.random = new SeededRandom("random", options.seed);
+    this.missing = new MissingReports(this.events);
     this.cpus = Array.from(
       { length: options.cpus },
       (_, index) => new Cpu(this.core, index, options.cpu, {}, { tier1: options.tiers !== "interpreter" }),
@@ -61,8 +64,9 @@ export class Machine {
       cpu.hooks.portIn = (port, size) => this.ports.read(port, size);
       cpu.hooks.portOut = (port, size, value) => this.ports.write(port, size, value);
       cpu.hooks.random = () => this.random.next32();
+      cpu.hooks.unimplemented = (_, mnemonic) => this.missing.report(cpu.index, "instruction", mnemonic);
     }
-    this.components = [this.random, this.timers];
+    this.components = [this.random, this.timers, this.missing];
   }
 
   /** Instructions retired since the machine began, over all CPUs. Exact between instructions. */

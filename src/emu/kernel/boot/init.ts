@@ -53,7 +53,6 @@ export function initialState(
     files: { ...files },
     injected: [],
     irq: [],
-    reported: [],
   };
 }
 
