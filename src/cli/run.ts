@@ -178,6 +178,8 @@ function runToEnd(booted: Booted, parsed: Parsed): number {
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   tracer.close();
   const status = exitStatus(reason, limit);
+  const epitaph = reason.kind === "exit" ? tracer.epitaph() : undefined;
+  if (epitaph !== undefined) complain(epitaph, status);
   if (flag(parsed, "stats")) process.stderr.write(`${JSON.stringify(tracer.stats(seconds))}\n`);
   return status;
 }

@@ -15,6 +15,8 @@ export class Tracer {
   readonly #entries: Record<string, number> = {};
   readonly #exits: Record<string, number> = {};
   readonly #began: number;
+  #lastFault: MachineEvent | undefined;
+  #fatal: { readonly signal: MachineEvent; readonly fault: MachineEvent | undefined } | undefined;
 
   /** @param target file for --trace, "-" for stdout, undefined for none. */
   constructor(machine: Machine, target: string | undefined) {
@@ -30,6 +32,8 @@ export class Tracer {
     if (event.type === "post") process.stderr.write(`POST ${Number(event.value).toString(16).padStart(2, "0")}\n`);
     if (event.type === "unimplemented")
       process.stderr.write(`ringside: ${event.what} ${event.name} is not implemented\n`);
+    if (event.type === "fault" && event.ip !== undefined) this.#lastFault = event;
+    if (event.type === "signal" && event.step === "default") this.#fatal = { signal: event, fault: this.#lastFault };
     if (event.type === "entry") count(this.#entries, String(event.kind));
     if (event.type === "exit") count(this.#exits, String(event.instruction));
     if (this.#file !== undefined && event.type !== "console") this.#line(event);
@@ -48,6 +52,16 @@ export class Tracer {
   close(): void {
     this.#flush();
     if (this.#file !== undefined && this.#file > 2) closeSync(this.#file);
+  }
+
+  /** One line about the signal that ended the program, with the fault behind it if there was one; undefined if none did. */
+  epitaph(): string | undefined {
+    if (this.#fatal === undefined) return undefined;
+    const { signal, fault } = this.#fatal;
+    // sent by a process (kill) rather than raised by a fault: SI_USER and below
+    const sent = Number(signal.code) <= 0;
+    const because = sent || fault === undefined ? "" : ` at ${fault.ip}: ${fault.why}`;
+    return `killed by ${signal.signal}${because}`;
   }
 
   stats(seconds: number): Record<string, unknown> {

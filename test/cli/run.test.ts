@@ -72,9 +72,19 @@ describe("ways to end", () => {
     expect(ringside(["run", nasm("int3")]).status).toBe(128 + 5);
   });
 
-  it("a jump to nowhere is the guest's own SIGSEGV, and one clear ending", () => {
-    const run = ringside(["run", nasm("mov rax, 0x123456789abcdef0\n jmp rax")]);
-    expect(run).toEqual({ status: 139, stdout: "", stderr: "" });
+  it("a jump to nowhere is the guest's own SIGSEGV, and one clear line says why", () => {
+    const far = ringside(["run", nasm("mov rax, 0x123456789abcdef0\n jmp rax")]);
+    expect(far.status).toBe(139);
+    expect(far.stderr).toMatch(/^ringside: killed by SIGSEGV at 0x40100a: the branch target is not canonical\n$/);
+    const near = ringside(["run", nasm("mov eax, 0x12345678\n jmp rax")]);
+    expect(near.status).toBe(139);
+    expect(near.stderr).toMatch(/^ringside: killed by SIGSEGV at 0x12345678: [^\n]*not present[^\n]*\n$/);
+  });
+
+  it("a signal that was sent has no fault behind it", () => {
+    const body = "mov eax, 39\n syscall\n mov edi, eax\n mov esi, 15\n mov eax, 62\n syscall";
+    const run = ringside(["run", nasm(body)]);
+    expect(run).toEqual({ status: 128 + 15, stdout: "", stderr: "ringside: killed by SIGTERM\n" });
   });
 
   it("an endless loop is stopped by --max-instructions", () => {
@@ -172,6 +182,11 @@ describe("bad input is one clear line and the right status", () => {
       2,
       /unknown value "maybe" for design espfix/,
     ],
+    [
+      ["run", "--model", "386", file(dir, "old.asm", "bits 64\nnop\n")],
+      2,
+      /needs a current processor: a 386 is for arch bare/,
+    ],
     [["frobnicate"], 2, /^ringside: no command "frobnicate"/],
     [["scenario", "run", "nosuch"], 2, /^ringside: no scenario "nosuch"/],
   ])("%j", (args, status, stderr) => {
@@ -196,7 +211,13 @@ describe("what is not there", () => {
     ]);
     expect(run.status).toBe(128 + 4);
     expect(run.stderr).toBe(
-      "ringside: system call ptrace is not implemented\nringside: instruction Vaddps is not implemented\n",
+      [
+        "system call ptrace is not implemented",
+        "instruction Vaddps is not implemented",
+        "killed by SIGILL at 0x401012: VADDPS is not implemented",
+      ]
+        .map((line) => `ringside: ${line}\n`)
+        .join(""),
     );
   });
 });
