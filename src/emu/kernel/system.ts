@@ -54,6 +54,9 @@ export function createSystem(options: SystemOptions): System {
   const arch = ARCHITECTURES[options.arch];
   const choice = chooseDesigns(options.preset, options.designs);
   if (typeof choice === "string") throw new SystemError(choice);
+  const { model } = options.cpu;
+  if (model !== "current")
+    throw new SystemError(`the ${options.arch} kernel needs a current processor: a ${model} is for arch bare`);
   const ramSize = Math.min(Math.max(options.ramSize, MIN_RAM), MAX_RAM[options.arch]);
   const machine = new Machine({ cpus: options.cpus, cpu: options.cpu, ramSize, seed: options.seed });
   const defines = { ...arch.layout.defines, ...choice.defines, ...arch.defines(machine.cpus[0]!) };
