@@ -151,3 +151,13 @@ it("names an instruction that it does not have", () => {
   m.run(1);
   expect(seen).toEqual(["Invept"]);
 });
+
+it("forgets an interrupt shadow that has passed", () => {
+  const m = new TestMachine({ bits: 16 });
+  // sti / nop / nop / jmp $
+  m.load("fb 90 90 ebfe");
+  m.run(1);
+  expect(m.cpu.get32(OFF.SHADOW_KIND)).toBe(1);
+  m.run(3);
+  expect(m.cpu.get32(OFF.SHADOW_KIND)).toBe(0);
+});
