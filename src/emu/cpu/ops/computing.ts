@@ -14,6 +14,7 @@ import { x87ArithmeticOperations } from "./x87-arith.ts";
 import { x87ControlOperations } from "./x87-control.ts";
 import { x87LoadOperations } from "./x87-load.ts";
 import { x87MathOperations } from "./x87-math.ts";
+import { x87TranscendentalOperations } from "./x87-transcendental.ts";
 
 export const COMPUTING_TABLES: readonly OperationTable[] = [
   bcdOperations,
@@ -30,4 +31,5 @@ export const COMPUTING_TABLES: readonly OperationTable[] = [
   x87ControlOperations,
   x87LoadOperations,
   x87MathOperations,
+  x87TranscendentalOperations,
 ];

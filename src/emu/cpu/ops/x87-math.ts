@@ -1,6 +1,6 @@
 /**
  * x87 operations on ST(0) and ST(1) beyond plain arithmetic: square root, scaling, remainders, extraction, rounding, examination.
- * The transcendental functions are not here yet.
+ * The transcendental functions are in x87-transcendental.ts.
  */
 import type { Cpu } from "../cpu.ts";
 import { EXTENDED } from "../fpu/formats.ts";
@@ -26,10 +26,10 @@ import {
   x87Environment,
 } from "./x87-state.ts";
 
-type Unary = (cpu: Cpu, env: soft.Environment, a: soft.Unpacked) => soft.Unpacked;
+export type Unary = (cpu: Cpu, env: soft.Environment, a: soft.Unpacked) => soft.Unpacked;
 
 /** ST(0) = f(ST(0)), NaNs passed on. */
-const unary = (fn: Unary) =>
+export const unary = (fn: Unary) =>
   plain((cpu) => {
     if (isEmpty(cpu, 0)) {
       if (stackFault(cpu, false)) writeSt(cpu, 0, soft.DEFAULT_NAN);
@@ -47,11 +47,11 @@ function binaryOperands(cpu: Cpu): [soft.Unpacked, soft.Unpacked] | undefined {
   return undefined;
 }
 
-const invalid = (env: soft.Environment): soft.Unpacked => {
+export const invalid = (env: soft.Environment): soft.Unpacked => {
   env.flags |= soft.FE.I;
   return soft.DEFAULT_NAN;
 };
-const denormalOperands = (env: soft.Environment, ...values: soft.Unpacked[]): void => {
+export const denormalOperands = (env: soft.Environment, ...values: soft.Unpacked[]): void => {
   if (values.some((value) => value.denormal)) env.flags |= soft.FE.D;
 };
 
