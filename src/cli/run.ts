@@ -174,7 +174,7 @@ function runToEnd(booted: Booted, parsed: Parsed): number {
   const limit = number(parsed, "max-instructions", Number.MAX_SAFE_INTEGER, 1, Number.MAX_SAFE_INTEGER);
   const tracer = new Tracer(booted.machine, text(parsed, "trace"));
   const started = process.hrtime.bigint();
-  const reason = runSlices(booted, limit);
+  const reason = runSlices(booted, limit, () => tracer.flushGuest());
   const seconds = Number(process.hrtime.bigint() - started) / 1e9;
   tracer.close();
   const status = exitStatus(reason, limit);
@@ -184,10 +184,11 @@ function runToEnd(booted: Booted, parsed: Parsed): number {
   return status;
 }
 
-function runSlices(booted: Booted, limit: number): StopReason {
+function runSlices(booted: Booted, limit: number, between: () => void): StopReason {
   const { machine } = booted;
   for (;;) {
     const reason = booted.run(Math.min(SLICE, limit - machine.icount));
+    between();
     if (reason.kind !== "budget" || machine.icount >= limit) return reason;
   }
 }

@@ -1,7 +1,8 @@
 /** Watches a machine's events for the command line: the guest's output, --trace lines, and what --stats counts. */
-import { closeSync, openSync, writeSync } from "node:fs";
+import { closeSync, openSync } from "node:fs";
 import type { Machine } from "../emu/machine/machine.ts";
 import type { MachineEvent } from "../emu/machine/types.ts";
+import { GuestOutput, writeAll } from "./output.ts";
 import { UsageError } from "./usage.ts";
 
 /** Of the lines --trace writes. Raised when a field changes its meaning. */
@@ -11,6 +12,7 @@ const FLUSH_AT = 1 << 16;
 export class Tracer {
   readonly #machine: Machine;
   readonly #file: number | undefined;
+  readonly #guest = new GuestOutput();
   #pending = "";
   readonly #entries: Record<string, number> = {};
   readonly #exits: Record<string, number> = {};
@@ -28,15 +30,20 @@ export class Tracer {
   }
 
   #see(event: MachineEvent): void {
-    if (event.type === "console") writeGuest(event);
-    if (event.type === "post") process.stderr.write(`POST ${Number(event.value).toString(16).padStart(2, "0")}\n`);
-    if (event.type === "unimplemented")
-      process.stderr.write(`ringside: ${event.what} ${event.name} is not implemented\n`);
+    if (event.type === "console") this.#guest.write(event.stream === "stderr" ? 2 : 1, event.bytes as Iterable<number>);
+    if (event.type === "post") this.#say(`POST ${Number(event.value).toString(16).padStart(2, "0")}`);
+    if (event.type === "unimplemented") this.#say(`ringside: ${event.what} ${event.name} is not implemented`);
     if (event.type === "fault" && event.ip !== undefined) this.#lastFault = event;
     if (event.type === "signal" && event.step === "default") this.#fatal = { signal: event, fault: this.#lastFault };
     if (event.type === "entry") count(this.#entries, String(event.kind));
     if (event.type === "exit") count(this.#exits, String(event.instruction));
     if (this.#file !== undefined && event.type !== "console") this.#line(event);
+  }
+
+  /** Our own lines on stderr, after what the guest has printed. */
+  #say(line: string): void {
+    this.#guest.flush();
+    process.stderr.write(`${line}\n`);
   }
 
   #line(value: unknown): void {
@@ -49,7 +56,13 @@ export class Tracer {
     this.#pending = "";
   }
 
+  /** Between slices of a run. */
+  flushGuest(): void {
+    this.#guest.flush();
+  }
+
   close(): void {
+    this.#guest.flush();
     this.#flush();
     if (this.#file !== undefined && this.#file > 2) closeSync(this.#file);
   }
@@ -83,20 +96,3 @@ function openTrace(target: string): number {
 const count = (counts: Record<string, number>, key: string) => {
   counts[key] = (counts[key] ?? 0) + 1;
 };
-
-/** The guest's own output, at once and in order. */
-function writeGuest(event: MachineEvent): void {
-  writeAll(event.stream === "stderr" ? 2 : 1, Uint8Array.from(event.bytes as Iterable<number>));
-}
-
-function writeAll(file: number, bytes: Uint8Array): void {
-  for (let at = 0; at < bytes.length; ) {
-    try {
-      at += writeSync(file, bytes, at);
-    } catch (error) {
-      const { code } = error as { code?: string };
-      if (code === "EPIPE") return; // nobody reads
-      if (code !== "EAGAIN") throw error;
-    }
-  }
-}
