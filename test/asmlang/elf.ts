@@ -12,7 +12,7 @@ export interface ElfSection {
 const NAMES_64: Readonly<Record<number, string>> = {
   1: "abs8",
   2: "pc4",
-  4: "pc4",
+  4: "plt4",
   10: "abs4",
   11: "abs4s",
   12: "abs2",
@@ -24,7 +24,7 @@ const NAMES_64: Readonly<Record<number, string>> = {
 const NAMES_32: Readonly<Record<number, string>> = {
   1: "abs4",
   2: "pc4",
-  4: "pc4",
+  4: "plt4",
   20: "abs2",
   21: "pc2",
   22: "abs1",

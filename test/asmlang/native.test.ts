@@ -126,6 +126,55 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("run nati
     });
   });
 
+  it.each<[Dialect, 32 | 64, string]>([
+    [
+      "gas",
+      64,
+      ".globl _start\n_start: mov value@GOTPCREL(%rip), %rax\n mov (%rax), %edi\n call *f@GOTPCREL(%rip)\n mov $60, %eax\n syscall\n" +
+        ".globl f\nf: add $2, %edi\n ret\n.data\n.globl value\nvalue: .long 40\n",
+    ],
+    [
+      "gas",
+      32,
+      ".globl _start\n_start: call 1f\n1: pop %ebx\n add $_GLOBAL_OFFSET_TABLE_ + (. - 1b), %ebx\n mov value@GOT(%ebx), %eax\n" +
+        " mov (%eax), %ecx\n add more@GOTOFF(%ebx), %ecx\n mov %ecx, %ebx\n mov $1, %eax\n int $0x80\n" +
+        ".data\n.globl value\nvalue: .long 40\nmore: .long 2\n",
+    ],
+    [
+      "nasm",
+      64,
+      "global _start, value\n_start: mov rax, [rel value wrt ..got]\n mov edi, [rax]\n mov eax, 60\n syscall\nsection .data\nvalue: dd 42\n",
+    ],
+  ])("through the global offset table: %s, %i-bit", (dialect, bits, text) => {
+    const result = assembled(dialect, bits, text);
+    inTemporaryFolder((folder) => {
+      writeFileSync(path.join(folder, "a"), writeElfExecutable(link([result])), { mode: 0o755 });
+      expect(execute(folder, "a").status).toBe(42);
+      writeFileSync(path.join(folder, "b.o"), writeElfObject(result));
+      run("ld", ["-m", bits === 64 ? "elf_x86_64" : "elf_i386", "--no-warn-execstack", "b.o", "-o", "b"], folder);
+      expect(execute(folder, "b").status).toBe(42);
+    });
+  });
+
+  it.runIf(requireTool("gcc"))("objects with thread-local symbols and call frames link into C programs", () => {
+    const text = [
+      ".globl count\n .type count, @function\ncount: .cfi_startproc\n push %rbp\n .cfi_adjust_cfa_offset 8\n .cfi_rel_offset %rbp, 0",
+      " mov counter@gottpoff(%rip), %rax\n addl $1, %fs:(%rax)",
+      " mov counter@gottpoff(%rip), %rcx\n mov %fs:(%rcx), %eax\n add %fs:own@tpoff, %eax\n pop %rbp\n .cfi_adjust_cfa_offset -8\n ret",
+      ' .cfi_endproc\n .size count, . - count\n .section .tdata, "awT"\nown: .long 30\n .section .note.GNU-stack, ""\n',
+    ].join("\n");
+    inTemporaryFolder((folder) => {
+      writeFileSync(path.join(folder, "a.o"), writeElfObject(assembled("gas", 64, text), true, { debug: true }));
+      writeFileSync(
+        path.join(folder, "m.c"),
+        "__thread int counter = 10; int count(void); int main(void) { count(); return count(); }",
+      );
+      run("gcc", ["m.c", "a.o", "-o", "a"], folder);
+      expect(execute(folder, "a").status).toBe(42);
+      expect(run("readelf", ["--debug-dump=frames", "a.o"], folder)).toContain("DW_CFA_offset: r6 (rbp) at cfa-16");
+    });
+  });
+
   it("links several results, of both dialects", () => {
     const main = assembled(
       "nasm",

@@ -89,12 +89,12 @@ export class ObjectBuilder {
   }
 
   /** A data item: its value now if it is known, else a field for later. */
-  value(expr: Expr, size: number, line: Line): void {
-    const known = expr.op === "number" ? expr.value : undefined;
+  value(expr: Expr, size: number, line: Line, modifier?: string): void {
+    const known = expr.op === "number" && modifier === undefined ? expr.value : undefined;
     if (known !== undefined) this.bytes(littleEndian(size, known), line);
     else
       this.bytes(new Uint8Array(size), line, [
-        { offset: 0, size, kind: "abs", signed: false, addend: 0, expr, code: false },
+        { offset: 0, size, kind: "abs", signed: false, addend: 0, expr, code: false, modifier },
       ]);
   }
 

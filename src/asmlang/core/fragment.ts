@@ -23,6 +23,15 @@ export interface PendingFixup {
   readonly code: boolean;
   /** A branch whose width layout chose: GNU settles it even if its target is global. */
   readonly relaxed?: boolean;
+  /** What `@` or `wrt` asks for: the name of a relocation. */
+  readonly modifier?: string | undefined;
+  /** The target of a branch; the displacement of a memory operand. */
+  readonly branch?: boolean;
+  readonly memory?: boolean;
+  /** A linker may rewrite the instruction. */
+  readonly relaxable?: "rex" | "plain" | undefined;
+  /** Offset of the field in its instruction. */
+  readonly inInstruction?: number;
 }
 
 export interface Row {

@@ -14,10 +14,13 @@ import type { SectionWriter } from "./writer.ts";
 export class Symbolic implements Value {
   known: bigint | undefined;
   readonly expr: Expr;
+  /** What `@` or `wrt` asks for. */
+  readonly modifier: string | undefined;
 
-  constructor(expr: Expr, known: bigint | undefined) {
+  constructor(expr: Expr, known: bigint | undefined, modifier?: string) {
     this.expr = expr;
-    this.known = known;
+    this.known = modifier === undefined ? known : undefined;
+    this.modifier = modifier;
   }
 }
 
@@ -32,6 +35,8 @@ export interface Statement {
   /** Spans of the operands in the request's order, and of the mnemonic. */
   readonly spans: readonly Span[];
   readonly mnemonic: Span;
+  /** May a linker rewrite the instruction? The dialect says. */
+  readonly relaxable?: (bytes: Uint8Array) => PendingFixup["relaxable"];
 }
 
 /** All values in an operand. */
@@ -57,16 +62,25 @@ export function encodeStatement(statement: Statement): { best: Encoding; long?: 
 }
 
 export function pendingFixups(encoding: Encoding, statement: Statement, relaxed = false): PendingFixup[] {
-  return encoding.fixups.map((fixup) => ({
-    offset: fixup.offset,
-    size: fixup.size,
-    kind: fixup.kind,
-    signed: fixup.signed,
-    addend: fixup.addend,
-    expr: partOf(statement.request.operands[fixup.operand]!, fixup.part).expr,
-    code: true,
-    relaxed,
-  }));
+  return encoding.fixups.map((fixup) => {
+    const operand = statement.request.operands[fixup.operand]!;
+    const { expr, modifier } = partOf(operand, fixup.part);
+    return {
+      offset: fixup.offset,
+      size: fixup.size,
+      kind: fixup.kind,
+      signed: fixup.signed,
+      addend: fixup.addend,
+      expr,
+      code: true,
+      relaxed,
+      modifier,
+      branch: operand.kind === "target",
+      memory: operand.kind === "mem",
+      relaxable: modifier === undefined ? undefined : statement.relaxable?.(encoding.bytes),
+      inInstruction: fixup.offset,
+    };
+  });
 }
 
 function partOf(operand: AsmOperand, part: string): Symbolic {
@@ -126,7 +140,8 @@ export function branchReaches(
 ): boolean {
   const fixup = encoding.fixups.find((one) => one.kind === "pcrel");
   if (!fixup) return true;
-  const value = evaluate(partOf(statement.request.operands[fixup.operand]!, fixup.part).expr, layout.context(fragment));
+  const { expr } = partOf(statement.request.operands[fixup.operand]!, fixup.part);
+  const value = evaluate(expr, layout.context(fragment));
   if (!value) return true;
   const [term] = value.terms;
   if (!term || value.terms.length > 1 || term.sign < 0 || term.symbol.section !== fragment.section) return false;

@@ -5,16 +5,29 @@ import { type Reporter, SourceError } from "./diagnostics.ts";
 import { describe, type EvalContext, evaluate, type Linear, notSimple } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Layout } from "./layout.ts";
+import { relocationNumber } from "./relocations.ts";
 import { rangeOf } from "./source.ts";
 import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
 
+/** `forced`: it stays a relocation whatever is known of the symbol. */
+export interface RelocationType {
+  readonly type: string;
+  readonly forced: boolean;
+}
+
 export interface WritePolicy {
+  /** ELF64 or ELF32: which particular relocations there are. */
+  readonly wide: boolean;
+  /** The particular relocation for a reference to this symbol, if it is not a plain one. */
+  relocationType(symbol: AsmSymbol, fixup: PendingFixup, relative: boolean, offset: bigint): RelocationType | undefined;
   /** A field that is too small for its value: GNU rejects branches and instruction fields, NASM warns. */
   readonly overflow: "error" | "warning";
   /** Must a reference to this symbol of the same section stay a relocation? */
   keepRelocation(symbol: AsmSymbol, fixup: PendingFixup): boolean;
+  /** What to add to a value that means the table's address, where the field is at `place` in its section. */
+  tableDistance(place: number, fixup: PendingFixup): number;
   /** Does a relocation name this defined symbol, rather than its section plus an offset? */
-  namesSymbol(symbol: AsmSymbol, relative: boolean, addend: bigint): boolean;
+  namesSymbol(symbol: AsmSymbol, fixup: PendingFixup, relative: boolean, addend: bigint): boolean;
 }
 
 export class SectionWriter {
@@ -68,10 +81,14 @@ export class SectionWriter {
     if (!value) throw new SourceError(fixup.expr.span, "this value is not known");
     const place = fragment.offset + fixup.offset;
     const { plus, relative, constant } = this.#reduce(value, fixup, place);
-    if (!plus && !relative) this.#fill(place, fixup, constant);
+    const particular = plus && this.#policy.relocationType(plus, fixup, relative, constant - BigInt(fixup.addend));
+    if (fixup.modifier !== undefined && !plus)
+      throw new SourceError(fixup.expr.span, `'${fixup.modifier}' needs a symbol`);
+    if (particular?.forced) this.#relocate(place, fixup, plus, relative, constant, particular.type);
+    else if (!plus && !relative) this.#fill(place, fixup, constant);
     else if (plus && relative && plus.section === this.#section && !this.#policy.keepRelocation(plus, fixup))
       this.#fill(place, fixup, constant + BigInt(this.#layout.offsetOf(plus) - place));
-    else this.#relocate(place, fixup, plus, relative, constant);
+    else this.#relocate(place, fixup, plus, relative, constant, particular?.type);
   }
 
   /** One symbol at most, minus the field's own address or not. */
@@ -116,25 +133,43 @@ export class SectionWriter {
     plus: AsmSymbol | undefined,
     relative: boolean,
     constant: bigint,
+    type: string | undefined,
   ): void {
+    if (type !== undefined && relocationNumber(type, fixup.size, this.#policy.wide) === undefined)
+      throw new SourceError(fixup.expr.span, `there is no relocation '${type}' for ${fixup.size} bytes`);
     if (fixup.size === 8 || fixup.size === 4 || fixup.size === 2 || fixup.size === 1) {
-      const { symbol, addend } = this.#target(plus, relative, constant - BigInt(fixup.addend));
+      const { symbol, addend } = this.#target(
+        plus,
+        fixup,
+        relative,
+        constant - BigInt(fixup.addend),
+        type !== undefined && type !== "GOTOFF",
+      );
+      // The distance to the table counts from the field, the value in the instruction from the instruction.
+      const within = type === "GOTPC" && !relative ? this.#policy.tableDistance(place, fixup) : 0;
       this.relocations.push({
         offset: place,
         size: fixup.size,
         kind: relative ? "pcrel" : "abs",
         signed: fixup.signed,
         symbol,
-        addend: BigInt.asIntN(64, constant + addend),
+        addend: BigInt.asIntN(64, constant + addend + BigInt(within)),
+        ...(type !== undefined && { type }),
         range: rangeOf(fixup.expr.span),
       });
     } else throw new SourceError(fixup.expr.span, `an address does not fit in ${fixup.size} bytes`);
   }
 
-  #target(symbol: AsmSymbol | undefined, relative: boolean, offset: bigint): { symbol: string; addend: bigint } {
+  #target(
+    symbol: AsmSymbol | undefined,
+    fixup: PendingFixup,
+    relative: boolean,
+    offset: bigint,
+    particular: boolean,
+  ): { symbol: string; addend: bigint } {
     if (!symbol) return { symbol: "*ABS*", addend: 0n };
     const { section } = symbol;
-    if (!section || (symbol.name !== "" && this.#policy.namesSymbol(symbol, relative, offset))) {
+    if (!section || (symbol.name !== "" && (particular || this.#policy.namesSymbol(symbol, fixup, relative, offset)))) {
       symbol.temporary = false; // a relocation needs it in the table
       return { symbol: symbol.name, addend: 0n };
     }

@@ -15,6 +15,7 @@ import { Input } from "./input.ts";
 import { assembleInstruction } from "./instructions.ts";
 import { SourceLocations } from "./loc.ts";
 import type { Macro } from "./macros.ts";
+import { gasRelocation } from "./relocations.ts";
 import { callMacro } from "./repeats.ts";
 import { defaultFlags, firstDefinition } from "./sections.ts";
 import { blankComments } from "./text.ts";
@@ -58,6 +59,7 @@ export class GasAssembler {
       reference: (name, span) => this.#reference(name, span),
       numeric: (label, forward, span) => this.#numericReference(label, forward, span),
       here: (span) => symbolExpr(this.builder.here(span.line), span),
+      wide: this.objectBits === 64,
     });
     for (const name of [".text", ".data", ".bss"]) this.builder.getSection(name, defaultFlags(name));
     this.builder.section = this.builder.sections.get(".text")!;
@@ -125,11 +127,16 @@ export class GasAssembler {
       { undefinedIsExternal: true },
       {
         overflow: "error",
+        wide: this.objectBits === 64,
+        relocationType: (symbol, fixup, _, offset) => gasRelocation(symbol, fixup, offset, this.objectBits === 64),
+        tableDistance: (_, fixup) => fixup.inInstruction ?? 0,
         keepRelocation: (symbol, fixup) =>
           symbol.binding === "weak" ||
           (symbol.binding === "global" && fixup.kind === "pcrel" && fixup.relaxed === false),
-        namesSymbol: (symbol, relative, offset) =>
-          symbol.binding !== "local" || (isMerged(symbol) && ((relative && this.objectBits === 64) || offset !== 0n)),
+        namesSymbol: (symbol, fixup, relative, offset) =>
+          symbol.binding !== "local" ||
+          (fixup.modifier !== undefined && fixup.memory !== true) ||
+          (isMerged(symbol) && ((relative && this.objectBits === 64) || offset !== 0n)),
       },
       this.#entryBits,
     );
@@ -153,6 +160,7 @@ export class GasAssembler {
   }
 
   #statement(cursor: Cursor): void {
+    this.expressions.takeModifier();
     if (cursor.done) return;
     if (!this.conditions.active) {
       const word = cursor.word()?.toLowerCase();

@@ -25,9 +25,10 @@ const integers =
 
 function emitInteger(assembler: GasAssembler, cursor: Cursor, size: number): void {
   const expr = assembler.expressions.read(cursor);
-  const value = evaluateConstant(expr, assembler.now);
+  const modifier = assembler.expressions.takeModifier();
+  const value = modifier === undefined ? evaluateConstant(expr, assembler.now) : undefined;
   if (value === undefined) {
-    assembler.builder.value(expr, size, cursor.line);
+    assembler.builder.value(expr, size, cursor.line, modifier);
     return;
   }
   const bits = size * 8;

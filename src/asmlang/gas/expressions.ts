@@ -1,6 +1,7 @@
 /** GNU expressions: numbers, characters, symbols, `1f`/`1b`, `.`, with gas's precedences. */
 import { SourceError } from "../core/diagnostics.ts";
 import { type BinaryOp, binary, type Expr, number, type UnaryOp } from "../core/expr.ts";
+import { isRelocation } from "../core/relocations.ts";
 import { join, type Span } from "../core/source.ts";
 import type { Cursor } from "./cursor.ts";
 
@@ -11,6 +12,8 @@ export interface SymbolScope {
   numeric(label: string, forward: boolean, span: Span): Expr;
   /** `.` */
   here(span: Span): Expr;
+  /** An ELF64 object. */
+  readonly wide: boolean;
 }
 
 const OPERATORS: readonly (readonly [string, BinaryOp, number])[] = [
@@ -43,6 +46,7 @@ const ESCAPES: Readonly<Record<string, number>> = { b: 8, f: 12, n: 10, r: 13, t
 export class ExpressionReader {
   readonly #scope: SymbolScope;
   #depth = 0;
+  #modifier: string | undefined;
 
   constructor(scope: SymbolScope) {
     this.#scope = scope;
@@ -106,17 +110,26 @@ export class ExpressionReader {
         next === "" ? "expected an expression" : `expected an expression, not '${next}'`,
       );
     if (name.name === ".") return this.#scope.here(name.span);
-    this.#skipModifier(cursor);
+    this.#readModifier(cursor);
     return this.#scope.reference(name.name, name.span);
   }
 
-  /** `name@PLT` and its like: the static link here makes them the plain symbol. */
-  #skipModifier(cursor: Cursor): void {
+  /** `name@GOTPCREL`: what the last expression asked for. */
+  takeModifier(): string | undefined {
+    const modifier = this.#modifier;
+    this.#modifier = undefined;
+    return modifier;
+  }
+
+  #readModifier(cursor: Cursor): void {
     if (cursor.peek() !== "@") return;
     const start = cursor.at++;
-    const modifier = cursor.word() ?? "";
-    if (!/^(plt|pc)$/i.test(modifier))
-      throw new SourceError(cursor.span(start), `relocation modifier '@${modifier}' is not supported`);
+    const modifier = (cursor.word() ?? "").toUpperCase();
+    if (!isRelocation(modifier, this.#scope.wide))
+      throw new SourceError(cursor.span(start), `there is no relocation '@${modifier}' for this object`);
+    if (this.#modifier !== undefined)
+      throw new SourceError(cursor.span(start), "an expression has at most one '@' relocation");
+    this.#modifier = modifier;
   }
 
   #number(cursor: Cursor): Expr {

@@ -7,12 +7,14 @@ import {
   pendingFixups,
   reportWarnings,
   type Statement,
+  valuesOf,
 } from "../core/instruction.ts";
 import type { Span } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
 import { readOperandAtt } from "./operands-att.ts";
 import { IntelOperand } from "./operands-intel.ts";
+import { relaxable } from "./relocations.ts";
 
 /** Prefix words, and the byte of those that may stand alone. */
 const PREFIXES: Readonly<Record<string, number | undefined>> = {
@@ -82,6 +84,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
     },
     spans: operands.map((one) => one.span),
     mnemonic: span,
+    relaxable,
   };
   emit(assembler, cursor, statement);
 }
@@ -164,12 +167,13 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement): vo
   reportWarnings(encoded.best, statement, builder);
   if (encoded.long) {
     const { best, long } = encoded;
+    const asksPlt = statement.request.operands.some((one) => valuesOf(one).some(({ modifier }) => modifier === "PLT"));
     const fragment = new BranchFragment(
       builder.section,
       cursor.line,
       statement,
       { best, long },
-      (symbol) => symbol.binding === "weak",
+      (symbol) => symbol.binding === "weak" || (asksPlt && symbol.binding === "global"),
     );
     builder.add(fragment);
     builder.row(fragment, 0, cursor.line, bits);

@@ -14,8 +14,8 @@ export interface OperandReader {
   readonly bits: 16 | 32 | 64;
 }
 
-export function symbolic(expr: Expr, now: EvalContext): Symbolic {
-  return new Symbolic(expr, evaluateConstant(expr, now));
+export function symbolic(expr: Expr, reader: OperandReader): Symbolic {
+  return new Symbolic(expr, evaluateConstant(expr, reader.now), reader.expressions.takeModifier());
 }
 
 export function readOperandAtt(cursor: Cursor, reader: OperandReader, branch: boolean): PlacedOperand {
@@ -24,7 +24,7 @@ export function readOperandAtt(cursor: Cursor, reader: OperandReader, branch: bo
   const indirect = branch && cursor.eat("*");
   if (cursor.eat("$")) {
     const expr = reader.expressions.read(cursor);
-    return { operand: { kind: "imm", value: symbolic(expr, reader.now) }, span: cursor.span(start) };
+    return { operand: { kind: "imm", value: symbolic(expr, reader) }, span: cursor.span(start) };
   }
   let segment = 0;
   if (cursor.peek() === "%" || cursor.skipSpace().peek() === "%") {
@@ -69,7 +69,7 @@ function readMemory(
 ): PlacedOperand {
   cursor.skipSpace();
   const expr = opensAddress(cursor) ? undefined : reader.expressions.read(cursor);
-  const value = expr && symbolic(expr, reader.now);
+  const value = expr && symbolic(expr, reader);
   const parts = { base: 0, index: 0, scale: 1 as 1 | 2 | 4 | 8 };
   cursor.skipSpace();
   if (cursor.peek() === "(") readAddress(cursor, reader, parts);

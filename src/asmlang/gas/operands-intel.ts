@@ -104,16 +104,19 @@ export class IntelOperand {
     const offset = this.#sum(1);
     const span = this.#cursor.span(start);
     if (!selector.expr || !offset.expr) throw new SourceError(span, "a far target is SELECTOR:OFFSET");
-    const { now } = this.#reader;
     return {
-      operand: { kind: "far", selector: symbolic(selector.expr, now), offset: symbolic(offset.expr, now) },
+      operand: {
+        kind: "far",
+        selector: symbolic(selector.expr, this.#reader),
+        offset: symbolic(offset.expr, this.#reader),
+      },
       span,
     };
   }
 
   #finish(sum: Sum, branch: boolean, span: Span): PlacedOperand["operand"] {
     const seen = this.#seen;
-    const value = sum.expr && symbolic(sum.expr, this.#reader.now);
+    const value = sum.expr && symbolic(sum.expr, this.#reader);
     const [only] = sum.registers;
     if (only && sum.registers.length === 1 && !seen.brackets && !value && seen.segment === 0)
       return { kind: "reg", reg: only.register };

@@ -1,11 +1,13 @@
 /** Relocatable ELF objects: what `as` and `nasm -f elf` write, for `ld` to link. */
 import { ByteBuffer, putLittleEndian } from "../core/buffer.ts";
+import { isThreadLocal, relocationNumber } from "../core/relocations.ts";
 import type { AssembleResult, Relocation, Section, SymbolInfo } from "../types.ts";
 import { asSection, unitOfResult } from "./debug-unit.ts";
 import { debugSections } from "./dwarf.ts";
 import {
   type ElfSymbol,
   finishElf,
+  isThreadLocalSection,
   pack,
   type SectionHeader,
   SHF,
@@ -23,7 +25,9 @@ const TYPES_64 = { abs: { 1: 14, 2: 12, 4: 10, 8: 1 }, pcrel: { 1: 15, 2: 13, 4:
 const TYPES_32 = { abs: { 1: 22, 2: 20, 4: 1, 8: 0 }, pcrel: { 1: 23, 2: 21, 4: 2, 8: 0 } } as const;
 const R_X86_64_32S = 11;
 
-function relocationType({ kind, size, signed }: Relocation, wide: boolean): number {
+function relocationType({ kind, size, signed, type }: Relocation, wide: boolean): number {
+  const particular = type === undefined ? undefined : relocationNumber(type, size, wide);
+  if (particular !== undefined) return particular;
   if (!wide) return TYPES_32[kind][size];
   return kind === "abs" && size === 4 && signed ? R_X86_64_32S : TYPES_64[kind][size];
 }
@@ -104,7 +108,7 @@ function sectionOf(section: Section, wide: boolean): SectionHeader {
     (flags.exec ? SHF.exec : 0) |
     (extra.includes("M") ? SHF.merge : 0) |
     (extra.includes("S") ? SHF.strings : 0) |
-    (extra.includes("T") || /^\.t(data|bss)/.test(section.name) ? SHF.tls : 0);
+    (isThreadLocalSection(section) ? SHF.tls : 0);
   const type = flags.nobits
     ? SHT.nobits
     : section.name === ".eh_frame" && wide
@@ -185,7 +189,9 @@ function symbolTable(
   ];
   for (const [i, section] of sections.entries())
     entries.push({ key: section.name, symbol: { name: "", value: 0n, size: 0n, info: 3, other: 0, section: i + 1 } });
-  const add = (symbol: SymbolInfo) => entries.push({ key: symbol.name, symbol: elfSymbol(symbol, index) });
+  const threadLocal = threadLocals(result);
+  const add = (symbol: SymbolInfo) =>
+    entries.push({ key: symbol.name, symbol: elfSymbol(symbol, index, threadLocal.has(symbol.name)) });
   for (const symbol of result.symbols) if (symbol.binding === "local") add(symbol);
   const locals = entries.length;
   for (const symbol of result.symbols) if (symbol.binding !== "local") add(symbol);
@@ -198,7 +204,17 @@ function symbolTable(
   return { bytes: out.view().slice(), strings: strings.bytes(), indexes, locals };
 }
 
-function elfSymbol(symbol: SymbolInfo, index: ReadonlyMap<string, number>): ElfSymbol {
+/** Symbols of thread-local sections, and those that thread-local relocations name. */
+function threadLocals({ sections, symbols }: AssembleResult): ReadonlySet<string> {
+  const tls = new Set(sections.filter(isThreadLocalSection).map(({ name }) => name));
+  const names = new Set<string>();
+  for (const { name, section } of symbols) if (section !== undefined && tls.has(section)) names.add(name);
+  for (const { relocations } of sections)
+    for (const { symbol, type } of relocations) if (type !== undefined && isThreadLocal(type)) names.add(symbol);
+  return names;
+}
+
+function elfSymbol(symbol: SymbolInfo, index: ReadonlyMap<string, number>, threadLocal: boolean): ElfSymbol {
   const section =
     symbol.section === undefined
       ? 0
@@ -211,7 +227,7 @@ function elfSymbol(symbol: SymbolInfo, index: ReadonlyMap<string, number>): ElfS
     name: symbol.name,
     value: symbol.value,
     size: symbol.size,
-    info: symbolInfo(symbol.binding, symbol.type),
+    info: symbolInfo(symbol.binding, threadLocal ? "tls" : symbol.type),
     other: symbol.hidden ? 2 : 0,
     section,
   };

@@ -1,5 +1,6 @@
 /** ELF constants and a writer of headers in both classes. */
 import { ByteBuffer, littleEndian } from "../core/buffer.ts";
+import type { Section } from "../types.ts";
 
 export const SHT = {
   null: 0,
@@ -106,7 +107,7 @@ export function symbolEntry(symbol: ElfSymbol, name: number, wide: boolean): Uin
 }
 
 const BINDING = { local: 0, global: 1, weak: 2 } as const;
-const TYPE = { notype: 0, object: 1, func: 2 } as const;
+const TYPE = { notype: 0, object: 1, func: 2, tls: 6 } as const;
 
 export function symbolInfo(binding: keyof typeof BINDING, type: keyof typeof TYPE): number {
   return (BINDING[binding] << 4) | TYPE[type];
@@ -229,3 +230,6 @@ function sectionHeader(s: SectionHeader, name: number, offset: number, wide: boo
     [word, s.entrySize ?? 0],
   ]);
 }
+
+export const isThreadLocalSection = ({ name, elf }: Section): boolean =>
+  elf?.flags?.includes("T") === true || /^\.t(data|bss)/.test(name);

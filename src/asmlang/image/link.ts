@@ -3,6 +3,7 @@
  * says), resolves symbols across results, and applies relocations.
  */
 import { putLittleEndian } from "../core/buffer.ts";
+import { GLOBAL_OFFSET_TABLE } from "../core/relocations.ts";
 import type {
   AssembleResult,
   Diagnostic,
@@ -13,6 +14,8 @@ import type {
   Section,
   SymbolInfo,
 } from "../types.ts";
+
+import { StaticTables } from "./particular.ts";
 
 export interface LinkOptions {
   /** Address of the first section; default: what `ld` uses for a static program. */
@@ -99,23 +102,40 @@ export class Linker {
     return this.#globals.get(name)?.address;
   }
 
-  /** Applies all relocations of placed sections. */
-  relocate(): void {
+  /** Applies all relocations of placed sections. `tables`: of a static program; a flat binary has none. */
+  relocate(tables?: StaticTables): void {
     this.#results.forEach((result, index) => {
       const locals = new Map(result.symbols.map((symbol) => [symbol.name, symbol]));
       for (const placed of this.placed[index]!.values())
-        for (const relocation of placed.section.relocations) this.#apply(placed, relocation, index, locals);
+        for (const relocation of placed.section.relocations) this.#apply(placed, relocation, index, locals, tables);
     });
   }
 
-  #apply(placed: Placed, relocation: Relocation, index: number, locals: ReadonlyMap<string, SymbolInfo>): void {
-    const target = this.#resolve(relocation.symbol, index, locals);
+  #apply(
+    placed: Placed,
+    relocation: Relocation,
+    index: number,
+    locals: ReadonlyMap<string, SymbolInfo>,
+    tables: StaticTables | undefined,
+  ): void {
+    const { type } = relocation;
+    const table = type !== undefined && relocation.symbol === GLOBAL_OFFSET_TABLE ? tables?.base : undefined;
+    const target = table ?? this.#resolve(relocation.symbol, index, locals);
     if (target === undefined) {
       this.error(`symbol '${relocation.symbol}' is not defined`, relocation.range);
       return;
     }
     const place = placed.address + BigInt(relocation.offset);
-    const value = BigInt.asIntN(64, target + relocation.addend - (relocation.kind === "pcrel" ? place : 0n));
+    const relative = relocation.kind === "pcrel";
+    const raw =
+      type === undefined
+        ? target + relocation.addend - (relative ? place : 0n)
+        : tables?.value(type, target, relocation.addend, place, relative);
+    if (raw === undefined) {
+      this.error(`relocation '${type}' is for objects: it has no meaning in this output`, relocation.range);
+      return;
+    }
+    const value = BigInt.asIntN(64, raw);
     if (!fits(value, relocation)) {
       const what = relocation.kind === "pcrel" ? "the distance to" : "the address of";
       this.error(
@@ -168,8 +188,17 @@ export function link(results: readonly AssembleResult[], options: LinkOptions = 
   const end = placeAll(linker, results, base, options);
   const commons = placeCommons(results, end);
   linker.collect(commons.addresses);
-  linker.relocate();
+  const tables = new StaticTables(linker, commons.end, bits);
+  linker.relocate(tables);
   const segments = placedSegments(linker);
+  if (tables.size > 0)
+    segments.push({
+      address: tables.base,
+      bytes: tables.bytes(),
+      memorySize: tables.size,
+      flags: { write: true, exec: false },
+      section: ".got",
+    });
   if (commons.size > 0n)
     segments.push({
       address: end,

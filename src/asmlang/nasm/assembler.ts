@@ -13,6 +13,7 @@ import { NasmExpressions, TokenCursor } from "./expressions.ts";
 import { assembleInstruction } from "./instructions.ts";
 import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
+import { nasmRelocation } from "./relocations.ts";
 import { repeatStatement } from "./times.ts";
 import type { Token } from "./tokens.ts";
 
@@ -119,9 +120,20 @@ export class NasmAssembler {
       "nasm",
       this.#source.uri,
       { undefinedIsExternal: false },
-      { overflow: "warning", keepRelocation: () => false, namesSymbol: () => false },
+      {
+        overflow: "warning",
+        wide: this.#wide,
+        relocationType: (symbol, fixup, relative) => nasmRelocation(symbol, fixup, relative, this.#wide),
+        tableDistance: (place) => place,
+        keepRelocation: (_, fixup) => fixup.modifier === "SYM",
+        namesSymbol: (symbol, fixup) => fixup.modifier === "SYM" && symbol.binding !== "local",
+      },
       this.#entryBits,
     );
+  }
+
+  get #wide(): boolean {
+    return (this.options.bits ?? 64) === 64;
   }
 
   #checkGlobals(): void {
@@ -141,6 +153,7 @@ export class NasmAssembler {
   // Statements
 
   #statement(cursor: TokenCursor): void {
+    this.expressions.takeModifier();
     if (cursor.is("[")) {
       this.#bracketed(cursor);
       return;

@@ -68,9 +68,10 @@ function emitValue(assembler: NasmAssembler, cursor: TokenCursor, unit: number, 
 }
 
 function emitInteger(assembler: NasmAssembler, cursor: TokenCursor, expr: Expr, unit: number): void {
-  const value = evaluateConstant(expr, assembler.now);
+  const modifier = assembler.expressions.takeModifier();
+  const value = modifier === undefined ? evaluateConstant(expr, assembler.now) : undefined;
   if (value === undefined) {
-    assembler.builder.value(expr, unit, cursor.line);
+    assembler.builder.value(expr, unit, cursor.line, modifier);
     return;
   }
   const bits = unit * 8;

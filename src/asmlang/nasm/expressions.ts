@@ -101,11 +101,22 @@ const FUNCTIONS: Readonly<Record<string, FloatFormat>> = {
   float80m: FLOAT80,
   float128l: FLOAT128,
 };
+/** NASM's special symbols for `wrt`. */
+const MODIFIERS: Readonly<Record<string, string>> = {
+  "..gotpc": "GOTPC",
+  "..gotoff": "GOTOFF",
+  "..got": "GOT",
+  "..plt": "PLT",
+  "..sym": "SYM",
+  "..gottpoff": "GOTTPOFF",
+  "..tlsie": "INDNTPOFF",
+};
 const MAX_DEPTH = 200;
 
 export class NasmExpressions {
   readonly #scope: NasmScope;
   #depth = 0;
+  #modifier: string | undefined;
 
   constructor(scope: NasmScope) {
     this.#scope = scope;
@@ -124,11 +135,19 @@ export class NasmExpressions {
     return test;
   }
 
-  /** `wrt ..plt` is the plain symbol in a static program; segments have no meaning in our formats. */
+  /** `wrt ..got`: what the last expression asked for. */
+  takeModifier(): string | undefined {
+    const modifier = this.#modifier;
+    this.#modifier = undefined;
+    return modifier;
+  }
+
   #wrt(cursor: TokenCursor): void {
     const token = cursor.next();
-    if (!token || !/^\.\.(plt|sym)$/.test(token.text))
-      throw new SourceError(token ?? cursor.here(), "only 'wrt ..plt' and 'wrt ..sym' are supported");
+    const modifier = token && MODIFIERS[token.text];
+    if (modifier === undefined)
+      throw new SourceError(token ?? cursor.here(), `'wrt' takes one of ${Object.keys(MODIFIERS).join(" ")}`);
+    this.#modifier = modifier;
   }
 
   #level(cursor: TokenCursor, level: number): Expr {

@@ -86,7 +86,7 @@ function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean,
 }
 
 function symbolic(expr: Expr, context: OperandContext): Symbolic {
-  return new Symbolic(expr, evaluateConstant(expr, context.now));
+  return new Symbolic(expr, evaluateConstant(expr, context.now), context.expressions.takeModifier());
 }
 
 /** What stands inside the brackets before the address. */
