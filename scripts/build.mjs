@@ -5,12 +5,14 @@
 //   dist/extension-web.js   VS Code extension, web host
 //   dist/webview.{js,css}   page of the extension's views
 //   dist/scenarios.json     the files of each bundled scenario (a web extension cannot list a folder)
+//   dist/THIRD-PARTY-LICENCES.txt
 import { chmod, mkdir, readdir, rm, symlink, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { nodeModulesInBrowser } from "./browser-plugin.mjs";
 import { embeddedIced, rawText } from "./iced-plugin.mjs";
+import { writeLicences } from "./licences.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
 const common = {
@@ -106,7 +108,11 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes("--watch")) {
     for (const bundle of bundles) await (await esbuild.context(bundle)).watch();
   } else {
-    await Promise.all(bundles.map((bundle) => esbuild.build(bundle)));
+    const built = await Promise.all(bundles.map((bundle) => esbuild.build({ ...bundle, metafile: true })));
+    await writeLicences(
+      root,
+      built.map(({ metafile }) => metafile),
+    );
     await linkCommand();
   }
 }
