@@ -23,6 +23,7 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   "Lar Lsl Verr Verw Arpl": "read the host's descriptor tables",
   "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
   "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
+  "Sha1rnds4 Sha1nexte Sha1msg1 Sha1msg2 Sha256rnds2 Sha256msg1 Sha256msg2": "not on every host: known digests instead",
   "Rcpps Rcpss Rsqrtps Rsqrtss": "approximations differ by processor",
   "Dpps Dppd": "which of several NaNs survives is the model's choice, and when they raise D",
   "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",

@@ -1,6 +1,7 @@
 /** The computing groups that are helpers: strings, decimal, multiplication, x87, MMX and SSE, and the rest. */
 import type { OperationTable } from "../operation.ts";
 import { bcdOperations } from "./bcd.ts";
+import { cryptoOperations, shaOperations } from "./crypto.ts";
 import { miscOperations } from "./misc.ts";
 import { mulDivOperations } from "./muldiv.ts";
 import { sseArithmeticOperations } from "./sse-arith.ts";
@@ -9,6 +10,7 @@ import { sseIntegerOperations } from "./sse-integer.ts";
 import { sseMoveOperations } from "./sse-move.ts";
 import { sseShuffleOperations } from "./sse-shuffle.ts";
 import { sseStateOperations } from "./sse-state.ts";
+import { sseTextOperations } from "./sse-text.ts";
 import { stringOperations } from "./strings.ts";
 import { x87ArithmeticOperations } from "./x87-arith.ts";
 import { x87ControlOperations } from "./x87-control.ts";
@@ -18,6 +20,8 @@ import { x87TranscendentalOperations } from "./x87-transcendental.ts";
 
 export const COMPUTING_TABLES: readonly OperationTable[] = [
   bcdOperations,
+  cryptoOperations,
+  shaOperations,
   miscOperations,
   mulDivOperations,
   stringOperations,
@@ -27,6 +31,7 @@ export const COMPUTING_TABLES: readonly OperationTable[] = [
   sseMoveOperations,
   sseShuffleOperations,
   sseStateOperations,
+  sseTextOperations,
   x87ArithmeticOperations,
   x87ControlOperations,
   x87LoadOperations,
