@@ -11,7 +11,19 @@ import { DOUBLE, type Format, pack32, pack64, SINGLE, unpack32, unpack64 } from 
 import * as soft from "../fpu/soft.ts";
 import { CR4, EFLAGS, OFF } from "../layout.ts";
 import { computed, type Helper, type Insn, type OperationTable } from "../operation.ts";
-import { checkSse, DST, immediate, type Lanes, loadLanes, SRC, storeLanes } from "./sse-lanes.ts";
+import {
+  checkWide,
+  DST,
+  DST_UP,
+  immediate,
+  type Lanes,
+  loadLanes,
+  loadPair,
+  SRC,
+  SRC_UP,
+  storeLanes,
+} from "./sse-lanes.ts";
+import { vexBytes } from "./vex.ts";
 
 export const MXCSR_DAZ = 0x40;
 /** All masked, to nearest, no DAZ, no FTZ, P already set. */
@@ -149,38 +161,55 @@ function easyLane(type: FloatType, op: Arithmetic, d: Lanes, s: Lanes, i: number
   return true;
 }
 
-/** Loads dst and src of a float operation and gives the number of lanes. */
-function loadFloat(cpu: Cpu, insn: Insn, type: FloatType, packed: boolean): number {
-  checkSse(cpu);
-  loadLanes(cpu, insn, 1, SRC, packed ? 16 : type.bytes, packed);
-  loadLanes(cpu, insn, 0, DST, 16, false);
-  return packed ? 16 / type.bytes : 1;
+/** Loads dst and src of a float operation and gives the number of 128-bit halves. */
+function loadFloat(cpu: Cpu, insn: Insn, type: FloatType, packed: boolean): 1 | 2 {
+  checkWide(cpu, insn);
+  return loadPair(cpu, insn, packed ? 16 : type.bytes, packed);
+}
+
+const lanesOf = (type: FloatType, packed: boolean): number => (packed ? 16 / type.bytes : 1);
+
+type FloatBody = (d: Lanes, s: Lanes, imm: number) => void;
+
+/** One half after the other; what they raised, together; then the result. */
+function eachHalf(
+  cpu: Cpu,
+  insn: Insn,
+  type: FloatType,
+  packed: boolean,
+  env: soft.Environment,
+  body: FloatBody,
+): void {
+  const halves = loadFloat(cpu, insn, type, packed);
+  const imm = immediate(insn);
+  body(DST, SRC, imm);
+  if (halves === 2) body(DST_UP, SRC_UP, imm);
+  raiseSse(cpu, env);
+  storeLanes(cpu, insn, 0, DST, packed ? 16 : type.bytes);
 }
 
 const arithmetic = (type: FloatType, packed: boolean, op: Arithmetic) =>
   computed((cpu, insn) => {
-    const count = loadFloat(cpu, insn, type, packed);
     const quick = easy(cpu);
-    let env: soft.Environment | undefined;
-    for (let i = 0; i < count; i++) {
-      if (quick && easyLane(type, op, DST, SRC, i)) continue;
-      env ??= sseEnvironment(cpu);
-      exactLane(env, denormalsAreZero(cpu), type, op, DST, SRC, i);
-    }
-    if (env) raiseSse(cpu, env);
-    storeLanes(cpu, insn, 0, DST, packed ? 16 : type.bytes);
+    const env = sseEnvironment(cpu);
+    const daz = denormalsAreZero(cpu);
+    const count = lanesOf(type, packed);
+    eachHalf(cpu, insn, type, packed, env, (d, s) => {
+      for (let i = 0; i < count; i++) {
+        if (!quick || !easyLane(type, op, d, s, i)) exactLane(env, daz, type, op, d, s, i);
+      }
+    });
   });
 
 /** ADDSUB and the horizontal adds: lanes gathered into (a, b) pairs first. */
-
 const gathered = (type: FloatType, gather: (d: Lanes, s: Lanes) => void, opOf: (i: number) => Arithmetic) =>
   computed((cpu, insn) => {
-    const count = loadFloat(cpu, insn, type, true);
-    gather(DST, SRC);
     const env = sseEnvironment(cpu);
-    for (let i = 0; i < count; i++) exactLane(env, denormalsAreZero(cpu), type, opOf(i), DST, SRC, i);
-    raiseSse(cpu, env);
-    storeLanes(cpu, insn, 0, DST, 16);
+    const daz = denormalsAreZero(cpu);
+    eachHalf(cpu, insn, type, true, env, (d, s) => {
+      gather(d, s);
+      for (let i = 0; i < lanesOf(type, true); i++) exactLane(env, daz, type, opOf(i), d, s, i);
+    });
   });
 
 /** d becomes the even lanes of d and s, s the odd ones. */
@@ -200,63 +229,78 @@ const asIs = (): void => {};
 /** MIN and MAX: the second operand unless the first one wins strictly, so also for NaNs and equal zeros. */
 const extreme = (type: FloatType, packed: boolean, wins: -1 | 1) =>
   computed((cpu, insn) => {
-    const count = loadFloat(cpu, insn, type, packed);
     const env = sseEnvironment(cpu);
     const daz = denormalsAreZero(cpu);
-    for (let i = 0; i < count; i++) {
-      let a = type.unpack(DST, i);
-      let b = type.unpack(SRC, i);
-      if (daz) {
-        a = flushDenormal(a);
-        b = flushDenormal(b);
-      }
-      let result = b;
-      if (a.kind === soft.NAN || b.kind === soft.NAN) env.flags |= soft.FE.I;
-      else {
-        if (a.denormal || b.denormal) env.flags |= soft.FE.D;
-        if (soft.compareValues(a, b) === wins) result = a;
-      }
-      type.pack(DST, i, result);
-    }
-    raiseSse(cpu, env);
-    storeLanes(cpu, insn, 0, DST, packed ? 16 : type.bytes);
+    eachHalf(cpu, insn, type, packed, env, (d, s) => {
+      for (let i = 0; i < lanesOf(type, packed); i++)
+        type.pack(d, i, extremeOf(env, daz, type.unpack(d, i), type.unpack(s, i), wins));
+    });
   });
 
+function extremeOf(env: soft.Environment, daz: boolean, first: soft.Unpacked, second: soft.Unpacked, wins: number) {
+  const a = daz ? flushDenormal(first) : first;
+  const b = daz ? flushDenormal(second) : second;
+  if (a.kind === soft.NAN || b.kind === soft.NAN) {
+    env.flags |= soft.FE.I;
+    return b;
+  }
+  if (a.denormal || b.denormal) env.flags |= soft.FE.D;
+  return soft.compareValues(a, b) === wins ? a : b;
+}
+
 /** -1, 0, 1, or 2 for unordered. `signalsQuiet`: quiet NaNs raise I as well. */
-function compareLane(cpu: Cpu, env: soft.Environment, type: FloatType, i: number, signalsQuiet: boolean): number {
-  const a = type.unpack(DST, i);
-  const b = type.unpack(SRC, i);
+function order(env: soft.Environment, daz: boolean, a: soft.Unpacked, b: soft.Unpacked, signalsQuiet: boolean): number {
   if (a.kind === soft.NAN || b.kind === soft.NAN) {
     if (signalsQuiet || soft.isSignaling(a) || soft.isSignaling(b)) env.flags |= soft.FE.I;
     return 2;
   }
-  if (denormalsAreZero(cpu)) return soft.compareValues(flushDenormal(a), flushDenormal(b));
+  if (daz) return soft.compareValues(flushDenormal(a), flushDenormal(b));
   if (a.denormal || b.denormal) env.flags |= soft.FE.D;
   return soft.compareValues(a, b);
 }
 
-/** CMPxx predicates 0..3 on the comparison's outcome; 4..7 are their negations. EQ and UNORD do not signal quiet NaNs. */
-const PREDICATES: readonly ((order: number) => boolean)[] = [
-  (order) => order === 0,
-  (order) => order === -1,
-  (order) => order === -1 || order === 0,
-  (order) => order === 2,
+/** The order of two values that a comparison holds for, as a bit each: less, equal, greater, unordered. */
+const LT = 1;
+const EQ = 2;
+const GT = 4;
+const UN = 8;
+/** CMPxx predicates, imm[3:0]; imm[4] turns over which of them signal quiet NaNs (EQ, UNORD and their kin do not). */
+const PREDICATES = [
+  EQ,
+  LT,
+  LT | EQ,
+  UN,
+  LT | GT | UN,
+  EQ | GT | UN,
+  GT | UN,
+  LT | EQ | GT,
+  EQ | UN,
+  LT | UN,
+  LT | EQ | UN,
+  0,
+  LT | GT,
+  EQ | GT,
+  GT,
+  LT | EQ | GT | UN,
 ];
+const SIGNALING_PREDICATES = 0x6666;
 
 const compareMask =
   (type: FloatType, packed: boolean): Helper =>
   (cpu, insn) => {
-    const count = loadFloat(cpu, insn, type, packed);
-    const predicate = immediate(insn) & 7;
-    const signals = (predicate & 3) === 1 || (predicate & 3) === 2;
     const env = sseEnvironment(cpu);
+    const daz = denormalsAreZero(cpu);
     const words = type.bytes / 4;
-    for (let i = 0; i < count; i++) {
-      const holds = PREDICATES[predicate & 3]!(compareLane(cpu, env, type, i, signals)) !== predicate > 3;
-      DST.i32.fill(holds ? -1 : 0, i * words, (i + 1) * words);
-    }
-    raiseSse(cpu, env);
-    storeLanes(cpu, insn, 0, DST, packed ? 16 : type.bytes);
+    const vex = vexBytes(insn) !== 0;
+    eachHalf(cpu, insn, type, packed, env, (d, s, imm) => {
+      const predicate = imm & (vex ? 15 : 7);
+      const signals = ((SIGNALING_PREDICATES >> predicate) & 1) !== (vex ? (imm >> 4) & 1 : 0);
+      for (let i = 0; i < lanesOf(type, packed); i++) {
+        const outcome = order(env, daz, type.unpack(d, i), type.unpack(s, i), signals);
+        const holds = (PREDICATES[predicate]! >> (outcome + 1)) & 1;
+        d.i32.fill(holds ? -1 : 0, i * words, (i + 1) * words);
+      }
+    });
   };
 
 export const cmpsd: Helper = compareMask(F64, false);
@@ -271,11 +315,13 @@ export const ORDER_FLAGS: Readonly<Record<number, number>> = {
 
 const compareFlags = (type: FloatType, signalsQuiet: boolean) =>
   computed((cpu, insn) => {
-    loadFloat(cpu, insn, type, false);
+    checkWide(cpu, insn);
+    loadLanes(cpu, insn, 1, SRC, type.bytes, false);
+    loadLanes(cpu, insn, 0, DST, 16, false);
     const env = sseEnvironment(cpu);
-    const order = compareLane(cpu, env, type, 0, signalsQuiet);
+    const outcome = order(env, denormalsAreZero(cpu), type.unpack(DST, 0), type.unpack(SRC, 0), signalsQuiet);
     raiseSse(cpu, env);
-    cpu.setArithFlags(ORDER_FLAGS[order]!);
+    cpu.setArithFlags(ORDER_FLAGS[outcome]!);
   });
 
 /** One rounded operation on two values, with SSE's NaN rule. */
@@ -295,28 +341,36 @@ function exactValue(
 /** DPPS and DPPD: products picked by the upper half of the immediate, summed pairwise, spread by the lower half. */
 const dotProduct = (type: FloatType) =>
   computed((cpu, insn) => {
-    const count = loadFloat(cpu, insn, type, true);
-    const imm = immediate(insn);
+    const halves = loadFloat(cpu, insn, type, true);
     const env = sseEnvironment(cpu);
     const daz = denormalsAreZero(cpu);
-    let terms: soft.Unpacked[] = [];
-    for (let i = 0; i < count; i++) {
-      const picked = (imm >> (4 + i)) & 1;
-      terms.push(
-        picked ? exactValue(env, daz, type, soft.multiply, type.unpack(DST, i), type.unpack(SRC, i)) : soft.zero(0),
-      );
-    }
+    const imm = immediate(insn);
+    const count = lanesOf(type, true);
+    const pairs = halves === 2 ? [[DST, SRC] as const, [DST_UP, SRC_UP] as const] : [[DST, SRC] as const];
+    let terms = pairs.map(([d, s]) => products(env, daz, type, d, s, imm));
     // Each operation is finished before the next, so what it raised unmasked ends the instruction there. Every lane adds its
     // partner's value to its own, which matters among NaNs.
     raiseSse(cpu, env);
     for (let distance = 1; distance < count; distance *= 2) {
-      const before = terms;
-      terms = before.map((own, i) => exactValue(env, daz, type, soft.add, own, before[i ^ distance]!));
+      terms = terms.map((before) =>
+        before.map((own, i) => exactValue(env, daz, type, soft.add, own, before[i ^ distance]!)),
+      );
       raiseSse(cpu, env);
     }
-    for (let i = 0; i < count; i++) type.pack(DST, i, (imm >> i) & 1 ? terms[i]! : soft.zero(0));
+    pairs.forEach(([d], half) => {
+      for (let i = 0; i < count; i++) type.pack(d, i, (imm >> i) & 1 ? terms[half]![i]! : soft.zero(0));
+    });
     storeLanes(cpu, insn, 0, DST, 16);
   });
+
+function products(env: soft.Environment, daz: boolean, type: FloatType, d: Lanes, s: Lanes, imm: number) {
+  const terms: soft.Unpacked[] = [];
+  for (let i = 0; i < lanesOf(type, true); i++) {
+    const picked = (imm >> (4 + i)) & 1;
+    terms.push(picked ? exactValue(env, daz, type, soft.multiply, type.unpack(d, i), type.unpack(s, i)) : soft.zero(0));
+  }
+  return terms;
+}
 
 /** The four widths of one operation: PS, PD, SS, SD. */
 const widths = (stem: string, make: (type: FloatType, packed: boolean) => OperationTable[string]): OperationTable => ({

@@ -18,13 +18,18 @@ import {
   checkVector,
   commitMmx,
   DST,
+  DST_UP,
   immediate,
   type Lanes,
   loadLanes,
+  loadPair,
+  loadWide,
   SRC,
+  SRC_UP,
   storeLanes,
   usesMmx,
 } from "./sse-lanes.ts";
+import { firstIndex, sourceIndex, vexBytes } from "./vex.ts";
 
 /** Float to integer of `bits`, or the "integer indefinite" value. */
 function toInteger(cpu: Cpu, env: soft.Environment, value: soft.Unpacked, bits: number): bigint {
@@ -49,13 +54,15 @@ const scalarToInteger = (type: FloatType, truncates: boolean) =>
 const scalarFromInteger = (type: FloatType) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
-    const source = insn.ops[1]!;
+    const at = sourceIndex(insn);
+    const source = insn.ops[at]!;
     const wide = source.kind === "mem" ? source.size === 8 : source.kind === "reg" && source.size === 64;
-    const low = cpu.readOp(insn, 1);
-    loadLanes(cpu, insn, 0, DST, 16, false);
+    const low = cpu.readOp(insn, at);
+    const high = cpu.high;
+    loadLanes(cpu, insn, firstIndex(insn), DST, 16, false);
     if (!wide && type === F64) DST.f64[0] = low | 0;
     else {
-      const value = wide ? BigInt.asIntN(64, big(low, cpu.high)) : BigInt(low | 0);
+      const value = wide ? BigInt.asIntN(64, big(low, high)) : BigInt(low | 0);
       const env = sseEnvironment(cpu);
       type.pack(DST, 0, soft.roundTo(env, type.format, soft.fromInteger(value)));
       raiseSse(cpu, env);
@@ -72,46 +79,74 @@ function convertLane(
   s: Lanes,
   d: Lanes,
   i: number,
+  j: number,
 ): void {
   let a = from.unpack(s, i);
   if (a.kind === soft.NAN) {
-    to.pack(d, i, chooseNaN(env, a, a));
+    to.pack(d, j, chooseNaN(env, a, a));
     return;
   }
   if (denormalsAreZero(cpu)) a = flushDenormal(a);
   if (a.denormal) env.flags |= soft.FE.D;
-  to.pack(d, i, soft.roundTo(env, to.format, a));
+  to.pack(d, j, soft.roundTo(env, to.format, a));
 }
 
 const scalarConvert = (from: FloatType, to: FloatType) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
-    loadLanes(cpu, insn, 1, SRC, from.bytes, false);
-    loadLanes(cpu, insn, 0, DST, 16, false);
+    loadPair(cpu, insn, from.bytes, false);
     const env = sseEnvironment(cpu);
-    convertLane(cpu, env, from, to, SRC, DST, 0);
+    convertLane(cpu, env, from, to, SRC, DST, 0, 0);
     raiseSse(cpu, env);
     storeLanes(cpu, insn, 0, DST, to.bytes);
   });
 
-type LaneConversion = (cpu: Cpu, env: soft.Environment, s: Lanes, d: Lanes, i: number) => void;
+/** Lane i of s into lane j of d. */
+type LaneConversion = (cpu: Cpu, env: soft.Environment, s: Lanes, d: Lanes, i: number, j: number) => void;
 
-/** `count` lanes from `sourceBytes` of source into a destination whose other lanes become zero (or stay, for `keeps`). */
-function packedConvert(
-  count: number,
-  sourceBytes: 8 | 16,
-  convert: LaneConversion,
-  truncates = false,
-  keeps = false,
-): Operation {
+interface PackedConversion {
+  /** Lanes of 128 bits of result; how wide a lane is before and after. */
+  readonly count: number;
+  readonly from: 4 | 8;
+  readonly to: 4 | 8;
+  readonly convert: LaneConversion;
+  readonly truncates?: boolean;
+  /** The rest of the destination stays (from MMX registers); else it becomes zero. */
+  readonly keeps?: boolean;
+}
+
+/** The lanes of both halves of a YMM operand: twice as many, narrowed into one half or widened from one. */
+function convertWide(
+  cpu: Cpu,
+  insn: Insn,
+  env: soft.Environment,
+  { count, from, to, convert }: PackedConversion,
+): void {
+  if (from < to) loadLanes(cpu, insn, 1, SRC, 16, false);
+  else loadWide(cpu, insn, 1, SRC);
+  for (let i = 0; i < count * 2; i++) {
+    const perSource = 16 / from;
+    const perTarget = 16 / to;
+    const source = from < to || i < perSource ? SRC : SRC_UP;
+    const target = i < perTarget ? DST : DST_UP;
+    convert(cpu, env, source, target, from < to ? i : i % perSource, i % perTarget);
+  }
+}
+
+function packedConvert(conversion: PackedConversion): Operation {
+  const { count, from, convert, truncates = false, keeps = false } = conversion;
+  const bytes = count * from;
   return computed((cpu: Cpu, insn: Insn) => {
     checkVector(cpu, insn);
-    loadLanes(cpu, insn, 1, SRC, sourceBytes, sourceBytes === 16);
-    if (keeps) loadLanes(cpu, insn, 0, DST, 16, false);
-    else DST.u64.fill(0n);
     const env = sseEnvironment(cpu);
     if (truncates) env.rounding = soft.RC.ZERO;
-    for (let i = 0; i < count; i++) convert(cpu, env, SRC, DST, i);
+    if (!keeps) DST.u64.fill(0n);
+    if (vexBytes(insn) === 32) convertWide(cpu, insn, env, conversion);
+    else {
+      loadLanes(cpu, insn, 1, SRC, bytes, bytes === 16 && vexBytes(insn) === 0);
+      if (keeps) loadLanes(cpu, insn, 0, DST, 16, false);
+      for (let i = 0; i < count; i++) convert(cpu, env, SRC, DST, i, i);
+    }
     // Reading an MMX register counts as using the MMX state; a memory source in its place does not.
     if (usesMmx(insn)) commitMmx(cpu);
     raiseSse(cpu, env);
@@ -121,31 +156,35 @@ function packedConvert(
 
 const integerFrom =
   (type: FloatType): LaneConversion =>
-  (cpu, env, s, d, i) => {
-    d.i32[i] = Number(toInteger(cpu, env, type.unpack(s, i), 32));
+  (cpu, env, s, d, i, j) => {
+    d.i32[j] = Number(toInteger(cpu, env, type.unpack(s, i), 32));
   };
 const floatFrom =
   (type: FloatType): LaneConversion =>
-  (_cpu, env, s, d, i) =>
-    type.pack(d, i, soft.roundTo(env, type.format, soft.fromInteger(BigInt(s.i32[i]!))));
-const widened: LaneConversion = (cpu, env, s, d, i) => convertLane(cpu, env, F32, F64, s, d, i);
-const narrowed: LaneConversion = (cpu, env, s, d, i) => convertLane(cpu, env, F64, F32, s, d, i);
+  (_cpu, env, s, d, i, j) =>
+    type.pack(d, j, soft.roundTo(env, type.format, soft.fromInteger(BigInt(s.i32[i]!))));
+const widened: LaneConversion = (cpu, env, s, d, i, j) => convertLane(cpu, env, F32, F64, s, d, i, j);
+const narrowed: LaneConversion = (cpu, env, s, d, i, j) => convertLane(cpu, env, F64, F32, s, d, i, j);
+
+function roundLanes(env: soft.Environment, daz: boolean, type: FloatType, d: Lanes, s: Lanes, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const a = type.unpack(s, i);
+    if (a.kind === soft.NAN) type.pack(d, i, chooseNaN(env, a, a));
+    else type.pack(d, i, soft.roundToIntegral(env, daz ? flushDenormal(a) : a));
+  }
+}
 
 /** ROUNDxx: the immediate's bit 2 picks MXCSR's mode, bit 3 suppresses P. */
 const rounding = (type: FloatType, packed: boolean) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
     const imm = immediate(insn);
-    loadLanes(cpu, insn, 1, SRC, packed ? 16 : type.bytes, packed);
-    loadLanes(cpu, insn, 0, DST, 16, false);
+    const halves = loadPair(cpu, insn, packed ? 16 : type.bytes, packed);
     const env = sseEnvironment(cpu);
     if (!(imm & 4)) env.rounding = imm & 3;
-    for (let i = 0; i < (packed ? 16 / type.bytes : 1); i++) {
-      let a = type.unpack(SRC, i);
-      if (a.kind === soft.NAN) a = chooseNaN(env, a, a);
-      else a = soft.roundToIntegral(env, denormalsAreZero(cpu) ? flushDenormal(a) : a);
-      type.pack(DST, i, a);
-    }
+    const count = packed ? 16 / type.bytes : 1;
+    roundLanes(env, denormalsAreZero(cpu), type, DST, SRC, count);
+    if (halves === 2) roundLanes(env, denormalsAreZero(cpu), type, DST_UP, SRC_UP, count);
     if (imm & 8) env.flags &= ~soft.FE.P;
     raiseSse(cpu, env);
     storeLanes(cpu, insn, 0, DST, packed ? 16 : type.bytes);
@@ -155,9 +194,9 @@ const rounding = (type: FloatType, packed: boolean) =>
 const approximation = (packed: boolean, root: boolean) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
-    loadLanes(cpu, insn, 1, SRC, packed ? 16 : 4, packed);
-    loadLanes(cpu, insn, 0, DST, 16, false);
+    const halves = loadPair(cpu, insn, packed ? 16 : 4, packed);
     for (let i = 0; i < (packed ? 4 : 1); i++) F32.pack(DST, i, approximate(F32.unpack(SRC, i), root));
+    for (let i = 0; i < 4 && halves === 2; i++) F32.pack(DST_UP, i, approximate(F32.unpack(SRC_UP, i), root));
     storeLanes(cpu, insn, 0, DST, packed ? 16 : 4);
   });
 
@@ -181,20 +220,20 @@ export const sseConversionOperations: OperationTable = {
   Cvtsi2sd: scalarFromInteger(F64),
   Cvtss2sd: scalarConvert(F32, F64),
   Cvtsd2ss: scalarConvert(F64, F32),
-  Cvtps2pd: packedConvert(2, 8, widened),
-  Cvtpd2ps: packedConvert(2, 16, narrowed),
-  Cvtdq2ps: packedConvert(4, 16, floatFrom(F32)),
-  Cvtdq2pd: packedConvert(2, 8, floatFrom(F64)),
-  Cvtps2dq: packedConvert(4, 16, integerFrom(F32)),
-  Cvttps2dq: packedConvert(4, 16, integerFrom(F32), true),
-  Cvtpd2dq: packedConvert(2, 16, integerFrom(F64)),
-  Cvttpd2dq: packedConvert(2, 16, integerFrom(F64), true),
-  Cvtpi2ps: packedConvert(2, 8, floatFrom(F32), false, true),
-  Cvtpi2pd: packedConvert(2, 8, floatFrom(F64)),
-  Cvtps2pi: packedConvert(2, 8, integerFrom(F32)),
-  Cvttps2pi: packedConvert(2, 8, integerFrom(F32), true),
-  Cvtpd2pi: packedConvert(2, 16, integerFrom(F64)),
-  Cvttpd2pi: packedConvert(2, 16, integerFrom(F64), true),
+  Cvtps2pd: packedConvert({ count: 2, from: 4, to: 8, convert: widened }),
+  Cvtpd2ps: packedConvert({ count: 2, from: 8, to: 4, convert: narrowed }),
+  Cvtdq2ps: packedConvert({ count: 4, from: 4, to: 4, convert: floatFrom(F32) }),
+  Cvtdq2pd: packedConvert({ count: 2, from: 4, to: 8, convert: floatFrom(F64) }),
+  Cvtps2dq: packedConvert({ count: 4, from: 4, to: 4, convert: integerFrom(F32) }),
+  Cvttps2dq: packedConvert({ count: 4, from: 4, to: 4, convert: integerFrom(F32), truncates: true }),
+  Cvtpd2dq: packedConvert({ count: 2, from: 8, to: 4, convert: integerFrom(F64) }),
+  Cvttpd2dq: packedConvert({ count: 2, from: 8, to: 4, convert: integerFrom(F64), truncates: true }),
+  Cvtpi2ps: packedConvert({ count: 2, from: 4, to: 4, convert: floatFrom(F32), keeps: true }),
+  Cvtpi2pd: packedConvert({ count: 2, from: 4, to: 8, convert: floatFrom(F64) }),
+  Cvtps2pi: packedConvert({ count: 2, from: 4, to: 4, convert: integerFrom(F32) }),
+  Cvttps2pi: packedConvert({ count: 2, from: 4, to: 4, convert: integerFrom(F32), truncates: true }),
+  Cvtpd2pi: packedConvert({ count: 2, from: 8, to: 4, convert: integerFrom(F64) }),
+  Cvttpd2pi: packedConvert({ count: 2, from: 8, to: 4, convert: integerFrom(F64), truncates: true }),
   Roundps: rounding(F32, true),
   Roundpd: rounding(F64, true),
   Roundss: rounding(F32, false),

@@ -1,31 +1,41 @@
 /** Packed integer arithmetic, logic, comparison and shifts of MMX and SSE2..SSE4.1: one lane function each. */
+import type { Cpu } from "../cpu.ts";
 import { ARITH_FLAGS, EFLAGS } from "../layout.ts";
-import { computed, type OperationTable } from "../operation.ts";
+import { computed, type Insn, type OperationTable } from "../operation.ts";
 import {
   checkVector,
   commitMmx,
   DST,
+  DST_UP,
   immediate,
   type Lanes,
   loadLanes,
+  loadPair,
+  loadWide,
   SRC,
+  SRC_UP,
   sourceBytes,
   storeLanes,
   usesMmx,
   widthOf,
 } from "./sse-lanes.ts";
+import { firstIndex, sourceIndex, vexBytes } from "./vex.ts";
 
 /** Computes d from d and s, both `bytes` wide. */
 export type Packed = (d: Lanes, s: Lanes, bytes: number, imm: number) => void;
 
-/** dst op= src for MMX and XMM, register or memory source, an immediate perhaps. */
-export const packed = (fn: Packed) =>
+/**
+ * dst = dst op src for MMX, XMM and YMM, register or memory source, an immediate perhaps, of which the upper half of a YMM register
+ * sees what is left after `immShift` bits.
+ */
+export const packed = (fn: Packed, immShift = 0) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
     const bytes = widthOf(insn.ops[0]);
-    loadLanes(cpu, insn, 1, SRC, sourceBytes(insn, 1), true);
-    loadLanes(cpu, insn, 0, DST, bytes, false);
-    fn(DST, SRC, bytes, immediate(insn));
+    const imm = immediate(insn);
+    const halves = loadPair(cpu, insn, sourceBytes(insn, sourceIndex(insn)), true);
+    fn(DST, SRC, bytes, imm);
+    if (halves === 2) fn(DST_UP, SRC_UP, bytes, imm >> immShift);
     if (usesMmx(insn)) commitMmx(cpu);
     storeLanes(cpu, insn, 0, DST, bytes);
   });
@@ -61,6 +71,19 @@ const min: Lane = Math.min;
 const max: Lane = Math.max;
 const average: Lane = (a, b) => (a + b + 1) >> 1;
 const sign: Lane = (a, b) => (b < 0 ? -a : b === 0 ? 0 : a);
+
+/** MPSADBW: eight sums of four absolute differences each. */
+const sumsOfDifferences: Packed = (d, s, _bytes, imm) => {
+  const block = (imm & 3) * 4;
+  const start = imm & 4;
+  const sums: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    let total = 0;
+    for (let b = 0; b < 4; b++) total += Math.abs(d.u8[start + i + b]! - s.u8[block + b]!);
+    sums.push(total);
+  }
+  d.u16.set(sums);
+};
 
 const arithmetic: OperationTable = {
   Paddb: each("u8", sum),
@@ -106,17 +129,7 @@ const arithmetic: OperationTable = {
     for (let i = 0; i < bytes / 2; i++)
       d.i16[i] = i16(d.u8[i * 2]! * s.i8[i * 2]! + d.u8[i * 2 + 1]! * s.i8[i * 2 + 1]!);
   }),
-  Mpsadbw: packed((d, s, _bytes, imm) => {
-    const block = (imm & 3) * 4;
-    const start = imm & 4;
-    const sums: number[] = [];
-    for (let i = 0; i < 8; i++) {
-      let total = 0;
-      for (let b = 0; b < 4; b++) total += Math.abs(d.u8[start + i + b]! - s.u8[block + b]!);
-      sums.push(total);
-    }
-    d.u16.set(sums);
-  }),
+  Mpsadbw: packed(sumsOfDifferences, 3),
   Psadbw: packed((d, s, bytes) => {
     for (let quad = 0; quad < bytes / 8; quad++) {
       let total = 0;
@@ -126,6 +139,25 @@ const arithmetic: OperationTable = {
     }
   }),
 };
+
+type Test = (source: Lanes, destination: Lanes, i: number) => number;
+/** ZF: `both` is zero in all dwords; CF: `only` is. */
+export const testing = (both: Test, only: Test) =>
+  computed((cpu, insn) => {
+    checkVector(cpu, insn);
+    const wide = vexBytes(insn) === 32;
+    if (wide) loadWide(cpu, insn, 1, SRC);
+    else loadLanes(cpu, insn, 1, SRC, 16, vexBytes(insn) === 0);
+    if (wide) loadWide(cpu, insn, 0, DST);
+    else loadLanes(cpu, insn, 0, DST, 16, false);
+    let common = 0;
+    let rest = 0;
+    for (let i = 0; i < (wide ? 8 : 4); i++) {
+      common |= i < 4 ? both(SRC, DST, i) : both(SRC_UP, DST_UP, i - 4);
+      rest |= i < 4 ? only(SRC, DST, i) : only(SRC_UP, DST_UP, i - 4);
+    }
+    cpu.setArithFlags((common === 0 ? EFLAGS.ZF : 0) | (rest === 0 ? EFLAGS.CF : 0), ARITH_FLAGS);
+  });
 
 const comparison: OperationTable = {
   Pcmpeqb: each("i8", equal),
@@ -156,18 +188,10 @@ const comparison: OperationTable = {
     d.u16[0] = value;
     d.u16[1] = best;
   }),
-  Ptest: computed((cpu, insn) => {
-    checkVector(cpu, insn);
-    loadLanes(cpu, insn, 1, SRC, 16, true);
-    loadLanes(cpu, insn, 0, DST, 16, false);
-    let both = 0;
-    let only = 0;
-    for (let i = 0; i < 4; i++) {
-      both |= SRC.i32[i]! & DST.i32[i]!;
-      only |= SRC.i32[i]! & ~DST.i32[i]!;
-    }
-    cpu.setArithFlags((both === 0 ? EFLAGS.ZF : 0) | (only === 0 ? EFLAGS.CF : 0), ARITH_FLAGS);
-  }),
+  Ptest: testing(
+    (lanes, other, i) => lanes.i32[i]! & other.i32[i]!,
+    (lanes, other, i) => lanes.i32[i]! & ~other.i32[i]!,
+  ),
 };
 
 const and = each("i32", (a, b) => a & b);
@@ -195,18 +219,23 @@ const shift = (fn: (d: Lanes, count: number, bytes: number) => void) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
     const bytes = widthOf(insn.ops[0]);
-    const op = insn.ops[1]!;
-    let count: number;
-    if (op.kind === "imm") count = op.low & 0xff;
-    else {
-      loadLanes(cpu, insn, 1, SRC, sourceBytes(insn, 1), true);
-      count = SRC.u32[1] === 0 && SRC.u32[0]! < 256 ? SRC.u32[0]! : 255;
-    }
-    loadLanes(cpu, insn, 0, DST, bytes, false);
+    const wide = vexBytes(insn) === 32;
+    const count = shiftCount(cpu, insn);
+    if (wide) loadWide(cpu, insn, 1, DST);
+    else loadLanes(cpu, insn, firstIndex(insn), DST, bytes, false);
     fn(DST, count, bytes);
+    if (wide) fn(DST_UP, count, bytes);
     if (usesMmx(insn)) commitMmx(cpu);
     storeLanes(cpu, insn, 0, DST, bytes);
   });
+
+function shiftCount(cpu: Cpu, insn: Insn): number {
+  const i = firstIndex(insn) + 1;
+  const op = insn.ops[i]!;
+  if (op.kind === "imm") return op.low & 0xff;
+  loadLanes(cpu, insn, i, SRC, sourceBytes(insn, i), vexBytes(insn) === 0);
+  return SRC.u32[1] === 0 && SRC.u32[0]! < 256 ? SRC.u32[0]! : 255;
+}
 
 const eachShift = (view: View, fn: (a: number, count: number) => number) =>
   shift((d, count, bytes) => {

@@ -6,26 +6,34 @@ import { MODE } from "../mode.ts";
 import { computed, type Helper, type Insn, type OperationTable, system } from "../operation.ts";
 import { cmpsd } from "./sse-arith.ts";
 import {
-  checkSse,
   checkVector,
+  checkWide,
   commitMmx,
   DST,
   type Lanes,
   loadLanes,
+  loadWide,
   resetTop,
   SRC,
+  SRC_UP,
   storeLanes,
+  storeWide,
   usesMmx,
   xmmIndex,
 } from "./sse-lanes.ts";
 import { stringCmpsd, stringMovsd } from "./strings.ts";
+import { firstIndex, sourceIndex, vexBytes } from "./vex.ts";
 
-/** All sixteen bytes, between registers or with memory. */
+/** The whole register, between registers or with memory. */
 const whole = (aligned: boolean) =>
   computed((cpu, insn) => {
-    checkSse(cpu);
+    checkWide(cpu, insn);
     const [to, from] = insn.ops;
-    if (to?.kind === "xmm" && from?.kind === "xmm") {
+    if (vexBytes(insn) === 32) {
+      loadWide(cpu, insn, 1, SRC, aligned);
+      return storeWide(cpu, insn, 0, SRC, aligned);
+    }
+    if (to?.kind === "xmm" && from?.kind === "xmm" && vexBytes(insn) === 0) {
       const at = xmmIndex(cpu, from.reg);
       cpu.i32.copyWithin(xmmIndex(cpu, to.reg), at, at + 4);
       return;
@@ -51,8 +59,14 @@ const part = (bytes: 4 | 8) =>
 const scalar =
   (bytes: 4 | 8): Helper =>
   (cpu, insn) => {
-    checkSse(cpu);
-    loadLanes(cpu, insn, 1, SRC, bytes, false);
+    checkWide(cpu, insn);
+    const source = sourceIndex(insn);
+    loadLanes(cpu, insn, source, SRC, bytes, false);
+    if (source === 2) {
+      loadLanes(cpu, insn, 1, DST, 16, false);
+      DST.u8.set(SRC.u8.subarray(0, bytes));
+      return storeLanes(cpu, insn, 0, DST, 16);
+    }
     const clears = insn.ops[1]!.kind === "mem";
     storeLanes(cpu, insn, 0, SRC, clears ? 16 : bytes);
   };
@@ -60,16 +74,17 @@ const scalar =
 /** One quadword of an XMM register with memory or with a quadword of another; `to`/`from`: which one. */
 const quad = (to: 0 | 1, from: 0 | 1) =>
   computed((cpu, insn) => {
-    checkSse(cpu);
+    checkWide(cpu, insn);
     const target = insn.ops[0]!;
     if (target.kind === "mem") {
       loadLanes(cpu, insn, 1, SRC, 16, false);
       SRC.u64[0] = SRC.u64[to]!;
       return storeLanes(cpu, insn, 0, SRC, 8);
     }
-    const fromMemory = insn.ops[1]!.kind === "mem";
-    loadLanes(cpu, insn, 1, SRC, fromMemory ? 8 : 16, false);
-    loadLanes(cpu, insn, 0, DST, 16, false);
+    const source = sourceIndex(insn);
+    const fromMemory = insn.ops[source]!.kind === "mem";
+    loadLanes(cpu, insn, source, SRC, fromMemory ? 8 : 16, false);
+    loadLanes(cpu, insn, firstIndex(insn), DST, 16, false);
     DST.u64[to] = SRC.u64[fromMemory ? 0 : from]!;
     storeLanes(cpu, insn, 0, DST, 16);
   });
@@ -77,8 +92,12 @@ const quad = (to: 0 | 1, from: 0 | 1) =>
 /** Duplicating moves of SSE3. */
 const duplicate = (bytes: 8 | 16, fn: (s: Lanes) => void) =>
   computed((cpu, insn) => {
-    checkSse(cpu);
-    loadLanes(cpu, insn, 1, SRC, bytes, bytes === 16);
+    checkWide(cpu, insn);
+    const vex = vexBytes(insn);
+    if (vex === 32) {
+      loadWide(cpu, insn, 1, SRC);
+      fn(SRC_UP);
+    } else loadLanes(cpu, insn, 1, SRC, bytes, bytes === 16 && vex === 0);
     fn(SRC);
     storeLanes(cpu, insn, 0, SRC, 16);
   });
@@ -108,7 +127,7 @@ function maskedStore(cpu: Cpu, insn: Insn): void {
 }
 
 const isString = (insn: Insn): boolean => insn.ops.every((op) => op.kind === "mem");
-const movsd = scalar(8);
+export const movsd = scalar(8);
 
 export const sseMoveOperations: OperationTable = {
   Movaps: whole(true),

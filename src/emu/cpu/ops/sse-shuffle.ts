@@ -5,15 +5,20 @@ import {
   checkVector,
   commitMmx,
   DST,
+  DST_UP,
   immediate,
   Lanes,
   loadLanes,
+  loadPair,
+  loadWide,
   SRC,
+  SRC_UP,
   sourceBytes,
   storeLanes,
   usesMmx,
   xmmIndex,
 } from "./sse-lanes.ts";
+import { firstIndex, sourceIndex, vexBytes } from "./vex.ts";
 
 /** The destination as it was, for functions that need both while writing. */
 const OLD = new Lanes();
@@ -125,7 +130,7 @@ const rearranging: OperationTable = {
     const low = d.u64[imm & 1]!;
     d.u64[1] = s.u64[(imm >> 1) & 1]!;
     d.u64[0] = low;
-  }),
+  }, 2),
   Pshufb: packed(shuffleBytes),
   Palignr: packed(alignRight),
   Phaddw: packed(horizontal16((a, b) => a + b)),
@@ -137,35 +142,47 @@ const rearranging: OperationTable = {
 };
 
 /** Byte masks of the blends: which bytes come from the source. */
-const blend = (takes: (byte: number, imm: number) => boolean) =>
+const blend = (takes: (byte: number, imm: number) => boolean, immShift = 0) =>
   packed((d, s, bytes, imm) => {
     for (let i = 0; i < bytes; i++) if (takes(i, imm)) d.u8[i] = s.u8[i]!;
-  });
+  }, immShift);
 
-/** Blends by the sign bits in XMM0. */
-const blendByXmm0 = (unit: number) =>
+/** Blends by the sign bits of lanes of `unit` bytes in a mask. */
+function blendBySigns(d: Lanes, s: Lanes, mask: Uint8Array, at: number, unit: number): void {
+  for (let i = 0; i < 16; i++) if (mask[at + (i | (unit - 1))]! & 0x80) d.u8[i] = s.u8[i]!;
+}
+
+/** The mask is XMM0 in legacy forms, the last operand in VEX ones. */
+const variableBlend = (unit: number) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
-    loadLanes(cpu, insn, 1, SRC, 16, true);
-    loadLanes(cpu, insn, 0, DST, 16, false);
-    const mask = cpu.base + (xmmIndex(cpu, 0) * 4 - cpu.base);
-    for (let i = 0; i < 16; i++) {
-      const signByte = Math.floor(i / unit) * unit + unit - 1;
-      if (cpu.core.u8[mask + signByte]! & 0x80) DST.u8[i] = SRC.u8[i]!;
-    }
+    const halves = loadPair(cpu, insn, 16, true);
+    const mask = insn.ops[3];
+    const at = xmmIndex(cpu, mask?.kind === "xmm" || mask?.kind === "ymm" ? mask.reg : 0) * 4;
+    blendBySigns(DST, SRC, cpu.core.u8, at, unit);
+    if (halves === 2) blendBySigns(DST_UP, SRC_UP, cpu.core.u8, at + 16, unit);
     storeLanes(cpu, insn, 0, DST, 16);
   });
 
-/** PMOVSX and PMOVZX: lanes of `from` widened to lanes of `to` bytes. */
-const extend = (from: "i8" | "u8" | "i16" | "u16" | "i32" | "u32", to: "i16" | "i32" | "u64") =>
-  packed((d, s) => {
-    OLD.u64.set(s.u64);
-    if (to === "u64") {
-      for (let i = 0; i < 2; i++) d.u64[i] = BigInt.asUintN(64, BigInt(OLD[from][i]!));
-      return;
-    }
-    const count = to === "i16" ? 8 : 4;
-    for (let i = 0; i < count; i++) d[to][i] = OLD[from][i]!;
+type Narrow = "i8" | "u8" | "i16" | "u16" | "i32" | "u32";
+type Widened = "i16" | "i32" | "u64";
+const BYTES: Readonly<Record<Narrow | Widened, number>> = { i8: 1, u8: 1, i16: 2, u16: 2, i32: 4, u32: 4, u64: 8 };
+
+/** Lanes of the source from the one numbered `first` on, widened. */
+function widen(d: Lanes, s: Lanes, from: Narrow, to: Widened, first: number): void {
+  const count = 16 / BYTES[to];
+  if (to === "u64") for (let i = 0; i < count; i++) d.u64[i] = BigInt.asUintN(64, BigInt(s[from][first + i]!));
+  else for (let i = 0; i < count; i++) d[to][i] = s[from][first + i]!;
+}
+
+/** PMOVSX and PMOVZX. */
+const extend = (from: Narrow, to: Widened) =>
+  computed((cpu, insn) => {
+    checkVector(cpu, insn);
+    loadLanes(cpu, insn, 1, SRC, sourceBytes(insn, 1), false);
+    widen(DST, SRC, from, to, 0);
+    if (vexBytes(insn) === 32) widen(DST_UP, SRC, from, to, 16 / BYTES[to]);
+    storeLanes(cpu, insn, 0, DST, 16);
   });
 
 const extending: OperationTable = {
@@ -185,11 +202,11 @@ const extending: OperationTable = {
 
 const blending: OperationTable = {
   Pblendw: blend((i, imm) => ((imm >> (i >> 1)) & 1) !== 0),
-  Blendps: blend((i, imm) => ((imm >> (i >> 2)) & 1) !== 0),
-  Blendpd: blend((i, imm) => ((imm >> (i >> 3)) & 1) !== 0),
-  Pblendvb: blendByXmm0(1),
-  Blendvps: blendByXmm0(4),
-  Blendvpd: blendByXmm0(8),
+  Blendps: blend((i, imm) => ((imm >> (i >> 2)) & 1) !== 0, 4),
+  Blendpd: blend((i, imm) => ((imm >> (i >> 3)) & 1) !== 0, 2),
+  Pblendvb: variableBlend(1),
+  Blendvps: variableBlend(4),
+  Blendvpd: variableBlend(8),
 };
 
 /** PINSRx: the source's low lane into the lane that the immediate names. */
@@ -197,8 +214,9 @@ const insert = (unit: 1 | 2 | 4 | 8) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
     const bytes = insn.ops[0]!.kind === "mm" ? 8 : 16;
-    loadLanes(cpu, insn, 1, SRC, insn.ops[1]!.kind === "mem" ? unit : Math.max(unit, 4), false);
-    loadLanes(cpu, insn, 0, DST, bytes, false);
+    const source = sourceIndex(insn);
+    loadLanes(cpu, insn, source, SRC, insn.ops[source]!.kind === "mem" ? unit : Math.max(unit, 4), false);
+    loadLanes(cpu, insn, firstIndex(insn), DST, bytes, false);
     const at = (immediate(insn) % (bytes / unit)) * unit;
     for (let b = 0; b < unit; b++) DST.u8[at + b] = SRC.u8[b]!;
     if (usesMmx(insn)) commitMmx(cpu);
@@ -218,14 +236,23 @@ const extract = (unit: 1 | 2 | 4 | 8) =>
     if (usesMmx(insn)) commitMmx(cpu);
   });
 
+function signs(lanes: Lanes, bytes: number, unit: number): number {
+  let mask = 0;
+  for (let i = 0; i < bytes / unit; i++) if (lanes.u8[i * unit + unit - 1]! & 0x80) mask |= 1 << i;
+  return mask;
+}
+
 /** Sign bits of all lanes into a general register. */
 const moveMask = (unit: 1 | 4 | 8) =>
   computed((cpu, insn) => {
     checkVector(cpu, insn);
     const bytes = insn.ops[1]!.kind === "mm" ? 8 : 16;
     loadLanes(cpu, insn, 1, SRC, bytes, false);
-    let mask = 0;
-    for (let i = 0; i < bytes / unit; i++) if (SRC.u8[i * unit + unit - 1]! & 0x80) mask |= 1 << i;
+    let mask = signs(SRC, bytes, unit);
+    if (vexBytes(insn) === 32) {
+      loadWide(cpu, insn, 1, SRC);
+      mask |= signs(SRC_UP, 16, unit) << (16 / unit);
+    }
     if (usesMmx(insn)) commitMmx(cpu);
     cpu.writeOp(insn, 0, mask, 0);
   });
@@ -246,9 +273,10 @@ const crossing: OperationTable = {
   Insertps: computed((cpu, insn) => {
     checkVector(cpu, insn);
     const imm = immediate(insn);
-    loadLanes(cpu, insn, 1, SRC, sourceBytes(insn, 1), false);
-    loadLanes(cpu, insn, 0, DST, 16, false);
-    DST.i32[(imm >> 4) & 3] = SRC.i32[insn.ops[1]!.kind === "mem" ? 0 : imm >> 6]!;
+    const source = sourceIndex(insn);
+    loadLanes(cpu, insn, source, SRC, sourceBytes(insn, source), false);
+    loadLanes(cpu, insn, firstIndex(insn), DST, 16, false);
+    DST.i32[(imm >> 4) & 3] = SRC.i32[insn.ops[source]!.kind === "mem" ? 0 : imm >> 6]!;
     for (let i = 0; i < 4; i++) if ((imm >> i) & 1) DST.i32[i] = 0;
     storeLanes(cpu, insn, 0, DST, 16);
   }),
