@@ -9,19 +9,18 @@ import { Fault, gp } from "./fault.ts";
 import type { IrInsn } from "./ir/types.ts";
 import { OFF, SEG } from "./layout.ts";
 import { deadFlags, endingOf, lowerInsn } from "./lower.ts";
+import { Marks } from "./marks.ts";
 import { MODE, modeBits, modeStack } from "./mode.ts";
 import { factsOf } from "./model.ts";
 import type { Insn } from "./operation.ts";
 import { ACCESS } from "./paging.ts";
+import type { Addr } from "./state.ts";
 import type { Exec } from "./tier0/arith.ts";
 import { Compiler } from "./tier0/compile.ts";
-import type { Region } from "./tier1/region.ts";
+import type { Region } from "./tier1/tier1.ts";
 
 const MAX_INSNS = 64;
 const CACHE = 8192;
-
-/** Why a block must not simply be entered. */
-export const SPECIAL = { BREAKPOINT: 1, PROBE: 2 } as const;
 
 export class Block {
   ops: Exec[] = [];
@@ -53,10 +52,11 @@ export class Block {
   link0: Block | undefined;
   link1: Block | undefined;
   linkEpoch = -1;
-  /** Times entered, and the compiled region that it belongs to, for tier 1. */
+  /** Times entered, and for tier 1 the compiled regions that have it, the one to enter it by, and where in there. */
   runs = 0;
+  regions: readonly Region[] = [];
   region: Region | undefined;
-  regionIndex = 0;
+  entry = 0;
 }
 
 /** A physical page that holds decoded code. */
@@ -69,8 +69,7 @@ export class Blocks {
   private readonly compiler: Compiler;
   private readonly cache: (Block | undefined)[] = new Array(CACHE).fill(undefined);
   private readonly pages = new Map<number, CodePage>();
-  /** Linear addresses with breakpoints (1) and probes (2). */
-  readonly marks = new Map<number, number>();
+  readonly marks = new Marks();
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -161,7 +160,7 @@ export class Blocks {
     this.decode(block);
     this.compile(block);
     const linear = linHigh * 0x1_0000_0000 + (linLow >>> 0);
-    block.special = this.marks.get(linear) ?? 0;
+    block.special = this.marks.at(linear);
     if (!cpu.isRam(pa, 1)) block.frame = -1;
     else this.keep(block);
     return block;
@@ -206,7 +205,7 @@ export class Blocks {
     const linear = block.linearHigh * 0x1_0000_0000 + (block.linearLow >>> 0);
     try {
       while (ir.length < most) {
-        if (ir.length > 0 && this.marks.has(linear + stream.position)) break;
+        if (ir.length > 0 && this.marks.at(linear + stream.position) !== 0) break;
         const insn = stream.next();
         if (!insn) break;
         if (!this.insideLimit(insn)) {
@@ -286,6 +285,7 @@ export class Blocks {
     block.n = 0;
     block.mode = -1;
     this.cpu.leaveRegion = true;
+    if (block.regions.length > 0) this.cpu.regionsDied(block);
     for (const frame of [block.frame, block.frame2]) {
       const page = this.pages.get(frame);
       if (!page) continue;
@@ -304,22 +304,8 @@ export class Blocks {
   }
 
   /** Replaces one kind of mark; blocks that contain a mark that came or went are rebuilt. */
-  setMarks(kind: number, addresses: Iterable<number>): void {
-    const wanted = new Set(addresses);
-    const changed: number[] = [];
-    for (const [addr, kinds] of this.marks) {
-      if (kinds & kind && !wanted.has(addr)) {
-        changed.push(addr);
-        if (kinds === kind) this.marks.delete(addr);
-        else this.marks.set(addr, kinds & ~kind);
-      }
-    }
-    for (const addr of wanted) {
-      const kinds = this.marks.get(addr) ?? 0;
-      if (kinds & kind) continue;
-      changed.push(addr);
-      this.marks.set(addr, kinds | kind);
-    }
+  setMarks(kind: number, addresses: Iterable<Addr>): void {
+    const changed = this.marks.replace(kind, addresses);
     if (changed.length > 0) this.rebuildAt(changed);
   }
 

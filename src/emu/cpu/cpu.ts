@@ -3,18 +3,19 @@
  * retired instruction and for each delivered exception or interrupt, so every count names one state and no guest can stop the clock.
  */
 import { SegmentedMemory } from "./access.ts";
-import { type Block, Blocks, codeSegment, SPECIAL } from "./blocks.ts";
+import { type Block, Blocks, codeSegment } from "./blocks.ts";
 import { Fault, gp, ss, VECTOR } from "./fault.ts";
 import { Mnemonic } from "./iced.ts";
-import { EFLAGS, OFF, SEG, type SegIndex } from "./layout.ts";
+import { CONTEXT, EFLAGS, OFF, SEG, type SegIndex } from "./layout.ts";
+import { SPECIAL } from "./marks.ts";
 import type { CoreMemory } from "./memory.ts";
-import { computeMode, MODE } from "./mode.ts";
+import { Contexts, computeMode, MODE } from "./mode.ts";
 import type { Insn } from "./operation.ts";
 import type { AccessSize, PhysicalBus } from "./phys.ts";
 import { type Addr, isCanonical } from "./state.ts";
 import { deliverException, deliverInterrupt } from "./system/deliver.ts";
 import { EXIT } from "./tier1/frame.ts";
-import { HOT, type Region, Tier1 } from "./tier1/region.ts";
+import { Tier1 } from "./tier1/tier1.ts";
 
 export type Vendor = "intel" | "amd";
 /** The same shape as the machine's CpuModel. */
@@ -127,6 +128,9 @@ export class Cpu extends SegmentedMemory {
   /** The breakpoint that the last run stopped at, not to stop at again before moving on. */
   private stoppedAt = -1;
   private skipMark = false;
+  /** ICOUNT at the last probe: an instruction is probed once, even if something came in between. */
+  private probedAt = -1;
+  private readonly contexts = new Contexts();
 
   constructor(
     core: CoreMemory,
@@ -140,7 +144,7 @@ export class Cpu extends SegmentedMemory {
     this.hooks = { ...ALONE, ...hooks };
     this.options = options;
     this.blocks = new Blocks(this);
-    this.tier1 = options.tier1 ? new Tier1(this) : undefined;
+    this.tier1 = options.tier1 ? Tier1.create(this, options.hotAfter) : undefined;
     core.holders[index] = {
       codeWritten: (page, offset, size) => this.codeWritten(page, offset, size),
       dropWriteTagsOf: (page) => this.dropWriteTagsOf(page),
@@ -161,6 +165,7 @@ export class Cpu extends SegmentedMemory {
     const { baseLow, limit } = codeSegment(this);
     this.csBaseLow = baseLow;
     this.csLimit = limit;
+    this.set32(CONTEXT, this.contexts.numberOf(this.mode, baseLow, limit));
     this.selectTlb();
     this.updateAttention();
   }
@@ -170,6 +175,7 @@ export class Cpu extends SegmentedMemory {
     this.flushTlb();
     this.updateMode();
     this.endBlock();
+    this.probedAt = -1;
   }
 
   /** Forgets all decoded code, after RAM was written behind the processor's back. */
@@ -323,9 +329,8 @@ export class Cpu extends SegmentedMemory {
       }
       this.skipMark = false;
       if (this.tier1 !== undefined) {
-        const region = block.region ?? this.heat(block);
-        if (region !== undefined && this.regionHolds(region)) {
-          block = this.enter(region, block.regionIndex);
+        if (this.isCompiled(block)) {
+          block = this.enter(block);
           continue;
         }
       }
@@ -385,47 +390,23 @@ export class Cpu extends SegmentedMemory {
     }
   }
 
-  /** Counts a block's runs; the region that it has become part of, if it is hot now. */
-  private heat(block: Block): Region | undefined {
-    if (
-      ++block.runs < (this.options.hotAfter ?? HOT) ||
-      block.region !== undefined ||
-      block.mode < 0 ||
-      block.frame < 0
-    )
-      return undefined;
-    const region = this.tier1!.compile(block, (low, high) => this.blocks.peek(low, high));
-    if (!region) block.runs = Number.NEGATIVE_INFINITY;
-    region?.blocks.forEach((member, index) => {
-      member.region ??= region;
-      if (member.region === region) member.regionIndex = index;
-    });
-    return block.region;
+  /** Is the block compiled (now)? */
+  private isCompiled(block: Block): boolean {
+    if (block.region !== undefined) return true;
+    return block.frame >= 0 && this.tier1!.heat(block, (low, high) => this.blocks.peek(low, high));
   }
 
-  /** After translations or code have changed: do the region's blocks still live, and where they did? */
-  private regionHolds(region: Region): boolean {
-    if (region.epoch === this.epoch) return true;
-    const same = (block: Block): boolean => this.blocks.peek(block.ipLow, block.ipHigh) === block;
-    if (region.alive && region.blocks.every(same)) {
-      region.epoch = this.epoch;
-      return true;
-    }
-    if (region.alive) return false;
-    for (const block of region.blocks) {
-      if (block.region === region) block.region = undefined;
-      block.runs = 0;
-    }
-    return false;
-  }
-
-  private enter(region: Region, index: number): Block | undefined {
+  private enter(block: Block): Block | undefined {
     this.block = undefined;
-    const result = region.run(index);
-    if (result === EXIT.FAULT) throw this.tier1!.fault!;
+    const result = this.tier1!.run(block);
     if (result === EXIT.SYSTEM) this.updateMode();
-    if (result === EXIT.STOP) this.updateAttention();
+    else if (result === EXIT.STOP) this.updateAttention();
     return this.attention ? undefined : this.findNext();
+  }
+
+  /** A block that is part of compiled regions is gone. */
+  regionsDied(block: Block): void {
+    this.tier1?.died(block);
   }
 
   /** The block at RIP, if another instruction may run: the faults of fetching it belong to the next slice otherwise. */
@@ -502,7 +483,7 @@ export class Cpu extends SegmentedMemory {
     if (activity === ACTIVITY.WAIT_SIPI) return { kind: "halt" };
     if (this.interrupt()) return undefined;
     if (activity === ACTIVITY.HALTED) return { kind: "halt" };
-    const marked = this.blocks.marks.get(this.linearIp) ?? 0;
+    const marked = this.blocks.marks.at(this.linearIp);
     if (marked && !this.skipMark) {
       if (marked & SPECIAL.BREAKPOINT) {
         this.syncCount();
@@ -510,14 +491,24 @@ export class Cpu extends SegmentedMemory {
         return { kind: "breakpoint", address: this.linearIp };
       }
     }
-    if (marked & SPECIAL.PROBE) {
-      this.syncCount();
-      this.hooks.probe?.(this, this.linearIp);
-      this.updateMode();
-      if (this.stopRequested || this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING) return undefined;
-    }
+    if (marked & SPECIAL.PROBE && this.probeHere()) return undefined;
     if (marked || this.attention) this.stepOne();
     return undefined;
+  }
+
+  /** Calls the probe of the instruction at RIP, once. True if that instruction must not simply be run then. */
+  probeHere(): boolean {
+    this.syncCount();
+    const now = Number(this.icount);
+    if (this.probedAt === now) return false;
+    this.probedAt = now;
+    const { attention } = this;
+    const [low, high, context] = [this.get32(OFF.RIP), this.get32(OFF.RIP + 4), this.get32(CONTEXT)];
+    this.hooks.probe?.(this, this.linearIp);
+    this.updateMode();
+    if (this.get32(OFF.RIP) !== low || this.get32(OFF.RIP + 4) !== high || this.get32(CONTEXT) !== context) return true;
+    // What wanted attention before is being looked at.
+    return this.stopRequested || this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING || (this.attention && !attention);
   }
 
   /** Executes exactly one instruction, with what must be right about it alone: TF, RF, shadows. */

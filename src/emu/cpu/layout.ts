@@ -93,6 +93,12 @@ export const STATE_BYTES = OFF.TLB;
 /** Temporaries of tier 0, in the CPU's own bytes after its TLBs; never part of a snapshot. */
 export const TEMPS = 0x19000;
 export const TEMP_COUNT = 256;
+/** u32: number of the present code context (mode, CS base and limit): what decoded and compiled code depends on besides its bytes. */
+export const CONTEXT = 0x19800;
+/** Tier 1's table of entries by RIP (tier1/jumps.ts): JUMP_ENTRIES of JUMP_STRIDE bytes, also derived. */
+export const JUMPS = 0x1a000;
+export const JUMP_ENTRIES = 512;
+export const JUMP_STRIDE = 32;
 
 export const SEG_STRIDE = 0x40;
 /** Segment registers in encoding order, then LDTR and TR. */
@@ -141,6 +147,8 @@ export const TLBF = {
 
 export const TLB_GLOBAL = 1 << 31;
 export const TLB_LARGE = 1 << 30;
+/** The page number in FRAME. */
+export const TLB_FRAME_MASK = ~(TLB_GLOBAL | TLB_LARGE);
 
 export const GPR = {
   RAX: 0,

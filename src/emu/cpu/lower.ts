@@ -16,6 +16,12 @@ export function lowerInsn(insn: Insn, mode: number, csLimit: number, model?: Cpu
   return b.finish();
 }
 
+/** Address (in CS) of the instruction after this one, as halves. */
+export function nextIp(insn: Insn): readonly [number, number] {
+  const sum = (insn.ipLow >>> 0) + insn.length;
+  return [sum | 0, insn.bits === 64 ? (insn.ipHigh + (sum > 0xffff_ffff ? 1 : 0)) | 0 : 0];
+}
+
 /** How an instruction ends its block: not at all, by a jump, or by a helper after which anything may be different. */
 export type Ending = "none" | "jump" | "system";
 export function endingOf(ir: IrInsn): Ending {

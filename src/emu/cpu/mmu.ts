@@ -3,7 +3,19 @@
  * both tiers reads the same entries; only this file writes them.
  */
 import { Fault, gp, VECTOR } from "./fault.ts";
-import { CR0, CR4, EFLAGS, OFF, TLB_BYTES, TLB_ENTRIES, TLB_GLOBAL, TLB_LARGE, TLB_STRIDE, TLBF } from "./layout.ts";
+import {
+  CR0,
+  CR4,
+  EFLAGS,
+  OFF,
+  TLB_BYTES,
+  TLB_ENTRIES,
+  TLB_FRAME_MASK,
+  TLB_GLOBAL,
+  TLB_LARGE,
+  TLB_STRIDE,
+  TLBF,
+} from "./layout.ts";
 import type { CoreMemory } from "./memory.ts";
 import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
 import { PhysicalMemory } from "./phys.ts";
@@ -15,7 +27,6 @@ const WRITE = TLBF.WRITE_TAG >> 2;
 const EXEC = TLBF.EXEC_TAG >> 2;
 const ADDEND = TLBF.ADDEND >> 2;
 const FRAME = TLBF.FRAME >> 2;
-const FRAME_MASK = ~(TLB_GLOBAL | TLB_LARGE);
 
 /** Byte offsets of the three TLBs from the CPU's base. */
 export const TLB_USER = OFF.TLB;
@@ -93,7 +104,7 @@ export class Mmu extends PhysicalMemory {
     const { i32 } = this;
     const reads = (this.core.watch[page]! & 2) !== 0;
     for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
-      if ((i32[e + FRAME]! & FRAME_MASK) !== page) continue;
+      if ((i32[e + FRAME]! & TLB_FRAME_MASK) !== page) continue;
       i32[e + WRITE] = -1;
       i32[e + WRITE + 1] = -1;
       if (reads) {
@@ -128,14 +139,19 @@ export class Mmu extends PhysicalMemory {
     const e = this.entryFor(low, access);
     const tag = e + (access & ACCESS.EXEC ? EXEC : access & ACCESS.WRITE ? WRITE : READ);
     if (i32[tag] === (low & ~0xfff) && i32[tag + 1] === high) {
-      return (i32[e + FRAME]! & FRAME_MASK) * 0x1000 + (low & 0xfff);
+      return (i32[e + FRAME]! & TLB_FRAME_MASK) * 0x1000 + (low & 0xfff);
     }
     return this.fill(e, low, high, access);
   }
 
+  /** Word index of the TLB entry for fetches at the present privilege. */
+  fetchEntry(low: number): number {
+    return this.entryFor(low, ACCESS.EXEC | (this.cpl === 3 ? ACCESS.USER : 0));
+  }
+
   /** Is the page's translation for fetches in the TLB? */
   fetchIsCached(low: number, high: number): boolean {
-    const e = this.entryFor(low, ACCESS.EXEC | (this.cpl === 3 ? ACCESS.USER : 0)) + EXEC;
+    const e = this.fetchEntry(low) + EXEC;
     return this.i32[e] === (low & ~0xfff) && this.i32[e + 1] === high;
   }
 
@@ -162,7 +178,7 @@ export class Mmu extends PhysicalMemory {
 
   private sameEntry(e: number, pageLow: number, high: number, page: number): boolean {
     const { i32 } = this;
-    if ((i32[e + FRAME]! & FRAME_MASK) !== page) return false;
+    if ((i32[e + FRAME]! & TLB_FRAME_MASK) !== page) return false;
     for (const tag of [READ, WRITE, EXEC]) {
       if (i32[e + tag] === -1) continue;
       return i32[e + tag] === pageLow && i32[e + tag + 1] === high;

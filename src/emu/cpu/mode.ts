@@ -64,3 +64,28 @@ export function computeMode(state: CpuState): number {
   if (permitsAll(state, SEG.DS)) mode |= MODE.FLAT_DS;
   return mode;
 }
+
+/** Numbers for what code was decoded under: mode, CS base and CS limit. A number always means the same; old ones may be forgotten. */
+export class Contexts {
+  private readonly known: { readonly mode: number; readonly base: number; readonly limit: number; number: number }[] =
+    [];
+  private next = 0;
+
+  numberOf(mode: number, base: number, limit: number): number {
+    const { known } = this;
+    for (let i = 0; i < known.length; i++) {
+      const context = known[i]!;
+      if (context.mode !== mode || context.base !== base || context.limit !== limit) continue;
+      if (i > 0) {
+        // Those that are used keep near the front.
+        known[i] = known[i - 1]!;
+        known[i - 1] = context;
+      }
+      return context.number;
+    }
+    if (known.length === MOST_CONTEXTS) known.pop();
+    known.push({ mode, base, limit, number: this.next });
+    return this.next++;
+  }
+}
+const MOST_CONTEXTS = 32;

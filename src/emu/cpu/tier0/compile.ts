@@ -6,6 +6,7 @@ import type { Cpu } from "../cpu.ts";
 import { conditionReads, directCondition, type LazyKind, type OpSize } from "../flags.ts";
 import type { BinaryOp, IrInsn, Load, Relation, SetFlags, Statement, Store, Value } from "../ir/types.ts";
 import { ARITH_FLAGS, OFF } from "../layout.ts";
+import { nextIp } from "../lower.ts";
 import { MODE } from "../mode.ts";
 import { Accesses, type Address } from "./access.ts";
 import { FlagClosures, type FusedOp, isFused } from "./alu.ts";
@@ -356,7 +357,7 @@ export class Compiler {
   private helper(ir: IrInsn, helper: (cpu: Cpu, insn: IrInsn["insn"]) => void): void {
     const { cpu, i32, rip } = this;
     const { insn } = ir;
-    const [low, high] = nextIp(ir);
+    const [low, high] = nextIp(ir.insn);
     this.known = undefined;
     this.emit(() => {
       cpu.syncCount();
@@ -368,7 +369,7 @@ export class Compiler {
 
   private branch(ir: IrInsn, target: Value, when: Value | undefined): void {
     const { i32, rip } = this;
-    const [nextLow, nextHigh] = nextIp(ir);
+    const [nextLow, nextHigh] = nextIp(ir.insn);
     const known = target.op === "const" ? target : undefined;
     const t = known ? 0 : this.value(target);
     if (!when) {
@@ -461,12 +462,6 @@ export class Compiler {
       wrap,
     };
   }
-}
-
-function nextIp(ir: IrInsn): readonly [number, number] {
-  const { ipLow, ipHigh, length } = ir.insn;
-  const sum = (ipLow >>> 0) + length;
-  return [sum | 0, ir.insn.bits === 64 ? (ipHigh + (sum > 0xffff_ffff ? 1 : 0)) | 0 : 0];
 }
 
 function sequence(code: readonly Exec[]): Exec {

@@ -15,6 +15,8 @@ export const EXIT = {
   STOP: 2,
   /** A system instruction has run. */
   SYSTEM: 3,
+  /** The block at RIP does not fit into the rest of the budget. */
+  SHORT: 4,
 } as const;
 
 /** Imported functions, in index order. */
@@ -26,6 +28,7 @@ export const IMPORTS = [
   { name: "flags", parameters: 1 },
   { name: "settle", parameters: 1 },
   { name: "checkTarget", parameters: 2 },
+  { name: "probe", parameters: 0 },
 ] as const;
 export type ImportName = (typeof IMPORTS)[number]["name"];
 export const importIndex = (name: ImportName): number => IMPORTS.findIndex((f) => f.name === name);
@@ -88,7 +91,7 @@ export class Frame {
           .set(local),
     );
   }
-  storeRegisters(): void {
+  private storeRegisters(): void {
     this.regs.forEach(
       (local, i) =>
         void this.f
@@ -113,17 +116,34 @@ export class Frame {
         .mem(type === I32 ? "i32.store" : "i64.store", this.base + offset);
     }
   }
-  storeBudget(): void {
+  /** Everything, where TypeScript sees it. */
+  store(): void {
+    this.storeRegisters();
+    this.storeFlags();
+    this.storeBudget();
+    this.storeRip();
+  }
+  private storeBudget(): void {
     this.f
       .i32(0)
       .get(this.budget)
       .mem("i32.store", this.base + OFF.BUDGET);
   }
-  storeRip(): void {
+  private storeRip(): void {
     this.f
       .i32(0)
       .get(this.rip)
       .mem("i64.store", this.base + OFF.RIP);
+  }
+
+  loadRip(): void {
+    this.f
+      .i32(0)
+      .mem("i64.load", this.base + OFF.RIP)
+      .set(this.rip);
+  }
+  addToBudget(count: number): void {
+    if (count !== 0) this.f.get(this.budget).i32(count).op("i32.add").set(this.budget);
   }
 
   enter(): void {
@@ -145,10 +165,7 @@ export class Frame {
   leave(): void {
     const { f } = this;
     f.end();
-    this.storeRegisters();
-    this.storeFlags();
-    this.storeBudget();
-    this.storeRip();
+    this.store();
     f.get(this.result);
   }
 

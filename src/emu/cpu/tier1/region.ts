@@ -1,224 +1,230 @@
 /**
- * Hot code as WebAssembly regions: all blocks reachable by direct branches from a hot one, in one function; a `br_table` finds the
- * block to start with, and everything in between stays inside.
+ * Hot code as WebAssembly regions: all blocks that direct branches reach from a hot one, in one function. A region is entered at
+ * any of its blocks, by number; everything in between stays inside.
  */
 import type { Block } from "../blocks.ts";
 import type { Cpu } from "../cpu.ts";
-import { Fault } from "../fault.ts";
-import { conditionHolds, settleSome } from "../flags.ts";
 import type { IrInsn } from "../ir/types.ts";
-import { OFF, type SegIndex } from "../layout.ts";
 import { deadFlags } from "../lower.ts";
-import { MODE } from "../mode.ts";
-import type { Helper } from "../operation.ts";
-import type { AccessSize } from "../phys.ts";
+import { SPECIAL } from "../marks.ts";
 import { Emitter, type Targets } from "./emit.ts";
-import { EXCHANGE, EXIT, Frame, IMPORTS } from "./frame.ts";
-import { FunctionBody, type Label, moduleBytes } from "./wasm.ts";
-
-const MAX_BLOCKS = 48;
-/** Times a block runs before it is compiled. */
-export const HOT = 2000;
+import { EXIT, Frame, importIndex } from "./frame.ts";
+import { guardPage, MAX_BLOCKS } from "./jumps.ts";
+import { type Item, shapeOf } from "./shape.ts";
+import { FunctionBody, type Label } from "./wasm.ts";
 
 /** Finds blocks for the region's shape; undefined where there is none to be had without a fault. */
 export type BlockSource = (ipLow: number, ipHigh: number) => Block | undefined;
 
-export class Region {
-  readonly blocks: readonly Block[];
-  readonly run: (index: number) => number;
-  epoch = -1;
+const keyOf = (low: number, high: number): string => `${high}:${low}`;
 
-  constructor(blocks: readonly Block[], run: (index: number) => number) {
-    this.blocks = blocks;
-    this.run = run;
-  }
-
-  /** Do all blocks still live? Their translations are the caller's to check. */
-  get alive(): boolean {
-    return this.blocks.every((block) => block.mode >= 0);
-  }
+/** Does the block end by a call? */
+function calls(block: Block): boolean {
+  const last = block.ir[block.ir.length - 1]!;
+  return block.jumps && last.statements.some((s) => s.op === "store");
 }
 
-/** Constant addresses that a block may go to; the return site of a call is an entry too. */
-function successors(block: Block): [number, number][] {
+/** Constant addresses that a block may go to. */
+function targetsOf(block: Block): [number, number][] {
   const last = block.ir[block.ir.length - 1]!;
   const end: [number, number] = [block.endLow, block.endHigh];
   const jump = last.statements[last.statements.length - 1];
   if (jump?.op !== "jump") return block.system ? [] : [end];
   const out: [number, number][] = [];
   if (jump.target.op === "const") out.push([jump.target.low, jump.target.high]);
-  const calls = last.statements.some((s) => s.op === "store");
-  if (jump.test || calls) out.push(end);
+  if (jump.test) out.push(end);
   return out;
 }
 
-export class Tier1 {
+/** May the block be part of a region? */
+export const compilable = (block: Block): boolean =>
+  block.frame >= 0 && block.frame2 < 0 && block.mode >= 0 && (block.special & ~SPECIAL.PROBE) === 0;
+
+/** The blocks of the region around a hot block, in address order. The return site of a call belongs to it too. */
+export function collectRegion(hot: Block, source: BlockSource): Block[] {
+  const found = new Map<string, Block>();
+  const queue: Block[] = [hot];
+  while (queue.length > 0 && found.size < MAX_BLOCKS) {
+    const block = queue.shift()!;
+    const key = keyOf(block.ipLow, block.ipHigh);
+    if (found.has(key)) continue;
+    found.set(key, block);
+    const next = targetsOf(block);
+    if (calls(block)) next.push([block.endLow, block.endHigh]);
+    for (const [low, high] of next) {
+      const successor = source(low, high);
+      if (successor && compilable(successor)) queue.push(successor);
+    }
+  }
+  const order = (b: Block): number => b.ipHigh * 0x1_0000_0000 + (b.ipLow >>> 0);
+  return [...found.values()].sort((x, y) => order(x) - order(y));
+}
+
+export class RegionEmitter {
+  readonly f = new FunctionBody();
   private readonly cpu: Cpu;
-  private readonly helpers: { readonly helper: Helper; readonly ir: IrInsn }[] = [];
-  private readonly env: WebAssembly.ModuleImports;
-  private readonly pages: number;
-  /** The fault that a region left with EXIT.FAULT. */
-  fault: Fault | undefined;
+  private readonly blocks: readonly Block[];
+  private readonly frame: Frame;
+  private readonly index: ReadonlyMap<string, number>;
+  private readonly returnSites: readonly number[];
+  private readonly emitter: Emitter;
+  /** The block whose code is being emitted. */
+  private current = 0;
+  /** Where each block that can be branched to now is: the item that holds it, and what to branch to. */
+  private readonly scopes: { readonly items: readonly Item[]; readonly labels: readonly Label[]; at: number }[] = [];
+  private readonly loops: { readonly item: Item; readonly label: Label }[] = [];
 
-  constructor(cpu: Cpu) {
+  constructor(cpu: Cpu, blocks: readonly Block[], helperOf: (ir: IrInsn) => number) {
     this.cpu = cpu;
-    this.pages = cpu.core.wasm.buffer.byteLength / 0x10000;
-    this.env = { memory: cpu.core.wasm, ...this.imports() };
-  }
-
-  private imports(): Record<string, (...args: number[]) => number> {
-    const { cpu } = this;
-    const exchange = (cpu.base + EXCHANGE) >> 2;
-    return {
-      load: (info, low, high) =>
-        this.guarded(() => {
-          const seg = (info! & 0xf) as SegIndex;
-          const size = ((info! >> 4) & 0xf) as AccessSize;
-          const forWrite = (info! & 0x200) !== 0;
-          let value: number;
-          if (info! & 0x100) value = cpu.slowLoad(seg, low!, high!, size, forWrite);
-          else value = forWrite ? cpu.loadSegForWrite(seg, low!, 0, size) : cpu.loadSeg(seg, low!, 0, size);
-          cpu.i32[exchange] = value;
-          if (size === 8) cpu.i32[exchange + 1] = cpu.high;
-        }),
-      store: (info, low, high) =>
-        this.guarded(() => {
-          const seg = (info! & 0xf) as SegIndex;
-          const size = ((info! >> 4) & 0xf) as AccessSize;
-          const [valueLow, valueHigh] = [cpu.i32[exchange]!, cpu.i32[exchange + 1]!];
-          if (info! & 0x100) cpu.slowStore(seg, low!, high!, size, valueLow, valueHigh);
-          else cpu.storeSeg(seg, low!, 0, size, valueLow, valueHigh);
-        }),
-      helper: (index) =>
-        this.guarded(() => {
-          const { helper, ir } = this.helpers[index!]!;
-          cpu.syncCount();
-          helper(cpu, ir.insn);
-        }),
-      condition: (cc) => (conditionHolds(cc!, cpu.getFlags()) ? 1 : 0),
-      flags: (mask) => cpu.getFlags() & mask!,
-      settle: (which) => {
-        settleSome(cpu, which!);
-        return cpu.get32(OFF.EFLAGS);
-      },
-      checkTarget: (low, high) => this.guarded(() => cpu.checkNearTarget(low!, high!)),
-    };
-  }
-
-  /** 0 = done, 1 = a fault is kept in `fault`, 2 = done, and the region must be left. */
-  private guarded(access: () => void): number {
-    const { cpu } = this;
-    cpu.leaveRegion = false;
-    try {
-      access();
-    } catch (thrown) {
-      if (!(thrown instanceof Fault)) throw thrown;
-      this.fault = thrown;
-      return 1;
-    }
-    return cpu.leaveRegion ? 2 : 0;
-  }
-
-  /** Compiles the region around a hot block; undefined if it is not of a kind that is compiled. */
-  compile(hot: Block, source: BlockSource): Region | undefined {
-    if (hot.mode & (MODE.ALIGN | MODE.STEP)) return undefined;
-    const blocks = this.collect(hot, source);
-    const f = new FunctionBody();
-    this.emit(f, blocks);
-    const module = new WebAssembly.Module(moduleBytes(f, IMPORTS, this.pages));
-    const { run } = new WebAssembly.Instance(module, { env: this.env }).exports;
-    return new Region(blocks, run as (index: number) => number);
-  }
-
-  private collect(hot: Block, source: BlockSource): Block[] {
-    const found = new Map<string, Block>();
-    const queue: Block[] = [hot];
-    while (queue.length > 0 && found.size < MAX_BLOCKS) {
-      const block = queue.shift()!;
-      const key = `${block.ipHigh}:${block.ipLow}`;
-      if (found.has(key)) continue;
-      found.set(key, block);
-      for (const [low, high] of successors(block)) {
-        const next = source(low, high);
-        if (next && next.special === 0 && next.frame >= 0 && next.mode === hot.mode) queue.push(next);
-      }
-    }
-    const order = (b: Block): number => b.ipHigh * 0x1_0000_0000 + (b.ipLow >>> 0);
-    return [...found.values()].sort((x, y) => order(x) - order(y));
-  }
-
-  private emit(f: FunctionBody, blocks: readonly Block[]): void {
-    const frame = new Frame(f, this.cpu.base);
-    const at = new Map(blocks.map((b, i) => [`${b.ipHigh}:${b.ipLow}`, i]));
-    frame.enter();
-    const loop = f.loop();
-    const labels: Label[] = [];
-    for (let i = blocks.length - 1; i >= 0; i--) labels[i] = f.block();
-    f.get(frame.next).brTable(labels);
-    let current = 0;
-    let selfLoop: Label = 0;
-    const jumpTo = (index: number): void => {
-      if (index === current && selfLoop) f.br(selfLoop);
-      else f.i32(index).set(frame.next).br(loop);
-    };
+    this.blocks = blocks;
+    this.frame = new Frame(this.f, cpu.base);
+    this.index = new Map(blocks.map((b, i) => [keyOf(b.ipLow, b.ipHigh), i]));
+    this.returnSites = this.findReturnSites();
     const targets: Targets = {
-      goTo: (low, high) => {
-        const index = at.get(`${high}:${low}`);
-        if (index === undefined) frame.exitTo(low, high, EXIT.NEXT);
-        else jumpTo(index);
-      },
-      goToComputed: () => {
-        for (const index of this.returnSites(blocks, at)) {
-          const site = blocks[index]!;
-          f.get(frame.rip).i64(site.ipLow, site.ipHigh).op("i64.eq").if();
-          jumpTo(index);
-          f.end();
-        }
-        frame.exitWith(EXIT.NEXT);
-      },
+      goTo: (low, high) => this.goTo(low, high),
+      goToComputed: () => this.goToComputed(),
     };
-    const emitter = new Emitter(f, frame, targets, (ir) => this.helperIndex(ir));
-    blocks.forEach((block, i) => {
-      f.end();
-      current = i;
-      selfLoop = f.loop();
-      this.emitBlock(f, frame, emitter, block, targets);
-      f.end();
-    });
-    f.end();
-    // Nothing falls out of the loop.
-    frame.exitWith(EXIT.NEXT);
-    frame.leave();
+    this.emitter = new Emitter(this.f, this.frame, targets, helperOf);
   }
 
-  private emitBlock(f: FunctionBody, frame: Frame, emitter: Emitter, block: Block, targets: Targets): void {
-    const { total } = block;
-    f.get(frame.budget).i32(total).op("i32.sub").tee(frame.budget).i32(0).op("i32.lt_s").if();
-    f.get(frame.budget).i32(total).op("i32.add").set(frame.budget);
-    frame.exitTo(block.ipLow, block.ipHigh, EXIT.NEXT);
-    f.end();
-    const dead = deadFlags(block.ir);
-    emitter.startBlock();
-    block.ir.forEach((ir, k) => void emitter.instruction(ir, total - k, dead[k]!));
-    if (!block.jumps && !block.system) targets.goTo(block.endLow, block.endHigh);
+  emit(): FunctionBody {
+    const { f, frame } = this;
+    frame.enter();
+    this.sequence(
+      shapeOf(
+        this.blocks.length,
+        this.blocks.map((b) => this.successors(b)),
+      ),
+    );
+    f.unreachable();
+    frame.leave();
+    return f;
+  }
+
+  private successors(block: Block): number[] {
+    const inside = targetsOf(block).flatMap(([low, high]) => this.index.get(keyOf(low, high)) ?? []);
+    const last = block.ir[block.ir.length - 1]!.statements.at(-1);
+    return last?.op === "jump" && last.target.op !== "const" ? [...inside, ...this.returnSites] : inside;
   }
 
   /** Where the region's calls return to: the likely targets of its returns. */
-  private returnSites(blocks: readonly Block[], at: ReadonlyMap<string, number>): number[] {
+  private findReturnSites(): number[] {
     const sites = new Set<number>();
-    for (const block of blocks) {
-      const last = block.ir[block.ir.length - 1]!;
-      const calls = block.jumps && last.statements.some((s) => s.op === "store");
-      const index = at.get(`${block.endHigh}:${block.endLow}`);
-      if (calls && index !== undefined) sites.add(index);
+    for (const block of this.blocks) {
+      const index = this.index.get(keyOf(block.endLow, block.endHigh));
+      if (calls(block) && index !== undefined) sites.add(index);
     }
     return [...sites].slice(0, 8);
   }
 
-  private helperIndex(ir: IrInsn): number {
-    const last = ir.statements[ir.statements.length - 1];
-    if (last?.op !== "helper") throw new Error("not a helper");
-    this.helpers.push({ helper: last.helper, ir });
-    return this.helpers.length - 1;
+  // --- control flow
+
+  /** Emits an item's parts one after the other, behind a dispatch on `next` that reaches each. */
+  private sequence({ first, loop, items }: Item): void {
+    const { f, frame } = this;
+    const labels: Label[] = [];
+    for (let i = items.length - 1; i >= 0; i--) labels[i] = f.block();
+    if (items.length > 1) {
+      const table = items.flatMap((item, i) => new Array<Label>(item.last - item.first + 1).fill(labels[i]!));
+      if (!loop) f.get(frame.next).brTable(table);
+      else {
+        // Coming round a loop is the rule, entering it in its middle the exception.
+        f.get(frame.next).i32(first).op("i32.eq").brIf(labels[0]!);
+        f.get(frame.next).i32(first).op("i32.sub").brTable(table);
+      }
+    }
+    const scope = { items, labels, at: 0 };
+    this.scopes.push(scope);
+    items.forEach((item, i) => {
+      f.end();
+      scope.at = i;
+      this.item(item);
+    });
+    this.scopes.pop();
+  }
+
+  private item(item: Item): void {
+    const { f } = this;
+    if (item.loop) this.loops.push({ item, label: f.loop() });
+    if (item.items.length > 0) this.sequence(item);
+    else this.block(item.first);
+    if (!item.loop) return;
+    this.loops.pop();
+    // Every path in it branches; the validator must know that nothing falls out.
+    f.unreachable().end();
+  }
+
+  private branch(to: number): void {
+    const { f, frame } = this;
+    for (let s = this.scopes.length - 1; s >= 0; s--) {
+      const { items, labels, at } = this.scopes[s]!;
+      const i = items.findIndex((item) => to >= item.first && to <= item.last);
+      if (i < 0 || i <= at) continue;
+      if (items[i]!.items.length > 0) f.i32(to).set(frame.next);
+      f.br(labels[i]!);
+      return;
+    }
+    const loop = this.loops.findLast(({ item }) => item.first === to);
+    if (!loop) throw new Error("a branch back has no loop");
+    if (loop.item.items.length > 0) f.i32(to).set(frame.next);
+    f.br(loop.label);
+  }
+
+  private goTo(low: number, high: number): void {
+    const index = this.index.get(keyOf(low, high));
+    if (index === undefined) {
+      this.frame.exitTo(low, high, EXIT.NEXT);
+      return;
+    }
+    const [from, to] = [this.blocks[this.current]!, this.blocks[index]!];
+    if (from.frame !== to.frame || (from.linearLow ^ to.linearLow) & ~0xfff)
+      guardPage(this.f, this.frame, this.cpu, to);
+    this.branch(index);
+  }
+
+  private goToComputed(): void {
+    const { f, frame } = this;
+    for (const index of this.returnSites) {
+      const site = this.blocks[index]!;
+      f.get(frame.rip).i64(site.ipLow, site.ipHigh).op("i64.eq").if();
+      this.goTo(site.ipLow, site.ipHigh);
+      f.end();
+    }
+    frame.exitWith(EXIT.NEXT);
+  }
+
+  // --- blocks
+
+  private block(index: number): void {
+    const { f, frame, emitter } = this;
+    const block = this.blocks[index]!;
+    this.current = index;
+    const { total } = block;
+    f.get(frame.budget).i32(total).op("i32.sub").tee(frame.budget).i32(0).op("i32.lt_s").if();
+    frame.addToBudget(total);
+    frame.exitTo(block.ipLow, block.ipHigh, EXIT.SHORT);
+    f.end();
+    emitter.startBlock();
+    if (block.special & SPECIAL.PROBE) this.probe(block);
+    const dead = deadFlags(block.ir);
+    block.ir.forEach((ir, k) => void emitter.instruction(ir, total - k, dead[k]!));
+    if (!block.jumps && !block.system) this.goTo(block.endLow, block.endHigh);
+  }
+
+  /** The probe may look at and change anything; if the block is not to be run after it, the region is left. */
+  private probe({ total, ipLow, ipHigh }: Block): void {
+    const { f, frame } = this;
+    frame.addToBudget(total);
+    f.i64(ipLow, ipHigh).set(frame.rip);
+    frame.store();
+    f.call(importIndex("probe")).set(frame.stop);
+    frame.loadRegisters();
+    frame.loadFlags();
+    f.get(frame.stop).if();
+    f.i32(0).set(frame.stop);
+    frame.loadRip();
+    frame.exitWith(EXIT.STOP);
+    f.end();
+    frame.addToBudget(-total);
   }
 }

@@ -1,4 +1,4 @@
-/** A minimal assembler for WebAssembly modules: one memory imported, functions imported, one function exported as "run". */
+/** A minimal assembler for WebAssembly modules: a memory, a table and functions imported; functions of one i32 exported by number. */
 
 export const I32 = 0x7f;
 export const I64 = 0x7e;
@@ -62,6 +62,7 @@ export const OP = {
   "i64.extend_u": 0xad,
   select: 0x1b,
   return: 0x0f,
+  unreachable: 0x00,
 } as const;
 export type OpName = keyof typeof OP;
 
@@ -129,6 +130,11 @@ export class FunctionBody {
   call(fn: number): this {
     return this.indexed(0x10, fn);
   }
+  /** Calls the function of the module's own type whose index in the table is on the stack. */
+  callIndirect(): this {
+    this.code.push(0x11, OWN_TYPE, 0x00);
+    return this;
+  }
   private indexed(opcode: number, index: number): this {
     this.code.push(opcode);
     unsigned(this.code, index);
@@ -150,6 +156,10 @@ export class FunctionBody {
     this.code.push(MEM[name], 0);
     unsigned(this.code, offset);
     return this;
+  }
+
+  unreachable(): this {
+    return this.op("unreachable");
   }
 
   block(): Label {
@@ -214,9 +224,31 @@ function text(out: number[], value: string): void {
   for (let i = 0; i < value.length; i++) out.push(value.charCodeAt(i));
 }
 
-/** Imports come from "env": the memory as "memory", functions by name; the exported function is "run". */
+/** Type 0 is that of the module's own functions. */
+const OWN_TYPE = 0;
+
+function importSection(imports: readonly ImportedFunction[], pages: number, arities: readonly number[]): number[] {
+  const out: number[] = [];
+  unsigned(out, imports.length + 2);
+  text(out, "env");
+  text(out, "memory");
+  out.push(0x02, 0x01);
+  unsigned(out, pages);
+  unsigned(out, pages);
+  text(out, "env");
+  text(out, "table");
+  out.push(0x01, 0x70, 0x00, 0x00);
+  for (const fn of imports) {
+    text(out, "env");
+    text(out, fn.name);
+    out.push(0x00, arities.indexOf(fn.parameters));
+  }
+  return out;
+}
+
+/** Imports come from "env": the memory as "memory", a table of functions as "table", functions by name. Exports are "0", "1", ... */
 export function moduleBytes(
-  body: FunctionBody,
+  bodies: readonly FunctionBody[],
   imports: readonly ImportedFunction[],
   pages: number,
 ): Uint8Array<ArrayBuffer> {
@@ -226,29 +258,22 @@ export function moduleBytes(
   unsigned(types, arities.length);
   for (const arity of arities) types.push(0x60, arity, ...new Array<number>(arity).fill(I32), 1, I32);
   section(out, 1, types);
-  const imported: number[] = [];
-  unsigned(imported, imports.length + 1);
-  text(imported, "env");
-  text(imported, "memory");
-  imported.push(0x02, 0x01);
-  unsigned(imported, pages);
-  unsigned(imported, pages);
-  for (const fn of imports) {
-    text(imported, "env");
-    text(imported, fn.name);
-    imported.push(0x00, arities.indexOf(fn.parameters));
-  }
-  section(out, 2, imported);
-  section(out, 3, [1, arities.indexOf(1)]);
-  const exported: number[] = [1];
-  text(exported, "run");
-  exported.push(0x00);
-  unsigned(exported, imports.length);
+  section(out, 2, importSection(imports, pages, arities));
+  const functions: number[] = [];
+  const exported: number[] = [];
+  const code: number[] = [];
+  for (const list of [functions, exported, code]) unsigned(list, bodies.length);
+  bodies.forEach((body, i) => {
+    functions.push(OWN_TYPE);
+    text(exported, `${i}`);
+    exported.push(0x00);
+    unsigned(exported, imports.length + i);
+    const bytes = body.bytes();
+    unsigned(code, bytes.length);
+    for (const byte of bytes) code.push(byte);
+  });
+  section(out, 3, functions);
   section(out, 7, exported);
-  const code = body.bytes();
-  const bodies: number[] = [1];
-  unsigned(bodies, code.length);
-  for (const byte of code) bodies.push(byte);
-  section(out, 10, bodies);
+  section(out, 10, code);
   return new Uint8Array(out);
 }
