@@ -35,6 +35,41 @@ export class ObjectBuilder {
     return section;
   }
 
+  /** Part of a section that follows all parts with lower numbers. */
+  subsection(section: SectionBuilder, index: number): SectionBuilder {
+    const parent = section.parent ?? section;
+    if (index === 0) return parent;
+    let part = parent.subsections.get(index);
+    if (!part) {
+      part = new SectionBuilder(parent.name, parent.flags);
+      part.parent = parent;
+      part.elf = parent.elf;
+      parent.subsections.set(index, part);
+    }
+    return part;
+  }
+
+  /** Appends subsections to their sections, by number. */
+  #joinSubsections(): void {
+    let joined = false;
+    for (const section of this.sections.values()) {
+      for (const [, part] of [...section.subsections].sort(([a], [b]) => a - b)) {
+        joined = true;
+        section.align = Math.max(section.align, part.align);
+        section.relocations.push(...part.relocations);
+        for (const fragment of part.fragments) {
+          fragment.section = section;
+          fragment.index = section.fragments.push(fragment) - 1;
+          fragment.region += section.regions;
+        }
+        section.regions += part.regions;
+      }
+    }
+    if (!joined) return;
+    this.fragments.length = 0;
+    for (const section of this.sections.values()) this.fragments.push(...section.fragments);
+  }
+
   symbol(name: string): AsmSymbol {
     let symbol = this.symbols.get(name);
     if (!symbol) {
@@ -119,6 +154,7 @@ export class ObjectBuilder {
     policy: WritePolicy,
     entryBits: Bits,
   ): Omit<AssembleResult, "diagnostics"> {
+    this.#joinSubsections();
     const layout = new Layout(layoutPolicy);
     const sections = [...this.sections.values()];
     const absolutes = new Set(this.fragments.map((fragment) => fragment.section));
@@ -137,6 +173,8 @@ export class ObjectBuilder {
   #writeSection(section: SectionBuilder, layout: Layout, policy: WritePolicy): Section {
     const writer = new SectionWriter(section, layout, policy, this.reporter);
     for (const fragment of section.fragments) this.reporter.guard(() => fragment.write(writer));
+    for (const { offset, fixup } of section.relocations)
+      this.reporter.guard(() => writer.relocationAt(section.fragments[0]!, offset, fixup));
     const address = (expr: Expr | undefined) => {
       let value: bigint | undefined;
       if (expr)

@@ -43,7 +43,7 @@ export interface Row {
 export const MAX_SECTION_BYTES = 64 * 1024 * 1024;
 
 export abstract class Fragment {
-  readonly section: SectionBuilder;
+  section: SectionBuilder;
   readonly line: Line;
   /** Index in its section. */
   index = 0;

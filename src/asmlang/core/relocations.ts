@@ -38,9 +38,33 @@ const I386: Numbers = {
   GOT32X: { 4: 43 },
 };
 
+/** Those that need no name in expressions; `.reloc` names them all. */
+const PLAIN: Readonly<Record<string, readonly [number, number, number]>> = {
+  NONE: [0, 0, 4],
+  "64": [1, -1, 8],
+  PC32: [2, 2, 4],
+  "32": [10, 1, 4],
+  "32S": [11, -1, 4],
+  "16": [12, 20, 2],
+  PC16: [13, 21, 2],
+  "8": [14, 22, 1],
+  PC8: [15, 23, 1],
+  PC64: [24, -1, 8],
+};
+
+/** Bytes of the field that a relocation of this name, as ELF has it, is about. */
+export function relocationSize(type: string, wide: boolean): 1 | 2 | 4 | 8 | undefined {
+  const plain = Object.hasOwn(PLAIN, type) ? PLAIN[type]! : undefined;
+  if (plain) return plain[wide ? 0 : 1]! >= 0 ? (plain[2] as 1 | 2 | 4 | 8) : undefined;
+  const table = wide ? X86_64 : I386;
+  const sizes = Object.hasOwn(table, type) ? table[type] : undefined;
+  return sizes && (sizes[4] !== undefined ? 4 : 8);
+}
+
 /** ELF's number; undefined: the machine has none for a field of this width. */
 export function relocationNumber(type: string, size: number, wide: boolean): number | undefined {
-  return (wide ? X86_64 : I386)[type]?.[size as 4 | 8];
+  const plain = Object.hasOwn(PLAIN, type) ? PLAIN[type]! : undefined;
+  return plain ? plain[wide ? 0 : 1] : (wide ? X86_64 : I386)[type]?.[size as 4 | 8];
 }
 
 /** Is the name one of a relocation at all? */

@@ -1,6 +1,6 @@
 /** Symbols and the sections that they live in, while the object is being built. */
 import type { Expr } from "./expr.ts";
-import type { Fragment } from "./fragment.ts";
+import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Span } from "./source.ts";
 
 export type Definition =
@@ -63,6 +63,12 @@ export class SectionBuilder {
   size = 0;
   /** Value of `absoluteStart` in the layout pass under way. */
   base = 0n;
+  /** What `.reloc` asks for, by offset in the section. */
+  readonly relocations: { readonly offset: Expr; readonly fixup: PendingFixup }[] = [];
+  /** GNU subsections with other numbers than 0, which follow this one in the end. */
+  readonly subsections = new Map<number, SectionBuilder>();
+  /** The section that this is a subsection of. */
+  parent: SectionBuilder | undefined;
   /** ELF section type and entry size, where the source gives them. */
   elf: { type?: string; entrySize?: number; flags?: string } = {};
 

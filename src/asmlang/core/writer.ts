@@ -2,7 +2,7 @@
 import type { Relocation } from "../types.ts";
 import { putLittleEndian } from "./buffer.ts";
 import { type Reporter, SourceError } from "./diagnostics.ts";
-import { describe, type EvalContext, evaluate, type Linear, notSimple } from "./expr.ts";
+import { describe, type EvalContext, type Expr, evaluate, type Linear, notSimple } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Layout } from "./layout.ts";
 import { relocationNumber } from "./relocations.ts";
@@ -73,6 +73,19 @@ export class SectionWriter {
     if (unit.length === 1) target.fill(unit[0]!);
     else
       for (let at = 0; at < size; at += unit.length) target.set(unit.subarray(0, Math.min(unit.length, size - at)), at);
+  }
+
+  /** A relocation at a place that is given as an expression: a number, or a label of this section. */
+  relocationAt(first: Fragment, offset: Expr, fixup: PendingFixup): void {
+    const place = evaluate(offset, this.context(first));
+    const [term, ...more] = place?.terms ?? [];
+    if (!place || more.length > 0 || (term && (term.sign < 0 || term.symbol.section !== this.#section)))
+      throw new SourceError(offset.span, "this must be a number or a label of this section");
+    const at = place.constant + BigInt(term ? this.#layout.offsetOf(term.symbol) : 0);
+    const value = evaluate(fixup.expr, this.context(first));
+    if (!value) throw new SourceError(fixup.expr.span, "this value is not known");
+    const { plus, relative, constant } = this.#reduce(value, fixup, Number(at));
+    this.#relocate(Number(at), fixup, plus, relative, constant, fixup.modifier);
   }
 
   /** Fills in a field, or leaves a relocation for it. */

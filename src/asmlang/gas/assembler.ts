@@ -41,6 +41,11 @@ export class GasAssembler {
   previous: SectionBuilder | undefined;
   intel = false;
   nakedRegisters = false;
+  /** `.altmacro` is in force; labels that its LOCAL has made. */
+  alternate = false;
+  alternateLabels = 0;
+  /** `.code16gcc`: the stack is as wide as in 32-bit code. */
+  wideStack = false;
   readonly locations = new SourceLocations(this);
   readonly frames = new CallFrames(this);
   /** Number of macro expansions so far: `\@`. */

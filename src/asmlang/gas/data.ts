@@ -56,13 +56,17 @@ const floats =
   (format: FloatFormat, bytes = format.bytes): Directive =>
   (assembler, cursor) =>
     each(cursor, () => {
-      cursor.skipSpace();
-      const start = cursor.at;
-      const text = (cursor.match(/[^,\s]+/y) ?? "").replace(/^0[a-wyz](?=[\d.+-])/i, "");
-      const bits = floatBits(text, format);
-      if (bits === undefined) throw new SourceError(cursor.span(start), `'${text}' is not a floating-point number`);
-      assembler.builder.bytes(littleEndian(bytes, bits), cursor.line);
+      assembler.builder.bytes(littleEndian(bytes, readFloat(cursor, format)), cursor.line);
     });
+
+function readFloat(cursor: Cursor, format: FloatFormat): bigint {
+  cursor.skipSpace();
+  const start = cursor.at;
+  const text = (cursor.match(/[^,\s]+/y) ?? "").replace(/^0[a-wyz](?=[\d.+-])/i, "");
+  const bits = floatBits(text, format);
+  if (bits === undefined) throw new SourceError(cursor.span(start), `'${text}' is not a floating-point number`);
+  return bits;
+}
 
 const strings =
   (unit: number, terminated: boolean): Directive =>
@@ -197,12 +201,61 @@ const incbin: Directive = (assembler, cursor) => {
 const nopsDirective: Directive = (assembler, cursor) => {
   const size = assembler.constant(cursor, "the size");
   if (size < 0n || size > 4096n) throw new SourceError(wholeLine(cursor.line), "the size must be from 0 to 4096");
-  assembler.builder.bytes(nops(Number(size), assembler.paddingBits), cursor.line, [], assembler.builder.bits);
+  const most = cursor.eat(",") ? Number(assembler.constant(cursor, "the longest instruction")) : undefined;
+  const parts = most ? Math.ceil(Number(size) / most) : 1;
+  for (let i = 0; i < parts; i++) {
+    const bytes = nops(most ? Math.min(most, Number(size) - i * most) : Number(size), assembler.paddingBits);
+    assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
+  }
 };
+
+/** `.dcb.x count[, value]`: the value that often. */
+const repeated =
+  (size: number, format?: FloatFormat): Directive =>
+  (assembler, cursor) => {
+    const count = assembler.expressions.read(cursor);
+    let unit: Uint8Array = new Uint8Array(size);
+    if (cursor.eat(","))
+      unit = format
+        ? littleEndian(size, readFloat(cursor, format))
+        : littleEndian(size, assembler.constant(cursor, "the value"));
+    addFill(assembler, cursor, count, unit, "'.dcb'");
+  };
+
+/** `.ds.x count[, fill]`: room for that many items. */
+const reserved =
+  (size: number): Directive =>
+  (assembler, cursor) => {
+    const count = assembler.expressions.read(cursor);
+    const fill = cursor.eat(",") ? assembler.constant(cursor, "the fill value") : 0n;
+    addFill(assembler, cursor, count, littleEndian(size, fill), "'.ds'");
+  };
 
 export const DATA: Readonly<Record<string, Directive>> = {
   ".byte": integers(1),
   ".dc.b": integers(1),
+  ".dc": integers(2),
+  ".dc.w": integers(2),
+  ".dc.l": integers(4),
+  ".dc.a": (assembler, cursor, name) => integers(assembler.objectBits / 8)(assembler, cursor, name),
+  ".dc.s": floats(FLOAT32),
+  ".dc.d": floats(FLOAT64),
+  ".dc.x": floats(FLOAT80),
+  ".dcb": repeated(2),
+  ".dcb.b": repeated(1),
+  ".dcb.w": repeated(2),
+  ".dcb.l": repeated(4),
+  ".dcb.s": repeated(4, FLOAT32),
+  ".dcb.d": repeated(8, FLOAT64),
+  ".dcb.x": repeated(10, FLOAT80),
+  ".ds": reserved(2),
+  ".ds.b": reserved(1),
+  ".ds.w": reserved(2),
+  ".ds.l": reserved(4),
+  ".ds.s": reserved(4),
+  ".ds.d": reserved(8),
+  ".ds.p": reserved(10),
+  ".ds.x": reserved(10),
   ".word": integers(2),
   ".short": integers(2),
   ".hword": integers(2),
@@ -228,6 +281,7 @@ export const DATA: Readonly<Record<string, Directive>> = {
   ".string8": strings(1, true),
   ".string16": strings(2, true),
   ".string32": strings(4, true),
+  ".string64": strings(8, true),
   ".skip": skip,
   ".space": skip,
   ".zero": skip,

@@ -1,5 +1,8 @@
 /** The table of GNU directives, and those that belong to no other group. */
+import { littleEndian } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
+import { number } from "../core/expr.ts";
+import { relocationSize } from "../core/relocations.ts";
 import { wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
 import { CFI } from "./cfi.ts";
@@ -15,8 +18,9 @@ export type Directive = (assembler: GasAssembler, cursor: Cursor, name: string) 
 const ignore: Directive = (_, cursor) => void cursor.rest();
 
 const mode =
-  (bits: 16 | 32 | 64): Directive =>
+  (bits: 16 | 32 | 64, wideStack = false): Directive =>
   (assembler) => {
+    assembler.wideStack = wideStack;
     assembler.setBits(bits);
   };
 
@@ -28,13 +32,22 @@ const syntax =
     if (word !== undefined && word !== "prefix" && word !== "noprefix")
       throw new SourceError(wholeLine(cursor.line), "expected 'prefix' or 'noprefix'");
     assembler.nakedRegisters = word === undefined ? intel : word === "noprefix";
-    if (!intel && assembler.nakedRegisters)
-      throw new SourceError(wholeLine(cursor.line), "'.att_syntax noprefix' is not supported");
   };
 
-/** Known to `as`, but what they ask for is not done here: better an error than a wrong program. */
-const unsupported: Directive = (_, cursor, name) => {
-  throw new SourceError(wholeLine(cursor.line), `'${name}' is not supported`);
+/** `.reloc place, name[, value]`: a relocation by its ELF name, beside what the bytes there ask for. */
+const reloc: Directive = (assembler, cursor) => {
+  const offset = assembler.expressions.read(cursor);
+  cursor.expect(",");
+  const { name, span } = cursor.name("the name of a relocation");
+  const wide = assembler.objectBits === 64;
+  const type = name.replace(wide ? /^R_X86_64_/ : /^R_386_/, "");
+  const size = relocationSize(type, wide);
+  if (type === name || size === undefined) throw new SourceError(span, `unknown relocation '${name}'`);
+  const expr = cursor.eat(",") ? assembler.expressions.read(cursor) : number(0n, span);
+  assembler.builder.section.relocations.push({
+    offset,
+    fixup: { offset: 0, size, kind: "abs", signed: false, addend: 0, expr, code: false, modifier: type },
+  });
 };
 
 const message = (cursor: Cursor, otherwise: string): string => (cursor.done ? otherwise : readText(cursor));
@@ -60,9 +73,22 @@ const ident: Directive = (assembler, cursor) => {
   builder.section = now;
 };
 
+/** `.version "text"`: a note with that name and nothing else. */
+const version: Directive = (assembler, cursor) => {
+  const { builder } = assembler;
+  const text = readString(cursor);
+  const now = builder.section;
+  builder.section = builder.getSection(".note", { alloc: false, write: false, exec: false, nobits: false });
+  builder.section.align = Math.max(builder.section.align, 4);
+  const name = new Uint8Array((text.length + 4) & ~3);
+  name.set(text);
+  builder.bytes([...littleEndian(4, BigInt(text.length + 1)), 0, 0, 0, 0, 1, 0, 0, 0, ...name], cursor.line);
+  builder.section = now;
+};
+
 const OTHER: Readonly<Record<string, Directive>> = {
   ".code16": mode(16),
-  ".code16gcc": mode(16),
+  ".code16gcc": mode(16, true),
   ".code32": mode(32),
   ".code64": mode(64),
   ".intel_syntax": syntax(true),
@@ -84,10 +110,10 @@ const OTHER: Readonly<Record<string, Directive>> = {
     assembler.reporter.warning(wholeLine(cursor.line), message(cursor, "'.warning' directive"));
   },
   ".ident": ident,
-  ".subsection": unsupported,
-  ".altmacro": unsupported,
-  ".reloc": unsupported,
-  ".noaltmacro": ignore,
+  ".version": version,
+  ".altmacro": (assembler) => void (assembler.alternate = true),
+  ".noaltmacro": (assembler) => void (assembler.alternate = false),
+  ".reloc": reloc,
   ".print": (_, cursor) => void readText(cursor),
   ".end": (assembler, cursor) => {
     cursor.rest();
@@ -97,7 +123,7 @@ const OTHER: Readonly<Record<string, Directive>> = {
 
 /** About listings, debug information and versions: accepted, without effect here. */
 const IGNORED =
-  ".loc_mark_labels .version .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .symver .linkonce".split(
+  ".loc_mark_labels .func .endfunc .mri .vtable_entry .vtable_inherit .debug .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .symver .linkonce .attach_to_group".split(
     " ",
   );
 

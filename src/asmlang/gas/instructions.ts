@@ -10,6 +10,7 @@ import {
   valuesOf,
 } from "../core/instruction.ts";
 import type { Span } from "../core/source.ts";
+import { regInfo } from "../encode/registers.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
 import { readOperandAtt } from "./operands-att.ts";
@@ -77,7 +78,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
       dialect: "gas",
       intelMnemonics: assembler.intel,
       bits: assembler.builder.bits,
-      mnemonic,
+      mnemonic: assembler.wideStack ? onWideStack(mnemonic, operands) : mnemonic,
       operands: operands.map((one) => one.operand),
       prefixes,
       hints,
@@ -114,6 +115,13 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
     }
     prefixes.push(word);
   }
+}
+
+/** `.code16gcc`: without a size of their own these push and pop 32 bits. */
+function onWideStack(mnemonic: string, operands: readonly PlacedOperand[]): string {
+  const stack = /^(push|pop|pushf|popf|pusha|popa|call|ret|lret|leave|enter)$/.test(mnemonic);
+  const word = operands.some(({ operand }) => operand.kind === "reg" && regInfo(operand.reg)?.class === "r16");
+  return stack && !word ? `${mnemonic}l` : mnemonic;
 }
 
 /** Prefixes on a line of their own are bytes before whatever comes next. */

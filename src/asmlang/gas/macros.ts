@@ -1,6 +1,7 @@
 /** Macros and repetitions: `.macro`, `.rept`, `.irp`, `.irpc`. Their bodies are lines; expanding gives new lines. */
 import { SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, LineBuilder, type Span } from "../core/source.ts";
+import { bracketed } from "./alternate.ts";
 import type { Cursor } from "./cursor.ts";
 import { skipQuoted } from "./text.ts";
 
@@ -27,15 +28,18 @@ export interface Argument {
 /** Characters that keep a space between them: it separates arguments. */
 const JOINS = /[\w.$*%\-([{}"'\\\u0080-\uffff]/;
 
+/** What `.altmacro` adds to arguments: the value of `%expression`, from the cursor on. */
+export type EvaluateArgument = ((cursor: Cursor) => string) | undefined;
+
 /** Splits macro arguments: at commas, and at spaces between two words. */
-export function splitArguments(cursor: Cursor): Argument[] {
+export function splitArguments(cursor: Cursor, evaluate?: EvaluateArgument): Argument[] {
   const args: Argument[] = [];
   cursor.skipSpace();
   let start = cursor.at;
   let text = "";
   let depth = 0;
   const push = () => {
-    args.push({ text: unquote(text.trim()), at: start });
+    args.push({ text: evaluate ? text.trim() : unquote(text.trim()), at: start });
     text = "";
   };
   while (cursor.at < cursor.end) {
@@ -44,6 +48,17 @@ export function splitArguments(cursor: Cursor): Argument[] {
       const end = Math.min(cursor.end, skipQuoted(cursor.text, cursor.at));
       text += cursor.text.slice(cursor.at, end);
       cursor.at = end;
+    } else if (evaluate && c === "<") {
+      const inner = bracketed(cursor.text, cursor.at);
+      text += inner.text;
+      cursor.at = inner.end;
+    } else if (evaluate && c === "%" && text === "") {
+      cursor.at++;
+      text = evaluate(cursor);
+      if (!cursor.done && cursor.peek() !== ",") {
+        push();
+        start = cursor.at;
+      }
     } else if (c === "," && depth === 0) {
       push();
       cursor.at++;
@@ -106,11 +121,11 @@ function readDefault(cursor: Cursor): string {
 }
 
 /** Gives each parameter its text. */
-export function bindArguments(macro: Macro, cursor: Cursor): Map<string, string> {
+export function bindArguments(macro: Macro, cursor: Cursor, evaluate?: EvaluateArgument): Map<string, string> {
   const bound = new Map<string, string>();
   const whole = cursor.span(cursor.skipSpace().at, cursor.end);
   const rest = macro.parameters.findIndex((parameter) => parameter.rest);
-  const args = splitArguments(cursor);
+  const args = splitArguments(cursor, evaluate);
   let position = 0;
   for (let i = 0; i < args.length; i++) {
     const argument = args[i]!;
@@ -121,7 +136,7 @@ export function bindArguments(macro: Macro, cursor: Cursor): Map<string, string>
       continue;
     }
     if (position === rest) {
-      bound.set(macro.parameters[rest]!.name, cursor.text.slice(argument.at, cursor.end).trim());
+      bound.set(macro.parameters[rest]!.name, squeezed(cursor.text.slice(argument.at, cursor.end)));
       break;
     }
     const target = macro.parameters[position++];
@@ -138,6 +153,10 @@ export function bindArguments(macro: Macro, cursor: Cursor): Map<string, string>
   }
   return bound;
 }
+
+/** As `as` reads a line: no spaces around commas. */
+const squeezed = (text: string): string =>
+  text.trim().replace(/("(?:[^"\\]|\\.)*")|\s*,\s*/g, (found, quoted: string | undefined) => quoted ?? found.trim());
 
 export function related(macro: Macro) {
   const { line } = macro.span;

@@ -3,15 +3,17 @@ import { Register } from "../../emu/cpu/iced.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluateConstant, number } from "../core/expr.ts";
 import { type PlacedOperand, Symbolic } from "../core/instruction.ts";
-import { isSegmentName, REGISTERS } from "../core/registers.ts";
+import { isSegmentName, needs64, REGISTERS } from "../core/registers.ts";
 import type { Span } from "../core/source.ts";
-import type { Cursor } from "./cursor.ts";
+import { Cursor } from "./cursor.ts";
 import type { ExpressionReader } from "./expressions.ts";
 
 export interface OperandReader {
   readonly expressions: ExpressionReader;
   readonly now: EvalContext;
   readonly bits: 16 | 32 | 64;
+  /** Registers need no `%`. */
+  readonly nakedRegisters: boolean;
 }
 
 export function symbolic(expr: Expr, reader: OperandReader): Symbolic {
@@ -27,8 +29,8 @@ export function readOperandAtt(cursor: Cursor, reader: OperandReader, branch: bo
     return { operand: { kind: "imm", value: symbolic(expr, reader) }, span: cursor.span(start) };
   }
   let segment = 0;
-  if (cursor.peek() === "%" || cursor.skipSpace().peek() === "%") {
-    const register = readRegister(cursor, reader.bits);
+  if (startsRegister(cursor, reader)) {
+    const register = readRegister(cursor, reader);
     if (!isSegmentRegister(register) || !cursor.eat(":"))
       return { operand: { kind: "reg", reg: register }, span: cursor.span(start) };
     segment = register;
@@ -38,9 +40,16 @@ export function readOperandAtt(cursor: Cursor, reader: OperandReader, branch: bo
 
 const isSegmentRegister = (register: number): boolean => register >= Register.ES && register <= Register.GS;
 
-export function readRegister(cursor: Cursor, bits: number): number {
+/** Is a register next? */
+function startsRegister(cursor: Cursor, { nakedRegisters, bits }: OperandReader): boolean {
+  if (cursor.skipSpace().peek() === "%") return true;
+  const name = nakedRegisters ? /^[a-z]\w*/i.exec(cursor.text.slice(cursor.at))?.[0].toLowerCase() : undefined;
+  return name !== undefined && (name === "st" || (REGISTERS.has(name) && (bits === 64 || !needs64(name))));
+}
+
+function readRegister(cursor: Cursor, { bits, nakedRegisters }: OperandReader): number {
   const start = cursor.at;
-  cursor.expect("%");
+  if (!cursor.eat("%") && !nakedRegisters) cursor.expect("%");
   const name = (cursor.match(/[A-Za-z][\w]*/y) ?? "").toLowerCase();
   if (name === "st") {
     const index = cursor.match(/\s*\(\s*([0-7])\s*\)/y);
@@ -56,8 +65,11 @@ export function readRegister(cursor: Cursor, bits: number): number {
 }
 
 /** Does `(` open a base/index part, rather than an expression? */
-function opensAddress(cursor: Cursor): boolean {
-  return /^\(\s*[%,]/.test(cursor.text.slice(cursor.at, cursor.end));
+function opensAddress(cursor: Cursor, reader: OperandReader): boolean {
+  const open = /^\(\s*/.exec(cursor.text.slice(cursor.at, cursor.end));
+  if (!open) return false;
+  const inside = new Cursor(cursor.line, cursor.at + open[0].length, cursor.end);
+  return inside.peek() === "," || startsRegister(inside, reader);
 }
 
 function readMemory(
@@ -68,7 +80,7 @@ function readMemory(
   target: boolean,
 ): PlacedOperand {
   cursor.skipSpace();
-  const expr = opensAddress(cursor) ? undefined : reader.expressions.read(cursor);
+  const expr = opensAddress(cursor, reader) ? undefined : reader.expressions.read(cursor);
   const value = expr && symbolic(expr, reader);
   const parts = { base: 0, index: 0, scale: 1 as 1 | 2 | 4 | 8 };
   cursor.skipSpace();
@@ -89,10 +101,10 @@ function readAddress(
   parts: { base: number; index: number; scale: 1 | 2 | 4 | 8 },
 ): void {
   cursor.expect("(");
-  if (cursor.skipSpace().peek() === "%") parts.base = readRegister(cursor, reader.bits);
+  if (startsRegister(cursor, reader)) parts.base = readRegister(cursor, reader);
   if (cursor.eat(",")) {
-    if (cursor.skipSpace().peek() === "%") {
-      parts.index = readRegister(cursor, reader.bits);
+    if (startsRegister(cursor, reader)) {
+      parts.index = readRegister(cursor, reader);
       if (cursor.eat(",") && cursor.skipSpace().peek() !== ")") parts.scale = readScale(cursor, reader);
     } else if (cursor.peek() !== ")") {
       parts.scale = readScale(cursor, reader);

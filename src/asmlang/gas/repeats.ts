@@ -1,10 +1,18 @@
 /** Directives that collect lines and give them back: `.macro`, `.rept`, `.irp`, `.irpc`. */
 import { FatalError, SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
+import { substituteWords, takeLocals } from "./alternate.ts";
 import type { GasAssembler } from "./assembler.ts";
 import { Cursor } from "./cursor.ts";
 import type { Directive } from "./directives.ts";
-import { bindArguments, type Macro, readParameters, splitArguments, substitute } from "./macros.ts";
+import {
+  bindArguments,
+  type EvaluateArgument,
+  type Macro,
+  readParameters,
+  splitArguments,
+  substitute,
+} from "./macros.ts";
 
 const MAX_REPEATED_LINES = 500_000;
 
@@ -54,17 +62,24 @@ const macro: Directive = (assembler, cursor) => {
 
 /** Puts a macro's body, with its arguments, before the rest of the input. */
 export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor, site: Span): void {
-  const values = bindArguments(found, cursor);
+  const { alternate } = assembler;
+  const bound = bindArguments(found, cursor, evaluator(assembler));
   cursor.rest();
   const call: Call = { message: `in this use of macro '${found.name}'`, site, hidesBody: true };
   const count = assembler.expansions++;
+  const fresh = () => `.LL${(++assembler.alternateLabels).toString(16).padStart(4, "0")}`;
+  const { body, values } = alternate ? takeLocals(found.body, bound, fresh) : { body: found.body, values: bound };
+  const put = alternate ? substituteWords : substitute;
   assembler.input.push(
-    found.body.map((line) => substitute(line, values, count, call)),
+    body.map((line) => put(line, values, count, call)),
     site,
     true,
     assembler.conditions.depth,
   );
 }
+
+const evaluator = (assembler: GasAssembler): EvaluateArgument =>
+  assembler.alternate ? (cursor) => String(assembler.constant(cursor, "the argument")) : undefined;
 
 function repeat(
   assembler: GasAssembler,
@@ -78,7 +93,8 @@ function repeat(
   const lines: Line[] = [];
   for (const values of rounds) {
     const count = assembler.expansions++;
-    for (const line of body) lines.push(substitute(line, values, count, call));
+    for (const line of body)
+      lines.push((assembler.alternate ? substituteWords : substitute)(line, values, count, call));
   }
   assembler.input.push(lines, site);
 }
@@ -100,7 +116,9 @@ const irp =
     const span = wholeLine(cursor.line);
     const { name } = cursor.name("a parameter name");
     cursor.eat(",");
-    const values = characters ? [...cursor.rest()] : splitArguments(cursor).map((argument) => argument.text);
+    const values = characters
+      ? [...cursor.rest()]
+      : splitArguments(cursor, evaluator(assembler)).map((argument) => argument.text);
     const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, directive);
     const rounds = values.length > 0 ? values : [""];
     repeat(
@@ -134,6 +152,6 @@ export const REPEATS: Readonly<Record<string, Directive>> = {
   },
   ".purgem": (assembler, cursor) => {
     const { name, span } = cursor.name("the name of a macro");
-    if (!assembler.macros.delete(name.toLowerCase())) throw new SourceError(span, `there is no macro '${name}'`);
+    if (!assembler.macros.delete(name.toLowerCase())) assembler.reporter.warning(span, `there is no macro '${name}'`);
   },
 };

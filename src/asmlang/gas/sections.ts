@@ -1,6 +1,6 @@
 /** Section and symbol directives. */
 import { SourceError } from "../core/diagnostics.ts";
-import { number } from "../core/expr.ts";
+import { number, symbolExpr } from "../core/expr.ts";
 import { AlignFragment, FillFragment } from "../core/fragment.ts";
 import { rangeOf, type Span, wholeLine } from "../core/source.ts";
 import type { AsmSymbol, SectionFlags } from "../core/symbols.ts";
@@ -34,10 +34,24 @@ function switchTo(assembler: GasAssembler, name: string, flags = defaultFlags(na
 const named =
   (name: string): Directive =>
   (assembler, cursor) => {
-    if (!cursor.done && assembler.constant(cursor, "a subsection number") !== 0n)
-      throw new SourceError(wholeLine(cursor.line), "subsections are not supported");
+    const index = cursor.done ? 0 : readIndex(assembler, cursor);
     switchTo(assembler, name);
+    assembler.builder.section = assembler.builder.subsection(assembler.builder.section, index);
   };
+
+function readIndex(assembler: GasAssembler, cursor: Cursor): number {
+  const start = cursor.skipSpace().at;
+  const index = assembler.constant(cursor, "the number of the subsection");
+  if (index < 0n || index > 8192n) throw new SourceError(cursor.span(start), "subsections have numbers from 0 to 8192");
+  return Number(index);
+}
+
+const subsection: Directive = (assembler, cursor) => {
+  const { builder } = assembler;
+  const index = cursor.done ? 0 : readIndex(assembler, cursor);
+  assembler.previous = builder.section;
+  builder.section = builder.subsection(builder.section, index);
+};
 
 /** `.section name[, "flags"[, @type[, entsize]]]` */
 const section: Directive = (assembler, cursor) => {
@@ -48,9 +62,14 @@ const section: Directive = (assembler, cursor) => {
   const existing = assembler.builder.sections.get(name);
   const flags = { ...(existing?.flags ?? defaultFlags(name)) };
   const elf: { type?: string; entrySize?: number; flags?: string } = {};
-  if (cursor.eat(",") && cursor.skipSpace().peek() === '"') readFlags(assembler, cursor, flags, elf);
+  let index = 0;
+  if (cursor.eat(",")) {
+    if (cursor.skipSpace().peek() === '"') readFlags(assembler, cursor, flags, elf);
+    else index = readIndex(assembler, cursor);
+  }
   switchTo(assembler, name, flags);
   Object.assign(assembler.builder.section.elf, elf);
+  assembler.builder.section = assembler.builder.subsection(assembler.builder.section, index);
 };
 
 function readFlags(
@@ -90,7 +109,10 @@ const push: Directive = (assembler, cursor, name) => {
 
 const pop: Directive = (assembler, cursor) => {
   const saved = assembler.sectionStack.pop();
-  if (!saved) throw new SourceError(wholeLine(cursor.line), "'.popsection' without '.pushsection'");
+  if (!saved) {
+    assembler.reporter.warning(wholeLine(cursor.line), "'.popsection' without '.pushsection'");
+    return;
+  }
   assembler.builder.section = saved.section;
   assembler.previous = saved.previous;
 };
@@ -112,7 +134,7 @@ const type: Directive = (assembler, cursor) => {
   const start = cursor.skipSpace().at;
   const kind = cursor.match(/[@%#]?[\w]+|"\w+"/y)?.replace(/[@%#"]/g, "") ?? "";
   const symbol = assembler.builder.symbol(name);
-  if (/^(function|STT_FUNC|gnu_indirect_function)$/.test(kind)) symbol.type = "func";
+  if (/^(function|STT_FUNC|STT_GNU_IFUNC|gnu_indirect_function)$/.test(kind)) symbol.type = "func";
   else if (/^(object|STT_OBJECT|tls_object|common|STT_COMMON)$/.test(kind)) symbol.type = "object";
   else if (/^(notype|STT_NOTYPE)$/.test(kind)) symbol.type = "notype";
   else throw new SourceError(cursor.span(start), `unknown symbol type '${kind}'`);
@@ -137,7 +159,7 @@ const comm =
     assembler.checkFree(symbol, span);
     symbol.span = span;
     if (local || assembler.localCommons.has(symbol))
-      reserve(assembler, cursor, symbol, bytes, align ?? largestPower(bytes, 8n), span);
+      reserve(assembler, cursor, symbol, bytes, align ?? (local ? largestPower(bytes, 8n) : 1n), span);
     else {
       symbol.definition = { kind: "common", size: number(bytes, span), align: align ?? largestPower(bytes, 16n) };
       symbol.binding = "global";
@@ -161,7 +183,7 @@ function reserve(
 ): void {
   const { builder } = assembler;
   const now = builder.section;
-  builder.section = builder.getSection(".bss", ZEROED);
+  builder.section = builder.subsection(builder.getSection(".bss", ZEROED), 1);
   builder.section.align = Math.max(builder.section.align, Number(align));
   builder.add(new AlignFragment(builder.section, cursor.line, align, undefined, (n) => new Uint8Array(n)));
   builder.place(symbol, cursor.line);
@@ -182,6 +204,18 @@ const set =
 const weakTo: Directive = (assembler, cursor, name) =>
   eachSymbol((symbol) => (symbol.binding = "weak"))(assembler, cursor, name);
 
+/** `.weakref alias, target`: the alias is the target, and uses of it alone leave the target weak. */
+const weakref: Directive = (assembler, cursor) => {
+  const { name, span } = cursor.name("a symbol name");
+  cursor.expect(",");
+  const { name: target, span: at } = cursor.name("a symbol name");
+  const symbol = assembler.builder.symbol(target);
+  symbol.firstUse ??= at;
+  if (!symbol.definition && symbol.binding === "local") symbol.binding = "weak";
+  assembler.assign(name, span, symbolExpr(symbol, at), true);
+  assembler.builder.symbol(name).temporary = true;
+};
+
 export const SECTIONS: Readonly<Record<string, Directive>> = {
   ".text": named(".text"),
   ".data": named(".data"),
@@ -189,11 +223,13 @@ export const SECTIONS: Readonly<Record<string, Directive>> = {
   ".section": section,
   ".pushsection": push,
   ".popsection": pop,
+  ".subsection": subsection,
   ".previous": previous,
   ".globl": eachSymbol((symbol) => (symbol.binding = symbol.binding === "weak" ? "weak" : "global")),
   ".global": eachSymbol((symbol) => (symbol.binding = symbol.binding === "weak" ? "weak" : "global")),
   ".local": eachSymbol((symbol, assembler) => assembler.localCommons.add(symbol)),
   ".weak": weakTo,
+  ".weakref": weakref,
   ".hidden": eachSymbol((symbol) => (symbol.hidden = true)),
   ".internal": eachSymbol((symbol) => (symbol.hidden = true)),
   ".protected": eachSymbol(() => {}),
