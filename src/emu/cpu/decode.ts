@@ -79,6 +79,11 @@ const gprSize = (register: number): number => {
   return operand?.kind === "reg" ? operand.size : 0;
 };
 
+const vectorIndex = (register: number): { vindex?: number } => {
+  const operand = REGISTERS[register];
+  return operand?.kind === "xmm" || operand?.kind === "ymm" ? { vindex: operand.reg } : {};
+};
+
 /** Per Code: operand and address size that the encoding names (0 = none). Filled as codes are met. */
 const sizesOf: ({ readonly op: number; readonly addr: number } | undefined)[] = [];
 function codeSizes(insn: Instruction): { readonly op: number; readonly addr: number } {
@@ -204,8 +209,9 @@ class Reader {
       kind: "mem",
       seg,
       base: gprOf(base),
-      // XLAT's index is AL, which its operation adds itself; a vector index belongs to VSIB and is the operation's too.
+      // XLAT's index is AL, which its operation adds itself; a vector index is the gather's too.
       index: gprSize(index) === 8 ? -1 : gprOf(index),
+      ...vectorIndex(index),
       scale: x.memoryIndexScale as 1 | 2 | 4 | 8,
       dispLow: this.addrSize === 16 ? low32(disp) & 0xffff : low32(disp),
       dispHigh: wide ? high32(disp) : 0,

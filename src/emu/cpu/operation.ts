@@ -20,6 +20,8 @@ export type Operand =
       dispLow: number;
       dispHigh: number;
       size: number;
+      /** Gathers: number of the vector register that holds the indices. */
+      vindex?: number;
     }
   // base/index: 0-15, -1 none; RIP-relative is resolved into disp with base -1. size: bytes accessed, 0 if none (LEA, INVLPG)
   | { kind: "near"; targetLow: number; targetHigh: number } // offset in CS, already truncated to the operand size

@@ -1,5 +1,6 @@
 /** The computing groups that are helpers: strings, decimal, multiplication, x87, MMX and SSE, and the rest. */
 import type { OperationTable } from "../operation.ts";
+import { avxOperations } from "./avx.ts";
 import { bcdOperations } from "./bcd.ts";
 import { cryptoOperations, shaOperations } from "./crypto.ts";
 import { miscOperations } from "./misc.ts";
@@ -19,6 +20,7 @@ import { x87MathOperations } from "./x87-math.ts";
 import { x87TranscendentalOperations } from "./x87-transcendental.ts";
 
 export const COMPUTING_TABLES: readonly OperationTable[] = [
+  avxOperations,
   bcdOperations,
   cryptoOperations,
   shaOperations,

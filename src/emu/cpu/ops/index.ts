@@ -12,6 +12,7 @@ import { i286Operations } from "./i286.ts";
 import { moveOperations } from "./moves.ts";
 import { shiftOperations } from "./shifts.ts";
 import { systemForm, systemOperations } from "./system.ts";
+import { isForeignEncoding } from "./vex.ts";
 
 const TABLES: readonly OperationTable[] = [
   aluOperations,
@@ -46,6 +47,8 @@ const own: Readonly<Record<CpuModel["model"], ReadonlyMap<number, Operation>>> =
 };
 
 export function operationOf(insn: Insn, model: CpuModel["model"] = "current"): Operation {
+  // EVEX and XOP encodings share names with VEX ones.
+  if (isForeignEncoding(insn)) return UNIMPLEMENTED;
   return (
     specialOperation(insn) ??
     systemForm(insn) ??

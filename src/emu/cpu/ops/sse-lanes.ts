@@ -95,7 +95,10 @@ export const usesMmx = (insn: Insn): boolean => insn.ops.some((op) => op.kind ==
 
 /** The checks for whichever register files the operands name. */
 export function checkVector(cpu: Cpu, insn: Insn): void {
-  if (vexBytes(insn) !== 0) return checkAvx(cpu);
+  if (vexBytes(insn) !== 0) {
+    checkAvx(cpu);
+    return;
+  }
   if (insn.ops.some((op) => op.kind === "xmm")) checkSse(cpu);
   if (usesMmx(insn)) enterMmx(cpu);
 }
@@ -180,7 +183,10 @@ export function loadWide(cpu: Cpu, insn: Insn, i: number, lanes: Lanes, aligned 
 
 export function storeWide(cpu: Cpu, insn: Insn, i: number, lanes: Lanes, aligned = false): void {
   const op = insn.ops[i]!;
-  if (op.kind === "ymm") return writeVex(cpu, op.reg, lanes, lanes.upper);
+  if (op.kind === "ymm") {
+    writeVex(cpu, op.reg, lanes, lanes.upper);
+    return;
+  }
   if (op.kind !== "mem") throw new Error(`wide store to ${op.kind}`);
   if (aligned) checkAligned(cpu, insn, op, i, 32);
   const low = cpu.effectiveAddress(insn, i);
@@ -235,7 +241,10 @@ export function storeLanes(cpu: Cpu, insn: Insn, i: number, lanes: Lanes, bytes:
     else writeXmm(cpu, op.reg, lanes, bytes);
     return;
   }
-  if (op.kind === "ymm") return writeVex(cpu, op.reg, lanes, lanes.upper);
+  if (op.kind === "ymm") {
+    writeVex(cpu, op.reg, lanes, lanes.upper);
+    return;
+  }
   if (op.kind === "mm") {
     writeMm(cpu, op.reg, lanes);
     return;
