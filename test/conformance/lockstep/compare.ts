@@ -3,7 +3,7 @@ import { VECTOR } from "../../../src/emu/cpu/fault.ts";
 import { EFLAGS } from "../../../src/emu/cpu/layout.ts";
 import type { Candidate } from "./generate.ts";
 import type { Stop } from "./machine.ts";
-import { type Outcome, REGISTERS, type Registers } from "./native.ts";
+import { FX_BYTES, type Outcome, REGISTERS, type Registers, UPPER } from "./native.ts";
 
 /** What our processor did. */
 export interface Ours {
@@ -75,15 +75,16 @@ export function differences(candidate: Candidate, ours: Ours, theirs: Outcome, w
  * before a page fault of the same access.
  */
 function modelsChoice({ form, insn }: Candidate, ours: Ours, theirs: Outcome): boolean {
-  if (form.mnemonic.startsWith("Maskmov") && !ours.stop && theirs.signal === SIGSEGV) return true;
+  if (/^V?(Maskmov|maskmov|pmaskmov)/.test(form.mnemonic) && !ours.stop && theirs.signal === SIGSEGV) return true;
   // The host loads or stores what comes before the faulting piece of a long operand; ours does nothing.
   const long = insn.ops.some((op) => op.kind === "mem" && op.size > 8 && op.size !== 16);
   if (ours.stop && theirs.signal && (long || IMAGES.test(form.mnemonic))) return true;
   if (ours.stop?.vector !== VECTOR.AC) return false;
+  if (insn.ops.some((op) => op.kind === "mem" && op.vindex !== undefined)) return true;
   return theirs.signal === SIGSEGV || insn.ops.some((op) => op.kind === "mem" && op.size > 8);
 }
 
-const IMAGES = /^(Maskmov|Fn?save|Frstor|Fn?stenv|Fldenv)/;
+const IMAGES = /^(V?[Mm]askmov|Vpmaskmov|Fn?save|Frstor|Fn?stenv|Fldenv)/;
 
 function moreUndefined({ form, insn }: Candidate): number {
   // Through the carry, only a count of one gives OF; iced counts before the reduction modulo 9 and 17.
@@ -143,7 +144,7 @@ const distance = (a: bigint, b: bigint): bigint => (a > b ? a - b : b - a);
 
 /** Offsets in the FXSAVE image: control, status, tags; MXCSR; registers. Pointers and opcode are kept differently by each model. */
 function compareFx(candidate: Candidate, ours: Uint8Array, theirs: Uint8Array, wide: boolean, found: string[]): void {
-  const view = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset, 512);
+  const view = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset, FX_BYTES);
   const a = view(ours);
   const b = view(theirs);
   const word = (name: string, at: number, mask: number) => {
@@ -164,10 +165,10 @@ function compareFx(candidate: Candidate, ours: Uint8Array, theirs: Uint8Array, w
     if (left !== right) found.push(`st${i}: ours ${left}, host ${right}`);
   }
   for (let i = 0; i < (wide ? 16 : 8); i++) {
-    for (const half of [0, 8]) {
-      const left = a.getBigUint64(160 + i * 16 + half, true);
-      const right = b.getBigUint64(160 + i * 16 + half, true);
-      if (left !== right) found.push(`xmm${i}[${half / 8}]: ours ${hex(left)}, host ${hex(right)}`);
+    for (const [half, at] of [160, 168, UPPER, UPPER + 8].entries()) {
+      const left = a.getBigUint64(at + i * 16, true);
+      const right = b.getBigUint64(at + i * 16, true);
+      if (left !== right) found.push(`ymm${i}[${half}]: ours ${hex(left)}, host ${hex(right)}`);
     }
   }
 }

@@ -6,6 +6,10 @@ export type Bits = 16 | 32 | 64;
 export interface Form {
   readonly code: number;
   readonly mnemonic: string;
+  /** A VEX encoding: opcode map, W, L and pp fields. Undefined where any will do. */
+  readonly vex:
+    | { readonly map: number; readonly w: number | undefined; readonly l: number | undefined; readonly pp: number }
+    | undefined;
   /** Mandatory prefix byte, if any. */
   readonly prefix: number | undefined;
   /** Escape and opcode bytes. */
@@ -24,8 +28,8 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
   "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
   "Sha1rnds4 Sha1nexte Sha1msg1 Sha1msg2 Sha256rnds2 Sha256msg1 Sha256msg2": "not on every host: known digests instead",
-  "Rcpps Rcpss Rsqrtps Rsqrtss": "approximations differ by processor",
-  "Dpps Dppd": "which of several NaNs survives is the model's choice, and when they raise D",
+  "Rcpps Rcpss Rsqrtps Rsqrtss Vrcpps Vrcpss Vrsqrtps Vrsqrtss": "approximations differ by processor",
+  "Dpps Dppd Vdpps Vdppd": "which of several NaNs survives is the model's choice, and when they raise D",
   "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",
   "In Insb Insd Insw Out Outsb Outsd Outsw Cli Sti": "need I/O privilege",
   "Xbegin Xend Xabort Xtest": "transactions",
@@ -55,6 +59,21 @@ function available(info: ReturnType<typeof CodeExt.opCode>, bits: Bits): boolean
   return info.intelDecoder64 || info.intelDecoder32 || info.intelDecoder16;
 }
 
+const PP: Readonly<Record<number, number>> = {
+  [MandatoryPrefix.P66]: 1,
+  [MandatoryPrefix.PF3]: 2,
+  [MandatoryPrefix.PF2]: 3,
+};
+/** 256-bit forms that hosts may have and we do not (VAES, VPCLMULQDQ). */
+const ABSENT = /^Vaes|^Vpclmulqdq/;
+
+const vexOf = (info: ReturnType<typeof CodeExt.opCode>) => ({
+  map: ESCAPES[info.table]!.length === 1 ? 1 : ESCAPES[info.table]![1] === 0x38 ? 2 : 3,
+  w: info.isWIG || info.isWIG32 ? undefined : info.W,
+  l: info.isLIG ? undefined : info.L,
+  pp: PP[info.mandatoryPrefix] ?? 0,
+});
+
 /** All forms of a mode whose mnemonic `accepts`. */
 export function formsFor(bits: Bits, accepts: (mnemonic: number) => boolean): Form[] {
   const forms: Form[] = [];
@@ -64,17 +83,19 @@ export function formsFor(bits: Bits, accepts: (mnemonic: number) => boolean): Fo
     const escapes = ESCAPES[info.table];
     const mnemonic = Mnemonic[info.mnemonic]!;
     if (
-      info.encoding === EncodingKind.Legacy &&
+      (info.encoding === EncodingKind.Legacy || info.encoding === EncodingKind.VEX) &&
       escapes &&
       available(info, bits) &&
       accepts(info.mnemonic) &&
-      !excluded.has(mnemonic)
+      !excluded.has(mnemonic) &&
+      !(info.L === 1 && ABSENT.test(mnemonic))
     ) {
       const value = info.opCode;
       const opcode = info.opCodeLength === 2 ? [...escapes, value >> 8, value & 0xff] : [...escapes, value];
       forms.push({
         code,
         mnemonic,
+        vex: info.encoding === EncodingKind.VEX ? vexOf(info) : undefined,
         prefix: PREFIXES[info.mandatoryPrefix],
         opcode,
         group: info.groupIndex,

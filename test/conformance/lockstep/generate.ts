@@ -89,18 +89,36 @@ export class Generator {
     const bytes: number[] = [];
     if (random.chance(0.08)) bytes.push(random.pick([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65]));
     if (random.chance(0.12)) bytes.push(0x67);
-    if (random.chance(0.3)) bytes.push(0x66);
-    if (random.chance(0.06)) bytes.push(0xf0);
-    else if (random.chance(0.15)) bytes.push(random.pick([0xf2, 0xf3]));
-    if (form.prefix !== undefined) bytes.push(form.prefix);
-    if (this.bits === 64 && random.chance(0.5)) bytes.push(0x40 | random.below(16));
-    bytes.push(...form.opcode);
+    if (form.vex) this.pushVex(form.vex, bytes);
+    else this.pushPrefixes(form, bytes);
+    bytes.push(...(form.vex ? form.opcode.slice(-1) : form.opcode));
     if (random.chance(0.3)) bytes[bytes.length - 1]! ^= random.below(8);
     const modrm = random.next() & 0xff;
     bytes.push(form.group >= 0 ? (modrm & 0xc7) | (form.group << 3) : modrm);
     while (bytes.length < 15)
       bytes.push(random.chance(0.2) ? random.pick([0, 1, 0x7f, 0x80, 0xff]) : random.next() & 0xff);
     return Uint8Array.from(bytes.slice(0, 15));
+  }
+
+  private pushPrefixes(form: Form, bytes: number[]): void {
+    const { random } = this;
+    if (random.chance(0.3)) bytes.push(0x66);
+    if (random.chance(0.06)) bytes.push(0xf0);
+    else if (random.chance(0.15)) bytes.push(random.pick([0xf2, 0xf3]));
+    if (form.prefix !== undefined) bytes.push(form.prefix);
+    if (this.bits === 64 && random.chance(0.5)) bytes.push(0x40 | random.below(16));
+  }
+
+  /** Two or three bytes; register bits only where there are sixteen registers. */
+  private pushVex({ map, w, l, pp }: NonNullable<Form["vex"]>, bytes: number[]): void {
+    const { random } = this;
+    const extend = this.bits === 64 ? random.below(8) : 7;
+    const unused = random.chance(0.4);
+    const vvvv = unused ? 15 : this.bits === 64 ? random.below(16) : 8 + random.below(8);
+    const low = (vvvv << 3) | ((l ?? random.below(2)) << 2) | pp;
+    const wide = w ?? random.below(2);
+    if (map === 1 && wide === 0 && random.chance(0.5)) bytes.push(0xc5, ((extend & 4) << 5) | low);
+    else bytes.push(0xc4, (extend << 5) | map, (wide << 7) | low);
   }
 
   private decode(form: Form, bytes: Uint8Array, ip: number): Candidate | undefined {

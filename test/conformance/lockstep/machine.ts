@@ -8,7 +8,17 @@ import { CR0, CR4, EFER, EFLAGS, GPR, OFF, SEG, SEG_NULL, type SegIndex } from "
 import { CoreMemory } from "../../../src/emu/cpu/memory.ts";
 import { setSegmentRaw } from "../../../src/emu/cpu/system/segment.ts";
 import type { Bits } from "./forms.ts";
-import { CODE, CODE_SIZE, DATA, DATA_SIZE, READ_ONLY, type Register, type Registers } from "./native.ts";
+import {
+  CODE,
+  CODE_SIZE,
+  DATA,
+  DATA_SIZE,
+  FX_BYTES,
+  READ_ONLY,
+  type Register,
+  type Registers,
+  UPPER,
+} from "./native.ts";
 
 const PHYSICAL = {
   PML4: 0x1000,
@@ -187,7 +197,8 @@ export class Machine {
     const { cpu } = this;
     cpu.set64(OFF.CR0, BigInt((CR0.PE | CR0.MP | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.PG) >>> 0));
     cpu.set64(OFF.CR3, BigInt(PHYSICAL.PML4));
-    cpu.set64(OFF.CR4, BigInt(CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT));
+    cpu.set64(OFF.CR4, BigInt(CR4.PAE | CR4.PGE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE));
+    cpu.set64(OFF.XCR0, 7n);
     cpu.set64(OFF.EFER, BigInt(EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE));
     cpu.setAddr(OFF.GDTR_BASE, KERNEL + PHYSICAL.GDT);
     cpu.set32(OFF.GDTR_LIMIT, 0x7f);
@@ -214,9 +225,9 @@ export class Machine {
     cpu.updateMode();
   }
 
-  private loadFx(fx: Uint8Array): void {
+  loadFx(fx: Uint8Array): void {
     const { cpu } = this;
-    const view = new DataView(fx.buffer, fx.byteOffset, 512);
+    const view = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
     cpu.set32(OFF.FCW, view.getUint16(0, true));
     cpu.set32(OFF.FSW, view.getUint16(2, true));
     cpu.set32(OFF.FCS, 0);
@@ -239,14 +250,16 @@ export class Machine {
       const at = (cpu.base + OFF.YMM + i * 32) >> 3;
       cpu.u64[at] = view.getBigUint64(160 + i * 16, true);
       cpu.u64[at + 1] = view.getBigUint64(168 + i * 16, true);
+      cpu.u64[at + 2] = view.getBigUint64(UPPER + i * 16, true);
+      cpu.u64[at + 3] = view.getBigUint64(UPPER + 8 + i * 16, true);
     }
   }
 
   fx(): Uint8Array {
     const { cpu } = this;
     // From Node's pool: a buffer of its own for every step keeps the garbage collector busier than the processor.
-    const image = Buffer.allocUnsafe(512).fill(0);
-    const view = new DataView(image.buffer, image.byteOffset, 512);
+    const image = Buffer.allocUnsafe(FX_BYTES).fill(0);
+    const view = new DataView(image.buffer, image.byteOffset, FX_BYTES);
     view.setUint16(0, cpu.get32(OFF.FCW), true);
     view.setUint16(2, cpu.get32(OFF.FSW), true);
     const tags = cpu.get32(OFF.FTW);
@@ -266,6 +279,8 @@ export class Machine {
       const at = (cpu.base + OFF.YMM + i * 32) >> 3;
       view.setBigUint64(160 + i * 16, cpu.u64[at]!, true);
       view.setBigUint64(168 + i * 16, cpu.u64[at + 1]!, true);
+      view.setBigUint64(UPPER + i * 16, cpu.u64[at + 2]!, true);
+      view.setBigUint64(UPPER + 8 + i * 16, cpu.u64[at + 3]!, true);
     }
     return image;
   }

@@ -1,7 +1,7 @@
 /** Command line of `npm run conformance:lockstep`. */
 
 import type { Bits } from "./forms.ts";
-import { Native, REGISTERS } from "./native.ts";
+import { FX_BYTES, Native, REGISTERS, UPPER } from "./native.ts";
 import { lockstep, type Mismatch } from "./run.ts";
 
 const USAGE = `conformance:lockstep: random instructions here and on this host's processor, compared one by one.
@@ -19,7 +19,7 @@ function value(name: string, otherwise: string): string {
 
 /** Control words and registers of an FXSAVE image, in one line. */
 function describeFx(fx: Uint8Array): string {
-  const view = new DataView(fx.buffer, fx.byteOffset, 512);
+  const view = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
   const parts = [`fcw=${view.getUint16(0, true).toString(16)} fsw=${view.getUint16(2, true).toString(16)}`];
   parts.push(`ftw=${view.getUint8(4).toString(16)} mxcsr=${view.getUint32(24, true).toString(16)}`);
   for (let i = 0; i < 8; i++) {
@@ -27,8 +27,8 @@ function describeFx(fx: Uint8Array): string {
     parts.push(`st${i}=${view.getUint16(at + 8, true).toString(16)}:${view.getBigUint64(at, true).toString(16)}`);
   }
   for (let i = 0; i < 16; i++) {
-    const at = 160 + i * 16;
-    parts.push(`xmm${i}=${view.getBigUint64(at + 8, true).toString(16)}:${view.getBigUint64(at, true).toString(16)}`);
+    const words = [UPPER + 8, UPPER, 168, 160].map((at) => view.getBigUint64(at + i * 16, true).toString(16));
+    parts.push(`ymm${i}=${words.join(":")}`);
   }
   return parts.join(" ");
 }

@@ -43,7 +43,9 @@ export const REGISTERS = [
 export type Register = (typeof REGISTERS)[number];
 export type Registers = Record<Register, bigint>;
 
-const FX_BYTES = 512;
+/** An FXSAVE64 image, then the upper halves of the YMM registers. */
+export const FX_BYTES = 512 + 256;
+export const UPPER = 512;
 const RECORD_BYTES = 32 + REGISTERS.length * 8 + FX_BYTES;
 const RESULT_BYTES = 24 + REGISTERS.length * 8 + FX_BYTES;
 
@@ -54,7 +56,7 @@ export interface Step {
   readonly resetMemory: boolean;
   readonly repeats: boolean;
   readonly registers: Registers;
-  /** FXSAVE64 image. */
+  /** FX_BYTES. */
   readonly fx: Uint8Array;
 }
 

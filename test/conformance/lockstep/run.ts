@@ -7,7 +7,18 @@ import { differences, type Ours } from "./compare.ts";
 import { type Bits, formsFor } from "./forms.ts";
 import { type Candidate, Generator, ipOf, isString } from "./generate.ts";
 import { GPR_NAMES, Machine, SEGMENTS, trapFlag } from "./machine.ts";
-import { CODE, CODE_SIZE, DATA, DATA_SIZE, type Native, type Register, type Registers, type Step } from "./native.ts";
+import {
+  CODE,
+  CODE_SIZE,
+  DATA,
+  DATA_SIZE,
+  FX_BYTES,
+  type Native,
+  type Register,
+  type Registers,
+  type Step,
+  UPPER,
+} from "./native.ts";
 import { Random } from "./random.ts";
 
 export interface Options {
@@ -106,8 +117,8 @@ class Planner {
 
   private initialFx(): Uint8Array {
     const { random } = this;
-    const fx = Buffer.allocUnsafe(512).fill(0);
-    const view = new DataView(fx.buffer, fx.byteOffset, 512);
+    const fx = Buffer.allocUnsafe(FX_BYTES).fill(0);
+    const view = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
     const easy = random.chance(0.6);
     view.setUint16(
       0,
@@ -128,8 +139,7 @@ class Planner {
     }
     for (let i = 0; i < 16; i++) {
       const kind = random.below(3);
-      for (const half of [0, 8]) {
-        const at = 160 + i * 16 + half;
+      for (const at of [160, 168, UPPER, UPPER + 8].map((base) => base + i * 16)) {
         if (kind === 0) view.setBigUint64(at, random.double(), true);
         else if (kind === 1) {
           view.setInt32(at, random.single(), true);
@@ -138,6 +148,21 @@ class Planner {
       }
     }
     return fx;
+  }
+
+  /** Indices of a gather become small, mostly. */
+  private aimIndices({ insn }: Candidate, fx: Uint8Array): Uint8Array {
+    const op = insn.ops[1];
+    if (op?.kind !== "mem" || op.vindex === undefined || this.random.chance(0.1)) return fx;
+    const aimed = Buffer.from(fx);
+    const wide = Mnemonic[insn.mnemonic]!.includes("gatherq");
+    for (let i = 0; i < 8; i++) {
+      const at = (i < 4 ? 160 : UPPER - 16) + op.vindex * 16 + i * 4;
+      const value = this.random.below(400) - 200;
+      aimed.writeInt32LE(wide && i & 1 ? aimed.readInt32LE(at - 4) >> 31 : value, at);
+    }
+    this.machine.loadFx(aimed);
+    return aimed;
   }
 
   /** One sequence: every step starts from our state after the step before, so a difference stays where it is made. */
@@ -153,6 +178,7 @@ class Planner {
       const candidate = this.generator.candidate(ipOf(this.bits, offset));
       const before = { ...registers };
       this.generator.aim(candidate, registers);
+      fx = this.aimIndices(candidate, fx);
       for (const name of GPR_NAMES) if (registers[name] !== before[name]) machine.setGpr(name, registers[name]);
       registers.rip = BigInt(ipOf(this.bits, offset));
       const repeats = isString(candidate.insn) && (candidate.insn.rep || candidate.insn.repne);
@@ -160,7 +186,8 @@ class Planner {
         code: candidate.bytes,
         address: CODE + offset,
         resetMemory: i === 0,
-        repeats,
+        // A gather that faults after its first element traps there, and faults when it goes on.
+        repeats: repeats || candidate.insn.ops.some((op) => op.kind === "mem" && op.vindex !== undefined),
         registers,
         fx,
       };

@@ -13,7 +13,9 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <elf.h>
 #include <sys/ptrace.h>
+#include <sys/uio.h>
 #include <sys/syscall.h>
 #include <sys/user.h>
 #include <sys/wait.h>
@@ -32,6 +34,7 @@ struct record {
 	uint8_t code[16];
 	struct user_regs_struct regs;
 	struct user_fpregs_struct fpregs;
+	uint8_t upper[256]; /* of the YMM registers */
 };
 
 struct result {
@@ -39,6 +42,7 @@ struct result {
 	uint64_t address;
 	struct user_regs_struct regs;
 	struct user_fpregs_struct fpregs;
+	uint8_t upper[256];
 	uint32_t changes, pad;
 };
 
@@ -95,11 +99,34 @@ static int step(pid_t pid)
 	return WSTOPSIG(status);
 }
 
+/* The XSAVE area: the FXSAVE image, the header, the upper YMM halves, and what this host has besides, which stays as it is. */
+#define XSTATE_BV 512
+#define AVX_OFFSET 576
+static uint8_t xstate[1 << 16];
+static size_t xstate_size;
+
+static void get_vectors(pid_t pid)
+{
+	struct iovec area = { xstate, sizeof xstate };
+	need(ptrace(PTRACE_GETREGSET, pid, NT_X86_XSTATE, &area) == 0, "getregset");
+	xstate_size = area.iov_len;
+}
+
+static void set_vectors(pid_t pid, const struct record *r)
+{
+	if (xstate_size == 0) get_vectors(pid);
+	struct iovec area = { xstate, xstate_size };
+	memcpy(xstate, &r->fpregs, sizeof r->fpregs);
+	memcpy(xstate + AVX_OFFSET, r->upper, sizeof r->upper);
+	xstate[XSTATE_BV] |= 7;
+	need(ptrace(PTRACE_SETREGSET, pid, NT_X86_XSTATE, &area) == 0, "setregset");
+}
+
 static void run(pid_t pid, struct record *r, struct result *out)
 {
 	siginfo_t info;
 	need(ptrace(PTRACE_SETREGS, pid, 0, &r->regs) == 0, "setregs");
-	need(ptrace(PTRACE_SETFPREGS, pid, 0, &r->fpregs) == 0, "setfpregs");
+	set_vectors(pid, r);
 	for (int i = 0; i < MAX_ITERATIONS; i++) {
 		int sig = step(pid);
 		memset(&info, 0, sizeof info);
@@ -110,7 +137,9 @@ static void run(pid_t pid, struct record *r, struct result *out)
 		out->address = out->signal ? (uint64_t)info.si_addr : 0;
 		if (out->signal || !(r->flags & 2) || out->regs.rip != r->regs.rip) break;
 	}
-	need(ptrace(PTRACE_GETFPREGS, pid, 0, &out->fpregs) == 0, "getfpregs");
+	get_vectors(pid);
+	memcpy(&out->fpregs, xstate, sizeof out->fpregs);
+	memcpy(out->upper, xstate + AVX_OFFSET, sizeof out->upper);
 }
 
 /* Bytes that differ from the copy kept here, which is brought up to date. */

@@ -4,7 +4,7 @@
  */
 import type { Cpu } from "../cpu.ts";
 import { ud } from "../fault.ts";
-import { OFF } from "../layout.ts";
+import { GPR, OFF, SEG } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
 import { cryptoOperations } from "./crypto.ts";
 import { cmpsd, sseArithmeticOperations } from "./sse-arith.ts";
@@ -214,10 +214,9 @@ const laneAt = (i: number, unit: 4 | 8): number => ((i * unit) & 15) >> 2;
 const signOf = (lanes: Lanes, i: number, unit: 4 | 8): boolean =>
   half(lanes, i * unit >= 16 ? 1 : 0).i32[laneAt(i, unit) + (unit === 8 ? 1 : 0)]! < 0;
 
-/** `low:high` plus a small number, wrapped at the address size. */
+/** `low:high` plus a small number; an offset of 16 bits runs out of its segment rather than round it. */
 function offset(insn: Insn, low: number, high: number, by: number): [number, number] {
   const sum = (low >>> 0) + by;
-  if (insn.addrSize === 16) return [sum & 0xffff, 0];
   return [sum | 0, insn.addrSize === 64 && sum > 0xffff_ffff ? (high + 1) | 0 : high];
 }
 
@@ -237,16 +236,19 @@ const gather = (index: 4 | 8, unit: 4 | 8) =>
     const base = cpu.effectiveAddress(insn, 1);
     const high = cpu.high;
     const words = unit >> 2;
+    // An SS prefix changes nothing in 64-bit mode, not even the exception.
+    const seg = insn.bits === 64 && op.seg === SEG.SS && op.base >> 1 !== GPR.RSP >> 1 ? SEG.DS : op.seg;
     // The whole mask is spread over its lanes before the first access.
-    for (let i = 0; i < lanes; i++) {
-      const on = cpu.i32[masks + i * words + words - 1]! < 0 ? -1 : 0;
-      cpu.i32.fill(on, masks + i * words, masks + (i + 1) * words);
+    for (let at = masks; at < masks + 8; at += words) {
+      const within = at < masks + vexBytes(insn) / 4;
+      cpu.i32.fill(within && cpu.i32[at + words - 1]! < 0 ? -1 : 0, at, at + words);
     }
     for (let i = 0; i < lanes; i++) {
       if (cpu.i32[masks + i * words]! < 0) {
         const [low, up] = indexed(cpu, insn, base, high, xmmIndex(cpu, op.vindex), i, index, op.scale);
-        const value = cpu.loadSeg(op.seg, low, up, unit);
+        const value = cpu.loadSeg(seg, low, up, unit);
         const upper = cpu.high;
+        cpu.i32.fill(0, to + vexBytes(insn) / 4, to + 8);
         cpu.i32[to + i * words] = value;
         if (unit === 8) cpu.i32[to + i * words + 1] = upper;
       }

@@ -1,7 +1,9 @@
 /** AES-NI, PCLMULQDQ and the SHA extensions: lane functions on 128 bits. Tables are computed from the fields they come from. */
-import { computed, type OperationTable } from "../operation.ts";
+import { ud } from "../fault.ts";
+import { computed, type Operation, type OperationTable } from "../operation.ts";
 import { type Packed, packed } from "./sse-integer.ts";
 import { checkSse, DST, Lanes, loadLanes, SRC, storeLanes, xmmIndex } from "./sse-lanes.ts";
+import { vexBytes } from "./vex.ts";
 
 /** Product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1. */
 function multiply(a: number, b: number): number {
@@ -148,14 +150,23 @@ const sha256Rounds = computed((cpu, insn) => {
   storeLanes(cpu, insn, 0, DST, 16);
 });
 
+/** The 256-bit forms are another extension (VAES, VPCLMULQDQ), which this processor lacks. */
+const narrow = (fn: Packed): Operation => {
+  const operation = packed(fn);
+  return computed((cpu, insn) => {
+    if (vexBytes(insn) === 32) throw ud("VAES and VPCLMULQDQ are absent");
+    if ("helper" in operation) operation.helper(cpu, insn);
+  });
+};
+
 export const cryptoOperations: OperationTable = {
-  Aesenc: packed(round(SBOX, 1, MIX)),
-  Aesenclast: packed(round(SBOX, 1, undefined)),
-  Aesdec: packed(round(INVERSE_SBOX, -1, UNMIX)),
-  Aesdeclast: packed(round(INVERSE_SBOX, -1, undefined)),
-  Aesimc: packed((d, s) => mixColumns(d, s, UNMIX)),
-  Aeskeygenassist: packed(keyGeneration),
-  Pclmulqdq: packed(carryless),
+  Aesenc: narrow(round(SBOX, 1, MIX)),
+  Aesenclast: narrow(round(SBOX, 1, undefined)),
+  Aesdec: narrow(round(INVERSE_SBOX, -1, UNMIX)),
+  Aesdeclast: narrow(round(INVERSE_SBOX, -1, undefined)),
+  Aesimc: narrow((d, s) => mixColumns(d, s, UNMIX)),
+  Aeskeygenassist: narrow(keyGeneration),
+  Pclmulqdq: narrow(carryless),
 };
 
 export const shaOperations: OperationTable = {

@@ -1,8 +1,10 @@
 /** SSE4.2's string comparisons: every character of one text against every character of the other, aggregated as the immediate says. */
 import type { Cpu } from "../cpu.ts";
+import { Mnemonic } from "../iced.ts";
 import { EFLAGS, GPR } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
-import { checkVector, DST, immediate, type Lanes, loadLanes, SRC, writeXmm } from "./sse-lanes.ts";
+import { checkVector, DST, immediate, type Lanes, loadLanes, SRC, writeVex, writeXmm } from "./sse-lanes.ts";
+import { vexBytes } from "./vex.ts";
 
 /** Fields of the immediate. */
 const WORDS = 1;
@@ -22,10 +24,17 @@ function text(lanes: Lanes, imm: number, length: number): Text {
   return { at: (i) => view[i]!, length };
 }
 
+/** With REX.W or VEX.W the lengths are 64 bits wide. */
+const WIDE_LENGTHS: ReadonlySet<number> = new Set([
+  Mnemonic.Pcmpestri64,
+  Mnemonic.Pcmpestrm64,
+  Mnemonic.Vpcmpestri64,
+  Mnemonic.Vpcmpestrm64,
+]);
+
 /** The explicit length in rAX or rDX: its magnitude, at most a whole register's characters. */
 function explicitLength(cpu: Cpu, insn: Insn, reg: number, count: number): number {
-  // REX.W makes the lengths 64 bits wide; the decoder shows it in the operand size.
-  if (insn.opSize === 64) {
+  if (WIDE_LENGTHS.has(insn.mnemonic)) {
     const value = BigInt.asIntN(64, cpu.gpr(reg));
     const magnitude = value < 0n ? -value : value;
     return magnitude > BigInt(count) ? count : Number(magnitude);
@@ -106,7 +115,8 @@ const toMask = (explicit: boolean) =>
       const lanes = count === 8 ? DST.i16 : DST.i8;
       for (let i = 0; i < count; i++) lanes[i] = (bits >> i) & 1 ? -1 : 0;
     }
-    writeXmm(cpu, 0, DST, 16);
+    if (vexBytes(insn) === 0) writeXmm(cpu, 0, DST, 16);
+    else writeVex(cpu, 0, DST, undefined);
   });
 
 export const sseTextOperations: OperationTable = {
