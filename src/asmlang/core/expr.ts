@@ -20,6 +20,8 @@ export type Expr =
   | { readonly op: "here" | "sectionStart"; readonly span: Span }
   | { readonly op: "unary"; readonly operator: UnaryOp; readonly a: Expr; readonly span: Span }
   | { readonly op: "binary"; readonly operator: BinaryOp; readonly a: Expr; readonly b: Expr; readonly span: Span }
+  /** A function of a number; a text is the error. */
+  | { readonly op: "apply"; readonly apply: (value: bigint) => bigint | string; readonly a: Expr; readonly span: Span }
   | { readonly op: "choose"; readonly test: Expr; readonly a: Expr; readonly b: Expr; readonly span: Span };
 
 export interface Term {
@@ -76,6 +78,8 @@ export function evaluate(expr: Expr, context: EvalContext): Linear | undefined {
       return evaluateUnary(expr, context);
     case "binary":
       return evaluateBinary(expr, context);
+    case "apply":
+      return evaluateFunction(expr, context);
     case "choose": {
       const test = evaluate(expr.test, context);
       const known = test && asConstant(test, expr.test.span, context);
@@ -133,6 +137,14 @@ function evaluatePlace(op: "here" | "sectionStart", span: Span, context: EvalCon
   if (!context.here) throw new SourceError(span, "there is no current address here");
   const symbol = op === "here" ? context.here.start : context.here.section.fragments[0]!.start;
   return evaluateSymbol(symbol, span, context);
+}
+
+function evaluateFunction(expr: Expr & { op: "apply" }, context: EvalContext): Linear | undefined {
+  const value = evaluateConstant(expr.a, context);
+  if (value === undefined) return undefined;
+  const result = expr.apply(value);
+  if (typeof result === "string") throw new SourceError(expr.span, result);
+  return constant(result);
 }
 
 function evaluateUnary(expr: Expr & { op: "unary" }, context: EvalContext): Linear | undefined {

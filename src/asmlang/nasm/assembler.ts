@@ -14,6 +14,7 @@ import { assembleInstruction } from "./instructions.ts";
 import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
 import { nasmRelocation } from "./relocations.ts";
+import type { SmartAlign } from "./smart-align.ts";
 import { repeatStatement } from "./times.ts";
 import type { Token } from "./tokens.ts";
 
@@ -31,6 +32,8 @@ export class NasmAssembler {
   /** The last label that is not local: `.x` after it is `last.x`. */
   lastLabel = "";
   defaultRelative = false;
+  /** The package `smartalign` is in use. */
+  smartAlign: SmartAlign | undefined;
   origin: Expr | undefined;
   structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
@@ -55,6 +58,9 @@ export class NasmAssembler {
       include: (name, from) => options.include?.(name, from),
       constant: (tokens, span) => this.#preprocessorConstant(tokens, span),
       dynamic: (name) => this.#dynamic(name),
+      usesPackage: (name) => {
+        if (name === "smartalign") this.smartAlign ??= { mode: "generic", threshold: 8 };
+      },
       statement: (tokens, line) => this.#statement(new TokenCursor(tokens, line)),
     });
   }

@@ -7,6 +7,7 @@ import { FillFragment } from "../core/fragment.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { readFloat, type TokenCursor } from "./expressions.ts";
 import { stringBytes } from "./tokens.ts";
+import { readWideText } from "./wide-text.ts";
 
 const UNITS: Readonly<Record<string, number>> = { b: 1, w: 2, d: 4, q: 8, t: 10, o: 16, y: 32, z: 64 };
 const FLOATS: Readonly<Record<number, FloatFormat>> = { 2: FLOAT16, 4: FLOAT32, 8: FLOAT64, 10: FLOAT80, 16: FLOAT128 };
@@ -46,6 +47,13 @@ function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
     const padded = new Uint8Array(Math.ceil(bytes.length / unit) * unit);
     padded.set(bytes);
     builder.bytes(padded, token.line);
+    return;
+  }
+  const wideText = readWideText(cursor);
+  if (wideText) {
+    const padded = new Uint8Array(Math.ceil(wideText.length / unit) * unit);
+    padded.set(wideText);
+    builder.bytes(padded, cursor.line);
     return;
   }
   const format = FLOATS[unit];

@@ -7,6 +7,7 @@ import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbo
 import type { Bits } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import type { TokenCursor } from "./expressions.ts";
+import { defaultThreshold, isAlignMode, smartPadding } from "./smart-align.ts";
 import { constantBytes } from "./times.ts";
 
 export type NasmDirective = (assembler: NasmAssembler, cursor: TokenCursor, span: Span) => void;
@@ -229,15 +230,30 @@ export function align(assembler: NasmAssembler, cursor: TokenCursor, reserves: b
   const { section: target } = builder;
   target.align = Math.max(target.align, Number(bytes));
   target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
+  const filled = cursor.at;
   const filler =
     !reserves && cursor.eat(",")
       ? constantBytes(assembler, cursor)
       : Uint8Array.of(reserves || target.flags.nobits ? 0 : 0x90);
+  const smart = !reserves && !target.flags.nobits && cursor.at === filled ? assembler.smartAlign : undefined;
+  const { bits } = builder;
   if (filler.length === 0) throw new SourceError(cursor.here(), "the filler makes no bytes");
-  const pad = (size: number) => Uint8Array.from({ length: size }, (_, i) => filler[i % filler.length]!);
+  const pad = (size: number) =>
+    smart ? smartPadding(size, smart, bits) : Uint8Array.from({ length: size }, (_, i) => filler[i % filler.length]!);
   const fragment = builder.add(new AlignFragment(target, cursor.line, bytes, undefined, pad));
   builder.row(fragment, 0, cursor.line, filler[0] === 0x90 && target.flags.exec ? builder.bits : undefined);
 }
+
+/** `alignmode mode[, threshold]` of the package smartalign. */
+const alignmode: NasmDirective = (assembler, cursor, span) => {
+  const token = cursor.next();
+  const mode = token?.text.toLowerCase() ?? "";
+  if (!assembler.smartAlign) throw new SourceError(span, "'alignmode' needs '%use smartalign'");
+  if (!isAlignMode(mode)) throw new SourceError(token ?? span, "expected 'generic', 'nop', 'p6', 'k7' or 'k8'");
+  let threshold = defaultThreshold(mode);
+  if (cursor.eat(",")) threshold = cursor.eatWord("nojmp") ? -1 : Number(assembler.constantHere(cursor));
+  assembler.smartAlign = { mode, threshold };
+};
 
 const sectalign: NasmDirective = (assembler, cursor) => {
   if (cursor.eatWord("on") || cursor.eatWord("off")) return;
@@ -326,6 +342,7 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   align: (assembler, cursor) => align(assembler, cursor, false),
   alignb: (assembler, cursor) => align(assembler, cursor, true),
   sectalign,
+  alignmode,
   struc,
   endstruc,
   istruc,

@@ -4,6 +4,7 @@ import { type BinaryOp, binary, type Expr, number, type UnaryOp } from "../core/
 import { FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat, floatBits } from "../core/floats.ts";
 import { join, type Line, type Span } from "../core/source.ts";
 import { isFloat, parseInteger, stringBytes, type Token } from "./tokens.ts";
+import { readWideText } from "./wide-text.ts";
 
 export interface NasmScope {
   reference(name: string, span: Span): Expr;
@@ -111,6 +112,22 @@ const MODIFIERS: Readonly<Record<string, string>> = {
   "..gottpoff": "GOTTPOFF",
   "..tlsie": "INDNTPOFF",
 };
+/** Of the lowest power of two not below (`c`), the highest not above (`f`), or exactly (`e`; `w` does not mind). */
+const logarithm =
+  (kind: "e" | "w" | "f" | "c") =>
+  (value: bigint): bigint | string => {
+    const number = BigInt.asUintN(64, value);
+    const floor = BigInt(number.toString(2).length - 1);
+    const exact = number === 1n << floor;
+    if (kind === "e" && !exact) return "the argument of ilog2e must be a power of two";
+    return kind === "c" && !exact && number > 0n ? floor + 1n : floor;
+  };
+const LOGARITHMS: Readonly<Record<string, (value: bigint) => bigint | string>> = {
+  ilog2e: logarithm("e"),
+  ilog2w: logarithm("w"),
+  ilog2f: logarithm("f"),
+  ilog2c: logarithm("c"),
+};
 const MAX_DEPTH = 200;
 
 export class NasmExpressions {
@@ -176,6 +193,8 @@ export class NasmExpressions {
   }
 
   #operand(cursor: TokenCursor, token: Token): Expr {
+    const wideText = readWideText(cursor);
+    if (wideText) return bytesNumber(wideText, token);
     cursor.next();
     if (token.kind === "op") return this.#operator(cursor, token);
     if (token.kind === "number") return this.#number(token);
@@ -212,7 +231,14 @@ export class NasmExpressions {
     const helper = /^__\??(\w+?)\??__$/.exec(lower);
     const format = helper && FUNCTIONS[helper[1]!];
     if (format && cursor.is("(")) return this.#float(cursor, token, format);
+    if (helper && Object.hasOwn(LOGARITHMS, helper[1]!)) return this.#logarithm(cursor, token, helper[1]!);
     return this.#scope.reference(token.text.startsWith("$") ? token.text.slice(1) : token.text, token);
+  }
+
+  /** `__ilog2e__(8)` */
+  #logarithm(cursor: TokenCursor, token: Token, name: string): Expr {
+    const a = this.#unary(cursor);
+    return { op: "apply", apply: LOGARITHMS[name]!, a, span: join(token, a.span) };
   }
 
   /** `__float32__(1.5)`: the bits as an integer. */
@@ -241,7 +267,10 @@ export function readFloat(cursor: TokenCursor, format: FloatFormat): bigint | un
 
 /** A short string as a number, its first character lowest. */
 function stringNumber(token: Token): Expr {
-  const bytes = stringBytes(token.text);
+  return bytesNumber(stringBytes(token.text), token);
+}
+
+function bytesNumber(bytes: Uint8Array, token: Token): Expr {
   if (bytes.length > 8) throw new SourceError(token, "a string of more than 8 bytes cannot be a number");
   let value = 0n;
   for (let i = bytes.length - 1; i >= 0; i--) value = (value << 8n) | BigInt(bytes[i]!);

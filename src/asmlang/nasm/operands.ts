@@ -162,29 +162,59 @@ interface Factor {
   readonly span: Span;
 }
 
+interface AddressSum {
+  readonly registers: Factor[];
+  expr: Expr | undefined;
+}
+
 /** An address as a sum: registers with factors, and the rest as one expression. */
-function readTerms(cursor: TokenCursor, context: OperandContext): { registers: Factor[]; expr: Expr | undefined } {
-  const end = closingBracket(cursor);
-  const registers: Factor[] = [];
-  const rest: { tokens: Token[]; negative: boolean; sign: Token | undefined }[] = [];
+function readTerms(cursor: TokenCursor, context: OperandContext): AddressSum {
+  const sum: AddressSum = { registers: [], expr: undefined };
+  addTerms(sum, cursor, closingBracket(cursor), context, false);
+  return sum;
+}
+
+function addTerms(sum: AddressSum, cursor: TokenCursor, end: number, context: OperandContext, negated: boolean): void {
   while (cursor.at < end) {
     const sign = cursor.is("+") || cursor.is("-") ? cursor.next() : undefined;
     const tokens = termTokens(cursor, end);
     if (tokens.length === 0) throw new SourceError(cursor.here(), "expected an address");
-    const negative = sign?.text === "-";
-    const register = registerTerm(tokens, context);
-    if (register) addRegister(registers, register, negative);
-    else rest.push({ tokens, negative, sign });
+    addTerm(sum, tokens, cursor, context, (sign?.text === "-") !== negated);
   }
-  let expr: Expr | undefined;
-  for (const { tokens, negative } of rest) {
-    const inner = new TokenCursor(tokens, cursor.line);
-    const value = context.expressions.read(inner);
-    if (!inner.done) throw new SourceError(inner.here(), "this cannot be part of an address");
-    if (expr) expr = binary(negative ? "-" : "+", expr, value);
-    else expr = negative ? binary("-", number(0n, value.span), value) : value;
+}
+
+function addTerm(
+  sum: AddressSum,
+  tokens: readonly Token[],
+  cursor: TokenCursor,
+  context: OperandContext,
+  negative: boolean,
+): void {
+  const inner = new TokenCursor(isGroup(tokens) ? tokens.slice(1, -1) : tokens, cursor.line);
+  const named = tokens.some(({ kind, text }) => kind === "id" && registerNamed(text) !== undefined);
+  if (named && isGroup(tokens)) {
+    addTerms(sum, inner, inner.tokens.length, context, negative);
+    return;
   }
-  return { registers, expr };
+  const register = registerTerm(tokens, context);
+  if (register) {
+    addRegister(sum.registers, register, negative);
+    return;
+  }
+  const value = context.expressions.read(inner);
+  if (!inner.done) throw new SourceError(inner.here(), "this cannot be part of an address");
+  if (sum.expr) sum.expr = binary(negative ? "-" : "+", sum.expr, value);
+  else sum.expr = negative ? binary("-", number(0n, value.span), value) : value;
+}
+
+/** `( ... )` as a whole. */
+function isGroup(tokens: readonly Token[]): boolean {
+  if (tokens[0]?.text !== "(" || tokens.length < 3) return false;
+  let depth = 0;
+  return (
+    tokens.findIndex(({ text }) => (text === "(" ? ++depth : text === ")" ? --depth : depth) === 0) ===
+    tokens.length - 1
+  );
 }
 
 function closingBracket(cursor: TokenCursor): number {
@@ -218,12 +248,8 @@ function termTokens(cursor: TokenCursor, end: number): Token[] {
   return tokens;
 }
 
-/** `reg`, `reg*n` or `n*reg`, also in parentheses. */
+/** `reg`, `reg*n` or `n*reg`. */
 function registerTerm(tokens: readonly Token[], context: OperandContext): Factor | undefined {
-  if (tokens[0]?.text === "(" && tokens.at(-1)?.text === ")" && tokens.length > 2) {
-    const inner = registerTerm(tokens.slice(1, -1), context);
-    if (inner) return inner;
-  }
   const find = (token: Token | undefined) => (token?.kind === "id" ? registerNamed(token.text) : undefined);
   const at = tokens.findIndex((token) => find(token) !== undefined);
   if (at < 0) return undefined;

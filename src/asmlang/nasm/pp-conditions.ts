@@ -54,6 +54,9 @@ const TESTS: Readonly<Record<string, Test>> = {
   env: () => false,
 };
 
+/** The test of `%if` with this ending. */
+export const testOf = (kind: string): Test | undefined => (Object.hasOwn(TESTS, kind) ? TESTS[kind] : undefined);
+
 const names = (tokens: readonly Token[]): Token[] =>
   tokens.filter((token) => token.kind === "id" || token.kind === "pp");
 

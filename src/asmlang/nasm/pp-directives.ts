@@ -1,9 +1,12 @@
 /** Preprocessor directives that define, measure and report. */
 import { FatalError, SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
+import { part, quote, stringText } from "./pp-functions.ts";
+import { PACKAGES } from "./pp-packages.ts";
+import { argument, local, stackSize } from "./pp-stack.ts";
 import type { Preprocessor } from "./preprocessor.ts";
 import type { SingleMacro } from "./single-line.ts";
-import { splitCommas, stringBytes, type Token, textOf, tokensFor, trim } from "./tokens.ts";
+import { splitCommas, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
 export type PpDirective = (preprocessor: Preprocessor, tokens: readonly Token[], span: Span, name: string) => void;
 
@@ -34,11 +37,13 @@ function readParameters(tokens: readonly Token[]): { parameters: SingleMacro["pa
   const parameters =
     inner.length === 0
       ? []
-      : splitCommas(inner).map((part) => {
-          const text = textOf(part).replace(/\s/g, "");
-          const match = /^(=?)[&!]*([A-Za-z_.?@][\w.?@$#~]*)(\+?)$/.exec(text);
-          if (!match) throw new SourceError(part[0] ?? tokens[0]!, `'${text}' cannot be a parameter`);
-          return { name: match[2]!, greedy: match[3] === "+", evaluated: match[1] === "=" };
+      : splitCommas(inner).map((one) => {
+          const text = textOf(one).replace(/\s/g, "");
+          const match = /^([=&!]*)([A-Za-z_.?@][\w.?@$#~]*)(\+?)$/.exec(text);
+          if (!match) throw new SourceError(one[0] ?? tokens[0]!, `'${text}' cannot be a parameter`);
+          const [, flags, name, greedy] = match as unknown as [string, string, string, string];
+          const [evaluated, quoted] = [flags.includes("="), flags.includes("&")];
+          return { name, greedy: greedy === "+", evaluated, quoted };
         });
   return { parameters, body: tokens.slice(close + 1) };
 }
@@ -56,13 +61,6 @@ const assign: PpDirective = (preprocessor, tokens, span, directive) => {
   const { name, rest } = nameAndRest(preprocessor, tokens, span);
   setText(preprocessor, name, String(preprocessor.evaluate(rest, span)), span, directive.startsWith("%i"));
 };
-
-const quote = (text: string): string => {
-  if (!text.includes('"') && !/[^\x20-\x7e]/.test(text)) return `"${text}"`;
-  return text.includes("'") || /[^\x20-\x7e]/.test(text) ? `\`${text.replace(/[\\`]/g, "\\$&")}\`` : `'${text}'`;
-};
-
-const stringText = (token: Token): string => new TextDecoder().decode(stringBytes(token.text));
 
 /** The arguments as strings; `,` between them may be left out. */
 function strings(preprocessor: Preprocessor, tokens: readonly Token[], span: Span): string[] {
@@ -93,12 +91,10 @@ const substr: PpDirective = (preprocessor, tokens, span) => {
   const [first, ...after] = trim(preprocessor.expand(rest));
   if (first?.kind !== "string") throw new SourceError(first ?? span, "expected a string");
   const text = stringText(first);
-  const [from, count] = splitCommas(trim(after)[0]?.text === "," ? trim(after).slice(1) : after).map((part) =>
-    Number(preprocessor.evaluate(part, span)),
+  const [from, count] = splitCommas(trim(after)[0]?.text === "," ? trim(after).slice(1) : after).map((one) =>
+    Number(preprocessor.evaluate(one, span)),
   );
-  const start = (from ?? 1) - 1;
-  const end = count === undefined ? start + 1 : count < 0 ? text.length + count + 1 : start + count;
-  setText(preprocessor, name, quote(text.slice(Math.max(0, start), Math.max(0, end))), span);
+  setText(preprocessor, name, quote(part(text, from ?? 1, count)), span);
 };
 
 const defstr: PpDirective = (preprocessor, tokens, span) => {
@@ -131,13 +127,17 @@ const rep: PpDirective = (preprocessor, tokens, span) =>
 
 const ignore: PpDirective = () => {};
 
-const unsupported: PpDirective = (_, __, span, name) => {
-  throw new SourceError(span, `'${name}' is not supported`);
+const use: PpDirective = (preprocessor, tokens, span) => {
+  const name = textOf(trim(tokens)).replace(/['"]/g, "").toLowerCase();
+  const text = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
+  if (text === undefined) throw new SourceError(span, `there is no standard package '${name}'`);
+  preprocessor.usePackage(name, text);
 };
 
-const use: PpDirective = (_, tokens, span) => {
-  const name = textOf(trim(tokens)).replace(/['"]/g, "").toLowerCase();
-  if (name !== "fp" && name !== "ifunc") throw new SourceError(span, `standard package '${name}' is not supported`);
+/** The name of a file as the search for includes finds it: here they have no other. */
+const pathsearch: PpDirective = (preprocessor, tokens, span) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  setText(preprocessor, name, quote(strings(preprocessor, rest, span).join("")), span);
 };
 
 export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
@@ -189,8 +189,8 @@ export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
   "%depend": ignore,
   "%aliases": ignore,
   "%use": use,
-  "%arg": unsupported,
-  "%local": unsupported,
-  "%stacksize": unsupported,
-  "%pathsearch": unsupported,
+  "%arg": argument,
+  "%local": local,
+  "%stacksize": stackSize,
+  "%pathsearch": pathsearch,
 };

@@ -15,8 +15,9 @@ import {
   sameName,
   type TokenLine,
 } from "./multi-line.ts";
-import { NasmConditions } from "./pp-conditions.ts";
+import { NasmConditions, testOf } from "./pp-conditions.ts";
 import { PP_DIRECTIVES } from "./pp-directives.ts";
+import { stackModel } from "./pp-stack.ts";
 import { SingleMacros } from "./single-line.ts";
 import { isSpace, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
 
@@ -48,6 +49,8 @@ export interface PreprocessorHost {
   /** Value of an expression that must be known now. */
   constant(tokens: readonly Token[], span: Span): bigint;
   dynamic(name: string): string | undefined;
+  /** `%use` named a standard package. */
+  usesPackage(name: string): void;
   statement(tokens: readonly Token[], line: Line): void;
 }
 
@@ -59,6 +62,7 @@ export class Preprocessor {
   readonly #multi = new Map<string, MultiMacro[]>();
   readonly #frames: Frame[] = [];
   readonly #contexts: { name: string; id: number }[] = [];
+  stack = stackModel("flat")!;
   #recording: Recording | undefined;
   #ids = 0;
   #lines = 0;
@@ -66,10 +70,11 @@ export class Preprocessor {
   constructor(host: PreprocessorHost) {
     this.#host = host;
     this.reporter = host.reporter;
-    this.macros = new SingleMacros(
-      (name, at) => this.#dynamic(name, at),
-      (tokens) => this.#host.constant(tokens, tokens[0] ?? wholeLine({ text: "", uri: "", line: 0 })),
-    );
+    this.macros = new SingleMacros((name, at) => this.#dynamic(name, at), {
+      expand: (tokens) => this.expand(tokens),
+      evaluate: (tokens, span) => this.evaluate(tokens, span),
+      test: (kind, tokens, span) => testOf(kind)?.(this, tokens, span),
+    });
   }
 
   #dynamic(name: string, at: Token): string | undefined {
@@ -142,6 +147,12 @@ export class Preprocessor {
     const file = this.#host.include(name, span.line.uri);
     if (!file) throw new SourceError(span, `cannot find include file '${name}'`);
     this.#pushFile(file, { message: "included from here", site: span, hidesBody: false });
+  }
+
+  /** `%use`: the package's macros are read before the next line. */
+  usePackage(name: string, text: string): void {
+    this.#host.usesPackage(name);
+    if (text !== "") this.#pushFile({ uri: `nasm:${name}`, text }, undefined);
   }
 
   /** Parameters are put in when a line is read for good: a repetition's body may rotate them. */

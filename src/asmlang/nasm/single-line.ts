@@ -1,13 +1,19 @@
 /** Single-line macros: `%define` and its kin, and expanding them in a line. */
 import { SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
+import { callFunction, type FunctionContext, quote } from "./pp-functions.ts";
 import { isSpace, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
 export interface SingleMacro {
   readonly name: string;
   /** undefined: used without parentheses. */
   readonly parameters:
-    | readonly { readonly name: string; readonly greedy: boolean; readonly evaluated: boolean }[]
+    | readonly {
+        readonly name: string;
+        readonly greedy: boolean;
+        readonly evaluated: boolean;
+        readonly quoted: boolean;
+      }[]
     | undefined;
   readonly body: readonly Token[];
   readonly ignoreCase: boolean;
@@ -21,15 +27,12 @@ export class SingleMacros {
   readonly #macros = new Map<string, SingleMacro[]>();
   /** Names whose text depends on where they stand: `__LINE__`. */
   readonly #dynamic: (name: string, at: Token) => string | undefined;
-  readonly #evaluate: (tokens: readonly Token[]) => bigint;
+  readonly #context: FunctionContext;
   #budget = 0;
 
-  constructor(
-    dynamic: (name: string, at: Token) => string | undefined,
-    evaluate: (tokens: readonly Token[]) => bigint,
-  ) {
+  constructor(dynamic: (name: string, at: Token) => string | undefined, context: FunctionContext) {
     this.#dynamic = dynamic;
-    this.#evaluate = evaluate;
+    this.#context = context;
   }
 
   define(macro: SingleMacro): void {
@@ -73,6 +76,12 @@ export class SingleMacros {
         i = this.#indirect(tokens, i, hidden, depth, out);
         continue;
       }
+      const call = token.kind === "pp" ? this.#function(tokens, i) : undefined;
+      if (call) {
+        out.push(...tokensFor(call.text, token));
+        i = call.next - 1;
+        continue;
+      }
       const use = token.kind === "id" ? this.#use(tokens, i, hidden) : undefined;
       if (!use) {
         const text = token.kind === "id" ? this.#dynamic(token.text, token) : undefined;
@@ -89,6 +98,13 @@ export class SingleMacros {
       i = next - 1;
     }
     return out;
+  }
+
+  #function(tokens: readonly Token[], at: number): { text: string; next: number } | undefined {
+    if (!/^%[a-z]/i.test(tokens[at]!.text) || tokens[at + 1]?.text !== "(") return undefined;
+    const call = argumentsAt(tokens, at + 1);
+    const text = call && callFunction(tokens[at]!.text, call.args, this.#context, tokens[at]!);
+    return text === undefined ? undefined : { text, next: call!.next };
   }
 
   /** `%[...]`: expands even where nothing else is, and joins what it touches. */
@@ -150,7 +166,9 @@ export class SingleMacros {
       const index = token.kind === "id" ? parameters.findIndex((one) => one.name === token.text) : -1;
       if (index < 0) return [place(token)];
       const arg = args[index] ?? [];
-      return parameters[index]!.evaluated ? tokensFor(String(this.#evaluate(arg)), at) : arg;
+      const { evaluated, quoted } = parameters[index]!;
+      const text = evaluated ? String(this.#context.evaluate(arg, at)) : quoted ? textOf(trim(arg)) : undefined;
+      return text === undefined ? arg : tokensFor(quoted ? quote(text) : text, at);
     });
   }
 }

@@ -14,6 +14,11 @@ const MAX_TIMES = 500_000n;
 export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): void {
   const start = cursor.next()!;
   const count = assembler.expressions.read(cursor);
+  // As for NASM, of several the last one counts.
+  if (cursor.word() === "times") {
+    repeatStatement(assembler, cursor);
+    return;
+  }
   const times = evaluateConstant(count, assembler.now);
   const body = cursor.at;
   if (times !== undefined && times < 0n) throw new SourceError(count.span, `'times' of a negative number (${times})`);
