@@ -126,7 +126,7 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("run nati
     });
   });
 
-  it.each<[Dialect, 32 | 64, string]>([
+  it.runIf(requireTool("ld")).each<[Dialect, 32 | 64, string]>([
     [
       "gas",
       64,

@@ -1,5 +1,5 @@
 /** Returns to user mode that the processor refuses: what the program sees is what it sees on the host, whose kernel has espfix64 too. */
-import { describe, expect, test } from "vitest";
+import { beforeAll, describe, expect, test } from "vitest";
 import { requireTool } from "../../tools.ts";
 import { compile, elf, native, run } from "./kit.ts";
 
@@ -108,7 +108,10 @@ int main(void) {
 `;
 
 describe.runIf(requireTool("gcc"))("refused and strange returns", () => {
-  const bytes = compile(PROGRAM);
+  let bytes: Uint8Array;
+  beforeAll(() => {
+    bytes = compile(PROGRAM);
+  });
   test.each(["intel", "amd"] as const)("%s: as natively", (vendor) => {
     const ran = run(elf(bytes), { cpu: { vendor, model: "current", quirks: [] } });
     expect(ran.text.split("\n")).toEqual(native(bytes).stdout.toString().split("\n"));
