@@ -13,9 +13,11 @@ import { Contexts, computeMode, MODE } from "./mode.ts";
 import type { Insn } from "./operation.ts";
 import type { AccessSize, PhysicalBus } from "./phys.ts";
 import { type Addr, isCanonical } from "./state.ts";
-import { deliverException, deliverInterrupt } from "./system/deliver.ts";
+import { debugAddresses, debugBitsAt, debugBitsOfPort, debugRanges } from "./system/debug-registers.ts";
+import { DR6, debugException, deliverException, deliverInterrupt } from "./system/deliver.ts";
 import { EXIT } from "./tier1/frame.ts";
 import { Tier1 } from "./tier1/tier1.ts";
+import type { WatchHit, WatchRange } from "./watch.ts";
 
 export type Vendor = "intel" | "amd";
 /** The same shape as the machine's CpuModel. */
@@ -83,27 +85,23 @@ export interface CpuOptions {
 export type CpuStop =
   | { readonly kind: "budget" }
   | { readonly kind: "breakpoint"; readonly address: Addr }
+  /** An instruction has touched a watched range; it has retired. */
+  | { readonly kind: "watchpoint"; readonly hit: WatchHit }
   | { readonly kind: "halt" }
   | { readonly kind: "shutdown"; readonly why: string }
   | { readonly kind: "request" };
 
 export const ACTIVITY = { RUNNING: 0, HALTED: 1, SHUTDOWN: 2, WAIT_SIPI: 3 } as const;
-/** STEP: the single-step trap of the instruction that has just retired. */
-export const PENDING = { NMI: 1, MC: 2, INTR: 4, STEP: 8 } as const;
+/** DEBUG: a debug trap of the instruction that has just retired; PENDING_DEBUG has its DR6 bits. */
+export const PENDING = { NMI: 1, MC: 2, INTR: 4, DEBUG: 8 } as const;
 /** SHADOW_KIND: what set the interrupt shadow. MOV SS and POP SS also hold back debug traps. */
 export const SHADOW = { NONE: 0, STI: 1, MOV_SS: 2 } as const;
 
 /** Instructions between returns from compiled code: engines replace a running WebAssembly function only when it is called anew. */
 const SLICE = 10_000_000;
-const DR6_BS = 1 << 14;
+const DEBUGCTL_BTF = 2;
 /** Instructions that clear TF as part of what they do take no single-step trap. */
-const NO_STEP_TRAP: ReadonlySet<number> = new Set([
-  Mnemonic.Int,
-  Mnemonic.Int3,
-  Mnemonic.Into,
-  Mnemonic.Int1,
-  Mnemonic.Syscall,
-]);
+const NO_STEP_TRAP: ReadonlySet<number> = new Set([Mnemonic.Int, Mnemonic.Int3, Mnemonic.Into, Mnemonic.Int1]);
 
 export class Cpu extends SegmentedMemory {
   readonly model: CpuModel;
@@ -173,6 +171,8 @@ export class Cpu extends SegmentedMemory {
   /** After a state was written from outside (restore, debugger): nothing derived from the old one is kept but decoded code. */
   stateReplaced(): void {
     this.flushTlb();
+    this.watches.forget();
+    this.debugRegistersChanged();
     this.updateMode();
     this.endBlock();
     this.probedAt = -1;
@@ -184,9 +184,13 @@ export class Cpu extends SegmentedMemory {
     this.endBlock();
   }
 
-  /** For a helper that `ends` its block and is not done (a long REP): it retires, and runs again from what it has reached. */
+  /**
+   * For a helper that `ends` its block and is not done (a long REP): it retires, and runs again from what it has reached. RF keeps
+   * instruction breakpoints quiet meanwhile, and is in the image that an interrupt pushes.
+   */
   resumeLater(insn: Insn): void {
     this.setRip(insn.ipLow, insn.ipHigh);
+    if (this.model.model !== "286") this.set32(OFF.EFLAGS, this.get32(OFF.EFLAGS) | EFLAGS.RF);
   }
 
   /** Ends the running block after the instruction that is running. */
@@ -208,6 +212,11 @@ export class Cpu extends SegmentedMemory {
     this.attention = true;
     this.endBlock();
   }
+  /** A debug trap after the running instruction, for reasons told by DR6 bits. */
+  raiseDebug(dr6: number): void {
+    this.set32(OFF.PENDING_DEBUG, this.get32(OFF.PENDING_DEBUG) | dr6);
+    this.raise(PENDING.DEBUG);
+  }
   lower(bits: number): void {
     this.set32(OFF.PENDING, this.get32(OFF.PENDING) & ~bits);
   }
@@ -218,6 +227,37 @@ export class Cpu extends SegmentedMemory {
   setProbes(addresses: Iterable<Addr>): void {
     this.blocks.setMarks(SPECIAL.PROBE, addresses);
   }
+  /** Ranges whose accesses end a run with "watchpoint". Accesses to other pages cost nothing more. */
+  setWatchpoints(ranges: Iterable<WatchRange>): void {
+    this.watches.setRanges([...ranges]);
+    this.dropDataTags();
+  }
+  /** After DR0 to DR3, DR7 or CR4.DE have changed. */
+  debugRegistersChanged(): void {
+    const ranges = debugRanges(this);
+    const had = this.watches.active;
+    this.watches.setDebug(ranges);
+    if (had || this.watches.active) this.dropDataTags();
+    this.blocks.setMarks(SPECIAL.DEBUG, debugAddresses(this));
+  }
+  protected override afterWatchHit(): void {
+    this.attention = true;
+    this.endBlock();
+  }
+
+  readPort(port: number, size: 1 | 2 | 4): number {
+    this.notePort(port, size);
+    return this.hooks.portIn(port, size);
+  }
+  writePort(port: number, size: 1 | 2 | 4, value: number): void {
+    this.notePort(port, size);
+    this.hooks.portOut(port, size, value);
+  }
+  private notePort(port: number, size: number): void {
+    const bits = debugBitsOfPort(this, port, size);
+    if (bits) this.raiseDebug(bits);
+  }
+
   /** The next instruction runs even if a breakpoint is on it. */
   skipBreakpoint(): void {
     this.stoppedAt = Number(this.icount);
@@ -452,12 +492,14 @@ export class Cpu extends SegmentedMemory {
     }
     this.block = undefined;
     this.at = -1;
+    this.watches.forget();
     this.deliver(() => deliverException(this, fault));
   }
 
   /** A delivery takes one count. */
   private deliver(what: () => void): void {
     this.syncCount();
+    this.skipMark = false;
     this.set32(OFF.SHADOW_KIND, SHADOW.NONE);
     what();
     this.set32(OFF.BUDGET, this.get32(OFF.BUDGET) - 1);
@@ -472,7 +514,9 @@ export class Cpu extends SegmentedMemory {
     this.block = undefined;
     // Forgets a shadow that has passed: it would keep everything on the careful path.
     this.inShadow();
+    const hit = this.takeWatchHits();
     this.updateAttention();
+    if (hit) return { kind: "watchpoint", hit };
     if (this.stopRequested) {
       this.stopRequested = false;
       return { kind: "request" };
@@ -491,6 +535,7 @@ export class Cpu extends SegmentedMemory {
         return { kind: "breakpoint", address: this.linearIp };
       }
     }
+    if (marked & SPECIAL.DEBUG && this.instructionBreakpoint()) return undefined;
     if (marked & SPECIAL.PROBE && this.probeHere()) return undefined;
     if (marked || this.attention) this.stepOne();
     return undefined;
@@ -511,6 +556,26 @@ export class Cpu extends SegmentedMemory {
     return this.stopRequested || this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING || (this.attention && !attention);
   }
 
+  /** Debug registers that the last instruction has hit become a pending trap; a debugger's range a reason to stop. */
+  private takeWatchHits(): WatchHit | undefined {
+    const { watches } = this;
+    if (!watches.pending) return undefined;
+    const { hit, debugBits } = watches;
+    watches.forget();
+    if (debugBits) this.raiseDebug(debugBits);
+    return hit;
+  }
+
+  /** Raises the #DB of an instruction breakpoint, unless RF or the shadow of MOV SS holds it back. */
+  private instructionBreakpoint(): boolean {
+    if (this.get32(OFF.EFLAGS) & EFLAGS.RF) return false;
+    if (this.inShadow() && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS) return false;
+    const bits = debugBitsAt(this, this.linearIp);
+    if (!bits) return false;
+    this.deliver(() => deliverException(this, debugException(bits, "instruction breakpoint in a debug register")));
+    return true;
+  }
+
   /** Executes exactly one instruction, with what must be right about it alone: TF, RF, shadows. */
   private stepOne(): void {
     const { i32 } = this;
@@ -528,12 +593,17 @@ export class Cpu extends SegmentedMemory {
     i32[(this.base + OFF.BUDGET) >> 2]! -= 1;
     if (!block.jumps && !block.system) this.fallThrough(block);
     this.updateMode();
-    if (trap && this.takesStepTrap(block)) this.raise(PENDING.STEP);
+    if (trap && this.takesStepTrap(block)) this.raiseDebug(DR6.BS);
   }
 
   private takesStepTrap(block: Block): boolean {
     const { mnemonic } = block.insns[0]!;
     if (NO_STEP_TRAP.has(mnemonic) || this.get32(OFF.ACTIVITY) === ACTIVITY.SHUTDOWN) return false;
+    // SYSCALL traps at its target if the mask (in long mode; legacy mode has none) leaves TF set.
+    if (mnemonic === Mnemonic.Syscall && !(this.get32(OFF.EFLAGS) & EFLAGS.TF)) return false;
+    // BTF: only branches that are taken.
+    const falls = this.get32(OFF.RIP) === block.endLow && this.get32(OFF.RIP + 4) === block.endHigh;
+    if (this.get32(OFF.DEBUGCTL) & DEBUGCTL_BTF && falls) return false;
     return !(this.inShadow() && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS);
   }
 
@@ -550,12 +620,12 @@ export class Cpu extends SegmentedMemory {
   private interrupt(): boolean {
     const pending = this.get32(OFF.PENDING);
     if (pending === 0) return false;
-    if (pending & PENDING.STEP) {
-      this.lower(PENDING.STEP);
-      this.deliver(() => deliverException(this, new Fault(VECTOR.DB, 0, "single step: EFLAGS.TF was set", DR6_BS)));
+    const shadow = this.inShadow();
+    if (pending & PENDING.DEBUG && !(shadow && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS)) {
+      this.debugTrap();
       return true;
     }
-    if (this.inShadow()) return false;
+    if (shadow) return false;
     if (pending & PENDING.MC) {
       this.lower(PENDING.MC);
       this.deliver(() => deliverException(this, new Fault(VECTOR.MC, 0, "machine check")));
@@ -576,6 +646,17 @@ export class Cpu extends SegmentedMemory {
     return true;
   }
 
+  private debugTrap(): void {
+    const dr6 = this.get32(OFF.PENDING_DEBUG);
+    this.set32(OFF.PENDING_DEBUG, 0);
+    this.lower(PENDING.DEBUG);
+    const why = [
+      dr6 & DR6.BS ? "single step: EFLAGS.TF was set" : "",
+      dr6 & 0xf ? "breakpoint in a debug register" : "",
+    ];
+    this.deliver(() => deliverException(this, debugException(dr6, why.filter((part) => part !== "").join("; "))));
+  }
+
   private updateAttention(): void {
     const flags = this.get32(OFF.EFLAGS);
     this.attention =
@@ -583,13 +664,14 @@ export class Cpu extends SegmentedMemory {
       this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING ||
       (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 ||
       this.deliverable(flags) ||
+      this.watches.pending ||
       this.get32(OFF.SHADOW_KIND) !== SHADOW.NONE;
   }
 
   private deliverable(flags: number): boolean {
     const pending = this.get32(OFF.PENDING);
     if (pending === 0) return false;
-    if (pending & (PENDING.MC | PENDING.STEP) || (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0))
+    if (pending & (PENDING.MC | PENDING.DEBUG) || (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0))
       return true;
     return (pending & PENDING.INTR) !== 0 && (flags & EFLAGS.IF) !== 0;
   }

@@ -36,9 +36,11 @@ export const OFF = {
   ACTIVITY: 0x0c8,
   /** u32: 1 while NMIs are blocked (from NMI delivery to the next IRET). */
   NMI_BLOCKED: 0x0cc,
-  /** u32 bits: 1 = NMI pending, 2 = #MC pending, 4 = INTR line raised, 8 = single-step trap of the last instruction pending. */
+  /** u32 bits: 1 = NMI pending, 2 = #MC pending, 4 = INTR line raised, 8 = debug trap of the last instruction pending. */
   PENDING: 0x0d0,
   CPL: 0x0d4,
+  /** u32: DR6 bits of the debug trap that is pending (PENDING bit 8). */
+  PENDING_DEBUG: 0x0d8,
 
   /** 8 segment registers (SEG order below), SEG_STRIDE bytes each. */
   SEG: 0x100,

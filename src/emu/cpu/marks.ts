@@ -1,8 +1,8 @@
-/** Places in code that must not simply be run over: breakpoints and probes, by linear address. */
+/** Places in code that must not simply be run over: breakpoints, probes and what debug registers name, by linear address. */
 import type { Addr } from "./state.ts";
 
 /** Kinds of marks, as bits. */
-export const SPECIAL = { BREAKPOINT: 1, PROBE: 2 } as const;
+export const SPECIAL = { BREAKPOINT: 1, PROBE: 2, DEBUG: 4 } as const;
 
 export class Marks {
   private readonly kinds = new Map<Addr, number>();

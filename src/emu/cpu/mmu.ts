@@ -19,7 +19,8 @@ import {
 import type { CoreMemory } from "./memory.ts";
 import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
 import { PhysicalMemory } from "./phys.ts";
-import { type Addr, addrHigh, addrLow, isCanonical } from "./state.ts";
+import { type Addr, addrHigh, addrLow, addrOf, isCanonical } from "./state.ts";
+import { SEE, Watches } from "./watch.ts";
 
 const WORDS = TLB_STRIDE >> 2;
 const READ = TLBF.READ_TAG >> 2;
@@ -43,6 +44,7 @@ export class Mmu extends PhysicalMemory {
   protected readonly walk: PageWalk;
   /** Counts changes of translations and of code: links between blocks hold only within one epoch. */
   epoch = 0;
+  readonly watches = new Watches();
   private readonly tlbStart: number;
   private readonly tlbEnd: number;
 
@@ -114,6 +116,25 @@ export class Mmu extends PhysicalMemory {
     }
   }
 
+  /** After the watched ranges have changed: every access is looked at anew. */
+  protected dropDataTags(): void {
+    const { i32 } = this;
+    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) i32.fill(-1, e + READ, e + EXEC);
+  }
+
+  /** A watched access was made. */
+  protected afterWatchHit(): void {}
+
+  private noteAccess(low: number, high: number, pa: number, size: number, write: boolean): void {
+    if (this.watches.note(addrOf(low, high), pa, size, write)) this.afterWatchHit();
+  }
+
+  /** Must accesses to this place be seen one by one? */
+  isWatched(low: number, high: number, pa: number): boolean {
+    if (this.core.watch[pa >>> 12]) return true;
+    return this.watches.active && this.watches.pageBits(addrOf(low & ~0xfff, high), pa - (pa & 0xfff)) !== 0;
+  }
+
   /** Chooses the TLB for explicit data accesses at the present privilege. */
   protected selectTlb(): void {
     let tlb: number = TLB_SUPERVISOR;
@@ -164,15 +185,17 @@ export class Mmu extends PhysicalMemory {
     const page = pa >>> 12;
     const { i32 } = this;
     const pageLow = low & ~0xfff;
+    let seen: number = core.watch[page]!;
+    if (this.watches.active) seen |= this.watches.pageBits(addrOf(pageLow, high), page * 0x1000);
     if (i32[e + FRAME] !== -1 && !this.sameEntry(e, pageLow, high, page)) this.dropEntry(e);
     i32[e + ADDEND] = (this.ramBase + page * 0x1000 - pageLow) | 0;
     i32[e + FRAME] = page | (walk.global ? TLB_GLOBAL : 0) | (walk.large ? TLB_LARGE : 0);
     if (access & ACCESS.EXEC) this.setTag(e + EXEC, pageLow, high);
     else if (access & ACCESS.WRITE) {
       // The access that comes now marks the page; only later ones may be fast.
-      if (core.dirty[page] && core.touched[page] && !core.code[page] && !core.watch[page])
+      if (core.dirty[page] && core.touched[page] && !core.code[page] && seen === 0)
         this.setTag(e + WRITE, pageLow, high);
-    } else if (!(core.watch[page]! & 2)) this.setTag(e + READ, pageLow, high);
+    } else if (!(seen & SEE.READS)) this.setTag(e + READ, pageLow, high);
     return pa;
   }
 
@@ -230,8 +253,10 @@ export class Mmu extends PhysicalMemory {
 
   /** Low half (unsigned for 1, 2, 4; int32 with `high` for 8). */
   readHalves(low: number, high: number, size: 1 | 2 | 4 | 8, access: number): number {
-    if ((low & 0xfff) + size <= 0x1000) return this.physRead(this.translateHalves(low, high, access), size);
-    return this.readCrossing(low, high, size, access);
+    if ((low & 0xfff) + size > 0x1000) return this.readCrossing(low, high, size, access);
+    const pa = this.translateHalves(low, high, access);
+    if (this.watches.active) this.noteAccess(low, high, pa, size, false);
+    return this.physRead(pa, size);
   }
 
   writeHalves(
@@ -242,9 +267,13 @@ export class Mmu extends PhysicalMemory {
     valueHigh: number,
     access: number,
   ): void {
-    if ((low & 0xfff) + size <= 0x1000) {
-      this.physWrite(this.translateHalves(low, high, access | ACCESS.WRITE), size, valueLow, valueHigh);
-    } else this.writeCrossing(low, high, size, valueLow, valueHigh, access | ACCESS.WRITE);
+    if ((low & 0xfff) + size > 0x1000) {
+      this.writeCrossing(low, high, size, valueLow, valueHigh, access | ACCESS.WRITE);
+      return;
+    }
+    const pa = this.translateHalves(low, high, access | ACCESS.WRITE);
+    if (this.watches.active) this.noteAccess(low, high, pa, size, true);
+    this.physWrite(pa, size, valueLow, valueHigh);
   }
 
   /** Physical address of the first byte of the page after `low`; linear addresses wrap at 4 GiB outside 64-bit mode. */
@@ -256,6 +285,13 @@ export class Mmu extends PhysicalMemory {
     return this.translateHalves(next | 0, nextHigh, access);
   }
 
+  private noteCrossing(low: number, high: number, pa: number, next: number, size: number, write: boolean): void {
+    const first = 0x1000 - (low & 0xfff);
+    this.noteAccess(low, high, pa, first, write);
+    const second = (low + first) | 0;
+    this.noteAccess(second, second === 0 && !this.wrapsAt4G() ? (high + 1) | 0 : high, next, size - first, write);
+  }
+
   protected wrapsAt4G(): boolean {
     return true;
   }
@@ -264,6 +300,7 @@ export class Mmu extends PhysicalMemory {
     const first = 0x1000 - (low & 0xfff);
     const pa = this.translateHalves(low, high, access);
     const next = this.nextPage(low, high, access);
+    if (this.watches.active) this.noteCrossing(low, high, pa, next, size, false);
     let resultLow = 0;
     let resultHigh = 0;
     for (let i = 0; i < size; i++) {
@@ -286,6 +323,7 @@ export class Mmu extends PhysicalMemory {
     const first = 0x1000 - (low & 0xfff);
     const pa = this.translateHalves(low, high, access);
     const next = this.nextPage(low, high, access);
+    if (this.watches.active) this.noteCrossing(low, high, pa, next, size, true);
     for (let i = 0; i < size; i++) {
       const byte = (i < 4 ? valueLow >>> (i * 8) : valueHigh >>> (i * 8 - 32)) & 0xff;
       this.physWrite(i < first ? pa + i : next + i - first, 1, byte);

@@ -125,6 +125,7 @@ export class Machine {
     if (this.#retired > this.#turnEnds) this.#turnEnds = Math.ceil(this.#retired / QUANTUM) * QUANTUM;
     if (this.#stop !== undefined) return this.#stop;
     if (stop.kind === "breakpoint") return { kind: "breakpoint", cpu: cpu.index, address: stop.address };
+    if (stop.kind === "watchpoint") return { kind: "watchpoint", cpu: cpu.index, hit: stop.hit };
     if (stop.kind === "shutdown") return { kind: "shutdown", why: stop.why };
     return undefined;
   }

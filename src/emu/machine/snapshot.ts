@@ -11,6 +11,14 @@ import type { Component, Snapshot } from "./types.ts";
 /** Bytes of a CPU's state that are architectural: everything before its TLBs. */
 const CPU_STATE_BYTES = OFF.TLB;
 
+/**
+ * A snapshot drops all translations: a run that goes on from it and a run that is restored to it walk the same page tables, even if
+ * the guest changes them and forgets INVLPG.
+ */
+const dropTranslations = (machine: Subject): void => {
+  for (const cpu of machine.cpus) cpu.flushTlb();
+};
+
 /** What memory looked like at the last save or restore: pages not dirty since then still equal it. */
 export interface SnapshotMemory {
   last: ReadonlyMap<number, Uint8Array> | undefined;
@@ -29,7 +37,7 @@ const CLOCK = "machine clock";
 export function takeSnapshot(machine: Subject, clock: readonly number[]): Snapshot {
   const pages = copyPages(machine.core, machine.snapshots.last);
   machine.core.dirty.fill(0);
-  for (const cpu of machine.cpus) cpu.dropWriteTags();
+  dropTranslations(machine);
   machine.snapshots.last = pages;
   const components: Record<string, unknown> = { [CLOCK]: [...clock] };
   for (const component of machine.components) components[component.name] = component.save();

@@ -1,5 +1,6 @@
 /** Values that cross the machine's edge: why a run stopped, what happened (events), what a snapshot is. Plain data throughout. */
 import type { Addr } from "../cpu/state.ts";
+import type { WatchHit } from "../cpu/watch.ts";
 
 export type Vendor = "intel" | "amd";
 export interface CpuModel {
@@ -12,6 +13,7 @@ export interface CpuModel {
 export type StopReason =
   | { readonly kind: "budget" } // the instructions asked for have run
   | { readonly kind: "breakpoint"; readonly cpu: number; readonly address: Addr } // RIP is at it, not yet executed
+  | { readonly kind: "watchpoint"; readonly cpu: number; readonly hit: WatchHit } // the access has been made, its instruction has retired
   | { readonly kind: "request" } // someone called machine.stop() (event handlers, pause)
   | { readonly kind: "exit"; readonly status: number; readonly signal?: number } // the guest ended: exit status, or the signal that killed it
   | { readonly kind: "halt" } // HLT with nothing that could wake it

@@ -27,8 +27,10 @@ function place(cpu: Cpu, insn: Insn, seg: SegIndex, reg: number, bytes: number, 
   try {
     cpu.checkSeg(seg, low, high, bytes, write);
     const access = (cpu.get32(OFF.CPL) === 3 ? ACCESS.USER : 0) | (write ? ACCESS.WRITE : 0);
-    const pa = cpu.translateHalves((low + baseLow(cpu, seg)) | 0, cpu.in64 ? high : 0, access);
-    if (!cpu.isRam(pa, bytes) || cpu.core.watch[pa >>> 12]) return -1;
+    const linear = (low + baseLow(cpu, seg)) | 0;
+    const linearHigh = cpu.in64 ? high : 0;
+    const pa = cpu.translateHalves(linear, linearHigh, access);
+    if (!cpu.isRam(pa, bytes) || cpu.isWatched(linear, linearHigh, pa)) return -1;
     if (write) cpu.core.noteWrite(pa, bytes);
     return cpu.ramBase + pa;
   } catch (fault) {

@@ -131,7 +131,7 @@ const ins: StringOp = {
   step(cpu, insn, size) {
     const port = cpu.readReg(GPR.RDX, 16);
     cpu.checkSeg(SEG.ES, offsetLow(cpu, insn, GPR.RDI), offsetHigh(cpu, insn, GPR.RDI), size, true);
-    store(cpu, insn, size, cpu.hooks.portIn(port, size as 1 | 2 | 4), 0);
+    store(cpu, insn, size, cpu.readPort(port, size as 1 | 2 | 4), 0);
     advance(cpu, insn, GPR.RDI, stride(cpu, size));
   },
 };
@@ -141,7 +141,7 @@ const outs: StringOp = {
   compares: false,
   step(cpu, insn, size) {
     const low = load(cpu, insn, sourceSegment(insn), GPR.RSI, size);
-    cpu.hooks.portOut(cpu.readReg(GPR.RDX, 16), size as 1 | 2 | 4, low);
+    cpu.writePort(cpu.readReg(GPR.RDX, 16), size as 1 | 2 | 4, low);
     advance(cpu, insn, GPR.RSI, stride(cpu, size));
   },
 };
@@ -179,7 +179,7 @@ function repeat(cpu: Cpu, insn: Insn, op: StringOp, size: Element): void {
       left = 0;
     }
   }
-  for (; left > 0; left--) {
+  for (; left > 0 && !cpu.watches.pending; left--) {
     op.step(cpu, insn, size);
     advance(cpu, insn, GPR.RCX, -1);
     if (op.compares && comparisonEnds(cpu, insn)) return;

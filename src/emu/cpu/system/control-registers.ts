@@ -63,6 +63,7 @@ function setCr4(cpu: Cpu, value: number, high: number): void {
   const changed = cpu.get32(OFF.CR4) ^ value;
   cpu.set32(OFF.CR4, value);
   if ((changed & CR4_TRANSLATION) !== 0) cpu.flushTlb();
+  if ((changed & CR4.DE) !== 0) cpu.debugRegistersChanged();
   cpu.updateMode();
 }
 
@@ -151,7 +152,7 @@ export const movToDr: Helper = (cpu, insn) => {
   else if (number === 7) cpu.set32(at, (low & DR7_WRITABLE) | DR7_FIXED);
   else cpu.set32(at, low);
   cpu.set32(at + 4, number >= 6 ? 0 : high);
-  cpu.updateMode();
+  cpu.debugRegistersChanged();
 };
 
 // ---- machine status word

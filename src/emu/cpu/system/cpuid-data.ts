@@ -46,17 +46,33 @@ const BASIC_EDX = {
 
 export const FEATURES: readonly Feature[] = [
   ...rows(1, "edx", { ...BASIC_EDX, sep: 11, clfsh: 19, sse: 25, sse2: 26 }),
-  ...rows(1, "ecx", { sse3: 0, ssse3: 9, cx16: 13, movbe: 22, popcnt: 23, rdrand: 30 }),
+  ...rows(1, "ecx", {
+    sse3: 0,
+    pclmulqdq: 1,
+    ssse3: 9,
+    cx16: 13,
+    sse41: 19,
+    sse42: 20,
+    movbe: 22,
+    popcnt: 23,
+    aes: 25,
+    xsave: 26,
+    avx: 28,
+    rdrand: 30,
+  }),
   ...rows(7, "ebx", {
     fsgsbase: 0,
     bmi1: 3,
+    avx2: 5,
     smep: 7,
     bmi2: 8,
     erms: 9,
     invpcid: 10,
     rdseed: 18,
+    adx: 19,
     smap: 20,
     clflushopt: 23,
+    sha: 29,
   }),
   ...rows(7, "ecx", { umip: 2, rdpid: 22 }),
   ...rows(7, "edx", { fsrm: 4 }),
@@ -65,6 +81,16 @@ export const FEATURES: readonly Feature[] = [
   ...rows(0x8000_0001, "edx", { syscall: 11, nx: 20, pdpe1gb: 26, rdtscp: 27, lm: 29 }),
   ...rows(0x8000_0001, "edx", BASIC_EDX, "amd"),
 ];
+
+/** State components of XCR0. */
+export const XFEATURE = { X87: 1, SSE: 2, AVX: 4 } as const;
+export const XFEATURES = XFEATURE.X87 | XFEATURE.SSE | XFEATURE.AVX;
+/** Offset of the upper YMM halves in the standard XSAVE area. */
+export const AVX_OFFSET = 576;
+/** Bytes of the area that a set of components needs. */
+export const xsaveSize = (components: number): number => (components & XFEATURE.AVX ? AVX_OFFSET + 256 : AVX_OFFSET);
+/** Leaf 0xD, subleaf 1, EAX: XSAVEOPT, XSAVEC, XGETBV with ECX = 1. */
+export const XSAVE_EXTENSIONS = 7;
 
 /** Control bits of the features above. */
 export const CR4_IMPLEMENTED =
@@ -81,6 +107,7 @@ export const CR4_IMPLEMENTED =
   CR4.OSXMMEXCPT |
   CR4.UMIP |
   CR4.FSGSBASE |
+  CR4.OSXSAVE |
   CR4.SMEP |
   CR4.SMAP;
 
@@ -97,7 +124,7 @@ export const IDENTITIES: Readonly<Record<"intel" | "amd", Identity>> = {
   amd: { vendor: "AuthenticAMD", signature: 0x00800f12, brand: "Ringside virtual processor, AMD behaviour" },
 };
 
-export const MAX_BASIC_LEAF = 7;
+export const MAX_BASIC_LEAF = 0xd;
 export const MAX_EXTENDED_LEAF = 0x8000_0008;
 export const LINEAR_BITS = 48;
 export const CLFLUSH_QWORDS = 8;

@@ -1,10 +1,21 @@
 /** CPUID: the tables of cpuid-data.ts as leaves. */
 import type { Cpu } from "../cpu.ts";
 import { ud } from "../fault.ts";
-import { GPR } from "../layout.ts";
+import { CR4, GPR, OFF } from "../layout.ts";
 import type { Helper } from "../operation.ts";
 import { PHYSICAL_BITS } from "../paging.ts";
-import { CLFLUSH_QWORDS, FEATURES, IDENTITIES, LINEAR_BITS, MAX_BASIC_LEAF, MAX_EXTENDED_LEAF } from "./cpuid-data.ts";
+import {
+  AVX_OFFSET,
+  CLFLUSH_QWORDS,
+  FEATURES,
+  IDENTITIES,
+  LINEAR_BITS,
+  MAX_BASIC_LEAF,
+  MAX_EXTENDED_LEAF,
+  XFEATURES,
+  XSAVE_EXTENSIONS,
+  xsaveSize,
+} from "./cpuid-data.ts";
 import { is64Bit } from "./predicates.ts";
 
 interface Leaf {
@@ -31,13 +42,25 @@ function vendorLeaf(cpu: Cpu, eax: number): Leaf {
   return { eax, ebx: text(vendor, 0), edx: text(vendor, 4), ecx: text(vendor, 8) };
 }
 
+/** A copy of CR4.OSXSAVE, for programs that cannot read that. */
+const OSXSAVE_BIT = 1 << 27;
+
 function leaf1(cpu: Cpu): Leaf {
   const leaf = featureBits(cpu, 1);
   const count = cpu.core.cpuCount;
   leaf.eax = IDENTITIES[cpu.model.vendor].signature;
   leaf.ebx = (cpu.index << 24) | (count << 16) | (CLFLUSH_QWORDS << 8);
   if (count > 1) leaf.edx |= 1 << 28;
+  if (cpu.get32(OFF.CR4) & CR4.OSXSAVE) leaf.ecx |= OSXSAVE_BIT;
   return leaf;
+}
+
+/** Leaf 0xD: what XCR0 can have and how large that makes the area; what XSAVE can do; each component. */
+function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
+  const enabled = cpu.get32(OFF.XCR0);
+  if (subleaf === 0) return { eax: XFEATURES, ebx: xsaveSize(enabled), ecx: xsaveSize(XFEATURES), edx: 0 };
+  if (subleaf === 1) return { ...ZERO, eax: XSAVE_EXTENSIONS, ebx: xsaveSize(enabled) };
+  return subleaf === 2 ? { ...ZERO, eax: 256, ebx: AVX_OFFSET } : ZERO;
 }
 
 const SYSCALL_BIT = 1 << 11;
@@ -60,7 +83,7 @@ const ZERO: Leaf = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
 
 /** A leaf above the highest: Intel gives the highest basic leaf's data, AMD zeros. */
 function beyond(cpu: Cpu): Leaf {
-  return cpu.model.vendor === "intel" ? leafOf(cpu, MAX_BASIC_LEAF, 0) : ZERO;
+  return cpu.model.vendor === "intel" ? leafOf(cpu, MAX_BASIC_LEAF, cpu.gprLow(GPR.RCX) >>> 0) : ZERO;
 }
 
 export function leafOf(cpu: Cpu, leaf: number, subleaf: number): Leaf {
@@ -71,6 +94,8 @@ export function leafOf(cpu: Cpu, leaf: number, subleaf: number): Leaf {
       return leaf1(cpu);
     case 7:
       return subleaf === 0 ? featureBits(cpu, 7) : ZERO;
+    case 0xd:
+      return xsaveLeaf(cpu, subleaf);
     case 0x8000_0000:
       return cpu.model.vendor === "amd"
         ? vendorLeaf(cpu, MAX_EXTENDED_LEAF | 0)

@@ -31,7 +31,8 @@ const NOT_FAULTS: ReadonlySet<number> = new Set([VECTOR.DB, VECTOR.NMI, VECTOR.B
 /** DR6 bits by cause. */
 export const DR6 = { B0: 1, B1: 2, B2: 4, B3: 8, BD: 1 << 13, BS: 1 << 14, BT: 1 << 15 } as const;
 const DR7_GD = 1 << 13;
-const DEBUGCTL_LBR = 1;
+/** LBR and BTF: a debug exception ends both. */
+const DEBUGCTL_LBR_BTF = 3;
 
 /** A #DB and the DR6 bits that say why; they travel in `addressLow` and reach DR6 on delivery. */
 export const debugException = (dr6: number, why: string): Fault => new Fault(VECTOR.DB, 0, why, dr6);
@@ -58,7 +59,7 @@ function recordCause(cpu: Cpu, fault: Fault): void {
   } else if (fault.vector === VECTOR.DB) {
     cpu.set32(OFF.DR + 48, (cpu.get32(OFF.DR + 48) & ~0xf) | fault.addressLow);
     cpu.set32(OFF.DR + 56, cpu.get32(OFF.DR + 56) & ~DR7_GD);
-    cpu.set32(OFF.DEBUGCTL, cpu.get32(OFF.DEBUGCTL) & ~DEBUGCTL_LBR);
+    cpu.set32(OFF.DEBUGCTL, cpu.get32(OFF.DEBUGCTL) & ~DEBUGCTL_LBR_BTF);
   }
 }
 

@@ -99,12 +99,12 @@ export const portIn: Helper = (cpu, insn) => {
   const size = accumulatorSize(insn.ops[0]!);
   const port = portOf(cpu, insn.ops[1]!);
   checkPort(cpu, port, size);
-  cpu.writeOp(insn, 0, cpu.hooks.portIn(port, size) | 0, 0);
+  cpu.writeOp(insn, 0, cpu.readPort(port, size) | 0, 0);
 };
 
 export const portOut: Helper = (cpu, insn) => {
   const size = accumulatorSize(insn.ops[1]!);
   const port = portOf(cpu, insn.ops[0]!);
   checkPort(cpu, port, size);
-  cpu.hooks.portOut(port, size, cpu.readOp(insn, 1) >>> 0);
+  cpu.writePort(port, size, cpu.readOp(insn, 1) >>> 0);
 };

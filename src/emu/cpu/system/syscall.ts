@@ -8,6 +8,7 @@ import { EFER, EFLAGS, GPR, OFF, SEG } from "../layout.ts";
 import type { Helper, Insn } from "../operation.ts";
 import { isCanonical } from "../state.ts";
 import { setCpl } from "./code.ts";
+import { DR6 } from "./deliver.ts";
 import { ATTR } from "./descriptor.ts";
 import { is64Bit, isLongMode, isProtected } from "./predicates.ts";
 import { setSegmentRaw } from "./segment.ts";
@@ -106,6 +107,8 @@ export const sysret: Helper = (cpu, insn: Insn) => {
   sysretCs(cpu, to64);
   sysretSs(cpu);
   setCpl(cpu, 3);
+  // Unlike IRET and POPF, SYSRET that sets TF traps before the next instruction.
+  if (cpu.get32(OFF.EFLAGS) & EFLAGS.TF) cpu.raiseDebug(DR6.BS);
   reportTransfer(cpu, "sysret", from);
 };
 

@@ -173,6 +173,7 @@ function loadState(cpu: Cpu, state: TaskState, flags: number): void {
   setCpl(cpu, isV86(cpu) ? 3 : rplOf(state.selectors[SEG.CS] ?? 0));
   cpu.set32(OFF.CR0, cpu.get32(OFF.CR0) | CR0.TS);
   cpu.set32(OFF.DR + 56, cpu.get32(OFF.DR + 56) & ~DR7_LOCAL);
+  cpu.debugRegistersChanged();
 }
 
 function taskCode(cpu: Cpu, selector: number): PendingSegment {
