@@ -18,6 +18,7 @@ import { x87ControlOperations } from "./x87-control.ts";
 import { x87LoadOperations } from "./x87-load.ts";
 import { x87MathOperations } from "./x87-math.ts";
 import { x87TranscendentalOperations } from "./x87-transcendental.ts";
+import { xsaveOperations } from "./xsave.ts";
 
 export const COMPUTING_TABLES: readonly OperationTable[] = [
   avxOperations,
@@ -39,4 +40,5 @@ export const COMPUTING_TABLES: readonly OperationTable[] = [
   x87LoadOperations,
   x87MathOperations,
   x87TranscendentalOperations,
+  xsaveOperations,
 ];

@@ -4,13 +4,16 @@ import { gp, nm, ud } from "../fault.ts";
 import { CR0, CR4, OFF } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
 import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
-import { checkSse, xmmIndex } from "./sse-lanes.ts";
+import { checkWide, xmmIndex } from "./sse-lanes.ts";
 import { keepSelectors, setControl } from "./x87-control.ts";
 import { readPhysical, status, tagOf, top, writePhysical } from "./x87-state.ts";
 
 export const MXCSR_INITIAL = 0x1f80;
 /** Writable bits, DAZ included; also what FXSAVE reports as MXCSR_MASK. */
 export const MXCSR_MASK = 0xffff;
+
+/** Offset of the XMM registers in the area. */
+export const XMM_AREA = 160;
 
 function checkFxsave(cpu: Cpu, insn: Insn): void {
   const cr0 = cpu.get32(OFF.CR0);
@@ -34,10 +37,8 @@ function abridgedTags(cpu: Cpu): number {
   return bits;
 }
 
-/** `wide`: FXSAVE64's 64-bit pointers in place of offset and selector. */
-const save = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
-  checkFxsave(cpu, insn);
-  checkBlock(cpu, insn, 0, 512, true);
+/** The x87 part of the image. `wide`: FXSAVE64's 64-bit pointers in place of offset and selector. */
+export function saveX87(cpu: Cpu, insn: Insn, wide: boolean): void {
   storeAt(cpu, insn, 0, 2, cpu.get32(OFF.FCW));
   storeAt(cpu, insn, 2, 2, status(cpu));
   storeAt(cpu, insn, 4, 2, abridgedTags(cpu));
@@ -49,26 +50,35 @@ const save = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
     storeAt(cpu, insn, 8, 8, cpu.get32(OFF.FIP), cpu.get32(OFF.FCS) & 0xffff);
     storeAt(cpu, insn, 16, 8, cpu.get32(OFF.FDP), cpu.get32(OFF.FDS) & 0xffff);
   }
-  const registers = registerCount(cpu, insn);
-  storeAt(cpu, insn, 24, 8, cpu.get32(OFF.MXCSR), MXCSR_MASK);
   for (let i = 0; i < 8; i++) {
     const { mant, signExponent } = readPhysical(cpu, (top(cpu) + i) & 7);
     storeBig(cpu, insn, 32 + i * 16, mant);
     storeAt(cpu, insn, 40 + i * 16, 8, signExponent);
   }
-  for (let i = 0; i < registers; i++) {
-    const at = xmmIndex(cpu, i);
-    storeAt(cpu, insn, 160 + i * 16, 8, cpu.i32[at]!, cpu.i32[at + 1]!);
-    storeAt(cpu, insn, 168 + i * 16, 8, cpu.i32[at + 2]!, cpu.i32[at + 3]!);
+}
+
+export function saveMxcsr(cpu: Cpu, insn: Insn): void {
+  storeAt(cpu, insn, 24, 8, cpu.get32(OFF.MXCSR), MXCSR_MASK);
+}
+
+/** `count` registers' lower (`part` 0) or upper (4) halves to the area at `offset`. */
+export function saveVectors(cpu: Cpu, insn: Insn, offset: number, count: number, part: 0 | 4): void {
+  for (let i = 0; i < count; i++) {
+    const at = xmmIndex(cpu, i) + part;
+    storeAt(cpu, insn, offset + i * 16, 8, cpu.i32[at]!, cpu.i32[at + 1]!);
+    storeAt(cpu, insn, offset + 8 + i * 16, 8, cpu.i32[at + 2]!, cpu.i32[at + 3]!);
   }
+}
+
+const save = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
+  checkFxsave(cpu, insn);
+  checkBlock(cpu, insn, 0, 512, true);
+  saveX87(cpu, insn, wide);
+  saveMxcsr(cpu, insn);
+  saveVectors(cpu, insn, XMM_AREA, registerCount(cpu, insn), 0);
 };
 
-const restore = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
-  checkFxsave(cpu, insn);
-  checkBlock(cpu, insn, 0, 512, false);
-  const registers = registerCount(cpu, insn);
-  const mxcsr = loadAt(cpu, insn, 24, 4);
-  if (registers > 0) setMxcsr(cpu, mxcsr);
+export function restoreX87(cpu: Cpu, insn: Insn, wide: boolean): void {
   cpu.set32(OFF.FSW, loadAt(cpu, insn, 2, 2));
   setControl(cpu, loadAt(cpu, insn, 0, 2));
   cpu.set32(OFF.FOP, loadAt(cpu, insn, 6, 2) & 0x7ff);
@@ -78,10 +88,23 @@ const restore = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
     writePhysical(cpu, (top(cpu) + i) & 7, { mant, signExponent: loadAt(cpu, insn, 40 + i * 16, 2) });
   }
   restoreTags(cpu, loadAt(cpu, insn, 4, 1));
-  for (let i = 0; i < registers; i++) {
-    const at = xmmIndex(cpu, i);
-    for (let word = 0; word < 4; word++) cpu.i32[at + word] = loadAt(cpu, insn, 160 + i * 16 + word * 4, 4) | 0;
+}
+
+export function restoreVectors(cpu: Cpu, insn: Insn, offset: number, count: number, part: 0 | 4): void {
+  for (let i = 0; i < count; i++) {
+    const at = xmmIndex(cpu, i) + part;
+    for (let word = 0; word < 4; word++) cpu.i32[at + word] = loadAt(cpu, insn, offset + i * 16 + word * 4, 4) | 0;
   }
+}
+
+const restore = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
+  checkFxsave(cpu, insn);
+  checkBlock(cpu, insn, 0, 512, false);
+  const registers = registerCount(cpu, insn);
+  const mxcsr = loadAt(cpu, insn, 24, 4);
+  if (registers > 0) setMxcsr(cpu, mxcsr);
+  restoreX87(cpu, insn, wide);
+  restoreVectors(cpu, insn, XMM_AREA, registers, 0);
 };
 
 function loadPointers(cpu: Cpu, insn: Insn, wide: boolean): void {
@@ -102,18 +125,18 @@ function restoreTags(cpu: Cpu, abridged: number): void {
   cpu.set32(OFF.FTW, tags);
 }
 
-function setMxcsr(cpu: Cpu, value: number): void {
+export function setMxcsr(cpu: Cpu, value: number): void {
   if (value & ~MXCSR_MASK) throw gp(0, "reserved bits of MXCSR set");
   cpu.set32(OFF.MXCSR, value);
 }
 
 export const sseStateOperations: OperationTable = {
   Ldmxcsr: computed((cpu, insn) => {
-    checkSse(cpu);
+    checkWide(cpu, insn);
     setMxcsr(cpu, cpu.readOp(insn, 0));
   }),
   Stmxcsr: computed((cpu, insn) => {
-    checkSse(cpu);
+    checkWide(cpu, insn);
     cpu.writeOp(insn, 0, cpu.get32(OFF.MXCSR), 0);
   }),
   Fxsave: computed(save(false)),

@@ -93,20 +93,7 @@ export const systemOperations: OperationTable = {
   Sti: system(flags.sti),
   In: system(flags.portIn),
   Out: system(flags.portOut),
-  ...absent([
-    "Xgetbv",
-    "Xsetbv",
-    "Xsave",
-    "Xsave64",
-    "Xrstor",
-    "Xrstor64",
-    "Monitor",
-    "Mwait",
-    "Monitorx",
-    "Mwaitx",
-    "Rdpkru",
-    "Wrpkru",
-  ]),
+  ...absent(["Monitor", "Mwait", "Monitorx", "Mwaitx", "Rdpkru", "Wrpkru"]),
 };
 
 const MOV_TO_SEG = system(moves.movToSeg);

@@ -69,7 +69,6 @@ export const FEATURES: readonly Feature[] = [
     erms: 9,
     invpcid: 10,
     rdseed: 18,
-    adx: 19,
     smap: 20,
     clflushopt: 23,
     sha: 29,

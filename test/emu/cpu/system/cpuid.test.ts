@@ -42,6 +42,14 @@ const INSTRUCTIONS: Readonly<Record<string, string>> = {
   prefetchw: "PREFETCHW",
   syscall: "SYSCALL",
   rdtscp: "RDTSCP",
+  pclmulqdq: "PCLMULQDQ",
+  aes: "AES",
+  xsave: "XSAVE",
+  avx: "AVX",
+  avx2: "AVX2",
+  fma: "FMA",
+  f16c: "F16C",
+  sha: "SHA",
   sse41: "SSE4_1",
   sse42: "SSE4_2",
 };
@@ -66,16 +74,20 @@ const WITHOUT = new Set([
   "lm",
 ]);
 
+/** An instruction that needs several features is there only with all of them. */
+const reported = new Set(FEATURES.map((f) => INSTRUCTIONS[f.name]));
 const byFeature = new Map<string, Set<string>>();
 const x = new Instruction();
 for (const code of Object.values(Code)) {
   if (typeof code !== "number") continue;
   x.code = code;
   const operation = operationOf({ mnemonic: x.mnemonic, code, ops: [] } as unknown as Insn);
-  for (const feature of x.cpuidFeatures()) {
-    const missing = byFeature.get(CpuidFeature[feature]!) ?? new Set();
+  const features = [...x.cpuidFeatures()].map((feature) => CpuidFeature[feature]!);
+  if (features.length > 1 && !features.every((feature) => reported.has(feature))) continue;
+  for (const feature of features) {
+    const missing = byFeature.get(feature) ?? new Set();
     if (operation === UNIMPLEMENTED) missing.add(Mnemonic[x.mnemonic]!);
-    byFeature.set(CpuidFeature[feature]!, missing);
+    byFeature.set(feature, missing);
   }
 }
 
