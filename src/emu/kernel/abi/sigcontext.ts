@@ -16,6 +16,8 @@ export const FPX_SW_BYTES = struct({
 });
 export const FP_XSTATE_MAGIC1 = 0x46505853;
 export const FP_XSTATE_MAGIC2 = 0x46505845;
+/** It follows the XSAVE area. */
+export const XSTATE_MAGIC2_SIZE = 4;
 /** Offset of FPX_SW_BYTES in the FXSAVE image. */
 export const FPX_SW_OFFSET = 464;
 export const FXSAVE_SIZE = 512;

@@ -5,6 +5,7 @@
 import type { Cpu } from "../../cpu/cpu.ts";
 import { CR0, CR4, EFER, EFLAGS, OFF, SEG } from "../../cpu/layout.ts";
 import { type Addr, addrToBig } from "../../cpu/state.ts";
+import { XFEATURES } from "../../cpu/system/cpuid-data.ts";
 import { loadSegment, loadTr } from "../../cpu/system/segment.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE, VECTORS } from "../layout/linux-6.1.ts";
@@ -165,7 +166,8 @@ function setUpRegisters(k: Kernel, cpu: Cpu): void {
   const features = k.arch.defines(cpu);
   const optional = (name: string, bit: number) => (features[name] === 1 ? bit : 0);
   cpu.set64(OFF.CR3, BigInt(k.state.mms[0]!.pgd));
-  const always = CR4.PAE | CR4.PGE | CR4.MCE | CR4.OSFXSR | CR4.OSXMMEXCPT;
+  const always = CR4.PAE | CR4.PGE | CR4.MCE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE;
+  cpu.set64(OFF.XCR0, BigInt(XFEATURES));
   cpu.set64(
     OFF.CR4,
     BigInt(always | optional("X86_FEATURE_FSGSBASE", CR4.FSGSBASE) | optional("X86_FEATURE_SMEP", CR4.SMEP)),

@@ -1,7 +1,8 @@
 /** The stack a program begins with: strings at the top, then the tables of argv, envp and the auxiliary vector (create_elf_tables). */
 import type { Addr } from "../../cpu/state.ts";
+import { XFEATURES, xsaveSize } from "../../cpu/system/cpuid-data.ts";
 import { AT } from "../abi/auxv.ts";
-import { FPSTATE_32_SIZE, SIGFRAME_IA32 } from "../abi/sigcontext.ts";
+import { FREGS_SIZE, SIGFRAME_IA32, XSTATE_MAGIC2_SIZE } from "../abi/sigcontext.ts";
 import { roundUp } from "../abi/struct.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
@@ -17,7 +18,10 @@ const STACK_EXPAND = 128 * 1024;
 const CLOCK_TICKS = 100n;
 const RANDOM_BYTES = 16;
 /** get_sigframe_size(): the largest frame, FPU state with its alignment, and the frame's own. */
-const SIGFRAME_SIZE = roundUp(SIGFRAME_IA32.size + 15 + FPSTATE_32_SIZE + 63, 16);
+const SIGFRAME_SIZE = roundUp(
+  SIGFRAME_IA32.size + 15 + FREGS_SIZE + xsaveSize(XFEATURES) + XSTATE_MAGIC2_SIZE + 63,
+  16,
+);
 
 /** Where the strings of a new stack are. */
 export interface StackStrings {

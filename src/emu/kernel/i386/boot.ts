@@ -5,6 +5,7 @@
 import type { Cpu } from "../../cpu/cpu.ts";
 import { CR0, CR4, EFER, EFLAGS, OFF, SEG } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
+import { XFEATURES } from "../../cpu/system/cpuid-data.ts";
 import { loadSegment, loadTr } from "../../cpu/system/segment.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE, VECTORS } from "../layout/linux-6.1.ts";
@@ -149,7 +150,8 @@ function setUpRegisters(k: Kernel, cpu: Cpu): void {
   const { selectors, gdt, gdtEntries, address } = k.layout;
   const entryArea = cpuEntryArea(cpu.index);
   cpu.set64(OFF.CR3, BigInt(k.state.mms[0]!.pgd));
-  cpu.set64(OFF.CR4, BigInt(CR4.PAE | CR4.PSE | CR4.PGE | CR4.MCE | CR4.OSFXSR | CR4.OSXMMEXCPT));
+  cpu.set64(OFF.XCR0, BigInt(XFEATURES));
+  cpu.set64(OFF.CR4, BigInt(CR4.PAE | CR4.PSE | CR4.PGE | CR4.MCE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE));
   cpu.set64(OFF.EFER, BigInt(EFER.NXE));
   cpu.set64(OFF.CR0, BigInt((CR0.PE | CR0.MP | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.PG) >>> 0));
   cpu.setFlagsRaw(EFLAGS.FIXED);

@@ -6,7 +6,6 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import {
   FIX_EFLAGS,
   FREGS_SIZE,
-  FXSAVE_SIZE,
   placeFrame,
   RT_SIGFRAME_IA32,
   RT_SIGFRAME_RETCODE,
@@ -24,7 +23,7 @@ import type { Task } from "../state.ts";
 import { vdsoImage } from "../vdso/index.ts";
 import { onSigStack, stackFlags, within } from "./altstack.ts";
 import { type Ksignal, maskToSave } from "./deliver.ts";
-import { fsaveHeader, fxsaveImage, loadFsaveHeader } from "./fpstate.ts";
+import { frameImage, fsaveHeader, loadFsaveHeader, stateSize } from "./fpstate.ts";
 import { badFrame, restoreAltstack, restoreFpu } from "./frame64.ts";
 import { setBlocked, usesOwnStack } from "./send.ts";
 
@@ -52,12 +51,12 @@ function getSigframe(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksigna
     // the way before sigaltstack: sa_restorer without its flag is a stack
     sp = restorer;
   }
-  const place = placeFrame(Number(sp & LOW), size, FXSAVE_SIZE, 32);
+  const place = placeFrame(Number(sp & LOW), size, stateSize(cpu), 32);
   const alternate = k.layout.wordSize === 4 && (nested || entering);
   if (alternate && !within(task, BigInt(place.frame))) return undefined;
   if (place.frame < 0) return undefined;
   if (!copyToUser(k, task, place.fpstate, fsaveHeader(cpu, regs.cs))) return undefined;
-  return copyToUser(k, task, place.fxstate, fxsaveImage(cpu, k.arch.bits)) ? place : undefined;
+  return copyToUser(k, task, place.fxstate, frameImage(cpu, k.arch.bits, true)) ? place : undefined;
 }
 
 const userDs = (k: Kernel): number => k.layout.selectors.__USER32_DS ?? k.layout.selectors.__USER_DS!;

@@ -2,7 +2,6 @@
 import type { Cpu } from "../../cpu/cpu.ts";
 import {
   FIX_EFLAGS,
-  FXSAVE_SIZE,
   placeFrame,
   RT_SIGFRAME_64,
   SIGCONTEXT_64,
@@ -18,7 +17,7 @@ import type { Task } from "../state.ts";
 import { descriptorAt, user64BitMode } from "../x86/descriptors.ts";
 import { onSigStack, setAltstack, stackFlags, within } from "./altstack.ts";
 import { type Ksignal, maskToSave } from "./deliver.ts";
-import { clearFpu, fxsaveImage, loadFxsave } from "./fpstate.ts";
+import { clearFpu, frameImage, loadFrameImage, stateSize } from "./fpstate.ts";
 import { forceSig, setBlocked, usesOwnStack } from "./send.ts";
 
 const RED_ZONE = 128n;
@@ -41,9 +40,9 @@ export function setupRtFrame64(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ks
   if ((ksig.action.flags & SA.SA_RESTORER) === 0) return false;
   const stack = chooseStack(task, regs.sp, ksig.action.flags);
   // addresses no pointer can be, and what plain numbers cannot hold exactly, fail in the copy below
-  const place = placeFrame(Number(BigInt.asUintN(64, stack.sp)), RT_SIGFRAME_64.size, FXSAVE_SIZE, 64);
+  const place = placeFrame(Number(BigInt.asUintN(64, stack.sp)), RT_SIGFRAME_64.size, stateSize(cpu), 64);
   if (stack.alternate && !within(task, BigInt(place.frame))) return false;
-  if (!copyToUser(k, task, place.fxstate, fxsaveImage(cpu, 64))) return false;
+  if (!copyToUser(k, task, place.fxstate, frameImage(cpu, 64, false))) return false;
 
   const frame = RT_SIGFRAME_64.make({
     pretcode: ksig.action.restorer,
@@ -116,8 +115,7 @@ export function restoreFpu(k: Kernel, cpu: Cpu, task: Task, at: number, bits: 32
     clearFpu(cpu);
     return true;
   }
-  const image = copyFromUser(k, task, at, FXSAVE_SIZE);
-  return image !== undefined && loadFxsave(cpu, image, bits);
+  return loadFrameImage(cpu, (offset, length) => copyFromUser(k, task, at + offset, length), bits);
 }
 
 /** restore_altstack(): only a fault in reading counts as failure. */
