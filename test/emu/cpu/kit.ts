@@ -106,24 +106,29 @@ export class TestMachine {
     return this.cpu.physRead(at, size);
   }
 
-  /** Everything a program could tell apart: state bytes with settled flags, and a hash of RAM. */
-  fingerprint(): { readonly state: string; readonly memory: number } {
-    this.cpu.settleFlags();
-    const skip = new Set([OFF.BUDGET, OFF.TLB_BASE, OFF.MODE]);
-    const words: string[] = [];
-    for (let at = 0; at < STATE_BYTES; at += 4) {
-      const value = this.cpu.get32(at);
-      if (value !== 0 && !skip.has(at as never)) words.push(`${at.toString(16)}:${(value >>> 0).toString(16)}`);
-    }
-    return { state: words.join(" "), memory: this.hash() };
+  fingerprint(): Fingerprint {
+    return fingerprint(this.cpu);
   }
-  private hash(): number {
-    const { i32, ramBase, ramSize } = this.core;
-    let h = 0x811c9dc5;
-    for (let i = ramBase >> 2; i < (ramBase + ramSize) >> 2; i++)
-      if (i32[i] !== 0) h = Math.imul(h ^ i32[i]! ^ i, 0x01000193);
-    return h;
+}
+
+/** Everything a program could tell apart: state bytes with settled flags, and a hash of RAM. */
+export interface Fingerprint {
+  readonly state: string;
+  readonly memory: number;
+}
+export function fingerprint(cpu: Cpu): Fingerprint {
+  cpu.settleFlags();
+  const skip = new Set([OFF.BUDGET, OFF.TLB_BASE, OFF.MODE]);
+  const words: string[] = [];
+  for (let at = 0; at < STATE_BYTES; at += 4) {
+    const value = cpu.get32(at);
+    if (value !== 0 && !skip.has(at as never)) words.push(`${at.toString(16)}:${(value >>> 0).toString(16)}`);
   }
+  const { i32, ramBase, ramSize } = cpu.core;
+  let hash = 0x811c9dc5;
+  for (let i = ramBase >> 2; i < (ramBase + ramSize) >> 2; i++)
+    if (i32[i] !== 0) hash = Math.imul(hash ^ i32[i]! ^ i, 0x01000193);
+  return { state: words.join(" "), memory: hash };
 }
 
 export const fromHex = (hex: string): Uint8Array =>

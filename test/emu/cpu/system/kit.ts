@@ -3,7 +3,7 @@
  * guest memory, for every mode. `exec` decodes bytes and runs the one operation, as the run loop would, and gives its fault.
  */
 import { expect } from "vitest";
-import { Cpu, type TransferEvent } from "../../../../src/emu/cpu/cpu.ts";
+import { Cpu, type CpuOptions, type TransferEvent } from "../../../../src/emu/cpu/cpu.ts";
 import { InsnStream } from "../../../../src/emu/cpu/decode.ts";
 import { Fault } from "../../../../src/emu/cpu/fault.ts";
 import { CR0, CR4, EFER, EFLAGS, GPR, OFF, SEG, SEG_NULL, type SegIndex } from "../../../../src/emu/cpu/layout.ts";
@@ -82,7 +82,7 @@ export class Bench {
   readonly ports: { port: number; size: number; value?: number }[] = [];
   readonly long: boolean;
 
-  constructor(mode: Mode, vendor: Vendor = "intel") {
+  constructor(mode: Mode, vendor: Vendor = "intel", options: CpuOptions = {}) {
     this.core = new CoreMemory(1, AT.RAM);
     this.long = mode === "long" || mode === "compat";
     this.cpu = new Cpu(
@@ -98,6 +98,7 @@ export class Bench {
         },
         portOut: (port, size, value) => void this.ports.push({ port, size, value }),
       },
+      options,
     );
     if (mode !== "real") this.buildTables();
     this.enter(mode);
