@@ -80,7 +80,8 @@ function modelsChoice({ form, insn }: Candidate, ours: Ours, theirs: Outcome): b
   const long = insn.ops.some((op) => op.kind === "mem" && op.size > 8 && op.size !== 16);
   if (ours.stop && theirs.signal && (long || IMAGES.test(form.mnemonic))) return true;
   if (ours.stop?.vector !== VECTOR.AC) return false;
-  if (insn.ops.some((op) => op.kind === "mem" && op.vindex !== undefined)) return true;
+  if (insn.ops.some((op) => op.kind === "mem" && op.vindex !== undefined) || /^Vcvtp[hs]2p[hs]$/.test(form.mnemonic))
+    return true;
   return theirs.signal === SIGSEGV || insn.ops.some((op) => op.kind === "mem" && op.size > 8);
 }
 

@@ -11,6 +11,7 @@ export interface Format {
   readonly wrap: number;
 }
 
+export const HALF: Format = { precision: 11, minExponent: -14, maxExponent: 15, wrap: 0 };
 export const SINGLE: Format = { precision: 24, minExponent: -126, maxExponent: 127, wrap: 192 };
 export const DOUBLE: Format = { precision: 53, minExponent: -1022, maxExponent: 1023, wrap: 1536 };
 export const EXTENDED: Format = { precision: 64, minExponent: -16382, maxExponent: 16383, wrap: 24576 };
@@ -69,6 +70,8 @@ function align(format: Format, value: Unpacked): { mant: bigint; biased: number 
   return { mant, biased: normal ? exponent + format.maxExponent : 0 };
 }
 
+export const unpack16 = (bits: number): Unpacked => unpackHidden(HALF, BigInt(bits));
+export const pack16 = (value: Unpacked): number => Number(packHidden(HALF, value));
 export const unpack32 = (bits: number): Unpacked => unpackHidden(SINGLE, BigInt(bits >>> 0));
 export const unpack64 = (bits: bigint): Unpacked => unpackHidden(DOUBLE, bits);
 export const pack32 = (value: Unpacked): number => Number(BigInt.asIntN(32, packHidden(SINGLE, value)));

@@ -3,6 +3,7 @@ import type { OperationTable } from "../operation.ts";
 import { avxOperations } from "./avx.ts";
 import { bcdOperations } from "./bcd.ts";
 import { cryptoOperations, shaOperations } from "./crypto.ts";
+import { fmaOperations } from "./fma.ts";
 import { miscOperations } from "./misc.ts";
 import { mulDivOperations } from "./muldiv.ts";
 import { sseArithmeticOperations } from "./sse-arith.ts";
@@ -22,6 +23,7 @@ import { xsaveOperations } from "./xsave.ts";
 
 export const COMPUTING_TABLES: readonly OperationTable[] = [
   avxOperations,
+  fmaOperations,
   bcdOperations,
   cryptoOperations,
   shaOperations,

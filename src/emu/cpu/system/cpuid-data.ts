@@ -50,6 +50,7 @@ export const FEATURES: readonly Feature[] = [
     sse3: 0,
     pclmulqdq: 1,
     ssse3: 9,
+    fma: 12,
     cx16: 13,
     sse41: 19,
     sse42: 20,
@@ -58,6 +59,7 @@ export const FEATURES: readonly Feature[] = [
     aes: 25,
     xsave: 26,
     avx: 28,
+    f16c: 29,
     rdrand: 30,
   }),
   ...rows(7, "ebx", {
