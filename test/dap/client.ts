@@ -94,6 +94,18 @@ export class DapClient {
     return new Promise((resolve) => this.#waiting.push({ events, resolve: (found) => resolve(found.body) }));
   }
 
+  /** Any request at all, whatever its arguments; the answer itself must still be valid. */
+  loose(command: string, args: unknown): Promise<DebugProtocol.Response> {
+    return this.request(command, args);
+  }
+
+  /** After a request that runs: pauses it, and waits for the stop (or the end). */
+  async settle(): Promise<void> {
+    const stopped = this.next("stopped", "terminated");
+    await this.request("pause", { threadId: 1 });
+    await stopped;
+  }
+
   /** Throws what was wrong with any message so far. */
   check(): void {
     const [first] = this.#problems;

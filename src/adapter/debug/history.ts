@@ -5,6 +5,7 @@
 
 import { PAGE_SIZE } from "../../emu/cpu/memory.ts";
 import type { Snapshot } from "../../emu/machine/types.ts";
+import { Pacer } from "./pacer.ts";
 import type { Target } from "./target.ts";
 
 /** Something that learns from events as they pass, and must go back in time with the machine. */
@@ -25,13 +26,12 @@ const INTERVAL = 2_000_000;
 /** A replay longer than this leaves a checkpoint shortly before its end, so that further steps back are short. */
 const LONG_REPLAY = 40_000;
 const BEFORE_END = 5_000;
-/** Instructions replayed between looks at the client's messages. */
-const REPLAY_SLICE = 2_000_000;
 
 export class History {
   readonly #target: Target;
   readonly #observers: readonly Observer[];
   readonly #budget: number;
+  readonly #pacer = new Pacer();
   #checkpoints: Checkpoint[] = [];
 
   /** Begins at the present instant. @param budget bytes of memory that checkpoints may take; the oldest are thinned out beyond it. */
@@ -90,7 +90,7 @@ export class History {
   async replay(icount: number, breathe: () => Promise<boolean>): Promise<void> {
     while (this.#now < icount) {
       const before = this.#now;
-      this.#target.run(Math.min(icount - before, REPLAY_SLICE));
+      this.#pacer.timed(() => this.#target.run(Math.min(icount - before, this.#pacer.slice)));
       if (this.#now === before) return; // the program ended here
       if (this.#now < icount && (await breathe())) return;
     }

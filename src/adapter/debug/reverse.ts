@@ -68,10 +68,11 @@ async function lastHit(control: RunControl, end: number): Promise<ReverseHit | "
     if (first !== undefined) last = first;
     while (machine.icount < end) {
       const before = machine.icount;
-      const reason = control.target.run(Math.min(end - before, 2_000_000));
+      const { pacer } = control;
+      const reason = pacer.timed(() => control.target.run(Math.min(end - before, pacer.slice)));
       if (reason.kind === "breakpoint" && machine.icount < end) last = hitHere(control) ?? last;
       else if (machine.icount === before) break;
-      if (machine.icount - before > 100_000 && (await control.breathe())) return "paused";
+      if (await control.breathe()) return "paused";
     }
   } finally {
     control.disarmBreakpoints();

@@ -8,6 +8,7 @@ import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
 import { linearPc } from "./code.ts";
 import type { Observer } from "./history.ts";
+import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
 import type { Target } from "./target.ts";
 
@@ -22,10 +23,7 @@ export type Stop =
   | { readonly reason: "exited"; readonly status: number; readonly signal: number | undefined }
   | { readonly reason: "halted"; readonly why: string };
 
-/** Host milliseconds a slice should take: a pause is answered within a few of them. */
-const SLICE_MILLISECONDS = 20;
-const FIRST_SLICE = 100_000;
-const LARGEST_SLICE = 50_000_000;
+const BREATH_MILLISECONDS = 10;
 
 /** Hands control back to the host's event loop once. */
 const breathe = (): Promise<void> =>
@@ -58,9 +56,10 @@ export class RunControl implements Observer {
   /** Called between the slices of a long run. */
   onSlice: () => void = () => {};
   #pauseRequested = false;
+  #lastBreath = 0;
   #filter: EventFilter = () => undefined;
   #caught: Stop | undefined;
-  #slice = FIRST_SLICE;
+  readonly pacer = new Pacer();
   #goal: Goal = {};
   #goalReached = false;
   #ended: Stop | undefined;
@@ -166,9 +165,8 @@ export class RunControl implements Observer {
 
   /** Runs a slice, and on past breakpoints that did not want to stop. undefined = the slice is used up. */
   #runSlice(goal: Goal): Stop | "reached" | undefined {
-    const began = performance.now();
-    const end = this.target.machine.icount + this.#slice;
-    try {
+    const end = this.target.machine.icount + this.pacer.slice;
+    return this.pacer.timed(() => {
       for (;;) {
         const reason = this.target.run(Math.max(1, end - this.target.machine.icount));
         const stop = this.#stopOf(reason);
@@ -179,14 +177,15 @@ export class RunControl implements Observer {
         if (outcome !== undefined) return outcome;
         if (this.target.machine.icount >= end) return undefined;
       }
-    } finally {
-      this.#adapt(performance.now() - began);
-    }
+    });
   }
 
-  /** Lets messages in; a long loop of single steps calls it now and then. True if a pause has been asked for. */
+  /** Lets messages in if it has been a while; a long loop of small steps calls it. True if a pause has been asked for. */
   async breathe(): Promise<boolean> {
+    const now = performance.now();
+    if (now - this.#lastBreath < BREATH_MILLISECONDS) return this.#pauseRequested;
     await breathe();
+    this.#lastBreath = performance.now();
     return this.#pauseRequested;
   }
 
@@ -232,11 +231,5 @@ export class RunControl implements Observer {
     const addresses = this.breakpoints.addresses();
     for (const address of extra) addresses.add(address);
     for (const cpu of this.target.machine.cpus) cpu.setBreakpoints(addresses);
-  }
-
-  /** Keeps a slice near SLICE_MILLISECONDS on this host. Changes nothing about the run: slices are invisible to the guest. */
-  #adapt(milliseconds: number): void {
-    const factor = Math.min(4, Math.max(0.25, SLICE_MILLISECONDS / Math.max(milliseconds, 0.5)));
-    this.#slice = Math.round(Math.min(LARGEST_SLICE, Math.max(FIRST_SLICE / 10, this.#slice * factor)));
   }
 }

@@ -11,9 +11,6 @@ export interface StepOptions {
 }
 
 const STEPPED: Stop = { reason: "step" };
-/** Single steps between looks at the client's messages. */
-const STEPS_A_BREATH = 20_000;
-
 export const stepIn = (control: RunControl, options: StepOptions): Promise<Stop> =>
   stepLines(control, options, () => stepOnce(control, options.intoKernel));
 
@@ -40,7 +37,7 @@ async function stepLines(
 ): Promise<Stop> {
   const { symbols } = control.target;
   const start = symbols.lineAt(linearPc(control.cpu));
-  for (let steps = 1; ; steps++) {
+  for (;;) {
     const before = linearPc(control.cpu);
     const stop = await step();
     if (stop !== undefined) return stop;
@@ -48,7 +45,7 @@ async function stepLines(
     if (options.granularity === "instruction" || start === undefined || pc <= before) return STEPPED;
     const line = symbols.lineAt(pc);
     if (line === undefined || line.line !== start.line || line.uri !== start.uri) return STEPPED;
-    if (steps % STEPS_A_BREATH === 0 && (await control.breathe())) return { reason: "pause" };
+    if (await control.breathe()) return { reason: "pause" };
   }
 }
 

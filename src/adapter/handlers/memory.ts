@@ -50,7 +50,8 @@ function disassembleRequest(context: Context, args: DebugProtocol.DisassembleArg
   const { target } = context.stopped;
   const address = addressOf(args.memoryReference, args.offset);
   const count = Math.min(Math.max(0, args.instructionCount), MOST_INSTRUCTIONS);
-  const lines = codeAround(target, context.cpu, address, args.instructionOffset ?? 0, count, syntaxOf(context));
+  const offset = Math.max(-MOST_INSTRUCTIONS, Math.min(MOST_INSTRUCTIONS, args.instructionOffset ?? 0));
+  const lines = codeAround(target, context.cpu, address, offset, count, syntaxOf(context));
   return { instructions: lines.map((line, i) => dapInstruction(context, line, lines[i - 1])) };
 }
 

@@ -9,6 +9,7 @@ import type { FileSystem } from "../debug/files.ts";
 import { ExpressionError } from "../debug/reference.ts";
 import { Context } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import { checkArguments } from "./shapes.ts";
 import { HANDLERS } from "./table.ts";
 
 export function createDebugSession(files: FileSystem): DebugSession {
@@ -44,7 +45,9 @@ class RingsideSession extends DebugSession {
     try {
       const handler = Object.hasOwn(HANDLERS, request.command) ? HANDLERS[request.command] : undefined;
       if (handler === undefined) throw new RequestError(`Ringside does not know the request "${request.command}"`);
-      const body = await handler(this.#context, (request.arguments ?? {}) as never);
+      const args = request.arguments ?? {};
+      checkArguments(request.command, args);
+      const body = await handler(this.#context, args as never);
       if (body !== undefined) response.body = body;
     } catch (error) {
       fail(response, error, TOLD_TO_USER.has(request.command));
