@@ -9,6 +9,7 @@ import { MODE } from "./mode.ts";
 import type { Insn, Operand } from "./operation.ts";
 import { ACCESS } from "./paging.ts";
 import type { AccessSize } from "./phys.ts";
+import { isCanonical } from "./state.ts";
 
 const SEG_NAMES = ["ES", "CS", "SS", "DS", "FS", "GS", "LDTR", "TR"];
 type MemOperand = Extract<Operand, { kind: "mem" }>;
@@ -108,6 +109,24 @@ export class SegmentedMemory extends Mmu {
     const high = this.linearHigh;
     this.probeWrite(low, high, size, this.dataAccess());
     return this.readHalves(low, high, size, this.dataAccess());
+  }
+
+  /** A 64-bit mode access that missed the TLB; the address is linear. */
+  slowLoad(seg: SegIndex, low: number, high: number, size: AccessSize, forWrite: boolean): number {
+    this.checkLinear(seg, low, high, size);
+    if (forWrite) this.probeWrite(low, high, size, this.dataAccess());
+    return this.readHalves(low, high, size, this.dataAccess());
+  }
+  slowStore(seg: SegIndex, low: number, high: number, size: AccessSize, valueLow: number, valueHigh: number): void {
+    this.checkLinear(seg, low, high, size);
+    this.writeHalves(low, high, size, valueLow, valueHigh, this.dataAccess());
+  }
+  private checkLinear(seg: SegIndex, low: number, high: number, size: number): void {
+    if (!isCanonical(high)) {
+      const why = "the address is not canonical";
+      throw seg === SEG.SS ? ss(0, why) : gp(0, why);
+    }
+    if (this.mode & MODE.ALIGN) this.checkAlignment(low, size);
   }
 
   /** Offset in the segment of a memory operand: low half, `high` the second. Registers as they are now. */

@@ -7,7 +7,7 @@ import type { Cpu } from "./cpu.ts";
 import { type DecodeContext, InsnStream, MAX_LENGTH } from "./decode.ts";
 import { Fault, gp } from "./fault.ts";
 import type { IrInsn } from "./ir/types.ts";
-import { OFF, SEG } from "./layout.ts";
+import { OFF } from "./layout.ts";
 import { deadFlags, endingOf, lowerInsn } from "./lower.ts";
 import { Marks } from "./marks.ts";
 import { MODE, modeBits, modeStack } from "./mode.ts";
@@ -318,10 +318,4 @@ export class Blocks {
       if (addresses.some((addr) => addr >= from && addr < to)) this.kill(block);
     }
   }
-}
-
-/** CS as the block finder needs it; 64-bit mode has no limit. */
-export function codeSegment(cpu: Cpu): { readonly baseLow: number; readonly limit: number } {
-  if (cpu.in64) return { baseLow: 0, limit: 0xffff_ffff };
-  return { baseLow: cpu.segBase(SEG.CS) | 0, limit: cpu.segLimit(SEG.CS) };
 }

@@ -3,15 +3,15 @@
  * retired instruction and for each delivered exception or interrupt, so every count names one state and no guest can stop the clock.
  */
 import { SegmentedMemory } from "./access.ts";
-import { type Block, Blocks, codeSegment } from "./blocks.ts";
-import { Fault, gp, ss, VECTOR } from "./fault.ts";
+import { type Block, Blocks } from "./blocks.ts";
+import { ACTIVITY, type CpuHooks, type CpuModel, type CpuOptions, type CpuStop, PENDING, SHADOW } from "./contract.ts";
+import { Fault, gp, VECTOR } from "./fault.ts";
 import { Mnemonic } from "./iced.ts";
-import { CONTEXT, EFLAGS, OFF, SEG, type SegIndex } from "./layout.ts";
+import { CONTEXT, EFLAGS, OFF, SEG } from "./layout.ts";
 import { SPECIAL } from "./marks.ts";
 import type { CoreMemory } from "./memory.ts";
-import { Contexts, computeMode, MODE } from "./mode.ts";
+import { Contexts, computeMode } from "./mode.ts";
 import type { Insn } from "./operation.ts";
-import type { AccessSize, PhysicalBus } from "./phys.ts";
 import { type Addr, isCanonical } from "./state.ts";
 import { debugAddresses, debugBitsAt, debugBitsOfPort, debugRanges } from "./system/debug-registers.ts";
 import { DR6, debugException, deliverException, deliverInterrupt } from "./system/deliver.ts";
@@ -19,53 +19,7 @@ import { EXIT } from "./tier1/frame.ts";
 import { Tier1 } from "./tier1/tier1.ts";
 import type { WatchHit, WatchRange } from "./watch.ts";
 
-export type Vendor = "intel" | "amd";
-/** The same shape as the machine's CpuModel. */
-export interface CpuModel {
-  readonly vendor: Vendor;
-  readonly model: "286" | "386" | "current";
-  readonly quirks: readonly string[];
-}
-
-export interface TransferEvent {
-  readonly kind:
-    | "exception"
-    | "interrupt"
-    | "software-int"
-    | "nmi"
-    | "syscall"
-    | "sysenter"
-    | "sysret"
-    | "sysexit"
-    | "iret"
-    | "far"
-    | "task-switch";
-  readonly vector?: number;
-  readonly errorCode?: number;
-  readonly why?: string;
-  readonly fromCpl: number;
-  readonly toCpl: number;
-  readonly fromIp: Addr;
-  readonly toIp: Addr;
-}
-
-/** What a processor asks of the machine around it. Those that it cannot do without have defaults: ports that nobody drives. */
-export interface CpuHooks {
-  portIn: (port: number, size: 1 | 2 | 4) => number;
-  portOut: (port: number, size: 1 | 2 | 4, value: number) => void;
-  /** 32 seeded random bits, unsigned. */
-  random: () => number;
-  /** Interrupt acknowledge: the vector, or -1 if the request went away. */
-  interruptVector: () => number;
-  upcall?: (cpu: Cpu, id: number) => void;
-  /** Physical addresses outside RAM. */
-  bus?: PhysicalBus;
-  /** Just before the instruction at a probed address. */
-  probe?: (cpu: Cpu, addr: Addr) => void;
-  transfer?: (cpu: Cpu, event: TransferEvent) => void;
-  /** An instruction without an operation was met; it raises #UD. */
-  unimplemented?: (cpu: Cpu, mnemonic: string) => void;
-}
+export * from "./contract.ts";
 
 const floating = (size: 1 | 2 | 4): number => (size === 4 ? 0xffff_ffff : size === 2 ? 0xffff : 0xff);
 const ALONE = {
@@ -74,28 +28,6 @@ const ALONE = {
   random: () => 0,
   interruptVector: () => -1,
 };
-
-export interface CpuOptions {
-  /** Compile hot code to WebAssembly. */
-  readonly tier1?: boolean;
-  /** Times a block runs before it is hot. */
-  readonly hotAfter?: number;
-}
-
-export type CpuStop =
-  | { readonly kind: "budget" }
-  | { readonly kind: "breakpoint"; readonly address: Addr }
-  /** An instruction has touched a watched range; it has retired. */
-  | { readonly kind: "watchpoint"; readonly hit: WatchHit }
-  | { readonly kind: "halt" }
-  | { readonly kind: "shutdown"; readonly why: string }
-  | { readonly kind: "request" };
-
-export const ACTIVITY = { RUNNING: 0, HALTED: 1, SHUTDOWN: 2, WAIT_SIPI: 3 } as const;
-/** DEBUG: a debug trap of the instruction that has just retired; PENDING_DEBUG has its DR6 bits. */
-export const PENDING = { NMI: 1, MC: 2, INTR: 4, DEBUG: 8 } as const;
-/** SHADOW_KIND: what set the interrupt shadow. MOV SS and POP SS also hold back debug traps. */
-export const SHADOW = { NONE: 0, STI: 1, MOV_SS: 2 } as const;
 
 /** Instructions between returns from compiled code: engines replace a running WebAssembly function only when it is called anew. */
 const SLICE = 10_000_000;
@@ -160,10 +92,10 @@ export class Cpu extends SegmentedMemory {
   updateMode(): void {
     this.mode = computeMode(this);
     this.set32(OFF.MODE, this.mode);
-    const { baseLow, limit } = codeSegment(this);
-    this.csBaseLow = baseLow;
-    this.csLimit = limit;
-    this.set32(CONTEXT, this.contexts.numberOf(this.mode, baseLow, limit));
+    // 64-bit mode has neither base nor limit.
+    this.csBaseLow = this.in64 ? 0 : this.segBase(SEG.CS) | 0;
+    this.csLimit = this.in64 ? 0xffff_ffff : this.segLimit(SEG.CS);
+    this.set32(CONTEXT, this.contexts.numberOf(this.mode, this.csBaseLow, this.csLimit));
     this.selectTlb();
     this.updateAttention();
   }
@@ -280,24 +212,6 @@ export class Cpu extends SegmentedMemory {
     this.set32(OFF.ICOUNT + 4, Math.floor(count / 0x1_0000_0000));
   }
 
-  /** A 64-bit mode access that missed the TLB; the address is linear. */
-  slowLoad(seg: SegIndex, low: number, high: number, size: AccessSize, forWrite: boolean): number {
-    this.checkLinear(seg, low, high, size);
-    if (forWrite) this.probeWrite(low, high, size, this.dataAccess());
-    return this.readHalves(low, high, size, this.dataAccess());
-  }
-  slowStore(seg: SegIndex, low: number, high: number, size: AccessSize, valueLow: number, valueHigh: number): void {
-    this.checkLinear(seg, low, high, size);
-    this.writeHalves(low, high, size, valueLow, valueHigh, this.dataAccess());
-  }
-  private checkLinear(seg: SegIndex, low: number, high: number, size: number): void {
-    if (!isCanonical(high)) {
-      const why = "the address is not canonical";
-      throw seg === SEG.SS ? ss(0, why) : gp(0, why);
-    }
-    if (this.mode & MODE.ALIGN) this.checkAlignment(low, size);
-  }
-
   checkNearTarget(low: number, high: number): void {
     if (this.in64) {
       if (!isCanonical(high)) throw gp(0, "the branch target is not canonical");
@@ -400,7 +314,7 @@ export class Cpu extends SegmentedMemory {
       if (block.system) {
         this.block = undefined;
         this.updateMode();
-        block = this.attention || i32[budget]! <= 0 ? undefined : this.blocks.find(false);
+        block = this.attention ? undefined : this.findNext();
         continue;
       }
       if (!block.jumps) {
@@ -543,9 +457,9 @@ export class Cpu extends SegmentedMemory {
 
   /** Calls the probe of the instruction at RIP, once. True if that instruction must not simply be run then. */
   probeHere(): boolean {
-    this.syncCount();
-    const now = Number(this.icount);
+    const now = this.sliceEnd - this.get32(OFF.BUDGET);
     if (this.probedAt === now) return false;
+    this.setCount(now);
     this.probedAt = now;
     const { attention } = this;
     const [low, high, context] = [this.get32(OFF.RIP), this.get32(OFF.RIP + 4), this.get32(CONTEXT)];
