@@ -37,7 +37,12 @@ export class Breakpoints {
   }
 
   make(kind: Breakpoint["kind"], addresses: readonly Addr[], request: BreakpointRequest): Breakpoint {
-    return { ...request, id: this.#nextId++, kind, addresses, hits: 0 };
+    return { ...request, id: this.nextId(), kind, addresses, hits: 0 };
+  }
+
+  /** Ids of data breakpoints come from here too: they are unique in a session. */
+  nextId(): number {
+    return this.#nextId++;
   }
 
   get all(): readonly Breakpoint[] {

@@ -24,6 +24,8 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
     threadInfo: (cpu) => kernel.current(cpu).address,
     userRegs: (cpu) => kernel.arch.userRegs(kernel.current(cpu)),
     mappings: (cpu) => (kernel.mmOf(kernel.current(cpu))?.vmas ?? []).map(mapping),
+    onWrite: (listener) =>
+      kernel.memory.observe((by, address, _physical, bytes) => listener(by, address, bytes.length)),
     espfix: (cpu) => (layout.arch === "x86_64" ? espfix64(kernel, cpu) : espfix32(kernel, cpu)),
   };
 }

@@ -54,6 +54,6 @@ function bitReference(word: Reference, mask: bigint): Reference {
       const old = word.read();
       if (old !== undefined) word.write?.(value & 1n ? old | mask : old & ~mask);
     },
-    ...(word.address === undefined ? {} : { address: word.address }),
+    ...(word.address === undefined ? {} : { address: word.address, within: { bytes: word.bits / 8, mask } }),
   };
 }

@@ -4,8 +4,10 @@ export interface Reference {
   /** undefined: there is nothing to read there now (unmapped memory). */
   read(): bigint | undefined;
   readonly write?: (value: bigint) => void;
-  /** Where it is in memory, for memory views. */
+  /** Where it is in memory, for memory views and data breakpoints. */
   readonly address?: number;
+  /** Of a field of bits: the bytes at `address` that hold it, and which of their bits it is. */
+  readonly within?: { readonly bytes: number; readonly mask: bigint };
 }
 
 /** A complaint about an expression or value the user wrote; `column` is zero-based in the text. */

@@ -4,9 +4,11 @@
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
+import type { WatchHit } from "../../emu/cpu/watch.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
 import { linearPc } from "./code.ts";
+import { DataBreakpoints } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
@@ -19,6 +21,7 @@ export type Stop =
       readonly ids: readonly number[];
       readonly kind: "source" | "function" | "instruction";
     }
+  | { readonly reason: "data breakpoint"; readonly ids: readonly number[]; readonly text: string }
   | { readonly reason: "exception"; readonly event: MachineEvent; readonly filter: string }
   | { readonly reason: "exited"; readonly status: number; readonly signal: number | undefined }
   | { readonly reason: "halted"; readonly why: string };
@@ -51,6 +54,7 @@ export interface Goal {
 export class RunControl implements Observer {
   readonly target: Target;
   readonly breakpoints: Breakpoints;
+  readonly data = new DataBreakpoints();
   /** Log points' and conditions' output. */
   onLog: (text: string) => void = () => {};
   /** Called between the slices of a long run. */
@@ -64,6 +68,8 @@ export class RunControl implements Observer {
   #goalReached = false;
   #ended: Stop | undefined;
   #replaying = false;
+  #armed = false;
+  #writes: { readonly by: string; readonly address: Addr; readonly size: number }[] = [];
   /** Instruction count at which user mode last entered the kernel. */
   entered: number | undefined;
 
@@ -71,6 +77,7 @@ export class RunControl implements Observer {
     this.target = target;
     this.breakpoints = breakpoints;
     target.machine.events.listen((event) => this.#see(event));
+    target.kernel?.onWrite((by, address, size) => this.#kernelWrote(by, address, size));
   }
 
   get cpu(): Cpu {
@@ -113,11 +120,39 @@ export class RunControl implements Observer {
     }
   }
 
+  /** An up-call wrote what is watched: what it means is looked at when it is done. */
+  #kernelWrote(by: string, address: Addr, size: number): void {
+    if (this.#replaying || !this.#armed || !this.data.touches(address, size)) return;
+    this.#writes.push({ by, address, size });
+    this.target.machine.stop({ kind: "request" });
+  }
+
+  /** The data breakpoint that the up-calls' writes since the last look have hit. */
+  #kernelHit(): Stop | undefined {
+    const writes = this.#writes;
+    this.#writes = [];
+    for (const { by, address, size } of writes) {
+      const hit = this.data.accessed(this.cpu, address, size, true, by);
+      if (hit !== undefined) return { reason: "data breakpoint", ...hit };
+    }
+    return undefined;
+  }
+
+  #atData({ address, size, write }: WatchHit): Stop | undefined {
+    const by = this.target.symbols.describe(linearPc(this.cpu)) ?? "the program";
+    const hit = this.data.accessed(this.cpu, address, size, write, `the instruction before ${by}`);
+    return hit === undefined ? undefined : { reason: "data breakpoint", ...hit };
+  }
+
   armBreakpoints(): void {
     this.#setBreakpoints([]);
   }
   disarmBreakpoints(): void {
-    for (const cpu of this.target.machine.cpus) cpu.setBreakpoints([]);
+    this.#armed = false;
+    for (const cpu of this.target.machine.cpus) {
+      cpu.setBreakpoints([]);
+      if (this.data.any) cpu.setWatchpoints([]);
+    }
   }
 
   save(): unknown {
@@ -220,8 +255,12 @@ export class RunControl implements Observer {
       case "shutdown":
         this.#ended = { reason: "halted", why: `the processor shut down: ${reason.why}` };
         return this.#ended;
-      case "request":
-        return caught ?? { reason: "pause" };
+      case "request": {
+        const written = this.#writes.length > 0;
+        return caught ?? this.#kernelHit() ?? (written && !this.#pauseRequested ? undefined : { reason: "pause" });
+      }
+      case "watchpoint":
+        return caught ?? this.#atData(reason.hit);
       default:
         return caught;
     }
@@ -230,6 +269,11 @@ export class RunControl implements Observer {
   #setBreakpoints(extra: readonly Addr[]): void {
     const addresses = this.breakpoints.addresses();
     for (const address of extra) addresses.add(address);
-    for (const cpu of this.target.machine.cpus) cpu.setBreakpoints(addresses);
+    this.#armed = true;
+    if (this.data.any) this.data.remember(this.cpu);
+    for (const cpu of this.target.machine.cpus) {
+      cpu.setBreakpoints(addresses);
+      cpu.setWatchpoints(this.data.ranges());
+    }
   }
 }

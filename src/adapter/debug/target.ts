@@ -30,6 +30,8 @@ export interface KernelAccess {
   userRegs(cpu: Cpu): Addr;
   /** Mappings of the current task, lowest first. */
   mappings(cpu: Cpu): readonly Mapping[];
+  /** Tells of every write that an up-call makes to guest memory, by its name. Returns the function that unsubscribes. */
+  onWrite(listener: (by: string, address: Addr, size: number) => void): () => void;
   /** espfix stack of the CPU; undefined under a design without one. */
   espfix(cpu: Cpu): EspfixPlace | undefined;
 }

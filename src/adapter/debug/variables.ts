@@ -1,5 +1,6 @@
 /** A tree of named values as the Variables view shows it. Children are made when asked for; a leaf may be written. */
 import type { Addr } from "../../emu/cpu/state.ts";
+import { allBits, type DataPlace } from "./data-breakpoints.ts";
 import { hex } from "./format.ts";
 import type { Reference } from "./reference.ts";
 
@@ -11,6 +12,8 @@ export interface Variable {
   /** Gives the same value in a watch. */
   readonly evaluateName?: string | undefined;
   readonly address?: Addr | undefined;
+  /** What a data breakpoint on it would watch. */
+  readonly place?: DataPlace | undefined;
   readonly children?: (() => readonly Variable[]) | undefined;
   /** Where a new value goes; absent = read-only. */
   readonly reference?: Reference | undefined;
@@ -37,6 +40,7 @@ export function leaf(name: string, reference: Reference, more: Partial<Variable>
           : hex(value, Math.ceil(reference.bits / 4) * 4),
     evaluateName: name,
     address: reference.address,
+    place: placeOf(reference),
     ...(reference.write === undefined ? {} : { reference }),
     ...more,
   };
@@ -48,3 +52,11 @@ export const group = (name: string, value: string, children: () => readonly Vari
   children,
   type,
 });
+
+/** The memory behind a reference; undefined for a register. */
+export function placeOf({ address, bits, within }: Reference): DataPlace | undefined {
+  if (address === undefined) return undefined;
+  if (within !== undefined) return { address, ...within };
+  const bytes = Math.max(1, bits >> 3);
+  return { address, bytes, mask: allBits(bytes) };
+}

@@ -25,6 +25,8 @@ export function initialize(
     supportsDisassembleRequest: true,
     supportsSteppingGranularity: true,
     supportsStepBack: true,
+    supportsDataBreakpoints: true,
+    supportsDataBreakpointBytes: true,
     supportsInstructionBreakpoints: true,
     supportsBreakpointLocationsRequest: true,
     supportsLoadedSourcesRequest: true,

@@ -41,6 +41,8 @@ function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadI
       const reason = stop.kind === "source" ? "breakpoint" : `${stop.kind} breakpoint`;
       return { reason, hitBreakpointIds: [...stop.ids] };
     }
+    case "data breakpoint":
+      return { reason: "data breakpoint", hitBreakpointIds: [...stop.ids], text: stop.text };
     case "exception": {
       const { title, details } = describeEvent(stop.event);
       return { reason: "exception", description: title, text: details.split("\n")[0] ?? title };

@@ -27,6 +27,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     filters: ["string"],
     filterOptions: optional([{ filterId: "string", condition: "string?" }]),
   },
+  dataBreakpointInfo: { variablesReference: "whole?", name: "string", bytes: "whole?", asAddress: "boolean?" },
+  setDataBreakpoints: { breakpoints: [{ dataId: "string", accessType: "string?" }] },
   next: STEP,
   stepIn: STEP,
   stepBack: STEP,

@@ -1,6 +1,7 @@
 /** Every request there is an answer for, by topic. */
 import { breakpointHandlers } from "./breakpoints.ts";
 import type { HandlerTable } from "./context.ts";
+import { dataBreakpointHandlers } from "./data-breakpoints.ts";
 import { evaluateHandlers } from "./evaluate.ts";
 import { exceptionHandlers } from "./exceptions.ts";
 import { initialize } from "./initialize.ts";
@@ -15,6 +16,7 @@ export const HANDLERS: HandlerTable = {
   initialize,
   ...launchHandlers,
   ...breakpointHandlers,
+  ...dataBreakpointHandlers,
   ...exceptionHandlers,
   ...runningHandlers,
   ...stackHandlers,

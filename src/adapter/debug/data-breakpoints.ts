@@ -1,0 +1,109 @@
+/**
+ * Data breakpoints: any range of memory, a kernel field or a single bit of it. The processor reports accesses by instructions, the
+ * kernel those of its up-calls with their name. "write" means that the value changed.
+ */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+import type { WatchRange } from "../../emu/cpu/watch.ts";
+import { hex } from "./format.ts";
+import { peekValue } from "./guest-memory.ts";
+
+export type DataAccess = "read" | "write" | "readWrite";
+
+/** What is watched: up to 8 bytes and the bits of them that count. As text it is the protocol's dataId. */
+export interface DataPlace {
+  readonly address: Addr;
+  readonly bytes: number;
+  readonly mask: bigint;
+}
+
+export interface DataBreakpoint extends DataPlace {
+  readonly id: number;
+  readonly access: DataAccess;
+}
+
+export interface DataHit {
+  readonly ids: readonly number[];
+  /** e.g. "0x0 -> 0x2, written by syscall_32_enter". */
+  readonly text: string;
+}
+
+const MOST_BYTES = 8;
+
+export const allBits = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
+
+export const dataId = ({ address, bytes, mask }: DataPlace): string => `${hex(address)}/${bytes}/${hex(mask)}`;
+
+/** undefined if the text is no dataId of ours. */
+export function parseDataId(text: string): DataPlace | undefined {
+  const match = /^(0x[\da-f]+)\/([1-8])\/(0x[\da-f]+)$/.exec(text);
+  if (match === null) return undefined;
+  return {
+    address: Number(BigInt.asIntN(64, BigInt(match[1]!))),
+    bytes: Math.min(Number(match[2]), MOST_BYTES),
+    mask: BigInt(match[3]!),
+  };
+}
+
+export class DataBreakpoints {
+  #breakpoints: readonly DataBreakpoint[] = [];
+  readonly #values = new Map<number, bigint | undefined>();
+
+  get any(): boolean {
+    return this.#breakpoints.length > 0;
+  }
+
+  replace(breakpoints: readonly DataBreakpoint[], cpu: Cpu): void {
+    this.#breakpoints = breakpoints;
+    this.remember(cpu);
+  }
+
+  /** Takes the present values as those that a change is a change from. */
+  remember(cpu: Cpu): void {
+    this.#values.clear();
+    for (const each of this.#breakpoints) this.#values.set(each.id, watchedValue(cpu, each));
+  }
+
+  ranges(): WatchRange[] {
+    return this.#breakpoints.map(({ address, bytes, access }) => ({
+      start: address,
+      length: bytes,
+      read: access !== "write",
+      write: access !== "read",
+    }));
+  }
+
+  touches(address: Addr, size: number): boolean {
+    return this.#breakpoints.some((each) => overlaps(each, address, size));
+  }
+
+  /** After an access to [address, address + size): which breakpoints want to stop; undefined if none does. */
+  accessed(cpu: Cpu, address: Addr, size: number, write: boolean, by: string): DataHit | undefined {
+    const ids: number[] = [];
+    let text = "";
+    for (const each of this.#breakpoints.filter((one) => overlaps(one, address, size))) {
+      const before = this.#values.get(each.id);
+      const after = watchedValue(cpu, each);
+      this.#values.set(each.id, after);
+      const stops = write
+        ? each.access === "write"
+          ? before !== after
+          : each.access === "readWrite"
+        : each.access !== "write";
+      if (!stops) continue;
+      ids.push(each.id);
+      text ||= write ? `${shown(before)} -> ${shown(after)}, written by ${by}` : `${shown(after)}, read by ${by}`;
+    }
+    return ids.length === 0 ? undefined : { ids, text };
+  }
+}
+
+const overlaps = ({ address, bytes }: DataPlace, from: Addr, size: number): boolean =>
+  from < address + bytes && from + size > address;
+
+function watchedValue(cpu: Cpu, { address, bytes, mask }: DataPlace): bigint | undefined {
+  const value = peekValue(cpu, address, bytes);
+  return value === undefined ? undefined : value & mask;
+}
+
+const shown = (value: bigint | undefined): string => (value === undefined ? "not mapped" : hex(value));

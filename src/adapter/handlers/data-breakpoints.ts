@@ -1,0 +1,56 @@
+/** Data breakpoints: on variables, on expressions (`TS_COMPAT`, `dword [count]`), and on addresses. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { allBits, type DataAccess, type DataPlace, dataId, parseDataId } from "../debug/data-breakpoints.ts";
+import { evaluate } from "../debug/expression.ts";
+import { hexAddr } from "../debug/format.ts";
+import { placeOf } from "../debug/variables.ts";
+import { parseReference } from "./breakpoints.ts";
+import type { Context, HandlerTable } from "./context.ts";
+
+const ACCESSES: readonly DataAccess[] = ["read", "write", "readWrite"];
+const MOST_BYTES = 8;
+
+function dataBreakpointInfo(context: Context, args: DebugProtocol.DataBreakpointInfoArguments) {
+  void context.stopped;
+  const place = placeFor(context, args);
+  if (place === undefined) return { dataId: null, description: `${args.name} is not in memory` };
+  const description = `${args.name} (${place.bytes} bytes at ${hexAddr(place.address)})`;
+  return { dataId: dataId(place), description, accessTypes: [...ACCESSES], canPersist: false };
+}
+
+function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArguments): DataPlace | undefined {
+  if (args.asAddress === true) return atAddress(parseReference(args.name), args.bytes);
+  if (args.variablesReference !== undefined && args.variablesReference > 0) {
+    return context.childrenOf(args.variablesReference)?.find(({ name }) => name === args.name)?.place;
+  }
+  const { reference } = evaluate(args.name, context.scope);
+  return reference === undefined ? undefined : placeOf(reference);
+}
+
+function atAddress(address: number | undefined, bytes = 1): DataPlace | undefined {
+  const size = Math.min(Math.max(1, bytes), MOST_BYTES);
+  return address === undefined ? undefined : { address, bytes: size, mask: allBits(size) };
+}
+
+function setDataBreakpoints(context: Context, args: DebugProtocol.SetDataBreakpointsArguments) {
+  const { control } = context.launched;
+  const made = args.breakpoints.map((wanted) => {
+    const place = parseDataId(wanted.dataId);
+    const access = ACCESSES.find((each) => each === (wanted.accessType ?? "write"));
+    if (place === undefined || access === undefined) return undefined;
+    return { ...place, access, id: context.breakpoints.nextId() };
+  });
+  control.data.replace(
+    made.filter((each) => each !== undefined),
+    context.cpu,
+  );
+  return {
+    breakpoints: made.map((each) =>
+      each === undefined
+        ? { verified: false, message: "this is no place that can be watched" }
+        : { id: each.id, verified: true },
+    ),
+  };
+}
+
+export const dataBreakpointHandlers: HandlerTable = { dataBreakpointInfo, setDataBreakpoints };
