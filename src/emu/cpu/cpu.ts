@@ -203,6 +203,11 @@ export class Cpu extends SegmentedMemory {
 
   // --- what compiled code calls
 
+  /** Instructions retired, while the processor runs. */
+  get retired(): number {
+    return this.sliceEnd - this.get32(OFF.BUDGET);
+  }
+
   /** ICOUNT as of the running instruction (those before it have retired). */
   syncCount(): void {
     this.setCount(this.sliceEnd - this.get32(OFF.BUDGET) + Math.max(this.at, 0));
@@ -353,6 +358,8 @@ export class Cpu extends SegmentedMemory {
   private enter(block: Block): Block | undefined {
     this.block = undefined;
     const result = this.tier1!.run(block);
+    // One instruction in tier 0, its faults included; the region goes on after it, or another block does.
+    if (result === EXIT.MISS) this.stepOne();
     if (result === EXIT.SYSTEM) this.updateMode();
     else if (result === EXIT.STOP) this.updateAttention();
     return this.attention ? undefined : this.findNext();
@@ -457,7 +464,7 @@ export class Cpu extends SegmentedMemory {
 
   /** Calls the probe of the instruction at RIP, once. True if that instruction must not simply be run then. */
   probeHere(): boolean {
-    const now = this.sliceEnd - this.get32(OFF.BUDGET);
+    const now = this.retired;
     if (this.probedAt === now) return false;
     this.setCount(now);
     this.probedAt = now;

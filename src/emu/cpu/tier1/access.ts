@@ -1,6 +1,7 @@
 /**
- * Loads and stores in compiled code: the TLB (and a segment's bounds) inline, everything else through an import that returns a
- * status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
+ * Loads and stores in compiled code: the TLB (and a segment's bounds) inline. An access that misses leaves the region, and tier 0 runs
+ * its instruction: a call in its place would cost the loop around it its registers. Where misses are the rule (Tier1.missed) it is a
+ * call after all, which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
  */
 import type { Load, Space, Store, Value } from "../ir/types.ts";
 import { SEGF, type SegIndex, TLB_ENTRIES, TLBF } from "../layout.ts";
@@ -13,21 +14,28 @@ const STORES: Record<number, MemName> = { 1: "i32.store8", 2: "i32.store16", 4: 
 /** An entry's offset is the page number's low bits times the stride of 32: bits 12.. of the address moved to bits 5.. */
 const ENTRY_MASK = (TLB_ENTRIES - 1) << 5;
 
+export interface SlowPath {
+  /** Does the present instruction call for its slow accesses, or leave? */
+  calls(): boolean;
+  leave(): void;
+  /** Takes the status of a call from the stack. */
+  checkStatus(): void;
+}
+
 export class AccessEmitter {
   private readonly f: FunctionBody;
   private readonly frame: Frame;
   private readonly values: Values;
-  /** Takes the status of a slow access from the stack. */
-  private readonly checkStatus: () => void;
+  private readonly slow: SlowPath;
   private readonly address64: number;
   private readonly address32: number;
   private readonly entry: number;
 
-  constructor(values: Values, checkStatus: () => void) {
+  constructor(values: Values, slow: SlowPath) {
     this.values = values;
     this.f = values.f;
     this.frame = values.frame;
-    this.checkStatus = checkStatus;
+    this.slow = slow;
     this.address64 = this.f.local(I64);
     this.address32 = this.f.local(I32);
     this.entry = this.f.local(I32);
@@ -41,9 +49,14 @@ export class AccessEmitter {
     this.hostAddress();
     f.mem(LOADS[s.size]!, 0).set(local);
     f.else();
+    if (!this.slow.calls()) {
+      this.slow.leave();
+      f.end();
+      return;
+    }
     this.slowArguments(s.space, s.size, s.forWrite);
     f.call(importIndex("load"));
-    this.checkStatus();
+    this.slow.checkStatus();
     f.i32(0)
       .mem(s.size === 8 ? "i64.load" : "i32.load", this.frame.base + EXCHANGE)
       .set(local);
@@ -58,12 +71,17 @@ export class AccessEmitter {
     this.values.value(s.value);
     f.mem(STORES[s.size]!, 0);
     f.else();
+    if (!this.slow.calls()) {
+      this.slow.leave();
+      f.end();
+      return;
+    }
     f.i32(0);
     this.values.value(s.value);
     f.mem(s.size === 8 ? "i64.store" : "i32.store", this.frame.base + EXCHANGE);
     this.slowArguments(s.space, s.size, true);
     f.call(importIndex("store"));
-    this.checkStatus();
+    this.slow.checkStatus();
     f.end();
   }
 

@@ -3,7 +3,7 @@ import type { IrInsn, SetFlags, Statement, Value } from "../ir/types.ts";
 import { ARITH_FLAGS } from "../layout.ts";
 import { nextIp } from "../lower.ts";
 import { AccessEmitter } from "./access.ts";
-import { EXIT, type Frame, importIndex } from "./frame.ts";
+import { EXIT, EXIT_BITS, type Frame, importIndex } from "./frame.ts";
 import { Values } from "./values.ts";
 import { type FunctionBody, I32, I64 } from "./wasm.ts";
 
@@ -15,6 +15,15 @@ export interface Targets {
   goToComputed(): void;
 }
 
+/** What compiled code names by number. */
+export interface Links {
+  helper(ir: IrInsn): number;
+  /** The place of an instruction whose accesses leave the region when they miss. */
+  site(ir: IrInsn): number;
+  /** Do the instruction's accesses miss as a rule? */
+  misses(ir: IrInsn): boolean;
+}
+
 export class Emitter {
   private readonly f: FunctionBody;
   private readonly frame: Frame;
@@ -24,19 +33,23 @@ export class Emitter {
   private ir!: IrInsn;
   /** Instructions of the block, the present one included, that have not retired while it runs: what to give back of the budget. */
   private unused = 0;
-  private readonly helperOf: (ir: IrInsn) => number;
+  private readonly links: Links;
   private readonly target: number;
   private readonly status: number;
   /** Accesses of this instruction may have asked to leave after it. */
   private mayStop = false;
 
-  constructor(f: FunctionBody, frame: Frame, targets: Targets, helperOf: (ir: IrInsn) => number) {
+  constructor(f: FunctionBody, frame: Frame, targets: Targets, links: Links) {
     this.f = f;
     this.frame = frame;
     this.targets = targets;
-    this.helperOf = helperOf;
+    this.links = links;
     this.values = new Values(f, frame);
-    this.access = new AccessEmitter(this.values, () => this.checkStatus());
+    this.access = new AccessEmitter(this.values, {
+      calls: () => links.misses(this.ir),
+      leave: () => this.exitMiss(),
+      checkStatus: () => this.checkStatus(),
+    });
     this.target = f.local(I64);
     this.status = f.local(I32);
   }
@@ -64,6 +77,11 @@ export class Emitter {
   private exitFault(): void {
     this.frame.addToBudget(this.unused);
     this.frame.exitTo(this.ir.insn.ipLow, this.ir.insn.ipHigh, EXIT.FAULT);
+  }
+  private exitMiss(): void {
+    const { ipLow, ipHigh } = this.ir.insn;
+    this.frame.addToBudget(this.unused);
+    this.frame.exitTo(ipLow, ipHigh, EXIT.MISS | (this.links.site(this.ir) << EXIT_BITS));
   }
   /** The status of an access is on the stack: 0, 1 = fault, 2 = done, but stop after this instruction. */
   private checkStatus(): void {
@@ -221,7 +239,7 @@ export class Emitter {
     frame.addToBudget(this.unused);
     f.i64(...nextIp(this.ir.insn)).set(frame.rip);
     frame.store();
-    f.i32(this.helperOf(this.ir)).call(importIndex("helper")).set(this.status);
+    f.i32(this.links.helper(this.ir)).call(importIndex("helper")).set(this.status);
     frame.loadRegisters();
     frame.loadFlags();
     this.values.flags.forget();

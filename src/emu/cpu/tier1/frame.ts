@@ -17,7 +17,11 @@ export const EXIT = {
   SYSTEM: 3,
   /** The block at RIP does not fit into the rest of the budget. */
   SHORT: 4,
+  /** An access is not for the fast path; the site's number is in the bits from EXIT_BITS up. RIP is at the instruction. */
+  MISS: 5,
 } as const;
+
+export const EXIT_BITS = 4;
 
 /** Imported functions, in index order. */
 export const IMPORTS = [

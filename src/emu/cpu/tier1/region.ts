@@ -4,10 +4,9 @@
  */
 import type { Block } from "../blocks.ts";
 import type { Cpu } from "../cpu.ts";
-import type { IrInsn } from "../ir/types.ts";
 import { deadFlags } from "../lower.ts";
 import { SPECIAL } from "../marks.ts";
-import { Emitter, type Targets } from "./emit.ts";
+import { Emitter, type Links, type Targets } from "./emit.ts";
 import { EXIT, Frame, importIndex } from "./frame.ts";
 import { guardPage, MAX_BLOCKS } from "./jumps.ts";
 import { type Item, shapeOf } from "./shape.ts";
@@ -74,7 +73,7 @@ export class RegionEmitter {
   private readonly scopes: { readonly items: readonly Item[]; readonly labels: readonly Label[]; at: number }[] = [];
   private readonly loops: { readonly item: Item; readonly label: Label }[] = [];
 
-  constructor(cpu: Cpu, blocks: readonly Block[], helperOf: (ir: IrInsn) => number) {
+  constructor(cpu: Cpu, blocks: readonly Block[], links: Links) {
     this.cpu = cpu;
     this.blocks = blocks;
     this.frame = new Frame(this.f, cpu.base);
@@ -84,7 +83,7 @@ export class RegionEmitter {
       goTo: (low, high) => this.goTo(low, high),
       goToComputed: () => this.goToComputed(),
     };
-    this.emitter = new Emitter(this.f, this.frame, targets, helperOf);
+    this.emitter = new Emitter(this.f, this.frame, targets, links);
   }
 
   emit(): FunctionBody {

@@ -10,7 +10,8 @@ import type { IrInsn } from "../ir/types.ts";
 import { OFF, type SegIndex } from "../layout.ts";
 import { MODE } from "../mode.ts";
 import type { AccessSize } from "../phys.ts";
-import { EXCHANGE, EXIT, IMPORTS, type ImportName } from "./frame.ts";
+import type { Links } from "./emit.ts";
+import { EXCHANGE, EXIT, EXIT_BITS, IMPORTS, type ImportName } from "./frame.ts";
 import { entryOf, JumpTable } from "./jumps.ts";
 import { type BlockSource, collectRegion, compilable, RegionEmitter } from "./region.ts";
 import { moduleBytes } from "./wasm.ts";
@@ -19,17 +20,31 @@ import { moduleBytes } from "./wasm.ts";
 const HOT = 2000;
 const MOST_REGIONS_A_MODULE = 16;
 
+/** An access misses as a rule when so many misses came at intervals of less than so many instructions. */
+const MISSES = 256;
+const MISS_INTERVAL = 1000;
+
 export class Region {
   readonly blocks: readonly Block[];
   readonly slot: number;
-  readonly helpers: readonly number[];
+  /** Numbers that its code uses. */
+  readonly helpers: number[] = [];
+  readonly sites: number[] = [];
   alive = true;
 
-  constructor(blocks: readonly Block[], slot: number, helpers: readonly number[]) {
+  constructor(blocks: readonly Block[], slot: number) {
     this.blocks = blocks;
     this.slot = slot;
-    this.helpers = helpers;
   }
+}
+
+/** An instruction whose accesses leave its region when they miss. */
+interface Site {
+  readonly ir: IrInsn;
+  readonly region: Region;
+  misses: number;
+  /** Instruction count when they began to be counted. */
+  since: number;
 }
 
 /** Does the host permit the compilation of WebAssembly? A content security policy may forbid it. */
@@ -54,6 +69,9 @@ export class Tier1 {
   private readonly drive: (entry: number) => number;
   private readonly helpers: (IrInsn | undefined)[] = [];
   private readonly freeHelpers: number[] = [];
+  private readonly sites: (Site | undefined)[] = [];
+  private readonly freeSites: number[] = [];
+  private readonly missing = new WeakSet<IrInsn>();
   private readonly freeSlots: number[] = [];
   private slots = 0;
   /** Blocks on their way to being hot. */
@@ -159,7 +177,25 @@ export class Tier1 {
     this.jumps.remember(block);
     const result = this.drive(block.entry);
     if (result === EXIT.FAULT) throw this.fault!;
-    return result;
+    const exit = result & ((1 << EXIT_BITS) - 1);
+    if (exit === EXIT.MISS) this.missed(this.sites[result >> EXIT_BITS]!);
+    return exit;
+  }
+
+  /** Where misses are the rule (device memory, pages with code in them, too many pages), the region is compiled anew with calls. */
+  private missed(site: Site): void {
+    const now = this.cpu.retired;
+    if (site.misses === 0) site.since = now;
+    if (++site.misses < Math.min(MISSES, this.hotAfter)) return;
+    if (now - site.since < site.misses * MISS_INTERVAL) {
+      // Its neighbours will have come near it.
+      for (const index of site.region.sites) {
+        const other = this.sites[index]!;
+        if (other.misses * 4 >= site.misses) this.missing.add(other.ir);
+      }
+      this.retire(site.region);
+      this.jumps.clear();
+    } else site.misses = 0;
   }
 
   /** Counts a run of a block that has no region; true when it has one now. `source` finds blocks of the same context. */
@@ -185,19 +221,30 @@ export class Tier1 {
         continue;
       }
       const blocks = collectRegion(block, source);
-      const helpers: number[] = [];
-      const emitter = new RegionEmitter(this.cpu, blocks, (ir) => {
-        const index = this.freeHelpers.pop() ?? this.helpers.length;
-        this.helpers[index] = ir;
-        helpers.push(index);
-        return index;
-      });
-      bodies.push(emitter.emit());
-      const region = new Region(blocks, this.freeSlots.pop() ?? this.slots++, helpers);
+      const region = new Region(blocks, this.freeSlots.pop() ?? this.slots++);
+      bodies.push(new RegionEmitter(this.cpu, blocks, this.linksOf(region)).emit());
       regions.push(region);
       this.adopt(region);
     }
     this.instantiate(bodies).forEach((run, i) => void this.place(regions[i]!.slot, run));
+  }
+
+  private linksOf(region: Region): Links {
+    return {
+      helper: (ir) => {
+        const index = this.freeHelpers.pop() ?? this.helpers.length;
+        this.helpers[index] = ir;
+        region.helpers.push(index);
+        return index;
+      },
+      site: (ir) => {
+        const index = this.freeSites.pop() ?? this.sites.length;
+        this.sites[index] = { ir, region, misses: 0, since: 0 };
+        region.sites.push(index);
+        return index;
+      },
+      misses: (ir) => this.missing.has(ir),
+    };
   }
 
   private adopt(region: Region): void {
@@ -216,14 +263,17 @@ export class Tier1 {
 
   /** One of the regions' blocks is no more. A region that is running now leaves after its instruction. */
   died(block: Block): void {
-    for (const region of block.regions) {
-      if (!region.alive) continue;
-      region.alive = false;
-      this.freeSlots.push(region.slot);
-      this.freeHelpers.push(...region.helpers);
-      for (const member of region.blocks) this.leave(member, region);
-    }
+    for (const region of block.regions) this.retire(region);
     this.jumps.clear();
+  }
+
+  private retire(region: Region): void {
+    if (!region.alive) return;
+    region.alive = false;
+    this.freeSlots.push(region.slot);
+    this.freeHelpers.push(...region.helpers);
+    this.freeSites.push(...region.sites);
+    for (const member of region.blocks) this.leave(member, region);
   }
 
   /** A block may live on in another region that has it; else it has to become hot again. */
