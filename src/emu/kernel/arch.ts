@@ -50,8 +50,14 @@ export interface Arch {
   boot(kernel: Kernel): void;
   /** Address of a task's pt_regs for an entry from user mode. */
   userRegs(task: Task): Addr;
-  /** Makes `task` the one that `cpu` runs: per-CPU variables, kernel stack pointers, CR3, TLS, LDT. */
+  /** copy_thread(): what a new task's switch frame and thread_struct hold. `task`'s pt_regs are filled; the parent is current. */
+  copyThread(kernel: Kernel, cpu: Cpu, task: Task): void;
+  /** The user's FS (64 bit) or TLS entry (32 bit) for CLONE_SETTLS; 0 or a negative error number. */
+  setTls(kernel: Kernel, cpu: Cpu, task: Task, tls: bigint, compat: boolean): number;
+  /** Makes `task` the one that `cpu` runs: registers no stack holds, per-CPU variables, kernel stack pointers, CR3, TLS, LDT. */
   switchTo(kernel: Kernel, cpu: Cpu, task: Task): void;
+  /** enter_lazy_tlb() at a task's end: the kernel's own page tables. */
+  leaveMm(kernel: Kernel, cpu: Cpu): void;
   /** Puts the CPU at the start of the idle loop, on the idle task's stack. */
   goIdle(kernel: Kernel, cpu: Cpu): void;
   /** Makes a CPU about to run ret_from_fork for the task it is switched to. */

@@ -13,16 +13,18 @@ import calling from "./entry/calling.S?raw";
 import entry64 from "./entry/entry_64.S?raw";
 import compat64 from "./entry/entry_64_compat.S?raw";
 import nmi64 from "./entry/nmi_64.S?raw";
+import { saveFpu, switchFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
-import { LINUX_6_1_64 as layout } from "./layout/linux-6.1-64.ts";
+import { LINUX_6_1_64 as layout, TASK_THREADSP } from "./layout/linux-6.1-64.ts";
 import { FOUR_LEVEL } from "./mm/pagetable.ts";
 import type { PtRegs } from "./ptregs.ts";
-import { SCHED_UPCALLS } from "./sched.ts";
-import type { Mm, Task } from "./state.ts";
+import { SCHED_FUNCTIONS_64, SCHED_UPCALLS } from "./sched.ts";
+import type { Mm, Task, UserSegments } from "./state.ts";
 import { COMPAT_CALLS, NATIVE_CALLS } from "./syscall/tables.ts";
 import { TRAP_FUNCTIONS, TRAP_UPCALLS } from "./trap/traps.ts";
 import { TRAP_FUNCTIONS_64, TRAP_UPCALLS_64 } from "./trap/traps-64.ts";
 import { packDescriptor, upperDescriptor } from "./x86/descriptors.ts";
+import { baseOf, setTlsEntry } from "./x86/tls.ts";
 
 const label = (kind: string, compat?: boolean): EntryLabel => (compat === undefined ? { kind } : { kind, compat });
 const exceptions = (...names: string[]): Record<string, EntryLabel> =>
@@ -35,6 +37,7 @@ const entries: Arch["entries"] = {
   asm_int80_emulation: label("int80", true),
   asm_exc_nmi: label("nmi"),
   asm_sysvec_apic_timer_interrupt: label("irq"),
+  asm_sysvec_reschedule_ipi: label("irq"),
   asm_sysvec_spurious_apic_interrupt: label("irq"),
   ...exceptions(
     "divide_error",
@@ -90,16 +93,85 @@ const feature = (cpu: Cpu, name: string): boolean => {
 
 const userRegs = (task: Task): Addr => task.stack + layout.threadSize - layout.ptRegsSize;
 
+/** save_fsgs() and the data segments: what the user left in the processor. */
+const readSegments = (cpu: Cpu): UserSegments => ({
+  ds: cpu.selector(SEG.DS),
+  es: cpu.selector(SEG.ES),
+  fs: cpu.selector(SEG.FS),
+  gs: cpu.selector(SEG.GS),
+  fsBase: getBase(cpu, SEG.FS),
+  gsBase: cpu.get64(OFF.KERNEL_GS_BASE),
+});
+
+/** x86_fsgsbase_load(): a selector above 3 brings its descriptor's base, unless user mode can have changed that. */
+function loadSegments(k: Kernel, cpu: Cpu, next: UserSegments): void {
+  const keepsBase = (selector: number) => selector <= 3 || k.arch.defines(cpu).X86_FEATURE_FSGSBASE === 1;
+  loadOrNull(cpu, SEG.ES, next.es);
+  loadOrNull(cpu, SEG.DS, next.ds);
+  loadOrNull(cpu, SEG.FS, next.fs);
+  if (keepsBase(next.fs)) setBase(cpu, SEG.FS, next.fsBase);
+  loadGsIndex(cpu, next.gs);
+  if (keepsBase(next.gs)) cpu.set64(OFF.KERNEL_GS_BASE, next.gsBase);
+}
+
+const NO_SEGMENTS: UserSegments = { ds: 0, es: 0, fs: 0, gs: 0, fsBase: 0n, gsBase: 0n };
+
 function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
+  const previous = k.current(cpu);
+  if (!previous.idle) previous.segments = readSegments(cpu);
+  switchFpu(k, cpu, previous, task);
   k.state.current[cpu.index] = task.pid;
   k.setPerCpu(cpu, "current_task", task.address);
   k.setPerCpu(cpu, "cpu_current_top_of_stack", task.stack + layout.threadSize);
   loadTls(k, cpu, task);
   const mm = k.mmOf(task) ?? (task.idle ? k.state.mms[0] : undefined);
-  if (mm === undefined) return;
+  if (mm !== undefined) {
+    loadCr3(cpu, mm);
+    loadLdt(k, cpu, mm);
+  }
+  if (!task.idle) loadSegments(k, cpu, task.segments ?? NO_SEGMENTS);
+  fixSysretSsAttrs(k, cpu);
+}
+
+function loadCr3(cpu: Cpu, mm: Mm): void {
+  if (cpu.get64(OFF.CR3) === BigInt(mm.pgd)) return;
   cpu.set64(OFF.CR3, BigInt(mm.pgd));
   cpu.flushTlbNonGlobal();
-  loadLdt(k, cpu, mm);
+}
+
+/** On AMD SYSRET leaves SS's hidden part as it is, and an interrupt from user mode had made it null: no such SS leaves here. */
+function fixSysretSsAttrs(k: Kernel, cpu: Cpu): void {
+  const { __KERNEL_DS = 0 } = layout.selectors;
+  if (k.options.cpu.vendor === "amd" && cpu.selector(SEG.SS) !== __KERNEL_DS) loadSegment(cpu, SEG.SS, __KERNEL_DS);
+}
+
+/** struct inactive_task_frame: six registers of which rbx = 0 says that this is no kernel thread, and where __switch_to returns. */
+function writeSwitchFrame(k: Kernel, task: Task, end: Addr, symbol: string): void {
+  const sp = end - 7 * 8;
+  for (let word = 0; word < 6; word++) k.memory.writeScalar(sp + word * 8, 8, 0n);
+  k.memory.writeScalar(sp + 6 * 8, 8, BigInt(k.symbol(symbol)));
+  k.memory.writeScalar(task.address + TASK_THREADSP, 8, BigInt(sp));
+}
+
+function copyThread(k: Kernel, cpu: Cpu, task: Task): void {
+  task.segments = readSegments(cpu);
+  task.fpu = saveFpu(k, cpu);
+  writeSwitchFrame(k, task, userRegs(task), "ret_from_fork");
+}
+
+function setTls(k: Kernel, _cpu: Cpu, task: Task, tls: bigint, compat: boolean): number {
+  const segments = task.segments ?? NO_SEGMENTS;
+  if (!compat) {
+    task.segments = { ...segments, fs: 0, fsBase: tls };
+    return 0;
+  }
+  const index = setTlsEntry(k, task, tls);
+  if (index < 0) return index;
+  const selector = index * 8 + 3;
+  const base = BigInt(baseOf(task.tls[index - layout.gdt.TLS_MIN!]!));
+  if (segments.fs === selector) task.segments = { ...segments, fsBase: base };
+  if (segments.gs === selector) task.segments = { ...segments, gsBase: base };
+  return 0;
 }
 
 function runKernel(k: Kernel, cpu: Cpu, symbol: string, sp: Addr): void {
@@ -113,6 +185,7 @@ function runKernel(k: Kernel, cpu: Cpu, symbol: string, sp: Addr): void {
 function goIdle(k: Kernel, cpu: Cpu): void {
   const idle = k.state.tasks.find((task) => task.idle && task.cpu === cpu.index)!;
   switchTo(k, cpu, idle);
+  writeSwitchFrame(k, idle, idle.stack + layout.threadSize, "do_idle");
   runKernel(k, cpu, "do_idle", idle.stack + layout.threadSize);
 }
 
@@ -208,7 +281,7 @@ export const X86_64: Arch = {
     X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,
   }),
   upcalls: { ...SYSCALL_UPCALLS_64, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
-  functions: { ...SYSCALL_FUNCTIONS_64, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_64 },
+  functions: { ...SYSCALL_FUNCTIONS_64, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_64, ...SCHED_FUNCTIONS_64 },
   native: { abi: "x86_64", arguments: ["di", "si", "dx", "r10", "r8", "r9"], compat: false, calls: NATIVE_CALLS },
   compat: { abi: "i386", arguments: ["bx", "cx", "dx", "si", "di", "bp"], compat: true, calls: COMPAT_CALLS },
   entries,
@@ -217,7 +290,10 @@ export const X86_64: Arch = {
   fastExits: ["syscall_return_via_sysret"],
   boot: bootX86_64,
   userRegs,
+  copyThread,
+  setTls,
   switchTo,
+  leaveMm: (k, cpu) => loadCr3(cpu, k.state.mms[0]!),
   goIdle,
   goFork,
   startThread,

@@ -1,13 +1,13 @@
 /** System call entry in C: do_syscall_64, do_int80_emulation, do_fast_syscall_32 and do_SYSENTER_32 of 6.1's entry/common.c. */
 import { EFLAGS } from "../cpu/layout.ts";
 import { E } from "./abi/errno.ts";
-import { syscallEnterWork, syscallExitToUserMode } from "./entry-common.ts";
+import { EXIT_FUNCTIONS, EXIT_UPCALLS, syscallEnterWork } from "./entry-common.ts";
 import type { Kernel } from "./kernel.ts";
 import { getWord } from "./mm/uaccess.ts";
 import type { PtRegs } from "./ptregs.ts";
 import type { Task } from "./state.ts";
 import { callSyscall } from "./syscall/dispatch.ts";
-import type { FunctionTable, UpcallContext, UpcallTable } from "./upcall.ts";
+import type { FunctionTable, Upcall, UpcallContext, UpcallTable } from "./upcall.ts";
 import { vdsoImage } from "./vdso/index.ts";
 
 /** syscall_enter_from_user_mode(): the number to run; it may be another one than asked for, or -1 for none. */
@@ -17,9 +17,9 @@ function syscallEnterFromUserMode(u: UpcallContext): number {
 }
 
 /** do_syscall_x64(): the call itself, by the 64-bit table. */
-function doSyscallX64(u: UpcallContext): void {
+function doSyscallX64(u: UpcallContext): ReturnType<Upcall> {
   const { kernel: k, cpu } = u;
-  callSyscall(k, cpu, k.current(cpu), u.regs(), k.arch.native, Number(BigInt.asIntN(32, u.arg(1))));
+  return callSyscall(k, cpu, k.current(cpu), u.regs(), k.arch.native, Number(BigInt.asIntN(32, u.arg(1))));
 }
 
 /** syscall_32_enter(): this is a 32-bit system call until the return to user mode. */
@@ -34,12 +34,13 @@ function syscall32Enter(u: UpcallContext): void {
 const table32 = (k: Kernel) => k.arch.compat ?? k.arch.native;
 
 /** do_syscall_32_irqs_on(): the call itself, by the table of 32-bit calls. */
-function doSyscall32IrqsOn(u: UpcallContext): void {
+function doSyscall32IrqsOn(u: UpcallContext): ReturnType<Upcall> {
   const { kernel: k, cpu } = u;
   const task = k.current(cpu);
   const regs = u.regs();
-  const nr = syscallEnterWork(k, cpu, task, regs, Number(BigInt.asIntN(32, regs.get("orig_ax"))));
-  callSyscall(k, cpu, task, regs, table32(k), nr);
+  const asked = Number(BigInt.asIntN(32, regs.get("orig_ax")));
+  const nr = task.wait === undefined ? syscallEnterWork(k, cpu, task, regs, asked) : asked;
+  return callSyscall(k, cpu, task, regs, table32(k), nr);
 }
 
 /** The exception entry left -1 in orig_ax and the number in ax. */
@@ -107,12 +108,6 @@ function sysenterRegs(u: UpcallContext): void {
   regs.set("flags", regs.get("flags") | BigInt(EFLAGS.IF));
 }
 
-/** syscall_exit_to_user_mode as the entry code calls it, for a task that begins. */
-export function syscallExitUpcall(u: UpcallContext): void {
-  const { kernel: k, cpu } = u;
-  syscallExitToUserMode(k, cpu, k.current(cpu), u.regs());
-}
-
 /** What 32-bit entries call, on either kernel; `tests` decide the fast exit. */
 export const syscallUpcalls32 = (tests: readonly FastExitTest[]): UpcallTable => ({
   syscall_32_enter: syscall32Enter,
@@ -120,7 +115,7 @@ export const syscallUpcalls32 = (tests: readonly FastExitTest[]): UpcallTable =>
   get_user_argument_6: getUserArgument6,
   fast_exit_tests: (u) => fastExitTests(u, tests),
   sysenter_regs: sysenterRegs,
-  syscall_exit_to_user_mode: syscallExitUpcall,
+  ...EXIT_UPCALLS,
 });
 
 /** A function that gets pt_regs in the first argument register keeps it there: only an up-call with a result changes a register. */
@@ -144,7 +139,11 @@ const fastSyscall32 = (save: readonly string[], restore: readonly string[]): Fun
     "xorl %eax, %eax",
     "ret",
   ];
-  return { do_SYSENTER_32: ["call sysenter_regs", "jmp do_fast_syscall_32"], do_fast_syscall_32: body };
+  return {
+    ...EXIT_FUNCTIONS,
+    do_SYSENTER_32: ["call sysenter_regs", "jmp do_fast_syscall_32"],
+    do_fast_syscall_32: body,
+  };
 };
 
 export const SYSCALL_UPCALLS_64: UpcallTable = {

@@ -3,11 +3,12 @@
  * call, after it, and before every return to user mode. The flags in guest memory decide; nothing is remembered here.
  */
 import type { Cpu } from "../cpu/cpu.ts";
+import { updateIoBitmap } from "./ioport.ts";
 import type { Kernel } from "./kernel.ts";
 import type { PtRegs } from "./ptregs.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
 import type { Task } from "./state.ts";
-import type { UpcallContext } from "./upcall.ts";
+import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
 /** syscall_enter_from_user_mode_work(): the number to run, or -1 for none. */
 export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number {
@@ -20,35 +21,53 @@ export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, 
   return regs.origAx | 0;
 }
 
-/** syscall_exit_to_user_mode(): once after a system call, then the common return. */
-export function syscallExitToUserMode(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
-  if (task.dead) return;
+/** syscall_exit_work(): once after a system call; the common return follows. */
+function syscallExitWork(u: UpcallContext): void {
+  const { kernel: k, cpu } = u;
+  const task = k.current(cpu);
   const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallExit;
   if (work !== 0) k.timeline.exitWork(cpu, "syscall_exit_work", namesOf(k.layout.syscallWork, work));
-  exitToUserModePrepare(k, cpu, task, regs);
 }
 
-/** irqentry_exit(): for exceptions and interrupts; only a return to user mode has work. */
-export function irqentryExit(k: Kernel, cpu: Cpu, regs: PtRegs): void {
+/** irqentry_exit(): for exceptions and interrupts; only a return to user mode has work. The first argument is pt_regs. */
+function irqentryExit(u: UpcallContext): ReturnType<Upcall> {
+  const { kernel: k, cpu } = u;
+  const regs = u.regs();
   const task = k.current(cpu);
-  if (regs.user && !task.dead && !task.idle) exitToUserModePrepare(k, cpu, task, regs);
+  return regs.user && !task.idle ? exitToUserModePrepare(k, cpu, task, regs) : undefined;
 }
 
-/** irqentry_exit() as the handlers call it: the first argument is pt_regs. */
-export const irqentryExitUpcall = (u: UpcallContext): void => irqentryExit(u.kernel, u.cpu, u.regs());
-
-function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
+/** Called again after schedule() until nothing is left to do. */
+function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): ReturnType<Upcall> {
   let work = k.threadInfo(task, "flags");
-  if ((work & k.layout.work.exitToUserMode) !== 0) work = exitToUserModeLoop(k, cpu, task, regs, work);
-  if (!task.dead) archExitToUserModePrepare(k, cpu, task, work);
+  if (!task.dead && (work & k.layout.work.exitToUserMode) !== 0) {
+    const left = exitToUserModeLoop(k, cpu, task, regs, work);
+    if (left === SCHEDULE) return SCHEDULE;
+    work = left;
+  }
+  if (task.dead) return SCHEDULE;
+  archExitToUserModePrepare(k, cpu, task, work);
 }
+
+/** The way out of every system call and exception, as the entry code and the functions made of up-calls name it. */
+export const EXIT_UPCALLS: UpcallTable = {
+  syscall_exit_work: syscallExitWork,
+  exit_to_user_mode_prepare: (u) => exitToUserModePrepare(u.kernel, u.cpu, u.kernel.current(u.cpu), u.regs()),
+  irqentry_exit: irqentryExit,
+};
+export const EXIT_FUNCTIONS: FunctionTable = {
+  syscall_exit_to_user_mode: ["call syscall_exit_work", "jmp exit_to_user_mode_prepare"],
+};
 
 /** Until no flag asks for anything, in Linux's order. */
-function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number {
+function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number | typeof SCHEDULE {
   const bit = (name: string) => 1 << k.layout.tif[name]!;
   let work = first;
   while ((work & k.layout.work.exitToUserMode) !== 0) {
-    if ((work & bit("NEED_RESCHED")) !== 0) finish(k, cpu, task, "schedule", "NEED_RESCHED");
+    if ((work & bit("NEED_RESCHED")) !== 0) {
+      k.timeline.exitWork(cpu, "schedule", ["NEED_RESCHED"]);
+      return SCHEDULE;
+    }
     if ((work & bit("UPROBE")) !== 0) finish(k, cpu, task, "uprobe_notify_resume", "UPROBE");
     if ((work & bit("PATCH_PENDING")) !== 0) finish(k, cpu, task, "klp_update_patch_state", "PATCH_PENDING");
     const signals = work & (bit("SIGPENDING") | bit("NOTIFY_SIGNAL"));
@@ -56,7 +75,7 @@ function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first
       k.timeline.exitWork(cpu, "arch_do_signal_or_restart", namesOf(k.layout.tif, signals));
       k.setFlag(task, "NOTIFY_SIGNAL", false);
       archDoSignalOrRestart(k, cpu, task, regs);
-      if (task.dead) return 0;
+      if (task.dead) return SCHEDULE;
     }
     if ((work & bit("NOTIFY_RESUME")) !== 0) finish(k, cpu, task, "resume_user_mode_work", "NOTIFY_RESUME");
     work = k.threadInfo(task, "flags");
@@ -64,7 +83,7 @@ function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first
   return work;
 }
 
-/** Work that asks for nothing more than being seen: there is one task, and no probe or patch. */
+/** Work that asks for nothing more than being seen: there is no probe or patch. */
 function finish(k: Kernel, cpu: Cpu, task: Task, item: string, flag: string): void {
   k.timeline.exitWork(cpu, item, [flag]);
   k.setFlag(task, flag, false);
@@ -74,10 +93,13 @@ function finish(k: Kernel, cpu: Cpu, task: Task, item: string, flag: string): vo
 function archExitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, work: number): void {
   for (const [flag, item] of [
     ["USER_RETURN_NOTIFY", "fire_user_return_notifiers"],
-    ["IO_BITMAP", "tss_update_io_bitmap"],
     ["NEED_FPU_LOAD", "switch_fpu_return"],
   ] as const) {
     if ((work & (1 << k.layout.tif[flag]!)) !== 0) finish(k, cpu, task, item, flag);
+  }
+  if ((work & (1 << k.layout.tif.IO_BITMAP!)) !== 0) {
+    k.timeline.exitWork(cpu, "tss_update_io_bitmap", ["IO_BITMAP"]);
+    updateIoBitmap(k, cpu, task);
   }
   const { COMPAT = 0, I386_REGS_POKED = 0 } = k.layout.status;
   const status = k.threadInfo(task, "status");

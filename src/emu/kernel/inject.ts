@@ -2,6 +2,7 @@
 import { type Cpu, PENDING } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
 import { SI_CODE, signalNumber } from "./abi/signal.ts";
+import { raiseIrq } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { VECTORS } from "./layout/linux-6.1.ts";
 import { sendSignal } from "./signal/send.ts";
@@ -11,7 +12,6 @@ import type { Injection } from "./types.ts";
 export function installInjections(k: Kernel, resolve: (name: string) => Addr | undefined): string | undefined {
   const { inject } = k.options;
   k.state.injected = inject.map(() => 0);
-  for (const cpu of k.machine.cpus) cpu.hooks.interruptVector = () => acknowledge(k, cpu);
   for (const [index, injection] of inject.entries()) {
     const address = resolve(injection.at) ?? literal(injection.at);
     if (address === undefined) return `nothing to inject at: there is no symbol ${injection.at}`;
@@ -56,13 +56,5 @@ function actionOf(k: Kernel, event: string): ((cpu: Cpu) => void) | undefined {
 }
 
 function interrupt(k: Kernel, cpu: Cpu): void {
-  k.state.irq[cpu.index] = VECTORS.LOCAL_TIMER;
-  cpu.raise(PENDING.INTR);
-}
-
-function acknowledge(k: Kernel, cpu: Cpu): number {
-  const vector = k.state.irq[cpu.index] ?? -1;
-  k.state.irq[cpu.index] = -1;
-  cpu.lower(PENDING.INTR);
-  return vector;
+  raiseIrq(k, cpu, VECTORS.LOCAL_TIMER);
 }

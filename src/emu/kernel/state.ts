@@ -80,10 +80,39 @@ export interface OpenFile {
   position: number;
 }
 
+/** Why a task sleeps in a system call, and what it needs to go on: the call runs again when the task is woken, and finds this. */
+export interface Wait {
+  reason: "child" | "futex" | "sleep" | "signal" | "vfork" | "pipe";
+  /** What was waited for has happened. */
+  done?: boolean;
+  /** Machine time at which it ends by itself. */
+  deadline?: number;
+  /** futex: which word, and the bits that a waker must share; vfork: the child. */
+  key?: string;
+  bitset?: number;
+  pid?: number;
+}
+
+/** The user's segment registers of a task that does not run, where the kernel leaves them in the processor (64 bit). */
+export interface UserSegments {
+  ds: number;
+  es: number;
+  fs: number;
+  gs: number;
+  fsBase: bigint;
+  gsBase: bigint;
+}
+
 /** A thread group. */
 export interface Process {
   tgid: number;
   ppid: number;
+  pgrp: number;
+  sid: number;
+  /** Sent to the parent at the end; 0 = none. */
+  exitSignal: number;
+  /** It has ended with this wait status, and its parent has not asked yet. */
+  zombie?: number;
   comm: string;
   actions: SigAction[];
   sharedPending: SigPending;
@@ -118,8 +147,19 @@ export interface Task {
   rseq?: { address: bigint; length: number; signature: number };
   /** The 32-bit kernel's vm86 state, its own business. */
   vm86?: Record<string, unknown>;
-  /** Why it does not run, and how it goes on. Nothing blocks yet but the dead. */
-  wait?: { reason: string; resume: string };
+  /** Not runnable: neither on a run queue nor, but for the last steps of a switch, on a CPU. */
+  asleep: boolean;
+  /** The system call that it is in has slept at least once. */
+  wait?: Wait;
+  /** restart_block: what restart_syscall goes on with. */
+  restart?: Wait;
+  /** CPUs it may run on, a bit each. */
+  affinity: number;
+  /** thread_struct: registers that no stack holds while another task runs. */
+  segments?: UserSegments;
+  fpu?: Uint8Array;
+  /** Ports it may use, a clear bit each, and its emulated IOPL; every version of a bitmap has a number of its own. */
+  io?: { bitmap?: Uint8Array; iopl: number; sequence: number };
 }
 
 export interface PageState {
@@ -132,6 +172,8 @@ export interface PageState {
   /** Pages there were for programs when the kernel had booted. */
   available: number;
   free: number[];
+  /** Pages mapped by more than one address space: how many references there are beyond the first. */
+  shared: Record<number, number>;
   /** Pages promised to programs, all address spaces together. */
   committed: number;
 }
@@ -143,7 +185,16 @@ export interface KernelState {
   mms: Mm[];
   /** pid of the task each CPU runs; idle tasks have pids of their own below 0. */
   current: number[];
+  /** Tasks that want to run, by CPU, first come first served. */
+  runQueues: number[][];
+  /** Machine time at which the time slice of a CPU's task ends; Infinity while no other wants to run. */
+  slices: number[];
+  /** The version of an I/O bitmap that each CPU's TSS holds. */
+  ioBitmaps: number[];
+  /** Memory of ended tasks, to be used again. */
+  freeTasks: { address: Addr; stack: Addr }[];
   nextId: number;
+  lastPid: number;
   stdinPosition: number;
   /** Physical pages of the vDSO images in use, by image, and of vvar. */
   vdsoPages: Record<string, number[]>;
@@ -151,9 +202,9 @@ export interface KernelState {
   files: Record<string, Uint8Array>;
   /** Where espfix64's ministacks are, and their physical pages. */
   espfix?: { pageRandom: number; slotRandom: number; pages: number[] };
-  /** How often each injection has happened, and the interrupt vector each CPU is offered, -1 = none. */
+  /** How often each injection has happened, and the interrupt vectors each CPU is offered. */
   injected: number[];
-  irq: number[];
+  irq: number[][];
   /** How the program ended. */
   exit?: { status: number; signal?: number };
 }

@@ -10,7 +10,9 @@ import { bootKernel, initialState } from "./boot/init.ts";
 import { chooseDesigns } from "./designs.ts";
 import { I386 } from "./i386/arch.ts";
 import { installInjections } from "./inject.ts";
+import { installIrqs } from "./irq.ts";
 import { Kernel } from "./kernel.ts";
+import { installTimer } from "./sched.ts";
 import { SymbolTable } from "./symbols.ts";
 import type { SystemOptions } from "./types.ts";
 import { installUpcalls } from "./upcall.ts";
@@ -73,6 +75,8 @@ export function createSystem(options: SystemOptions): System {
   if (problem !== undefined) throw new SystemError(problem);
   machine.components.push(kernel, kernel.timeline);
   installUpcalls(kernel, arch.upcalls);
+  installIrqs(kernel);
+  installTimer(kernel);
   kernel.timeline.install();
   kernel.memory.who = "kernel";
   const system = new System(machine, kernel);

@@ -37,11 +37,18 @@ interface CpuTimeline {
   last: LastTrip;
 }
 
+interface TimelineState {
+  cpus: CpuTimeline[];
+  /** What tasks that do not run have open, by pid. */
+  tasks: Record<number, OpenEntry[]>;
+}
+
 export class Timeline implements Component {
   readonly name = "timeline";
   readonly #k: Kernel;
   readonly #labels = new Map<Addr, string>();
   #cpus: CpuTimeline[];
+  #tasks: Record<number, OpenEntry[]> = {};
   /** The instruction of the common return that may fault. */
   #iret: Addr | undefined;
 
@@ -183,6 +190,23 @@ export class Timeline implements Component {
     ];
   }
 
+  /** A new task: its first way out is that of a fork. */
+  forked(pid: number, label: string): void {
+    this.#tasks[pid] = [{ kind: "fork", label, vector: undefined, fromUser: true, path: [], decided: undefined }];
+  }
+  /** Another task runs on the CPU: what it has open comes with it. */
+  switched(cpu: Cpu, from: number, to: number): void {
+    const state = this.#cpus[cpu.index]!;
+    this.#tasks[from] = state.open;
+    state.open = this.#tasks[to] ?? [];
+    delete this.#tasks[to];
+    this.#emit("switch", cpu, { from, to });
+  }
+  /** A task is gone for good. */
+  ended(pid: number): void {
+    delete this.#tasks[pid];
+  }
+
   /** A fast exit that C decides: the tests that were made, and the one that failed. */
   decided(cpu: Cpu, passed: string[], failing: string | undefined): void {
     const entry = this.#cpus[cpu.index]!.open.at(-1);
@@ -230,10 +254,12 @@ export class Timeline implements Component {
   }
 
   save(): unknown {
-    return structuredClone(this.#cpus);
+    return structuredClone({ cpus: this.#cpus, tasks: this.#tasks } satisfies TimelineState);
   }
   restore(state: unknown): void {
-    this.#cpus = structuredClone(state) as CpuTimeline[];
+    const { cpus, tasks } = structuredClone(state) as TimelineState;
+    this.#cpus = cpus;
+    this.#tasks = tasks;
   }
 }
 

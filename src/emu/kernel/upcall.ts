@@ -3,15 +3,27 @@
  * as in Linux; the table's order gives the numbers. An up-call runs to completion and leaves nothing on the JavaScript stack.
  */
 import type { Cpu } from "../cpu/cpu.ts";
+import { EFLAGS } from "../cpu/layout.ts";
 import { type Addr, bigToAddr } from "../cpu/state.ts";
 import type { Kernel } from "./kernel.ts";
 import { BadKernelAddress } from "./memory.ts";
 import { oops } from "./oops.ts";
 import { PtRegs } from "./ptregs.ts";
 
+/** Result of an up-call that cannot go on: the stub calls schedule(), and then the up-call again. It comes as the carry flag. */
+export const SCHEDULE = "schedule";
+/** Up-calls that may say so. All they know is in the task when they are called again. */
+const MAY_SCHEDULE: readonly string[] = [
+  "do_syscall_x64",
+  "do_syscall_32_irqs_on",
+  "exit_to_user_mode_prepare",
+  "irqentry_exit",
+  "schedule_idle",
+];
+
 /** The result, if any, goes to the return register. */
 // biome-ignore lint/suspicious/noConfusingVoidType: most up-calls return nothing, and say so
-export type Upcall = (u: UpcallContext) => bigint | number | boolean | void;
+export type Upcall = (u: UpcallContext) => bigint | number | boolean | typeof SCHEDULE | void;
 export type UpcallTable = Readonly<Record<string, Upcall>>;
 /**
  * Functions of Linux that consist of others which can be looked at one by one: assembly of the calls they make, so that a user steps
@@ -75,10 +87,15 @@ const STUB_HEAD = `# The C half of the kernel. An up-call does at once what the 
 
 /** Assembly text of the stubs and of the functions made of them, to be assembled with the entry code. */
 export function stubSource(table: UpcallTable, functions: FunctionTable): string {
-  const stubs = Object.keys(table).map((name, id) => globalFunction(name, [`upcall ${id}`, "ret"]));
+  const stubs = Object.keys(table).map((name, id) => globalFunction(name, stubLines(name, id)));
   const made = Object.entries(functions).map(([name, lines]) => globalFunction(name, lines));
   return `${STUB_HEAD}${[...made, ...stubs].join("")}`;
 }
+
+const stubLines = (name: string, id: number): readonly string[] =>
+  MAY_SCHEDULE.includes(name)
+    ? ["1:", `upcall ${id}`, "jnc 2f", "call schedule", "jmp 1b", "2:", "ret"]
+    : [`upcall ${id}`, "ret"];
 
 /** A line that ends with a colon is a label. */
 function globalFunction(name: string, lines: readonly string[]): string {
@@ -98,13 +115,20 @@ export function installUpcalls(kernel: Kernel, table: UpcallTable): void {
   }
 }
 
+function setCarry(cpu: Cpu, on: boolean): void {
+  const flags = cpu.getFlags();
+  cpu.setFlagsRaw(on ? flags | EFLAGS.CF : flags & ~EFLAGS.CF);
+}
+
 function runUpcall(kernel: Kernel, cpu: Cpu, name: string, upcall: Upcall): void {
   const outer = kernel.memory.who;
   kernel.memory.who = name;
   kernel.timeline.upcall(cpu, name);
   try {
     const result = upcall(new UpcallContext(kernel, cpu, name));
-    if (result !== undefined) cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
+    if (MAY_SCHEDULE.includes(name)) setCarry(cpu, result === SCHEDULE);
+    else if (result !== undefined && result !== SCHEDULE)
+      cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
   } catch (error) {
     if (!(error instanceof BadKernelAddress)) throw error;
     oops(kernel, cpu, error.message);

@@ -171,7 +171,7 @@ _start:	mov $20, %eax
       if (addr === status) writes.push(`${who} ${bytes[0]}`);
     });
     again.system.run(1_000_000);
-    expect(writes).toEqual(["syscall_32_enter 2", "syscall_exit_to_user_mode 0"]);
+    expect(writes).toEqual(["syscall_32_enter 2", "exit_to_user_mode_prepare 0"]);
     expect(system.kernel.state.exit).toEqual({ status: 0 });
   });
 });

@@ -15,7 +15,12 @@ function random(seed: number): (bound: number) => number {
   };
 }
 
-const ENDS = new Set(["exit", "exit_group", "rt_sigreturn", "sigreturn", "kill", "tkill", "tgkill", "vm86", "vm86old"]);
+/** Calls that end the program, sleep for ever by right, or start others that make the same calls. */
+const ENDS = new Set([
+  ...["exit", "exit_group", "rt_sigreturn", "sigreturn", "kill", "tkill", "tgkill", "vm86", "vm86old"],
+  ...["pause", "sigsuspend", "rt_sigsuspend", "futex", "futex_time64"],
+  ...["fork", "vfork", "clone", "clone3"],
+]);
 const VALUES = [
   "0",
   "1",

@@ -5,7 +5,7 @@
 import type { Image } from "../../../asmlang/types.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import { RLIM_INFINITY_64, RLIMIT } from "../abi/file.ts";
-import { NSIG, SIG_DFL } from "../abi/signal.ts";
+import { NSIG, SIG, SIG_DFL } from "../abi/signal.ts";
 import type { Arch } from "../arch.ts";
 import { execProgram } from "../exec/exec.ts";
 import type { Kernel } from "../kernel.ts";
@@ -41,13 +41,19 @@ export function initialState(
       lowEnd: Math.floor(arch.layout.address.textPhysical / PAGE_SIZE),
       available: 0,
       free: [],
+      shared: {},
       committed: 0,
     },
     tasks: [],
     processes: [],
     mms: [],
     current: [],
+    runQueues: [],
+    slices: [],
+    ioBitmaps: [],
+    freeTasks: [],
     nextId: 1,
+    lastPid: 0,
     stdinPosition: 0,
     vdsoPages: {},
     files: { ...files },
@@ -65,6 +71,10 @@ export function bootKernel(k: Kernel): string | undefined {
   k.state.processes.push(newProcess(0, "swapper"));
   for (const cpu of k.machine.cpus) newTask(k, { pid: -cpu.index, tgid: 0, cpu: cpu.index, idle: true });
   k.state.current = k.machine.cpus.map((cpu) => -cpu.index);
+  k.state.runQueues = k.machine.cpus.map(() => []);
+  k.state.slices = k.machine.cpus.map(() => Number.POSITIVE_INFINITY);
+  k.state.ioBitmaps = k.machine.cpus.map(() => 0);
+  k.state.irq = k.machine.cpus.map(() => []);
   k.arch.boot(k);
   for (const cpu of k.machine.cpus) k.arch.goIdle(k, cpu);
   k.state.pages.available = freePages(k);
@@ -149,6 +159,9 @@ export function newProcess(tgid: number, comm: string): Process {
   return {
     tgid,
     ppid: 0,
+    pgrp: tgid,
+    sid: tgid,
+    exitSignal: SIG.SIGCHLD,
     comm,
     actions: Array.from({ length: NSIG }, () => ({ handler: BigInt(SIG_DFL), flags: 0, restorer: 0n, mask: 0n })),
     sharedPending: emptyPending(),
@@ -164,13 +177,13 @@ export function newProcess(tgid: number, comm: string): Process {
 
 /** A task with its task_struct and kernel stack in guest memory. */
 export function newTask(k: Kernel, what: Pick<Task, "pid" | "tgid" | "cpu" | "idle">): Task {
-  const { layout } = k;
   const task: Task = {
     ...what,
     mm: undefined,
-    address: k.memory.virt(allocContiguous(k, layout.taskStructSize / PAGE_SIZE)),
-    stack: k.memory.virt(allocContiguous(k, layout.threadSize / PAGE_SIZE)),
+    ...taskMemory(k),
     dead: false,
+    asleep: false,
+    affinity: 2 ** k.machine.cpus.length - 1,
     blocked: 0n,
     pending: emptyPending(),
     altstack: { sp: 0n, size: 0n, flags: 0 },
@@ -183,6 +196,24 @@ export function newTask(k: Kernel, what: Pick<Task, "pid" | "tgid" | "cpu" | "id
   k.setThreadInfo(task, "cpu", what.cpu);
   return task;
 }
+
+function taskMemory(k: Kernel): Pick<Task, "address" | "stack"> {
+  const { layout } = k;
+  const old = k.state.freeTasks.pop();
+  if (old === undefined) {
+    return {
+      address: k.memory.virt(allocContiguous(k, layout.taskStructSize / PAGE_SIZE)),
+      stack: k.memory.virt(allocContiguous(k, layout.threadSize / PAGE_SIZE)),
+    };
+  }
+  k.memory.write(old.address, new Uint8Array(layout.taskStructSize));
+  return old;
+}
+
+/** Is there room for one more task? */
+export const taskMemoryLeft = (k: Kernel): boolean =>
+  k.state.freeTasks.length > 0 ||
+  k.state.pages.end - k.state.pages.next >= (k.layout.taskStructSize + k.layout.threadSize) / PAGE_SIZE;
 
 /** pid of the first program: not 1, which Linux treats unlike all others. */
 const FIRST_PID = 1000;

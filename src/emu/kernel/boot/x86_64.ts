@@ -48,6 +48,7 @@ const TRAPS: readonly (readonly [vector: number, symbol: string, options?: { ist
   [19, "asm_exc_simd_coprocessor_error"],
   [VECTORS.IA32_SYSCALL, "asm_int80_emulation", { dpl: 3 }],
   [VECTORS.LOCAL_TIMER, "asm_sysvec_apic_timer_interrupt"],
+  [VECTORS.RESCHEDULE, "asm_sysvec_reschedule_ipi"],
   [VECTORS.SPURIOUS_APIC, "asm_sysvec_spurious_apic_interrupt"],
 ];
 /** Bytes of one stub at irq_entries_start. */

@@ -190,6 +190,7 @@ __irqentry_text_start:
 	idtentry asm_exc_machine_check			exc_machine_check		0
 	idtentry asm_exc_simd_coprocessor_error		exc_simd_coprocessor_error	0
 	idtentry asm_sysvec_apic_timer_interrupt	sysvec_apic_timer_interrupt	0
+	idtentry asm_sysvec_reschedule_ipi		sysvec_reschedule_ipi		0
 	idtentry asm_sysvec_spurious_apic_interrupt	sysvec_spurious_apic_interrupt	0
 
 # Device interrupts: one stub a vector pushes its number where exceptions have their error code.

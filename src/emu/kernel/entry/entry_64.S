@@ -239,6 +239,7 @@ irq_entries_start:
 	.endr
 	idtentry asm_common_interrupt			common_interrupt		1
 	idtentry asm_sysvec_apic_timer_interrupt	sysvec_apic_timer_interrupt	0
+	idtentry asm_sysvec_reschedule_ipi		sysvec_reschedule_ipi		0
 	idtentry asm_sysvec_spurious_apic_interrupt	sysvec_spurious_apic_interrupt	0
 	.globl	__irqentry_text_end
 __irqentry_text_end:

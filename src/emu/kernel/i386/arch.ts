@@ -8,17 +8,19 @@ import { SYSCALL_FUNCTIONS_32 } from "../do-syscall.ts";
 import calling from "../entry/calling.S?raw";
 import calling32 from "../entry/calling_32.S?raw";
 import entry32 from "../entry/entry_32.S?raw";
+import { saveFpu, switchFpu } from "../fpu.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAE } from "../mm/pagetable.ts";
 import type { PtRegs } from "../ptregs.ts";
-import { SCHED_UPCALLS } from "../sched.ts";
-import type { Task } from "../state.ts";
+import { SCHED_FUNCTIONS_32, SCHED_UPCALLS } from "../sched.ts";
+import type { Mm, Task } from "../state.ts";
 import { COMPAT_CALLS } from "../syscall/tables.ts";
 import { TRAP_FUNCTIONS, TRAP_UPCALLS } from "../trap/traps.ts";
 import { VM86_HOOKS, VM86_SYSCALLS } from "../vm86/index.ts";
+import { setTlsEntry } from "../x86/tls.ts";
 import { bootI386 } from "./boot.ts";
 import { fixupException } from "./extable.ts";
-import { LINUX_6_1_32 as layout } from "./layout.ts";
+import { LINUX_6_1_32 as layout, TASK } from "./layout.ts";
 import { loadGs, loadLdt, loadTls, setUserSegment, userSegment } from "./segments.ts";
 import { SYSCALL_UPCALLS_32 } from "./syscalls.ts";
 import { initialSp0, initThread, savedGs, saveGs, updateTaskStack } from "./thread.ts";
@@ -34,6 +36,7 @@ const entries: Arch["entries"] = {
   asm_exc_nmi: label("nmi"),
   asm_common_interrupt: label("irq"),
   asm_sysvec_apic_timer_interrupt: label("irq"),
+  asm_sysvec_reschedule_ipi: label("irq"),
   asm_sysvec_spurious_apic_interrupt: label("irq"),
   ...exceptions("divide_error", "debug", "int3", "overflow", "bounds", "invalid_op", "device_not_available"),
   ...exceptions("double_fault", "coproc_segment_overrun", "invalid_tss", "segment_not_present", "stack_segment"),
@@ -47,7 +50,10 @@ const userRegs = (task: Task): Addr => task.stack + layout.threadSize - layout.s
 /** __switch_to() but for the stack. */
 function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
   const previous = k.state.tasks.find((t) => t.pid === k.state.current[cpu.index]);
-  if (previous !== undefined) saveGs(k, previous, cpu.selector(SEG.GS));
+  if (previous !== undefined) {
+    saveGs(k, previous, cpu.selector(SEG.GS));
+    switchFpu(k, cpu, previous, task);
+  }
   initThread(k, task);
   k.state.current[cpu.index] = task.pid;
   k.setPerCpu(cpu, "current_task", task.address);
@@ -56,11 +62,31 @@ function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
   loadTls(k, cpu, task);
   const mm = k.mmOf(task) ?? (task.idle ? k.state.mms[0] : undefined);
   if (mm !== undefined) {
-    cpu.set64(OFF.CR3, BigInt(mm.pgd));
-    cpu.flushTlbNonGlobal();
+    loadCr3(cpu, mm);
     loadLdt(k, cpu, mm);
   }
   loadGs(cpu, savedGs(k, task));
+}
+
+function loadCr3(cpu: Cpu, mm: Mm): void {
+  if (cpu.get64(OFF.CR3) === BigInt(mm.pgd)) return;
+  cpu.set64(OFF.CR3, BigInt(mm.pgd));
+  cpu.flushTlbNonGlobal();
+}
+
+/** struct inactive_task_frame: flags, four registers of which ebx = 0 says that this is no kernel thread, and the way on. */
+function writeSwitchFrame(k: Kernel, task: Task, end: Addr, symbol: string): void {
+  const sp = end - 6 * 4;
+  for (let word = 0; word < 5; word++) k.memory.writeScalar(sp + word * 4, 4, word === 0 ? BigInt(EFLAGS.FIXED) : 0n);
+  k.memory.writeScalar(sp + 5 * 4, 4, BigInt(k.symbol(symbol)));
+  k.memory.writeField(task.address, TASK.threadsp!, BigInt(sp));
+}
+
+function copyThread(k: Kernel, cpu: Cpu, task: Task): void {
+  initThread(k, task);
+  saveGs(k, task, cpu.selector(SEG.GS));
+  task.fpu = saveFpu(k, cpu);
+  writeSwitchFrame(k, task, userRegs(task), "ret_from_fork");
 }
 
 /** Kernel code at `ip` on a stack, with interrupts off. */
@@ -74,6 +100,7 @@ function runKernel(k: Kernel, cpu: Cpu, symbol: string, sp: Addr): void {
 function goIdle(k: Kernel, cpu: Cpu): void {
   const idle = k.state.tasks.find((task) => task.idle && task.cpu === cpu.index)!;
   switchTo(k, cpu, idle);
+  writeSwitchFrame(k, idle, initialSp0(k, idle), "do_idle");
   runKernel(k, cpu, "do_idle", initialSp0(k, idle));
 }
 
@@ -109,7 +136,7 @@ export const I386: Arch = {
   includes: { "calling.S": calling, "calling_32.S": calling32 },
   defines: () => ({}),
   upcalls: { ...SYSCALL_UPCALLS_32, ...TRAP_UPCALLS, ...TRAP_UPCALLS_32, ...SCHED_UPCALLS },
-  functions: { ...SYSCALL_FUNCTIONS_32, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_32 },
+  functions: { ...SYSCALL_FUNCTIONS_32, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_32, ...SCHED_FUNCTIONS_32 },
   native: {
     abi: "i386",
     arguments: ["bx", "cx", "dx", "si", "di", "bp"],
@@ -135,7 +162,10 @@ export const I386: Arch = {
   fastExits: ["sysexit_restore"],
   boot: bootI386,
   userRegs,
+  copyThread,
+  setTls: (k, _cpu, task, tls) => Math.min(0, setTlsEntry(k, task, tls)),
   switchTo,
+  leaveMm: (k, cpu) => loadCr3(cpu, k.state.mms[0]!),
   goIdle,
   goFork,
   startThread,

@@ -45,6 +45,7 @@ const TRAPS: readonly (readonly [vector: number, symbol: string, user?: 1])[] = 
   [19, "asm_exc_simd_coprocessor_error"],
   [VECTORS.IA32_SYSCALL, "entry_INT80_32", 1],
   [VECTORS.LOCAL_TIMER, "asm_sysvec_apic_timer_interrupt"],
+  [VECTORS.RESCHEDULE, "asm_sysvec_reschedule_ipi"],
   [VECTORS.SPURIOUS_APIC, "asm_sysvec_spurious_apic_interrupt"],
 ];
 const DOUBLE_FAULT = 8;

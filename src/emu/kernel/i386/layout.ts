@@ -152,6 +152,7 @@ export const LINUX_6_1_32: KernelLayout = {
   perCpu,
   perCpuSize: PER_CPU_PAGES * PAGE_SIZE,
   tss,
+  ioBitmap: { offset: TSS_IO_BITMAP_OFFSET, mapAll: TSS_MAPALL_OFFSET, invalid: TSS_IO_BITMAP_INVALID },
   gdt: GDT,
   gdtEntries: 32,
   selectors,

@@ -95,6 +95,8 @@ export const ESPFIX_STACK_SIZE = 64;
 
 export const MAX_CPUS = 8;
 const THREAD_SIZE = 4 * PAGE_SIZE;
+/** task_struct's thread.sp, past thread_info. */
+export const TASK_THREADSP = 64;
 const threadInfo: FieldMap = {
   flags: { offset: 0, size: 8 },
   syscall_work: { offset: 8, size: 8 },
@@ -150,6 +152,7 @@ export const LINUX_6_1_64: KernelLayout = {
   perCpu,
   perCpuSize: PAGE_SIZE * (1 + TSS_PAGES),
   tss,
+  ioBitmap: { offset: TSS_IO_BITMAP_OFFSET, mapAll: TSS_IO_BITMAP_OFFSET + 8192 + 8, invalid: TSS_LIMIT + 1 },
   gdt: GDT,
   gdtEntries: 16,
   selectors,
@@ -171,7 +174,7 @@ export const LINUX_6_1_64: KernelLayout = {
     ...upper("TI_", threadInfo),
     THREAD_SIZE,
     EXCEPTION_STKSZ,
-    TASK_threadsp: 64,
+    TASK_threadsp: TASK_THREADSP,
     NR_CPUS: MAX_CPUS,
     VDSO_CPUNODE_MASK: 0xfff,
     ENOSYS: 38,

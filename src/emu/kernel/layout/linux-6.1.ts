@@ -77,6 +77,7 @@ export const VECTORS = {
   FIRST_EXTERNAL: 0x20,
   IA32_SYSCALL: 0x80,
   LOCAL_TIMER: 0xec,
+  RESCHEDULE: 0xfd,
   ERROR_APIC: 0xfe,
   SPURIOUS_APIC: 0xff,
 } as const;

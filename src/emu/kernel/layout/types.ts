@@ -34,6 +34,8 @@ export interface KernelLayout {
   readonly perCpuSize: number;
   /** Fields of the hardware TSS, offsets from its start. */
   readonly tss: FieldMap;
+  /** Offsets in tss_struct: the task's I/O bitmap, one that allows all, and an offset beyond the limit. */
+  readonly ioBitmap: { readonly offset: number; readonly mapAll: number; readonly invalid: number };
   /** GDT entry numbers. */
   readonly gdt: Readonly<Record<string, number>>;
   readonly gdtEntries: number;

@@ -5,9 +5,9 @@ import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { pageOf } from "../memory.ts";
 import { type Mm, NO_PAGE, type Task, VM, type Vma } from "../state.ts";
-import { commit, flushPage, leafFlags } from "./mm.ts";
-import { allocPage, pageTables } from "./pages.ts";
-import { inUse, PTE } from "./pagetable.ts";
+import { commit, flushPage, isCow, leafFlags } from "./mm.ts";
+import { allocPage, freePage, pageTables } from "./pages.ts";
+import { frameOf, inUse, PTE } from "./pagetable.ts";
 import { findVma, nextVma, pageCount } from "./vma.ts";
 
 export interface Access {
@@ -22,7 +22,7 @@ export function faultIn(k: Kernel, task: Task, mm: Mm, addr: Addr, access: Acces
   const vma = findVma(mm, addr) ?? growStack(k, task, mm, addr);
   if (vma === undefined) return "maperr";
   if (!allows(vma, access)) return "accerr";
-  return handleMmFault(k, mm, vma, addr);
+  return handleMmFault(k, mm, vma, addr, access);
 }
 
 /** access_error(), negated. */
@@ -33,13 +33,14 @@ function allows(vma: Vma, access: Access): boolean {
   return (vma.flags & (VM.READ | VM.WRITE | VM.EXEC)) !== 0;
 }
 
-function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr): FaultResult {
+function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr, access: Access): FaultResult {
   const page = pageOf(addr);
   const tables = pageTables(k);
   const at = tables.leaf(mm.pgd, page, true);
   if (at === undefined) return "oom";
   const entry = tables.read(at);
   if (inUse(entry)) {
+    if (access.write && (entry & PTE.RW) === 0n) return doWpPage(k, mm, vma, page, frameOf(entry));
     // the rights are there, so a TLB must have held older ones
     flushPage(k, page);
     return "mapped";
@@ -48,6 +49,21 @@ function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr): FaultResult {
   if (frame === NO_PAGE) return "sigbus";
   if (frame === undefined) return "oom";
   return tables.map(mm.pgd, page, frame, leafFlags(vma.flags) | PTE.ACCESSED) ? "mapped" : "oom";
+}
+
+/** do_wp_page(): a page left read-only by fork becomes this address space's own. */
+function doWpPage(k: Kernel, mm: Mm, vma: Vma, page: Addr, frame: number): FaultResult {
+  let own = frame;
+  if (isCow(k, vma, frame)) {
+    const copy = allocPage(k);
+    if (copy === undefined) return "oom";
+    k.memory.write(k.memory.virt(copy), k.memory.readPhys(frame, PAGE_SIZE));
+    freePage(k, frame);
+    own = copy;
+  }
+  pageTables(k).map(mm.pgd, page, own, leafFlags(vma.flags) | PTE.ACCESSED);
+  flushPage(k, page);
+  return "mapped";
 }
 
 /** expand_stack(): the mapping above may grow down to the address, as far as RLIMIT_STACK goes. */

@@ -8,7 +8,7 @@ import { E } from "../abi/errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { type Mm, VM, type Vma } from "../state.ts";
-import { allocPage, freePage, pageTables } from "./pages.ts";
+import { allocPage, freePage, isShared, pageTables } from "./pages.ts";
 import { frameOf, PTE } from "./pagetable.ts";
 import { accountable, insertVma, mergeAll, overlaps, pageCount, removeRange, splitAt } from "./vma.ts";
 
@@ -91,7 +91,7 @@ function zap(k: Kernel, mm: Mm, vma: Vma): void {
 const FLUSH_CEILING = 33;
 
 /** Pages of an address space whose entries have changed, to be dropped from the TLBs of the CPUs that use it. */
-class Flush {
+export class Flush {
   readonly #k: Kernel;
   readonly #mm: Mm;
   readonly #pages: Addr[] = [];
@@ -202,13 +202,18 @@ function protectVma(k: Kernel, mm: Mm, vma: Vma, flags: number): number {
   const flush = new Flush(k, mm);
   tables.eachLeaf(mm.pgd, vma.start, vma.end, (at, entry, addr) => {
     const dirt = entry & (PTE.ACCESSED | PTE.DIRTY);
-    const fresh = BigInt(frameOf(entry)) | leafFlags(vma.flags) | dirt;
+    const rights = isCow(k, vma, frameOf(entry)) ? leafFlags(vma.flags) & ~PTE.RW : leafFlags(vma.flags);
+    const fresh = BigInt(frameOf(entry)) | rights | dirt;
     tables.writeEntry(at, k.arch.paging.hasNx ? fresh : fresh & ~PTE.NX);
     flush.add(addr);
   });
   flush.done();
   return 0;
 }
+
+/** A page of a private mapping that another address space has too: the first write makes a copy. */
+export const isCow = (k: Kernel, vma: Vma, frame: number): boolean =>
+  (vma.flags & (VM.SHARED | VM.SPECIAL)) === 0 && isShared(k, frame);
 
 /** vm_get_page_prot(): what a present page of such a mapping allows. */
 export function leafFlags(flags: number): bigint {

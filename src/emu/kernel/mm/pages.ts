@@ -33,9 +33,22 @@ export function allocContiguous(k: Kernel, count: number): number {
   return first * PAGE_SIZE;
 }
 
+/** put_page(): a page that others still map stays. */
 export function freePage(k: Kernel, pa: number): void {
-  k.state.pages.free.push(pa / PAGE_SIZE);
+  const page = pa / PAGE_SIZE;
+  const { shared, free } = k.state.pages;
+  const others = shared[page] ?? 0;
+  if (others > 1) shared[page] = others - 1;
+  else if (others === 1) delete shared[page];
+  else free.push(page);
 }
+
+/** get_page(): one more address space maps it. */
+export function sharePage(k: Kernel, pa: number): void {
+  const page = pa / PAGE_SIZE;
+  k.state.pages.shared[page] = (k.state.pages.shared[page] ?? 0) + 1;
+}
+export const isShared = (k: Kernel, pa: number): boolean => k.state.pages.shared[pa / PAGE_SIZE] !== undefined;
 
 export function freePages(k: Kernel): number {
   const { free, next, end, low, lowEnd } = k.state.pages;

@@ -6,7 +6,7 @@ import type { Siginfo } from "../abi/siginfo.ts";
 import { defaultAction, SA, SIG_DFL, SIG_IGN, SS_AUTODISARM } from "../abi/signal.ts";
 import { syscallNumber } from "../abi/syscalls.ts";
 import { VM86 } from "../abi/vm86.ts";
-import { doGroupExit } from "../exit.ts";
+import { doExit, doGroupExit } from "../exit.ts";
 import type { Kernel } from "../kernel.ts";
 import type { PtRegs } from "../ptregs.ts";
 import type { SigAction, Task } from "../state.ts";
@@ -42,6 +42,10 @@ export function archDoSignalOrRestart(k: Kernel, cpu: Cpu, task: Task, regs: PtR
 function getSignal(k: Kernel, cpu: Cpu, task: Task): Ksignal | undefined {
   for (;;) {
     const process = k.process(task);
+    if (process.groupExit !== undefined) {
+      doExit(k, cpu, task);
+      return undefined;
+    }
     const own = nextSignal(task.pending.signal, task.blocked);
     const shared = own === 0 ? nextSignal(process.sharedPending.signal, task.blocked) : 0;
     const sig = own === 0 ? shared : own;

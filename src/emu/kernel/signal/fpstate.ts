@@ -122,7 +122,7 @@ const top = (cpu: Cpu): number => (cpu.get32(OFF.FSW) >> 11) & 7;
 const tagOfRegister = (cpu: Cpu, physical: number): number => (cpu.get32(OFF.FTW) >> (physical * 2)) & 3;
 
 /** What FXSAVE stores, without the bytes at the end that it leaves alone. */
-function fxsaveImage(cpu: Cpu, bits: 32 | 64): Uint8Array {
+export function fxsaveImage(cpu: Cpu, bits: 32 | 64): Uint8Array {
   const image = new Uint8Array(FPX_SW_OFFSET);
   const view = new DataView(image.buffer);
   view.setUint16(0, cpu.get32(OFF.FCW), true);
@@ -143,7 +143,7 @@ function fxsaveImage(cpu: Cpu, bits: 32 | 64): Uint8Array {
 }
 
 /** What FXRSTOR loads; false = it would fault (reserved MXCSR bits). */
-function loadFxsave(cpu: Cpu, image: Uint8Array, bits: 32 | 64): boolean {
+export function loadFxsave(cpu: Cpu, image: Uint8Array, bits: 32 | 64): boolean {
   const view = new DataView(image.buffer, image.byteOffset, FXSAVE_SIZE);
   const mxcsr = view.getUint32(24, true);
   if ((mxcsr & ~MXCSR_MASK) !== 0) return false;

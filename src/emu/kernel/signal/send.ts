@@ -3,6 +3,7 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import type { Siginfo } from "../abi/siginfo.ts";
 import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN } from "../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
+import { kick, wakeUp } from "../sched.ts";
 import type { SigPending, Task } from "../state.ts";
 import { bitOf, hasSignal, UNBLOCKABLE } from "./sets.ts";
 
@@ -35,8 +36,25 @@ export function sendSignal(k: Kernel, task: Task, info: Siginfo, group: boolean,
   if (already && signo < SIGRTMIN) return;
   pending.queue.push(info);
   pending.signal |= bitOf(signo);
-  recalcSigpending(k, task);
+  const target = group ? completeSignal(k, task, signo) : task;
+  recalcSigpending(k, target);
+  if (k.testFlag(target, "SIGPENDING")) signalWakeUp(k, target);
 }
+
+/** wants_signal(): a thread of the group that does not block it, the one asked for first. */
+function completeSignal(k: Kernel, task: Task, signo: number): Task {
+  const threads = k.state.tasks.filter((t) => t.tgid === task.tgid && !t.dead);
+  return [task, ...threads].find((t) => !t.dead && !hasSignal(t.blocked, signo)) ?? task;
+}
+
+/** signal_wake_up(): a sleeper's system call goes on and finds the signal; a task on another CPU comes into the kernel. */
+export function signalWakeUp(k: Kernel, task: Task): void {
+  if (task.asleep) wakeUp(k, task);
+  else kick(k, task);
+}
+
+/** signal_pending(). */
+export const signalPending = (k: Kernel, task: Task): boolean => k.testFlag(task, "SIGPENDING");
 
 /** Takes a signal out of a queue; the flag for it stays while there are more of its kind. */
 export function takeSignal(pending: SigPending, signr: number): Siginfo {

@@ -18,7 +18,7 @@ import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 /** CLOCK_REALTIME when the machine starts: 2022-12-11, when Linux 6.1 came out. */
 const EPOCH_SECONDS = 1_670_716_800;
-const NANOSECONDS = 1_000_000_000;
+export const NANOSECONDS = 1_000_000_000;
 
 const uname: Syscall = (c) => {
   const view = UTSNAME.make();
@@ -44,6 +44,8 @@ function readClock(c: SyscallContext, clock: number): Time | undefined {
   const start = REAL.includes(clock) ? EPOCH_SECONDS : 0;
   return { seconds: start + Math.floor(now / NANOSECONDS), nanoseconds: now % NANOSECONDS };
 }
+/** What a clock showed, in nanoseconds, when machine time began. */
+export const clockStart = (clock: number): number => (REAL.includes(clock) ? EPOCH_SECONDS * NANOSECONDS : 0);
 
 function putTimespec(c: SyscallContext, address: number, time: Time, wide: boolean): number {
   const struct = (wide ? TIMESPEC_64 : TIMESPEC_32) as typeof TIMESPEC_64;

@@ -4,7 +4,9 @@ import { RLIM_INFINITY_32, RLIM_INFINITY_64, RLIMIT_32, RLIMIT_64 } from "../abi
 import { PR } from "../abi/prctl.ts";
 import { USER_ID } from "../exec/stack.ts";
 import { doExit, doGroupExit } from "../exit.ts";
-import { copyToUser, getStruct, putStruct, putWord, strncpyFromUser } from "../mm/uaccess.ts";
+import { copyFromUser, copyToUser, getStruct, putStruct, putWord, strncpyFromUser } from "../mm/uaccess.ts";
+import { setAffinity } from "../sched.ts";
+import type { Process, Task } from "../state.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 const exit: Syscall = (c) => {
@@ -99,10 +101,51 @@ const getcpu: Syscall = (c) => {
   }
   return 0;
 };
+const taskOf = (c: SyscallContext, pid: number): Task | undefined =>
+  pid === 0 ? c.task : c.k.state.tasks.find((t) => t.pid === pid && !t.dead && !t.idle);
+
 const schedGetaffinity: Syscall = (c) => {
   const size = c.wordSize;
-  if (c.uint(1) < size) return -E.EINVAL;
-  return putWord(c.k, c.task, c.addr(2), size, (1n << BigInt(c.k.machine.cpus.length)) - 1n) ? size : -E.EFAULT;
+  if (c.uint(1) < size || c.uint(1) % size !== 0) return -E.EINVAL;
+  const task = taskOf(c, c.int(0));
+  if (task === undefined) return -E.ESRCH;
+  return putWord(c.k, c.task, c.addr(2), size, task.affinity) ? size : -E.EFAULT;
+};
+/** A task that may no longer run where it does leaves at once. */
+const schedSetaffinity: Syscall = (c) => {
+  const task = taskOf(c, c.int(0));
+  if (task === undefined) return -E.ESRCH;
+  // a shorter mask is as if the rest were zeros, and there are no more than eight CPUs
+  const bytes = copyFromUser(c.k, c.task, c.addr(2), Math.min(c.uint(1), 1));
+  if (bytes === undefined) return -E.EFAULT;
+  const mask = (bytes[0] ?? 0) & (2 ** c.k.machine.cpus.length - 1);
+  if (mask === 0) return -E.EINVAL;
+  setAffinity(c.k, task, mask);
+  return 0;
+};
+
+/** A process by pid, 0 = the caller's. */
+const processOf = (c: SyscallContext, pid: number): Process | undefined =>
+  pid === 0 ? c.process : c.k.state.processes.find((p) => p.tgid === pid && p.tgid > 0);
+function ofProcess(c: SyscallContext, value: (p: Process) => number): number {
+  const process = processOf(c, c.int(0));
+  return process === undefined ? -E.ESRCH : value(process);
+}
+const setpgid: Syscall = (c) => {
+  const process = processOf(c, c.int(0));
+  if (process === undefined || (process !== c.process && process.ppid !== c.task.tgid)) return -E.ESRCH;
+  const group = c.int(1) === 0 ? process.tgid : c.int(1);
+  if (group < 0) return -E.EINVAL;
+  const { sid } = process;
+  const exists = group === process.tgid || c.k.state.processes.some((p) => p.pgrp === group && p.sid === sid);
+  if (sid === process.tgid || !exists) return -E.EPERM;
+  process.pgrp = group;
+  return 0;
+};
+const setsid: Syscall = (c) => {
+  if (c.k.state.processes.some((p) => p.pgrp === c.task.tgid)) return -E.EPERM;
+  c.process.sid = c.process.pgrp = c.task.tgid;
+  return c.process.sid;
 };
 
 export const PROCESS_CALLS: SyscallGroup = {
@@ -111,9 +154,11 @@ export const PROCESS_CALLS: SyscallGroup = {
   getpid: (c) => c.task.tgid,
   gettid: (c) => c.task.pid,
   getppid: (c) => c.process.ppid,
-  getpgrp: (c) => c.task.tgid,
-  getpgid: (c) => c.task.tgid,
-  getsid: (c) => c.task.tgid,
+  getpgrp: (c) => c.process.pgrp,
+  getpgid: (c) => ofProcess(c, (p) => p.pgrp),
+  getsid: (c) => ofProcess(c, (p) => p.sid),
+  setpgid,
+  setsid,
   getuid: user,
   geteuid: user,
   getgid: user,
@@ -130,8 +175,8 @@ export const PROCESS_CALLS: SyscallGroup = {
   ugetrlimit: getrlimit(() => false),
   prctl,
   getcpu,
-  sched_yield: () => 0,
   sched_getaffinity: schedGetaffinity,
+  sched_setaffinity: schedSetaffinity,
   umask: (c) => {
     const old = c.process.umask;
     c.process.umask = c.int(0) & 0o777;

@@ -1,28 +1,23 @@
-/** Segments of a program's own: modify_ldt, thread-local storage in the GDT, FS and GS bases, and remapping the vDSO. */
+/** Segments and ports of a program's own: modify_ldt, thread-local storage in the GDT, FS and GS bases, and remapping the vDSO. */
 import { OFF, SEG, SEG_STRIDE, SEGF } from "../../cpu/layout.ts";
 import { E } from "../abi/errno.ts";
 import {
   decodeUserDesc,
   encodeUserDesc,
-  fillLdt,
   LDT_ENTRIES,
   LDT_ENTRY_SIZE,
   ldtEmpty,
-  ldtZero,
   USER_DESC,
   type UserDesc,
 } from "../abi/ldt.ts";
 import { ARCH } from "../abi/prctl.ts";
 import { mapVdsoAt } from "../exec/vdso.ts";
+import { ioperm, iopl } from "../ioport.ts";
 import { copyFromUser, copyToUser, putWord } from "../mm/uaccess.ts";
 import { type VdsoKind, vdsoImage } from "../vdso/index.ts";
 import { installLdt } from "../x86/ldt.ts";
+import { pack, setTlsEntry } from "../x86/tls.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
-
-const pack = (desc: UserDesc): bigint => {
-  const { low, high } = fillLdt(desc);
-  return (BigInt(high) << 32n) | BigInt(low);
-};
 
 function readLdt(c: SyscallContext, address: number, size: number): number {
   const { ldt } = c.mm.context;
@@ -59,26 +54,9 @@ function modify(c: SyscallContext, what: number, address: number, size: number):
   return copyToUser(c.k, c.task, address, new Uint8Array(length)) ? length : -E.EFAULT;
 }
 
-/** tls_desc_okay(). */
-function tlsOkay(desc: UserDesc): boolean {
-  if (ldtEmpty(desc) || ldtZero(desc)) return true;
-  return desc.seg32bit && desc.contents <= 1 && !desc.segNotPresent;
-}
-
 const setThreadArea: Syscall = (c) => {
-  const bytes = copyFromUser(c.k, c.task, c.addr(0), USER_DESC.size);
-  if (bytes === undefined) return -E.EFAULT;
-  const desc = decodeUserDesc(bytes);
-  if (!tlsOkay(desc)) return -E.EINVAL;
-  const first = c.k.layout.gdt.TLS_MIN!;
-  let index = desc.entryNumber | 0;
-  if (index === -1) {
-    index = c.task.tls.indexOf(0n) + first;
-    if (index < first) return -E.ESRCH;
-    if (!putWord(c.k, c.task, c.addr(0), 4, index)) return -E.EFAULT;
-  }
-  if (index < first || index > c.k.layout.gdt.TLS_MAX!) return -E.EINVAL;
-  c.task.tls[index - first] = ldtEmpty(desc) || ldtZero(desc) ? 0n : pack(desc);
+  const index = setTlsEntry(c.k, c.task, c.arg(0), true);
+  if (index < 0) return index;
   c.k.arch.loadTls(c.k, c.cpu, c.task);
   refreshSegments(c, index * 8 + 3);
   return 0;
@@ -168,7 +146,11 @@ const archPrctl64: Syscall = (c) => {
 /** The compat call knows only what is not about 64-bit state. */
 const archPrctl32: Syscall = (c) => (c.int(0) === ARCH.ARCH_GET_CPUID ? 1 : -E.EINVAL);
 
-const shared: SyscallGroup = { modify_ldt: modifyLdt };
+const shared: SyscallGroup = {
+  modify_ldt: modifyLdt,
+  ioperm: (c) => ioperm(c.k, c.cpu, c.task, c.addr(0), c.addr(1), c.int(2) !== 0),
+  iopl: (c) => iopl(c.k, c.cpu, c.task, c.uint(0)),
+};
 export const SEGMENT_CALLS_64: SyscallGroup = { ...shared, arch_prctl: archPrctl64 };
 export const SEGMENT_CALLS_32: SyscallGroup = {
   ...shared,

@@ -160,7 +160,8 @@ const sigaltstack: Syscall = (c) => {
 function send(c: SyscallContext, pid: number, signr: number, thread: boolean): SyscallResult {
   if (signr !== 0 && !isSignal(signr)) return -E.EINVAL;
   const target = c.k.state.tasks.find((t) => !t.idle && !t.dead && (thread ? t.pid : t.tgid) === pid);
-  if (target === undefined) return -E.ESRCH;
+  const isZombie = !thread && c.k.state.processes.some((p) => p.tgid === pid && p.zombie !== undefined);
+  if (target === undefined) return isZombie ? 0 : -E.ESRCH;
   if (signr === 0) return 0;
   const code = thread ? SI_CODE.SI_TKILL : SI_CODE.SI_USER;
   sendSignal(c.k, target, { signo: signr, errno: 0, code, pid: c.task.tgid, uid: USER_ID }, !thread);
@@ -168,8 +169,12 @@ function send(c: SyscallContext, pid: number, signr: number, thread: boolean): S
 }
 const kill: Syscall = (c) => {
   const pid = c.int(0);
-  // 0: the caller's process group; -1: every process; both are this program alone
-  return send(c, pid === 0 || pid === -c.task.tgid ? c.task.tgid : pid, c.int(1), false);
+  if (pid > 0) return send(c, pid, c.int(1), false);
+  // 0: the caller's process group; -1: every process but the caller's; otherwise a group
+  const group = pid === 0 ? c.process.pgrp : -pid;
+  const meant = c.k.state.processes.filter((p) => p.tgid > 0 && (pid === -1 ? p !== c.process : p.pgrp === group));
+  const results = meant.map((p) => send(c, p.tgid, c.int(1), false));
+  return results.includes(0) ? 0 : (results[0] ?? -E.ESRCH);
 };
 const tkill: Syscall = (c) => (c.int(0) <= 0 ? -E.EINVAL : send(c, c.int(0), c.int(1), true));
 const tgkill: Syscall = (c) => {

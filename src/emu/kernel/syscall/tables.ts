@@ -1,4 +1,5 @@
 /** The system call tables, put together from their groups. The 32-bit kernel's own table is COMPAT_CALLS and vm86. */
+import { CLONE_CALLS_32, CLONE_CALLS_64 } from "./clone.ts";
 import { FILE_CALLS } from "./files.ts";
 import { INFO_CALLS } from "./info.ts";
 import { IO_CALLS } from "./io.ts";
@@ -6,9 +7,31 @@ import { MEMORY_CALLS_32, MEMORY_CALLS_64 } from "./memory.ts";
 import { PROCESS_CALLS } from "./process.ts";
 import { SEGMENT_CALLS_32, SEGMENT_CALLS_64 } from "./segments.ts";
 import { SIGNAL_CALLS_32, SIGNAL_CALLS_64 } from "./signals.ts";
+import { SLEEP_CALLS, SLEEP_CALLS_32 } from "./sleep.ts";
 import type { SyscallGroup } from "./types.ts";
+import { WAIT_CALLS } from "./wait.ts";
 
-const shared: SyscallGroup = { ...IO_CALLS, ...FILE_CALLS, ...PROCESS_CALLS, ...INFO_CALLS };
+const shared: SyscallGroup = {
+  ...IO_CALLS,
+  ...FILE_CALLS,
+  ...PROCESS_CALLS,
+  ...INFO_CALLS,
+  ...SLEEP_CALLS,
+  ...WAIT_CALLS,
+};
 
-export const NATIVE_CALLS: SyscallGroup = { ...shared, ...MEMORY_CALLS_64, ...SIGNAL_CALLS_64, ...SEGMENT_CALLS_64 };
-export const COMPAT_CALLS: SyscallGroup = { ...shared, ...MEMORY_CALLS_32, ...SIGNAL_CALLS_32, ...SEGMENT_CALLS_32 };
+export const NATIVE_CALLS: SyscallGroup = {
+  ...shared,
+  ...CLONE_CALLS_64,
+  ...MEMORY_CALLS_64,
+  ...SIGNAL_CALLS_64,
+  ...SEGMENT_CALLS_64,
+};
+export const COMPAT_CALLS: SyscallGroup = {
+  ...shared,
+  ...CLONE_CALLS_32,
+  ...SLEEP_CALLS_32,
+  ...MEMORY_CALLS_32,
+  ...SIGNAL_CALLS_32,
+  ...SEGMENT_CALLS_32,
+};

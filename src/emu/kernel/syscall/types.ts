@@ -6,8 +6,10 @@ import type { Kernel } from "../kernel.ts";
 import type { PtRegs } from "../ptregs.ts";
 import type { Mm, Process, Task } from "../state.ts";
 
+/** The task sleeps, with `task.wait` saying why; the call is made again when it wakes, and finds that. */
+export const BLOCK = "block";
 /** The value for ax: a result, or a negative error number. undefined = ax is not to be touched. */
-export type SyscallResult = number | bigint | undefined;
+export type SyscallResult = number | bigint | typeof BLOCK | undefined;
 export type Syscall = (c: SyscallContext) => SyscallResult;
 /** By name, as in abi/syscalls.ts. */
 export type SyscallGroup = Readonly<Record<string, Syscall>>;

@@ -6,7 +6,8 @@
 import { VECTOR } from "../../cpu/fault.ts";
 import { EFLAGS, OFF } from "../../cpu/layout.ts";
 import { SI_CODE, SIG } from "../abi/signal.ts";
-import { irqentryExitUpcall } from "../entry-common.ts";
+import { fixupIopl } from "../ioport.ts";
+import { timerInterrupt } from "../sched.ts";
 import { forceSig, forceSigFault } from "../signal/send.ts";
 import { type FunctionTable, idtEntries, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { die, doTrap, type Trap } from "./common.ts";
@@ -33,6 +34,7 @@ const generalProtection = handler((t, errorCode) => {
     return;
   }
   const task = k.current(cpu);
+  if (fixupIopl(k, cpu, task, regs)) return;
   task.thread.errorCode = errorCode;
   task.thread.trapNr = VECTOR.GP;
   forceSig(k, cpu, task, SIG.SIGSEGV);
@@ -138,9 +140,11 @@ const HANDLERS = idtEntries({
   exc_simd_coprocessor_error: mathError(VECTOR.XM),
   exc_int3: int3,
   common_interrupt: handler(() => {}),
-  sysvec_apic_timer_interrupt: handler(() => {}),
+  sysvec_apic_timer_interrupt: handler((t) => timerInterrupt(t.k, t.cpu)),
+  // what there is to do is in TIF_NEED_RESCHED and on the run queue
+  sysvec_reschedule_ipi: handler(() => {}),
   sysvec_spurious_apic_interrupt: handler(() => {}),
 });
 
-export const TRAP_UPCALLS: UpcallTable = { ...HANDLERS.upcalls, irqentry_exit: irqentryExitUpcall };
+export const TRAP_UPCALLS: UpcallTable = HANDLERS.upcalls;
 export const TRAP_FUNCTIONS: FunctionTable = HANDLERS.functions;

@@ -22,7 +22,26 @@ export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: numbe
   mm.context.ldt = { address, entries, pages };
   k.arch.loadLdt(k, cpu, mm);
   reloadSegments(k, cpu, task);
+  // flush_ldt() on the other CPUs that run threads of the program
+  for (const other of k.machine.cpus) {
+    const running = k.current(other);
+    if (other === cpu || running.mm !== mm.id) continue;
+    k.arch.loadLdt(k, other, mm);
+    reloadSegments(k, other, running);
+  }
   for (const page of old?.pages ?? []) freePage(k, page);
+  return true;
+}
+
+/** ldt_dup_context(); false = no memory. */
+export function copyLdt(k: Kernel, from: Mm, to: Mm): boolean {
+  const old = from.context.ldt;
+  if (old === undefined) return true;
+  const pages = allocPages(k, old.pages.length);
+  if (pages === undefined) return false;
+  const address = pages.length === 1 ? k.memory.virt(pages[0]!) : mapRow(k, to, pages);
+  k.memory.write(address, k.memory.read(old.address, old.entries * 8));
+  to.context.ldt = { address, entries: old.entries, pages };
   return true;
 }
 
