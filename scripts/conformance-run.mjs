@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { rawText } from "./iced-plugin.mjs";
 
 export const root = dirname(dirname(fileURLToPath(import.meta.url)));
 
@@ -19,6 +20,7 @@ export async function runBundled(entry, args) {
       platform: "node",
       format: "esm",
       external: ["iced-x86"],
+      plugins: [rawText],
       logLevel: "warning",
     });
     const result = spawnSync(process.execPath, [outfile, ...args], { stdio: "inherit" });

@@ -1,0 +1,102 @@
+/**
+ * Linux's x86 selftests from Debian's source package, unpacked to a cache folder outside the repository and compiled as static ELF
+ * files. Their list and flags are those of the selftests' own Makefile.
+ */
+import { spawnSync } from "node:child_process";
+import { existsSync, mkdirSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+
+const ARCHIVE = "/usr/src/linux-source-6.1.tar.xz";
+const TREE = "linux-source-6.1/tools/testing/selftests";
+const FOLDER = `${TREE}/x86`;
+/** The one kernel header that a test includes. */
+const DESC_DEFS = "linux-source-6.1/arch/x86/include/asm/desc_defs.h";
+
+const BOTH = [
+  "single_step_syscall",
+  "sysret_ss_attrs",
+  "syscall_nt",
+  "test_mremap_vdso",
+  "check_initial_reg_state",
+  "sigreturn",
+  "iopl",
+  "ioperm",
+  "test_vsyscall",
+  "mov_ss_trap",
+  "sigtrap_loop",
+  "syscall_arg_fault",
+  "fsgsbase_restore",
+  "sigaltstack",
+  "ldt_gdt",
+  "ptrace_syscall",
+];
+const ONLY_32 = [
+  "entry_from_vm86",
+  "test_syscall_vdso",
+  "unwind_vdso",
+  "test_FCMOV",
+  "test_FCOMI",
+  "test_FISTTP",
+  "vdso_restorer",
+];
+const ONLY_64 = ["fsgsbase", "sysret_rip", "syscall_numbering", "corrupt_xstate_header"];
+export const SELFTESTS: Readonly<Record<32 | 64, readonly string[]>> = {
+  32: [...BOTH, ...ONLY_32],
+  64: [...BOTH, ...ONLY_64],
+};
+
+/** Sources beside the C file itself. */
+const MORE: Readonly<Record<string, readonly string[]>> = {
+  "sysret_ss_attrs 64": ["thunks.S"],
+  "ptrace_syscall 32": ["raw_syscall_helper_32.S"],
+  "test_syscall_vdso 32": ["thunks_32.S"],
+};
+const ENTRY: Readonly<Record<string, readonly string[]>> = {
+  check_initial_reg_state: ["-Wl,-ereal_start"],
+};
+
+export const hasSources = (): boolean => existsSync(ARCHIVE);
+
+const cache = (): string => path.join(tmpdir(), "ringside-selftests");
+
+function command(name: string, args: readonly string[]): string | undefined {
+  const { status, stderr, error } = spawnSync(name, [...args], { encoding: "utf8" });
+  return status === 0 ? undefined : (error?.message ?? stderr);
+}
+
+/** Unpacks the sources once; the folder they are in. */
+function sources(): string {
+  const folder = path.join(cache(), FOLDER);
+  if (!existsSync(path.join(folder, "sigreturn.c"))) {
+    mkdirSync(cache(), { recursive: true });
+    const problem = command("tar", ["-xJf", ARCHIVE, "-C", cache(), FOLDER, `${TREE}/kselftest.h`, DESC_DEFS]);
+    if (problem !== undefined) throw new Error(`${ARCHIVE} cannot be unpacked: ${problem}`);
+  }
+  return folder;
+}
+
+/** The path of the program, made if it is not there; or what the compiler said. */
+export function buildSelftest(name: string, bits: 32 | 64): { readonly file: string } | { readonly problem: string } {
+  const folder = sources();
+  const file = path.join(cache(), `${name}_${bits}`);
+  if (existsSync(file)) return { file };
+  const more = (MORE[`${name} ${bits}`] ?? []).map((source) => path.join(folder, source));
+  const problem = command("gcc", [
+    `-m${bits}`,
+    ...["-O2", "-g", "-std=gnu99", "-pthread", "-w", "-no-pie", "-static", "-DCAN_BUILD_32", "-DCAN_BUILD_64"],
+    ...[
+      "-I",
+      folder,
+      ...(ENTRY[name] ?? []),
+      "-o",
+      file,
+      path.join(folder, `${name}.c`),
+      ...more,
+      "-lrt",
+      "-ldl",
+      "-lm",
+    ],
+  ]);
+  return problem === undefined ? { file } : { problem };
+}
