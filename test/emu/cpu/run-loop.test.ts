@@ -1,5 +1,5 @@
 /** The run loop: exact counts, breakpoints, probes, single steps, self-modifying code, write tracking. */
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, vi } from "vitest";
 import { EFLAGS, OFF } from "../../../src/emu/cpu/layout.ts";
 import { CODE, TestMachine } from "./kit.ts";
 
@@ -160,4 +160,32 @@ it("forgets an interrupt shadow that has passed", () => {
   expect(m.cpu.get32(OFF.SHADOW_KIND)).toBe(1);
   m.run(3);
   expect(m.cpu.get32(OFF.SHADOW_KIND)).toBe(0);
+});
+
+it("stays in tier 0 where the host forbids the compilation of WebAssembly", () => {
+  const spy = vi.spyOn(WebAssembly, "Module").mockImplementation(() => {
+    throw new WebAssembly.CompileError("blocked by a content security policy");
+  });
+  try {
+    const m = new TestMachine({ bits: 64, ram: 0x100000, hotAfter: 2 }).load(COUNT).set("RCX", 50);
+    expect(m.run(200)).toEqual({ kind: "budget" });
+    expect(m.get("RAX")).toBe(50n);
+    expect(spy).toHaveBeenCalledTimes(1);
+  } finally {
+    spy.mockRestore();
+  }
+});
+
+it("compiles a loop whose accesses always miss with calls in their place, and goes on the same", () => {
+  // mov [rbx],eax / inc eax / dec ecx / jnz back / jmp $, with RBX in the code's own page
+  const machine = (hotAfter?: number) =>
+    new TestMachine({ bits: 64, ram: 0x100000, ...(hotAfter ? { hotAfter } : {}) })
+      .load("8903 ffc0 ffc9 75f8 ebfe")
+      .set("RBX", CODE + 0x800)
+      .set("RCX", 3000);
+  const [cold, hot] = [machine(), machine(4)];
+  cold.run(12_010);
+  hot.run(12_010);
+  expect(hot.fingerprint()).toEqual(cold.fingerprint());
+  expect(hot.read(CODE + 0x800, 4)).toBe(2999);
 });
