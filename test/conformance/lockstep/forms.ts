@@ -36,7 +36,7 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   "Rdfsbase Rdgsbase Wrfsbase Wrgsbase": "depend on the host's CR4",
   "Ptwrite Serialize Clwb Clflush Clflushopt Cldemote Clzero Rdpkru Wrpkru": "depend on the host's model",
   "Jmpe Ud0 Ud1 Loadall Montmul Umov Ibts Xbts": "other processors",
-  "Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xrstor Xrstor64":
+  "Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xsaveopt Xsaveopt64 Xsavec Xsavec64 Xrstor Xrstor64":
     "whole images: compared through the FXSAVE image of every step",
 };
 const excluded = new Set(Object.keys(EXCLUDED).flatMap((names) => names.split(" ")));

@@ -2,12 +2,14 @@
  * Floating point and vectors in a program's own way: long double and the x87's transcendental functions to 17 digits, loops that
  * the compiler vectorizes, string functions that the C library picks by CPUID, and a signal handler that clobbers vector registers.
  */
+#define _GNU_SOURCE
 #include <math.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ucontext.h>
 
 #define UNARY(name, op) \
 	static long double name(long double x) { long double r; __asm__(op : "=t"(r) : "0"(x)); return r; }
@@ -86,15 +88,29 @@ static void strings(void)
 }
 
 static volatile double clobbered;
-static void handler(int signal)
+
+/* What the frame says of its XSAVE image: struct _fpx_sw_bytes, and the second magic number behind the area. */
+static void frame(const ucontext_t *context)
 {
+	const char *image = (const char *)context->uc_mcontext.fpregs + (sizeof(void *) == 4 ? 112 : 0);
+	uint32_t words[5], magic2;
+	memcpy(words, image + 464, sizeof words);
+	memcpy(&magic2, image + words[4], 4);
+	printf("%x %u %u %x\n", words[0], words[1] - words[4], words[2] & 7, magic2);
+}
+
+static void handler(int signal, siginfo_t *info, void *context)
+{
+	(void)info;
+	frame(context);
 	vectors();
 	clobbered = signal * 1.5;
 }
 
 int main(void)
 {
-	signal(SIGUSR1, handler);
+	struct sigaction action = { .sa_sigaction = handler, .sa_flags = SA_SIGINFO };
+	sigaction(SIGUSR1, &action, 0);
 	transcendental();
 	vectors();
 	strings();
