@@ -126,7 +126,7 @@ describe("NASM diagnostics", () => {
     ["%fatal enough\nfrob\n", ["1:1-7 enough"]],
     ["times -1 db 0\n", ["1:7-9 'times' of a negative number (-1)"]],
     ["times 100000000000 db 0\n", ["1:7-19 this makes 100000000000 bytes; a section may have 67108864"]],
-    ["global nothing\n", ["1:8-15 global symbol 'nothing' is not defined"]],
+    ["global nothing\n", ["1:8-15 warning: global symbol 'nothing' is not defined"]],
     [
       "x equ y\ny equ x\ndd x\n",
       ["2:7-8 'x' is defined in terms of itself", "1:7-8 'y' is defined in terms of itself"],

@@ -4,7 +4,7 @@ import { littleEndian } from "./buffer.ts";
 import { debugRows, type Location } from "./debug-rows.ts";
 import type { Reporter } from "./diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
-import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup } from "./fragment.ts";
+import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup, type Row } from "./fragment.ts";
 import { Layout, type LayoutPolicy } from "./layout.ts";
 import { type Line, rangeOf, shownLine } from "./source.ts";
 import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
@@ -178,9 +178,7 @@ export class ObjectBuilder {
     const address = (expr: Expr | undefined) => {
       let value: bigint | undefined;
       if (expr)
-        this.reporter.guard(
-          () => (value = evaluateConstant(expr, { ...layout.context(section.fragments[0]!), final: true })),
-        );
+        this.reporter.guard(() => (value = evaluateConstant(expr, layout.context(section.fragments[0]!, true))));
       return value;
     };
     const vstart = address(section.vstart);
@@ -212,7 +210,7 @@ export class ObjectBuilder {
 
   #symbolInfo(symbol: AsmSymbol, layout: Layout): SymbolInfo | undefined {
     const { definition } = symbol;
-    const context = { ...layout.context(this.fragments[0]!), final: true };
+    const context = layout.context(this.fragments[0]!, true);
     const place = this.#place(symbol, layout, context);
     if (!place && !symbol.firstUse && symbol.binding === "local") return undefined;
     const size = definition?.kind === "common" ? definition.size : symbol.size;
@@ -249,14 +247,13 @@ export class ObjectBuilder {
     const rows: LineRow[] = [];
     for (const section of this.sections.values())
       for (const fragment of section.fragments)
-        for (const row of fragment.rows)
-          rows.push({
-            section: section.name,
-            offset: fragment.offset + row.offset,
-            ...shownLine(row.line),
-            bits: row.bits,
-          });
+        for (const row of fragment.rows) rows.push(this.#lineRow(section.name, fragment.offset + row.offset, row));
     return rows;
+  }
+
+  #lineRow(section: string, offset: number, { line: at, bits }: Row): LineRow {
+    const { uri, line } = shownLine(at);
+    return { section, offset, uri, line, bits };
   }
 }
 

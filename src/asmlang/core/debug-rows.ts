@@ -44,8 +44,9 @@ function written(builder: ObjectBuilder, dialect: Dialect): DebugRow[] {
       const from = dialect === "gas" ? shownLine(row.line) : row.line;
       if (last && from.line === last.line && from.uri === last.uri) continue;
       last = from;
-      const place = { section: fragment.section.name, offset: fragment.offset + row.offset };
-      rows.push({ ...place, file: from.uri, line: from.line + 1, column: 0, statement: true });
+      const { uri: file, line } = from;
+      const offset = fragment.offset + row.offset;
+      rows.push({ section: fragment.section.name, offset, file, line: line + 1, column: 0, statement: true });
     }
   }
   return rows;

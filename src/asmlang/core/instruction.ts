@@ -36,7 +36,7 @@ export interface Statement {
   readonly spans: readonly Span[];
   readonly mnemonic: Span;
   /** May a linker rewrite the instruction? The dialect says. */
-  readonly relaxable?: (bytes: Uint8Array) => PendingFixup["relaxable"];
+  readonly relaxable?: (bytes: readonly number[]) => PendingFixup["relaxable"];
 }
 
 /** All values in an operand. */

@@ -124,21 +124,12 @@ export class Layout {
     return offset < from.offset ? undefined : offset;
   }
 
-  context(fragment: Fragment): EvalContext {
-    return {
-      final: this.final,
-      here: fragment,
-      distance: (a, b) => {
-        if (!this.#known(a) || !this.#known(b)) return undefined;
-        return BigInt(this.offsetOf(a) - this.offsetOf(b));
-      },
-      absolute: (symbol) => (this.#known(symbol) ? symbol.section!.base + BigInt(this.offsetOf(symbol)) : undefined),
-      unresolved: (symbol, span) => this.#unresolved(symbol, span),
-      at: (other) => this.context(other),
-    };
+  /** Evaluation seen from a fragment. `final`: what cannot be known is an error; by default once layout is settled. */
+  context(fragment: Fragment, final = this.final): EvalContext {
+    return new LayoutContext(this, fragment, final);
   }
 
-  #known(symbol: AsmSymbol): boolean {
+  isKnown(symbol: AsmSymbol): boolean {
     return symbol.definition?.kind === "label" && this.#reached.has(symbol.definition.fragment);
   }
 
@@ -146,10 +137,37 @@ export class Layout {
   isReached(symbol: AsmSymbol): boolean {
     return symbol.definition?.kind !== "label" || this.#reached.has(symbol.definition.fragment);
   }
+}
 
-  #unresolved(symbol: AsmSymbol, span: Span): "external" | undefined {
-    if (this.policy.undefinedIsExternal || symbol.external) return "external";
-    if (this.final) throw new SourceError(span, `symbol '${symbol.name}' is not defined`);
+class LayoutContext implements EvalContext {
+  readonly #layout: Layout;
+  readonly here: Fragment;
+  readonly final: boolean;
+
+  constructor(layout: Layout, here: Fragment, final: boolean) {
+    this.#layout = layout;
+    this.here = here;
+    this.final = final;
+  }
+
+  distance(a: AsmSymbol, b: AsmSymbol): bigint | undefined {
+    const layout = this.#layout;
+    if (!layout.isKnown(a) || !layout.isKnown(b)) return undefined;
+    return BigInt(layout.offsetOf(a) - layout.offsetOf(b));
+  }
+
+  absolute(symbol: AsmSymbol): bigint | undefined {
+    if (!this.#layout.isKnown(symbol)) return undefined;
+    return symbol.section!.base + BigInt(this.#layout.offsetOf(symbol));
+  }
+
+  unresolved(symbol: AsmSymbol, span: Span): "external" | undefined {
+    if (this.#layout.policy.undefinedIsExternal || symbol.external) return "external";
+    if (this.#layout.final) throw new SourceError(span, `symbol '${symbol.name}' is not defined`);
     return undefined;
+  }
+
+  at(fragment: Fragment): EvalContext {
+    return new LayoutContext(this.#layout, fragment, this.final);
   }
 }

@@ -62,6 +62,7 @@ export function callChain(line: Line): { message: string; range: Range }[] {
 
 /** The line that a debugger should show for code made from `line`. */
 export function shownLine(line: Line): { uri: string; line: number } {
+  if (!line.call) return line;
   let shown = line;
   for (let at: Line | undefined = line; at; at = at.call?.site.line) if (at.call?.hidesBody) shown = at.call.site.line;
   return shown;

@@ -58,9 +58,9 @@ export class SectionWriter {
     return this.#layout.offsetOf(symbol);
   }
 
-  put(fragment: Fragment, offset: number, bytes: Uint8Array): void {
+  put(fragment: Fragment, offset: number, bytes: Uint8Array | readonly number[]): void {
     if (!this.nobits) this.bytes.set(bytes, fragment.offset + offset);
-    else if (bytes.some((byte) => byte !== 0))
+    else if (Array.from(bytes).some((byte) => byte !== 0))
       this.#reporter.error(
         { line: fragment.line, start: 0, end: fragment.line.text.length },
         `section ${this.#section.name} cannot hold data: it takes no space in the file`,

@@ -300,16 +300,14 @@ const NO_FIXUPS: readonly Fixup[] = [];
 
 function finish(draft: Draft): Encoding {
   const { bytes, warnings } = draft;
-  const length = bytes.length;
-  const image = new Uint8Array(length);
-  for (let i = 0; i < length; i++) image[i] = bytes[i]!;
-  if (draft.fixups.length === 0) return { bytes: image, fixups: NO_FIXUPS, warnings };
+  const { length } = bytes;
+  if (draft.fixups.length === 0) return { bytes, fixups: NO_FIXUPS, warnings };
   const fixups = draft.fixups.map(({ offset, fixup }) => ({
     ...fixup,
     offset,
     addend: fixup.kind === "pcrel" ? offset - length : 0,
   }));
-  return { bytes: image, fixups, warnings };
+  return { bytes, fixups, warnings };
 }
 
 export function emit(pattern: Pattern, context: EmitContext): Encoding | EmitError {

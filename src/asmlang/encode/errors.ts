@@ -21,7 +21,7 @@ function nearest(name: string): string | undefined {
   let best: string | undefined;
   let least = Math.min(3, name.length);
   for (const candidate of mnemonics()) {
-    if (Math.abs(candidate.length - name.length) >= least) continue;
+    if (Math.abs(candidate.length - name.length) >= least || /^d[bwdq]$/.test(candidate)) continue;
     const apart = distance(name, candidate);
     if (apart < least) {
       least = apart;

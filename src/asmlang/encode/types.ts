@@ -62,7 +62,7 @@ export interface Fixup {
 }
 
 export interface Encoding {
-  readonly bytes: Uint8Array;
+  readonly bytes: readonly number[];
   readonly fixups: readonly Fixup[];
   /** Worth a warning, e.g. "value does not fit". */
   readonly warnings: readonly string[];

@@ -105,7 +105,10 @@ const fill: Directive = (assembler, cursor) => {
   const count = assembler.expressions.read(cursor);
   const size = cursor.eat(",") ? assembler.constant(cursor, "the size") : 1n;
   const value = cursor.eat(",") ? assembler.constant(cursor, "the value") : 0n;
-  if (size < 0n) throw new SourceError(wholeLine(cursor.line), "the size of '.fill' is negative");
+  if (size < 0n) {
+    assembler.reporter.warning(wholeLine(cursor.line), "the size of '.fill' is negative: it is ignored");
+    return;
+  }
   const unit = new Uint8Array(Number(size > 8n ? 8n : size));
   unit.set(littleEndian(Math.min(4, unit.length), value));
   if (unit.length > 0) addFill(assembler, cursor, count, unit, "'.fill'");

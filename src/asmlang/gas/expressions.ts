@@ -143,6 +143,7 @@ export class ExpressionReader {
     const text = cursor.match(NUMBER)!;
     const value = parseNumber(text);
     if (value === undefined) throw new SourceError(cursor.span(start), `'${text}' is not a number`);
+    if (value >> 64n !== 0n) throw new SourceError(cursor.span(start), `'${text}' does not fit in 64 bits`);
     return number(value, cursor.span(start));
   }
 }

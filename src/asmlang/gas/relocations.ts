@@ -29,7 +29,7 @@ function flavour(modifier: string, { relaxable }: PendingFixup, wide: boolean): 
 }
 
 /** Is this CALL, JMP, MOV, TEST or arithmetic with a 32-bit displacement, or relative to RIP? */
-export function relaxable(bytes: Uint8Array): PendingFixup["relaxable"] {
+export function relaxable(bytes: readonly number[]): PendingFixup["relaxable"] {
   let at = 0;
   while ([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x67, 0xf0, 0xf2, 0xf3].includes(bytes[at]!)) at++;
   const rex = (bytes[at]! & 0xf0) === 0x40;

@@ -131,9 +131,9 @@ const irp =
 
 const without =
   (open: string): Directive =>
-  (_, cursor, name) => {
+  (assembler, cursor, name) => {
     cursor.rest();
-    throw new SourceError(wholeLine(cursor.line), `'${name}' without '${open}'`);
+    assembler.reporter.warning(wholeLine(cursor.line), `'${name}' without '${open}'`);
   };
 
 export const REPEATS: Readonly<Record<string, Directive>> = {
@@ -147,8 +147,9 @@ export const REPEATS: Readonly<Record<string, Directive>> = {
   ".endr": without(".rept"),
   ".exitm": (assembler, cursor) => {
     const conditions = assembler.input.leaveMacro();
-    if (conditions === undefined) throw new SourceError(wholeLine(cursor.line), "'.exitm' outside a macro");
-    assembler.conditions.unwind(conditions);
+    if (conditions === undefined)
+      assembler.reporter.warning(wholeLine(cursor.line), "'.exitm' outside a macro is ignored");
+    else assembler.conditions.unwind(conditions);
   },
   ".purgem": (assembler, cursor) => {
     const { name, span } = cursor.name("the name of a macro");

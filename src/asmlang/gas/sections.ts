@@ -98,7 +98,10 @@ function readFlags(
 
 const previous: Directive = (assembler, cursor) => {
   const { builder } = assembler;
-  if (!assembler.previous) throw new SourceError(wholeLine(cursor.line), "there is no previous section");
+  if (!assembler.previous) {
+    assembler.reporter.warning(wholeLine(cursor.line), "there is no previous section");
+    return;
+  }
   [builder.section, assembler.previous] = [assembler.previous, builder.section];
 };
 

@@ -18,6 +18,15 @@ import type { SmartAlign } from "./smart-align.ts";
 import { repeatStatement } from "./times.ts";
 import type { Token } from "./tokens.ts";
 
+/** Words looked at so far; labels do not come here in numbers, for they have a colon. */
+const KEYWORDS = new Map<string, boolean>();
+
+function isKeyword(word: string): boolean {
+  const pseudo = ["equ", "times", "incbin"].includes(word) || dataUnit(word) !== undefined;
+  const directive = reserveUnit(word) !== undefined || Object.hasOwn(NASM_DIRECTIVES, word);
+  return pseudo || directive || isPrefix(word) || isNasmMnemonic(word);
+}
+
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
 export class NasmAssembler {
@@ -145,7 +154,7 @@ export class NasmAssembler {
   #checkGlobals(): void {
     for (const { symbol, span } of this.globals)
       if (!symbol.definition && !symbol.external)
-        this.reporter.error(span, `global symbol '${symbol.name}' is not defined`);
+        this.reporter.warning(span, `global symbol '${symbol.name}' is not defined`);
   }
 
   /** `org` counts for the first section that has bytes. */
@@ -204,18 +213,14 @@ export class NasmAssembler {
 
   /** A word that starts an instruction, directive or pseudo-instruction (unless a label of that name is meant). */
   #isKeyword(token: Token): boolean {
-    const word = token.text.toLowerCase();
     if (token.text.startsWith("$")) return false;
-    if (
-      word === "equ" ||
-      word === "times" ||
-      word === "incbin" ||
-      dataUnit(word) !== undefined ||
-      reserveUnit(word) !== undefined
-    )
-      return true;
-    if (Object.hasOwn(NASM_DIRECTIVES, word)) return true;
-    return isPrefix(word) || isNasmMnemonic(word);
+    const word = token.text.toLowerCase();
+    let known = KEYWORDS.get(word);
+    if (known === undefined) {
+      if (KEYWORDS.size > 10_000) KEYWORDS.clear();
+      KEYWORDS.set(word, (known = isKeyword(word)));
+    }
+    return known;
   }
 
   /** What follows a label: also the statement of `times` and `at`. */

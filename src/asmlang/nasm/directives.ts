@@ -104,7 +104,7 @@ function attribute(assembler: NasmAssembler, cursor: TokenCursor, target: Sectio
     case "use64":
       break;
     default:
-      throw new SourceError(token, `unknown section attribute '${token.text}'`);
+      assembler.reporter.warning(token, `unknown section attribute '${token.text}' is ignored`);
   }
 }
 

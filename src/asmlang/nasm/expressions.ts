@@ -200,7 +200,8 @@ export class NasmExpressions {
     if (token.kind === "number") return this.#number(token);
     if (token.kind === "string") return stringNumber(token);
     if (token.kind === "id") return this.#name(cursor, token);
-    throw new SourceError(token, `unexpected '${token.text}' in an expression`);
+    const open = `'"\``.includes(token.text);
+    throw new SourceError(token, open ? "this string does not end" : `unexpected '${token.text}' in an expression`);
   }
 
   #operator(cursor: TokenCursor, token: Token): Expr {

@@ -35,11 +35,11 @@ export class NasmInstruction extends Fragment {
   }
 
   #encode(layout: Layout): { best: Encoding; long?: Encoding } {
-    const context = layout.context(this);
+    const context = layout.context(this, false);
     let key = "";
     for (const operand of this.statement.request.operands)
       for (const value of valuesOf(operand)) {
-        const known = evaluate(value.expr, { ...context, final: false });
+        const known = evaluate(value.expr, context);
         // In its first pass NASM takes an immediate that it does not know yet to be small.
         const open = !known || known.terms.some((term) => !layout.isReached(term.symbol));
         if (open && layout.pass === 0 && operand.kind === "imm") value.known = 0n;

@@ -170,7 +170,9 @@ interface AddressSum {
 /** An address as a sum: registers with factors, and the rest as one expression. */
 function readTerms(cursor: TokenCursor, context: OperandContext): AddressSum {
   const sum: AddressSum = { registers: [], expr: undefined };
-  addTerms(sum, cursor, closingBracket(cursor), context, false);
+  const end = closingBracket(cursor);
+  if (cursor.at === end) throw new SourceError(cursor.here(), "expected an address");
+  addTerms(sum, cursor, end, context, false);
   return sum;
 }
 

@@ -193,7 +193,7 @@ export class Preprocessor {
   }
 
   /** Only `%[...]` and context-local names replaced: where a directive wants a name. */
-  indirect(tokens: readonly Token[]): Token[] {
+  indirect(tokens: readonly Token[]): readonly Token[] {
     const named = this.contextTokens(tokens);
     if (!named.some((token) => token.text === "%[")) return named;
     const end = named.findIndex((token, i) => i > 0 && isSpace(token));
@@ -209,7 +209,8 @@ export class Preprocessor {
     return this.#host.constant(expanded, span);
   }
 
-  contextTokens(tokens: readonly Token[]): Token[] {
+  contextTokens(tokens: readonly Token[]): readonly Token[] {
+    if (!tokens.some(({ kind }) => kind === "pp")) return tokens;
     return tokens.map((token) =>
       token.kind === "pp" && /^%\$/.test(token.text) ? { ...token, kind: "id", text: this.contextName(token) } : token,
     );

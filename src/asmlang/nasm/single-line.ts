@@ -62,8 +62,15 @@ export class SingleMacros {
 
   /** All macros in a line replaced; `%+` joins its neighbours. */
   expand(tokens: readonly Token[]): Token[] {
+    if (!tokens.some((token) => this.#mayExpand(token))) return tokens as Token[];
     this.#budget = 0;
     return pasteMarked(this.#expand(tokens, new Set(), 0));
+  }
+
+  #mayExpand({ kind, text }: Token): boolean {
+    if (kind === "pp") return true;
+    if (kind !== "id") return false;
+    return text.startsWith("__") || (this.#macros.size > 0 && this.#macros.has(text.toLowerCase()));
   }
 
   #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {

@@ -22,12 +22,52 @@ const PATTERNS: readonly (readonly [Token["kind"] | "comment", RegExp])[] = [
   ["other", /./suy],
 ];
 
+/** Classes of ASCII characters: what starts a word, what goes on with one, digits, operators of one character. */
+const STARTS = 1;
+const GOES_ON = 2;
+const DIGIT = 4;
+const BLANK = 8;
+const ALONE = 16;
+const CLASSES = new Uint8Array(128);
+const classify = (characters: string, bits: number) => {
+  for (const character of characters) CLASSES[character.charCodeAt(0)]! |= bits;
+};
+const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
+classify(LETTERS, STARTS | GOES_ON);
+classify("_.@", STARTS | GOES_ON);
+classify("?$#~", GOES_ON);
+classify("0123456789", GOES_ON | DIGIT);
+classify(" \t", BLANK);
+classify(",[]():+-*", ALONE);
+
+/** The tokens that most lines are made of, without regular expressions: words, decimal numbers, blanks, punctuation. */
+function simpleToken(line: Line, start: number): Token | undefined {
+  const { text } = line;
+  const first = CLASSES[text.charCodeAt(start)] ?? 0;
+  let end = start + 1;
+  if (first & ALONE) return { kind: "op", text: text[start]!, line, start, end };
+  const wanted = first & STARTS ? GOES_ON : first & DIGIT ? DIGIT : first & BLANK;
+  if (wanted === 0) return undefined;
+  while (end < text.length && ((CLASSES[text.charCodeAt(end)] ?? 0) & wanted) !== 0) end++;
+  const after = text.charCodeAt(end);
+  // Other alphabets, and numbers that go on with letters, are for the patterns.
+  if (after >= 128 || (wanted === DIGIT && (CLASSES[after] ?? 0) & GOES_ON)) return undefined;
+  const kind = first & STARTS ? "id" : first & DIGIT ? "number" : "space";
+  return { kind, text: text.slice(start, end), line, start, end };
+}
+
 /** Tokens of a line, comment left out. */
 export function tokenize(line: Line): Token[] {
   const tokens: Token[] = [];
   const { text } = line;
   let at = 0;
   while (at < text.length) {
+    const simple = simpleToken(line, at);
+    if (simple) {
+      tokens.push(simple);
+      at = simple.end;
+      continue;
+    }
     for (const [kind, pattern] of PATTERNS) {
       pattern.lastIndex = at;
       const found = pattern.exec(text);
@@ -59,7 +99,7 @@ export function trim(tokens: readonly Token[]): Token[] {
   let to = tokens.length;
   while (from < to && isSpace(tokens[from])) from++;
   while (to > from && isSpace(tokens[to - 1])) to--;
-  return tokens.slice(from, to);
+  return from === 0 && to === tokens.length ? (tokens as Token[]) : tokens.slice(from, to);
 }
 
 export const textOf = (tokens: readonly Token[]): string => tokens.map((token) => token.text).join("");
@@ -112,21 +152,23 @@ function piecesBytes(piece: string): ArrayLike<number> & Iterable<number> {
   return kind in ESCAPES ? [ESCAPES[kind]!] : encoder.encode(kind);
 }
 
+const BASES: readonly (readonly [RegExp, string])[] = [
+  [/^0[xh]([\da-f]+)$/, "0x"],
+  [/^\$([\da-f]+)h?$/, "0x"],
+  [/^0[by]([01]+)$/, "0b"],
+  [/^0[oq]([0-7]+)$/, "0o"],
+  [/^0[dt](\d+)$/, ""],
+  [/^(\d[\da-f]*)[hx]$/, "0x"],
+  [/^([01]+)[by]$/, "0b"],
+  [/^([0-7]+)[oq]$/, "0o"],
+  [/^(\d+)[dt]?$/, ""],
+];
+
 /** The value of an integer token, or undefined: `0x1F`, `1Fh`, `$1F`, `101b`, `0b1`, `17o`, `0q7`, `12d`, with `_` anywhere. */
 export function parseInteger(token: string): bigint | undefined {
+  if (/^\d{1,15}$/.test(token)) return BigInt(Number(token));
   const text = token.replaceAll("_", "").toLowerCase();
-  const bases: readonly (readonly [RegExp, string])[] = [
-    [/^0[xh]([\da-f]+)$/, "0x"],
-    [/^\$([\da-f]+)h?$/, "0x"],
-    [/^0[by]([01]+)$/, "0b"],
-    [/^0[oq]([0-7]+)$/, "0o"],
-    [/^0[dt](\d+)$/, ""],
-    [/^(\d[\da-f]*)[hx]$/, "0x"],
-    [/^([01]+)[by]$/, "0b"],
-    [/^([0-7]+)[oq]$/, "0o"],
-    [/^(\d+)[dt]?$/, ""],
-  ];
-  for (const [pattern, prefix] of bases) {
+  for (const [pattern, prefix] of BASES) {
     const match = pattern.exec(text);
     if (match) return BigInt(prefix + match[1]!);
   }
