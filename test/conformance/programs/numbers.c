@@ -16,7 +16,7 @@
 UNARY(f2xm1, "f2xm1")
 UNARY(fsin, "fsin")
 UNARY(fcos, "fcos")
-UNARY(fsqrt, "fsqrt")
+UNARY(x87sqrt, "fsqrt")
 
 static long double ftan(long double x)
 {
@@ -48,7 +48,7 @@ static void transcendental(void)
 	for (int i = -20; i <= 20; i++) {
 		long double x = i * 0.371L + 0.01L, small = i / 80.0L;
 		printf("%d %.17Lg %.17Lg %.17Lg %.17Lg\n", i, fsin(x), fcos(x), ftan(x), f2xm1(small * 4));
-		printf("%.17Lg %.17Lg %.17Lg %.17Lg\n", fatan(x, 0.7L), flog(x, 1 + fabsl(x)), flog1(x, small), fsqrt(fabsl(x)));
+		printf("%.17Lg %.17Lg %.17Lg %.17Lg\n", fatan(x, 0.7L), flog(x, 1 + fabsl(x)), flog1(x, small), x87sqrt(fabsl(x)));
 		printf("%.17Lg %.17Lg %.17Lg %.17Lg\n", expl(x), logl(fabsl(x)), powl(fabsl(x), 1.7L), atan2l(x, -small));
 		printf("%.17g %.17g %.17g %.17g\n", sin((double)x), exp((double)x), pow(fabs((double)x), 0.3), tanh((double)x));
 	}

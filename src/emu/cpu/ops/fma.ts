@@ -27,10 +27,13 @@ function fuse(env: soft.Environment, daz: boolean, type: FloatType, signs: Signs
     return quiet(nan);
   }
   const [a, b, c] = daz ? [flushDenormal(x), flushDenormal(y), flushDenormal(z)] : [x, y, z];
+  const before = env.flags;
   const product = soft.multiply(env, a, b);
   if (product.kind === soft.NAN) return product;
   const term = signs.product ? soft.negate(product) : product;
   const sum = soft.add(env, { ...term, denormal: false }, signs.addend ? soft.negate(c) : c);
+  // An invalid operation says nothing of denormals.
+  if (sum.kind === soft.NAN) env.flags = before | soft.FE.I;
   return soft.roundTo(env, type.format, sum);
 }
 
