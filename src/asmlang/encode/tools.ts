@@ -76,14 +76,15 @@ const takesOffset = ({ form }: Pattern): boolean => form.slots.some(({ place }) 
 export function byAddressPrefix(
   patterns: readonly Pattern[],
   prefixes: Prefixes,
-  { dialect, bits }: EncodeRequest,
+  { bits, operands }: EncodeRequest,
 ): readonly Pattern[] {
-  const asked = prefixes.addressSize;
+  const memory = operands.find((operand) => operand.kind === "mem");
+  const asked = prefixes.addressSize ?? memory?.addressSize;
   if (asked === undefined) return patterns;
   const meant = patterns.filter(({ form }) => form.addressSize === asked);
   if (meant.length > 0) return meant;
   // With 32-bit addresses the form without ModRM is the shorter one in 64-bit code, too.
-  const offsets = dialect === "gas" && bits === 64 ? patterns.filter(takesOffset) : [];
+  const offsets = bits === 64 ? patterns.filter(takesOffset) : [];
   return offsets.length > 0 ? offsets : patterns;
 }
 

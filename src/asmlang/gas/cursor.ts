@@ -2,7 +2,6 @@
 import { SourceError } from "../core/diagnostics.ts";
 import type { Line, Span } from "../core/source.ts";
 
-const SPACE = /[ \t\f\v]*/y;
 const IDENTIFIER = /[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y;
 const WORD = /[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y;
 
@@ -22,14 +21,18 @@ export class Cursor {
   /** What matches a sticky pattern here; moves past it. */
   match(pattern: RegExp): string | undefined {
     pattern.lastIndex = this.at;
-    const found = pattern.exec(this.text);
-    if (!found || this.at + found[0].length > this.end) return undefined;
-    this.at += found[0].length;
-    return found[0];
+    if (!pattern.test(this.text) || pattern.lastIndex > this.end) return undefined;
+    const found = this.text.slice(this.at, pattern.lastIndex);
+    this.at = pattern.lastIndex;
+    return found;
   }
 
   skipSpace(): this {
-    this.match(SPACE);
+    while (this.at < this.end) {
+      const code = this.text.charCodeAt(this.at);
+      if (code !== 0x20 && code !== 0x09 && code !== 0x0b && code !== 0x0c) break;
+      this.at++;
+    }
     return this;
   }
 

@@ -38,6 +38,14 @@ const WORD_OPERATORS: Readonly<Record<string, BinaryOp>> = {
   gt: ">",
   ge: ">=",
 };
+const SYMBOL_OPERATORS = [
+  ["<<", "<<"],
+  [">>", ">>"],
+  ["==", "=="],
+  ["!=", "!="],
+  ["/", "//"],
+  ["%", "%%"],
+] as const;
 const PRECEDENCE: Readonly<Record<string, number>> = {
   "|": 1,
   "^": 1,
@@ -197,14 +205,7 @@ export class IntelOperand {
   #operator(): BinaryOp | undefined {
     const { text, at, end } = this.#cursor;
     if (at >= end) return undefined;
-    for (const [symbol, operator] of [
-      ["<<", "<<"],
-      [">>", ">>"],
-      ["==", "=="],
-      ["!=", "!="],
-      ["/", "//"],
-      ["%", "%%"],
-    ] as const)
+    for (const [symbol, operator] of SYMBOL_OPERATORS)
       if (text.startsWith(symbol, at)) return this.#take(symbol, operator);
     if ("+-*&|^".includes(text[at]!)) return this.#take(text[at]!, text[at] as BinaryOp);
     const word = this.#cursor.word()?.toLowerCase();
