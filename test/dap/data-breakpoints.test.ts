@@ -70,7 +70,7 @@ describe("data breakpoints", () => {
     expect(set).toMatchObject({ reason: "data breakpoint", text: "0x0 -> 0x2, written by syscall_32_enter" });
     expect(await client.evaluate("TS_COMPAT")).toBe("1");
     const cleared = await client.run("continue");
-    expect(cleared.text).toBe("0x2 -> 0x0, written by syscall_exit_to_user_mode");
+    expect(cleared.text).toBe("0x2 -> 0x0, written by exit_to_user_mode_prepare");
   });
 
   it("are refused for what is not in memory", async () => {
