@@ -148,6 +148,7 @@ function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
   const { form } = pattern;
   if (wouldBeNop(form, shape)) return false;
   if (pattern.arity !== shape.operands.length) return false;
+  if (query.sourceBytes !== 0 && query.sourceBytes !== form.memoryBytes) return false;
   for (let i = 0; i < form.slots.length; i++) {
     const index = pattern.from[i]!;
     if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query)) return false;
