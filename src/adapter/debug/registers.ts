@@ -1,7 +1,9 @@
 /** Every register by every name a user may write, as a Reference on one CPU. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { Fault } from "../../emu/cpu/fault.ts";
-import { CR0, EFLAGS, OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../../emu/cpu/layout.ts";
+import { OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../../emu/cpu/layout.ts";
+import { ATTR } from "../../emu/cpu/system/descriptor.ts";
+import { is64Bit, isParagraphMode } from "../../emu/cpu/system/predicates.ts";
 import { loadSegment } from "../../emu/cpu/system/segment.ts";
 import type { Reference } from "./reference.ts";
 
@@ -204,9 +206,7 @@ function control(cpu: Cpu, name: string): Reference | undefined {
 
 /** Width of the code that runs: what a stack word, an address and a disassembly line look like. */
 export function codeBits(cpu: Cpu): 16 | 32 | 64 {
-  const attr = cpu.segAttr(SEG.CS);
-  if ((cpu.get32(OFF.CR0) & CR0.PE) === 0 || (cpu.getFlags() & EFLAGS.VM) !== 0) return 16;
-  const longMode = (cpu.get32(OFF.EFER) & (1 << 10)) !== 0;
-  if (longMode && (attr & 0x2000) !== 0) return 64;
-  return (attr & 0x4000) !== 0 ? 32 : 16;
+  if (isParagraphMode(cpu)) return 16;
+  if (is64Bit(cpu)) return 64;
+  return (cpu.segAttr(SEG.CS) & ATTR.DB) !== 0 ? 32 : 16;
 }

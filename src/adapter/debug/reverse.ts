@@ -1,5 +1,4 @@
 /** Going back: one step, or to the previous breakpoint. Everything rolls back: registers, memory, kernel, devices. */
-import { linearPc } from "./code.ts";
 import type { History } from "./history.ts";
 import type { RunControl, Stop } from "./run-control.ts";
 import { expressionScope } from "./scope.ts";
@@ -15,7 +14,7 @@ export async function stepBack(control: RunControl, history: History, options: S
   return control.whileReplaying(async () => {
     for (let steps = 0; steps < MOST_IN_A_LINE; steps++) {
       await backOne(control, history, options.intoKernel);
-      const pc = linearPc(control.cpu);
+      const pc = control.cpu.linearIp;
       const line = options.granularity === "statement" ? symbols.lineAt(pc) : undefined;
       if (line === undefined || line.start === pc || machine.icount <= history.start) break;
     }
@@ -81,6 +80,6 @@ async function lastHit(control: RunControl, end: number): Promise<ReverseHit | "
 }
 
 function hitHere(control: RunControl): ReverseHit | undefined {
-  const hit = control.breakpoints.wouldStop(linearPc(control.cpu), expressionScope(control.target, control.cpu));
+  const hit = control.breakpoints.wouldStop(control.cpu.linearIp, expressionScope(control.target, control.cpu));
   return hit === undefined ? undefined : { icount: control.target.machine.icount, ...hit };
 }

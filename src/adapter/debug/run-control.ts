@@ -7,7 +7,6 @@ import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
-import { linearPc } from "./code.ts";
 import { DataBreakpoints } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
@@ -139,7 +138,7 @@ export class RunControl implements Observer {
   }
 
   #atData({ address, size, write }: WatchHit): Stop | undefined {
-    const by = this.target.symbols.describe(linearPc(this.cpu)) ?? "the program";
+    const by = this.target.symbols.describe(this.cpu.linearIp) ?? "the program";
     const hit = this.data.accessed(this.cpu, address, size, write, `the instruction before ${by}`);
     return hit === undefined ? undefined : { reason: "data breakpoint", ...hit };
   }
@@ -231,7 +230,7 @@ export class RunControl implements Observer {
 
   /** A breakpoint at the present place that wants to stop, without moving. */
   breakpointHere(): Hit {
-    return this.breakpoints.hit(linearPc(this.cpu), expressionScope(this.target, this.cpu));
+    return this.breakpoints.hit(this.cpu.linearIp, expressionScope(this.target, this.cpu));
   }
 
   #atBreakpoint(address: Addr, goal: Goal): Stop | "reached" | undefined {

@@ -5,7 +5,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { instructionAt } from "../../emu/cpu/disassemble.ts";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
-import { linearPc, linearSp } from "./code.ts";
+import { linearSp } from "./code.ts";
 import { peekBytes, peekValue } from "./guest-memory.ts";
 import { codeBits } from "./registers.ts";
 import type { LineSpan } from "./symbols.ts";
@@ -34,7 +34,7 @@ export function callStack(target: Target, cpu: Cpu): Frame[] {
   const bits = codeBits(cpu);
   const v86 = (cpu.getFlags() & Number(EFLAGS_VM)) !== 0;
   const top = makeFrame(target, {
-    address: linearPc(cpu),
+    address: cpu.linearIp,
     sp: linearSp(cpu),
     bits,
     cpl: cpu.cpl,

@@ -1,6 +1,6 @@
 /** Steps: in, over and out, by instruction or by statement, through the kernel boundary or across it. */
 import type { Addr } from "../../emu/cpu/state.ts";
-import { currentInstruction, linearPc, linearSp } from "./code.ts";
+import { currentInstruction, linearSp } from "./code.ts";
 import type { RunControl, Stop } from "./run-control.ts";
 import { callStack } from "./stack.ts";
 
@@ -36,12 +36,12 @@ async function stepLines(
   step: () => Promise<Stop | undefined>,
 ): Promise<Stop> {
   const { symbols } = control.target;
-  const start = symbols.lineAt(linearPc(control.cpu));
+  const start = symbols.lineAt(control.cpu.linearIp);
   for (;;) {
-    const before = linearPc(control.cpu);
+    const before = control.cpu.linearIp;
     const stop = await step();
     if (stop !== undefined) return stop;
-    const pc = linearPc(control.cpu);
+    const pc = control.cpu.linearIp;
     if (options.granularity === "instruction" || start === undefined || pc <= before) return STEPPED;
     const line = symbols.lineAt(pc);
     if (line === undefined || line.line !== start.line || line.uri !== start.uri) return STEPPED;
@@ -63,7 +63,7 @@ async function stepOnceOver(control: RunControl, intoKernel: boolean): Promise<S
   const { flow, next } = currentInstruction(control.cpu);
   const sp = linearSp(control.cpu);
   const stop = await stepOnce(control, intoKernel && control.cpu.cpl < 3);
-  if (stop !== undefined || !CALLS.has(flow) || linearPc(control.cpu) === next) return stop;
+  if (stop !== undefined || !CALLS.has(flow) || control.cpu.linearIp === next) return stop;
   return unlessReached(await runToReturn(control, next, sp));
 }
 

@@ -35,10 +35,3 @@ export interface SystemOptions {
   readonly files: Readonly<Record<string, Uint8Array>>;
   readonly inject: readonly Injection[];
 }
-
-/** One source line of one address, program, kernel or vDSO. */
-export interface SourceLine {
-  readonly uri: string;
-  /** Zero-based. */
-  readonly line: number;
-}
