@@ -63,6 +63,7 @@ export function run(args: readonly string[]): number {
   const [name, ...rest] = parsed.positionals;
   if (name === undefined) throw new UsageError("run takes a PROGRAM");
   if (rest.length > 0) throw new UsageError(`run takes one PROGRAM; the guest's own arguments go after "--"`);
+  if (flag(parsed, "history")) complain("this run keeps no history: only the debugger does yet (--history)", 0);
   const arch = choice(parsed, "arch", ["x86_64", "i386", "bare"] as const, "x86_64");
   const booted = arch === "bare" ? bootBare(parsed, name) : bootKernel(parsed, name, arch, guestArgs);
   return booted === undefined ? 1 : runToEnd(booted, parsed);

@@ -5,13 +5,18 @@ import type { Query } from "./match.ts";
 import { candidates, misfit } from "./match.ts";
 import type { EncodeRequest, EncodeResult } from "./types.ts";
 
+/** Letters added, left out, changed, or swapped with their neighbour: how many of these lead from `a` to `b`. */
 function distance(a: string, b: string): number {
+  let before: number[] = [];
   let row = Array.from({ length: b.length + 1 }, (_, i) => i);
   for (let i = 1; i <= a.length; i++) {
     const next = [i];
     for (let j = 1; j <= b.length; j++) {
-      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+      const changed = row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : changed;
+      next.push(Math.min(next[j - 1]! + 1, row[j]! + 1, changed, swapped));
     }
+    before = row;
     row = next;
   }
   return row[b.length]!;
