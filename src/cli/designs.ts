@@ -1,5 +1,5 @@
 /** `ringside designs`: the presets, and every design's key and values. */
-import { DESIGNS } from "../emu/kernel/designs.ts";
+import { DESIGNS } from "../emu/kernel/design-table.ts";
 import { PRESETS } from "../emu/kernel/presets.ts";
 
 export function designs(): number {

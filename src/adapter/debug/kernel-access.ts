@@ -36,12 +36,12 @@ function mapping({ start, end, flags, name }: Vma): Mapping {
   return { start, end, access, name };
 }
 
-const MINISTACK_BYTES = 64;
 /** The user's ESP[31:16], which the alias must carry. */
 const HIGH_HALF = 0xffff_0000n;
 
 function espfix64(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
-  if (kernel.choice.hooks.espfix64 !== true) return undefined;
+  const { espfix64: design } = kernel.choice.hooks;
+  if (design === undefined) return undefined;
   const base = bigToAddr(kernel.perCpu(cpu, "espfix_stack"));
   const sp = peekValue(cpu, kernel.arch.userRegs(kernel.current(cpu)) + kernel.layout.ptRegs.sp!.offset, 8) ?? 0n;
   const high = Number(sp & HIGH_HALF);
@@ -49,7 +49,7 @@ function espfix64(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
     writable: bigToAddr(kernel.perCpu(cpu, "espfix_waddr")),
     alias: base + high,
     chosenBecause: `its bits 31:16 (0x${(high / 0x10000).toString(16).padStart(4, "0")}) are those of the user's ESP`,
-    bytes: MINISTACK_BYTES,
+    bytes: design.stackSize,
   };
 }
 

@@ -7,11 +7,13 @@ import { leafOf } from "../cpu/system/cpuid.ts";
 import { FEATURES } from "../cpu/system/cpuid-data.ts";
 import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
 import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
+import { ldtEspfix } from "./boot/espfix.ts";
 import { bootX86_64 } from "./boot/x86_64.ts";
 import { SYSCALL_FUNCTIONS_64, SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
 import calling from "./entry/calling.S?raw";
 import entry64 from "./entry/entry_64.S?raw";
 import compat64 from "./entry/entry_64_compat.S?raw";
+import espfixPrototype from "./entry/espfix_prototype.S?raw";
 import nmi64 from "./entry/nmi_64.S?raw";
 import { saveFpu, switchFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
@@ -80,6 +82,8 @@ const exitLabels = [
   "restore_regs_and_return_to_kernel",
   "native_irq_return_ldt",
   "espfix_on_ministack",
+  "espfix_not_needed",
+  "espfix_fix_stack",
   "native_irq_return_iret",
   "error_bad_iret",
   "nested_nmi",
@@ -261,6 +265,7 @@ function loadLdt(k: Kernel, cpu: Cpu, mm: Mm): void {
     loadLdtr(cpu, 0);
     return;
   }
+  ldtEspfix(k, cpu);
   const index = layout.gdt.LDT!;
   const low = packDescriptor({ base: ldt.address | 0, limit: ldt.entries * 8 - 1, access: 0x82, flags: 0 });
   k.memory.writeScalar(gdt(k, cpu) + index * 8, 8, low);
@@ -275,7 +280,12 @@ export const X86_64: Arch = {
   paging: FOUR_LEVEL,
   bits: 64,
   sources: [{ uri: "ringside:kernel/entry/entry_64.S", text: entry64 }],
-  includes: { "calling.S": calling, "entry_64_compat.S": compat64, "nmi_64.S": nmi64 },
+  includes: {
+    "calling.S": calling,
+    "entry_64_compat.S": compat64,
+    "espfix_prototype.S": espfixPrototype,
+    "nmi_64.S": nmi64,
+  },
   defines: (cpu) => ({
     X86_FEATURE_FSGSBASE: feature(cpu, "fsgsbase") ? 1 : 0,
     X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,

@@ -1,13 +1,34 @@
 /**
- * Designs: the ways the kernel can do one thing, as values in a table. A design acts only through the symbols it defines for the
- * entry code and the hooks that the parts it concerns ask for; nothing else in the kernel asks which one is chosen.
+ * Designs: the ways the kernel can do one thing, as values in a table (design-table.ts). A design acts only through the symbols it
+ * defines for the entry code and the hooks that the parts it concerns ask for; nothing else in the kernel asks which one is chosen.
  */
+import { DESIGNS } from "./design-table.ts";
 import { PRESETS } from "./presets.ts";
 
+/** The 64-bit kernel's ministacks. */
+export interface Espfix64 {
+  /** Bytes of one CPU's. */
+  readonly stackSize: 64 | 128;
+  /** The aliases can be written, so that a fault of the IRET there can push its frame. */
+  readonly writable: boolean;
+  /** Page and slot are chosen from the seed. */
+  readonly random: boolean;
+}
+/** Who sets the ministacks up, and how it is known that they are. */
+export interface EspfixInit {
+  /** At boot, when a CPU loads its first LDT, or when anyone does for the first time. */
+  readonly when: "boot" | "load-ldt" | "modify-ldt";
+  /** One step for all CPUs' page tables, or each CPU for itself. */
+  readonly tables: "all" | "each";
+  /** "Done already" is a list of pages, a static flag, or found out by walking to the address. */
+  readonly known: "list" | "flag" | "probe";
+}
+
 export interface DesignHooks {
-  /** The 64-bit kernel sets up espfix stacks at boot and its exception handlers know them. */
-  readonly espfix64?: boolean;
-  /** The same for the 32-bit kernel's espfix segment. */
+  /** undefined = no espfix on the 64-bit kernel. */
+  readonly espfix64?: Espfix64;
+  readonly espfixInit?: EspfixInit;
+  /** The 32-bit kernel's espfix segment. */
   readonly espfix32?: boolean;
 }
 
@@ -23,28 +44,6 @@ export interface Design {
   readonly defines: Readonly<Record<string, number>>;
   readonly hooks: DesignHooks;
 }
-
-export const DESIGNS: readonly Design[] = [
-  {
-    key: "espfix",
-    value: "final",
-    systems: ["E2", "E3", "E6"],
-    summary:
-      "IRET to an LDT stack segment from a ministack whose alias carries the user's ESP[31:16]; read-only alias, #DF becomes #GP",
-    source: "Linux 6.1, arch/x86/kernel/espfix_64.c and entry/entry_64.S",
-    defines: { CONFIG_X86_ESPFIX64: 1, CONFIG_X86_ESPFIX32: 1 },
-    hooks: { espfix64: true, espfix32: true },
-  },
-  {
-    key: "espfix",
-    value: "none",
-    systems: ["E1"],
-    summary: "IRET straight from the kernel stack: a 16-bit stack segment leaks the kernel's ESP[31:16]",
-    source: "Linux 6.1 with CONFIG_X86_ESPFIX64 and CONFIG_X86_ESPFIX32 off",
-    defines: { CONFIG_X86_ESPFIX64: 0, CONFIG_X86_ESPFIX32: 0 },
-    hooks: {},
-  },
-];
 
 /** The designs in force: one of each key. */
 export interface Choice {

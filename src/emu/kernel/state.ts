@@ -201,7 +201,13 @@ export interface KernelState {
   /** Files as they are now, by absolute path. */
   files: Record<string, Uint8Array>;
   /** Where espfix64's ministacks are, and their physical pages. */
-  espfix?: { pageRandom: number; slotRandom: number; pages: number[] };
+  espfix?: {
+    pageRandom: number;
+    slotRandom: number;
+    pages: number[];
+    /** What was set up, in order: page tables of a page, a CPU's own stack. */
+    log: { cpu: number; when: string; step: string; address: Addr }[];
+  };
   /** How often each injection has happened, and the interrupt vectors each CPU is offered. */
   injected: number[];
   irq: number[][];

@@ -134,4 +134,21 @@ describe.runIf(requireTool("gcc"))("refused and strange returns", () => {
     expect(ran.events.filter((e) => e.type === "espfix")).toEqual([]);
     expect(ran.text).toMatch(/code not present, LDT stack: signal 7 trap 11 err 24/);
   });
+
+  test("the prototype copies the frame back, so that they keep it too", () => {
+    const none = run(elf(bytes), { designs: { espfix: "none" } });
+    const prototype = run(elf(bytes), { designs: { espfix: "prototype" } });
+    const refusals = (text: string) => text.split("\n").filter((line) => !line.includes("signal 5"));
+    expect(refusals(prototype.text)).toEqual(refusals(none.text));
+    // and what succeeds leaves the user's ESP whole, as the final form does
+    const reached = (text: string) => text.split("\n").filter((line) => line.includes("signal 5"));
+    expect(reached(prototype.text)).toEqual(reached(native(bytes).stdout.toString()));
+    const fixed = prototype.events.filter((e) => (e.path as string[] | undefined)?.includes("espfix_fix_stack"));
+    expect(fixed.length).toBeGreaterThan(0);
+  });
+
+  test("64 bytes are too few for that: the fault's frame goes below the first CPU's ministack", () => {
+    const { stop } = run(elf(bytes), { designs: { espfix: "prototype-64" } });
+    expect(stop).toMatchObject({ kind: "shutdown", why: expect.stringMatching(/double fault/) });
+  });
 });

@@ -1,7 +1,7 @@
 /** espfix64: what ESP[31:16] becomes after a return to a 16-bit stack, with and without it, and the aliases in the page tables. */
 import { describe, expect, test } from "vitest";
 import { OFF } from "../../../src/emu/cpu/layout.ts";
-import { ESPFIX_MAX_CPUS, ESPFIX_PAGE_SPACE, espfixBaseAddr } from "../../../src/emu/kernel/boot/espfix.ts";
+import { ESPFIX_PAGE_SPACE, espfixBaseAddr, espfixMaxCpus } from "../../../src/emu/kernel/boot/espfix.ts";
 import { ESPFIX_BASE_ADDR } from "../../../src/emu/kernel/layout/linux-6.1-64.ts";
 import { frameOf } from "../../../src/emu/kernel/mm/pagetable.ts";
 import { nativeImage, run, source } from "./kit.ts";
@@ -43,6 +43,37 @@ descriptor: .long 0, 0, 0xffff, 0	# entry 0: data, 16-bit, 64 KiB, writable
 result:	.long 0
 `;
 
+/** The same, on another CPU from the middle on. */
+const MOVED = PROGRAM.replace(
+  "\tmov $7, %eax\n",
+  `
+	mov $241, %eax			# sched_setaffinity(0, 4, &mask)
+	xor %ebx, %ebx
+	mov $4, %ecx
+	mov $mask, %edx
+	int $0x80
+	mov $7, %eax
+`,
+).concat("mask:\t.long 4\n");
+/** A handler changes the saved SS to a selector of the LDT, and there is none. */
+const NO_LDT = `
+	.code32
+	.globl _start
+_start:	mov $67, %eax			# sigaction(SIGTRAP, &action, 0)
+	mov $5, %ebx
+	mov $action, %ecx
+	xor %edx, %edx
+	int $0x80
+	int3
+	xor %ebx, %ebx
+	mov $1, %eax
+	int $0x80
+handler: movl $7, 80(%esp)		# sigcontext.ss, after the return address and the signal number
+	ret
+	.data
+action:	.long handler, 0, 0, 0
+`;
+
 const espOf = (bytes: Uint8Array): number => new DataView(bytes.buffer, bytes.byteOffset, 4).getUint32(0, true);
 
 describe.each(["intel", "amd"] as const)("on %s", (vendor) => {
@@ -71,21 +102,29 @@ describe.each(["intel", "amd"] as const)("on %s", (vendor) => {
 });
 
 describe("placement", () => {
-  test("every CPU has a ministack of its own, with alias bits zero", () => {
+  test.each([
+    [64, 2 ** 17],
+    [128, 2 ** 16],
+  ])("with %i bytes each, every one of 2^17 or 2^16 CPUs has a ministack of its own, alias bits zero", (size, cpus) => {
+    expect(ESPFIX_PAGE_SPACE).toBe(2 ** 11);
+    // the prototype's bound: (8 << 20) / ESPFIX_STACK_SIZE
+    expect(espfixMaxCpus(size)).toBe((8 << 20) / size);
+    expect(espfixMaxCpus(size)).toBe(cpus);
     const placement = { pageRandom: 1234, slotRandom: 17 };
     const seen = new Set<number>();
-    const inSlot = 2 ** 39;
-    for (let cpu = 0; cpu < ESPFIX_MAX_CPUS; cpu += 61) {
-      const addr = espfixBaseAddr(cpu, placement);
+    const wrong: number[] = [];
+    for (let cpu = 0; cpu < cpus; cpu++) {
+      const addr = espfixBaseAddr(cpu, placement, size);
       const low = addr - ESPFIX_BASE_ADDR;
-      expect(low >= 0 && low < inSlot).toBe(true);
-      expect(Math.floor(low / 65536) % 65536).toBe(0);
-      expect(low % 64).toBe(0);
+      const fits = low >= 0 && low < 2 ** 39 && Math.floor(low / 65536) % 65536 === 0 && low % size === 0;
+      if (!fits) wrong.push(cpu);
       seen.add(addr);
     }
-    expect(seen.size).toBe(Math.ceil(ESPFIX_MAX_CPUS / 61));
-    expect(ESPFIX_MAX_CPUS).toBe(2 ** 17);
-    expect(ESPFIX_PAGE_SPACE).toBe(2 ** 11);
+    expect(wrong).toEqual([]);
+    expect(seen.size).toBe(cpus);
+    // one more would be outside the root entry
+    const beyond = espfixBaseAddr(cpus, { pageRandom: 0, slotRandom: 0 }, size) - ESPFIX_BASE_ADDR;
+    expect(beyond).toBe(2 ** 39);
   });
 
   test("a walk of the page tables by hand leads from 100 aliases to one read-only page", () => {
@@ -121,5 +160,58 @@ describe("placement", () => {
     };
     expect(at(1)).toBe(at(1));
     expect(at(1)).not.toBe(at(2));
+  });
+});
+
+/** What was set up, in order, and what the program saw. */
+function setUp(design: string, text = PROGRAM, designs: Record<string, string> = {}) {
+  const ran = run(source(text, 32), { cpus: 3, designs: { espfixInit: design, ...designs } });
+  const log = ran.system.kernel.state.espfix?.log ?? [];
+  return { ran, order: log.map(({ cpu, when, step }) => `${when}: CPU ${cpu} ${step}`) };
+}
+const perCpuStack = (ran: ReturnType<typeof run>) =>
+  ran.system.machine.cpus.map((cpu) => ran.system.kernel.perCpu(cpu, "espfix_stack") !== 0n);
+
+describe("who sets it up, and how it is known", () => {
+  const stacks = (when: string) => [0, 1, 2].map((cpu) => `${when}: CPU ${cpu} stack`);
+
+  test.each(["boot", "once"])("%s: all of it before any program", (design) => {
+    const { ran, order } = setUp(design);
+    expect(order).toEqual(["boot: CPU 0 page tables", ...stacks("boot")]);
+    expect(ran.events.filter((e) => e.type === "espfix-init")).toEqual([]);
+    expect(espOf(ran.stdout)).toBe(0xabcd1230);
+  });
+
+  test("modify-ldt: all CPUs' when the first LDT is made", () => {
+    const { ran, order } = setUp("modify-ldt");
+    expect(order).toEqual(["modify-ldt: CPU 0 page tables", ...stacks("modify-ldt")]);
+    const types = ran.events.map((e) => (e.type === "syscall" ? `${e.type} ${e.name}` : e.type));
+    expect(types.indexOf("espfix-init")).toBeLessThan(types.indexOf("syscall modify_ldt"));
+    expect(espOf(ran.stdout)).toBe(0xabcd1230);
+  });
+
+  test("probe: a CPU that loads no LDT has no stack", () => {
+    const { ran, order } = setUp("probe");
+    expect(order).toEqual(["load-ldt: CPU 0 page tables", "load-ldt: CPU 0 stack"]);
+    expect(perCpuStack(ran)).toEqual([true, false, false]);
+    expect(espOf(ran.stdout)).toBe(0xabcd1230);
+  });
+
+  test("probe: the second CPU finds the page that the first has mapped", () => {
+    const { ran, order } = setUp("probe", MOVED);
+    expect(order).toEqual(["load-ldt: CPU 0 page tables", "load-ldt: CPU 0 stack", "load-ldt: CPU 2 stack"]);
+    expect(perCpuStack(ran)).toEqual([true, false, true]);
+    expect(espOf(ran.stdout)).toBe(0xabcd1230);
+  });
+
+  /** The final form copies to the ministack before it knows whether there is one: it must be there before any program. */
+  test.each([
+    ["boot", "exit"],
+    ["modify-ldt", "shutdown"],
+  ])("%s, and a return to an LDT stack by a program without an LDT: %s", (design, end) => {
+    expect(setUp(design, NO_LDT).ran.stop.kind).toBe(end);
+  });
+  test("the prototype asks LAR first", () => {
+    expect(setUp("modify-ldt", NO_LDT, { espfix: "prototype" }).ran.stop).toMatchObject({ kind: "exit", signal: 11 });
   });
 });

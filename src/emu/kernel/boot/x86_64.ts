@@ -22,7 +22,7 @@ import {
 import { allocContiguous, mustAllocPage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
 import { packDescriptor, packGate64, upperDescriptor } from "../x86/descriptors.ts";
-import { initEspfix } from "./espfix.ts";
+import { bootEspfix } from "./espfix.ts";
 
 /** Vectors with a handler of their own. ist: index in TSS.ist. dpl 3: INT n of user mode may use it. */
 const TRAPS: readonly (readonly [vector: number, symbol: string, options?: { ist?: number; dpl?: 3 }])[] = [
@@ -65,7 +65,7 @@ export function bootX86_64(k: Kernel): void {
   pageTables(k).entryAt(root, k.layout.address.ldtArea, 1, true);
   for (const cpu of k.machine.cpus) {
     setUpMemory(k, cpu);
-    initEspfix(k, cpu);
+    bootEspfix(k, cpu);
     setUpRegisters(k, cpu);
   }
 }

@@ -148,12 +148,27 @@ ENTRY do_idle
 	jmp	error_return
 	.endm
 
+# The espfix prototype: a fault of the IRET on the ministack has pushed its frame there. All that is left is room for rdi and a
+# return address; espfix_fix_stack takes the frame away, below the entry stack's top.
+	.macro ESPFIX_ADJUST_STACK
+	.if ESPFIX64_PROTOTYPE
+	pushq	%rdi
+	movq	%rsp, %rdi
+	sarq	$PGDIR_SHIFT, %rdi
+	cmpl	$ESPFIX_PGD_ENTRY, %edi
+	jne	1f
+	call	espfix_fix_stack
+1:	popq	%rdi
+	.endif
+	.endm
+
 	.macro idtentry asmsym cfunc has_error_code
 ENTRY \asmsym
 	cld
 	.if \has_error_code == 0
 	pushq	$-1
 	.endif
+	ESPFIX_ADJUST_STACK
 	idtentry_body \cfunc \has_error_code
 	.endm
 
@@ -283,7 +298,9 @@ LABEL native_iret
 LABEL native_irq_return_iret
 	iretq
 
-	.if CONFIG_X86_ESPFIX64
+	.if ESPFIX64_PROTOTYPE
+	.include "espfix_prototype.S"
+	.elseif CONFIG_X86_ESPFIX64
 # User GS base, user registers, IRET frame at rsp on the entry stack. Copies the frame to this CPU's ministack of eight words
 # (espfix_waddr: its writable address), and returns from the read-only alias of it whose bits 31:16 are those of the user's rsp,
 # so that a return which only loads sp leaves the user's own bits in esp.

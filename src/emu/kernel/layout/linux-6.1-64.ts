@@ -90,8 +90,9 @@ export const cpuEntryArea = (cpu: number): Addr => CPU_ENTRY_AREA_BASE + PAGE_SI
 /** VMALLOC_START. */
 const VMALLOC_START: Addr = -0x3700_0000_0000;
 /** PGD slot -2. */
-export const ESPFIX_BASE_ADDR: Addr = -2 * 2 ** 39;
-export const ESPFIX_STACK_SIZE = 64;
+const PGDIR_SHIFT = 39;
+export const ESPFIX_PGD_ENTRY = -2;
+export const ESPFIX_BASE_ADDR: Addr = ESPFIX_PGD_ENTRY * 2 ** PGDIR_SHIFT;
 
 export const MAX_CPUS = 8;
 const THREAD_SIZE = 4 * PAGE_SIZE;
@@ -174,6 +175,8 @@ export const LINUX_6_1_64: KernelLayout = {
     ...upper("TI_", threadInfo),
     THREAD_SIZE,
     EXCEPTION_STKSZ,
+    PGDIR_SHIFT,
+    ESPFIX_PGD_ENTRY,
     TASK_threadsp: TASK_THREADSP,
     NR_CPUS: MAX_CPUS,
     VDSO_CPUNODE_MASK: 0xfff,

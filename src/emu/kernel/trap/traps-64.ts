@@ -44,7 +44,7 @@ function fixupBadIret(u: UpcallContext): number {
 function doubleFault(u: UpcallContext): void {
   const { kernel: k, cpu } = u;
   const regs = u.regs();
-  if (k.choice.hooks.espfix64 === true && isEspfixIret(k, regs)) {
+  if (k.choice.hooks.espfix64?.writable === false && isEspfixIret(k, regs)) {
     const gp = entryStackRegs(k, u);
     const frame = Number(BigInt.asIntN(64, regs.sp));
     FRAME_WORDS.forEach((name, i) => {
