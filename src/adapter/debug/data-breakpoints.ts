@@ -9,6 +9,8 @@ import { hex } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
 
 export type DataAccess = "read" | "write" | "readWrite";
+/** "write" is a change; a search for the last writer wants every write. */
+type Watching = DataAccess | "everyWrite";
 
 /** What is watched: up to 8 bytes and the bits of them that count. As text it is the protocol's dataId. */
 export interface DataPlace {
@@ -19,13 +21,16 @@ export interface DataPlace {
 
 export interface DataBreakpoint extends DataPlace {
   readonly id: number;
-  readonly access: DataAccess;
+  readonly access: Watching;
 }
 
 export interface DataHit {
   readonly ids: readonly number[];
-  /** e.g. "0x0 -> 0x2, written by syscall_32_enter". */
-  readonly text: string;
+  /** "0x0 -> 0x2", or the value that was read. */
+  readonly change: string;
+  readonly verb: "written" | "read";
+  /** The up-call that did it; undefined for an instruction. */
+  readonly by: string | undefined;
 }
 
 const MOST_BYTES = 8;
@@ -68,7 +73,7 @@ export class DataBreakpoints {
     return this.#breakpoints.map(({ address, bytes, access }) => ({
       start: address,
       length: bytes,
-      read: access !== "write",
+      read: access === "read" || access === "readWrite",
       write: access !== "read",
     }));
   }
@@ -78,24 +83,24 @@ export class DataBreakpoints {
   }
 
   /** After an access to [address, address + size): which breakpoints want to stop; undefined if none does. */
-  accessed(cpu: Cpu, address: Addr, size: number, write: boolean, by: string): DataHit | undefined {
+  accessed(cpu: Cpu, address: Addr, size: number, write: boolean, by: string | undefined): DataHit | undefined {
     const ids: number[] = [];
-    let text = "";
+    let change = "";
     for (const each of this.#breakpoints.filter((one) => overlaps(one, address, size))) {
       const before = this.#values.get(each.id);
       const after = watchedValue(cpu, each);
       this.#values.set(each.id, after);
-      const stops = write
-        ? each.access === "write"
-          ? before !== after
-          : each.access === "readWrite"
-        : each.access !== "write";
-      if (!stops) continue;
+      if (!wants(each, write, before !== after)) continue;
       ids.push(each.id);
-      text ||= write ? `${shown(before)} -> ${shown(after)}, written by ${by}` : `${shown(after)}, read by ${by}`;
+      change ||= write ? `${shown(before)} -> ${shown(after)}` : shown(after);
     }
-    return ids.length === 0 ? undefined : { ids, text };
+    return ids.length === 0 ? undefined : { ids, change, verb: write ? "written" : "read", by };
   }
+}
+
+function wants({ access }: DataBreakpoint, write: boolean, changed: boolean): boolean {
+  if (!write) return access === "read" || access === "readWrite";
+  return access === "write" ? changed : access !== "read";
 }
 
 const overlaps = ({ address, bytes }: DataPlace, from: Addr, size: number): boolean =>

@@ -1,12 +1,12 @@
-/** Tokens of the expression language. Numbers: 0x1f, 1fh, 0b101, 0o17, 42, 'A', underscores allowed; names may hold . $ @ _. */
+/** Tokens of the expression language. Numbers: 0x1f, 1fh, 0b101, 0o17, 42, 'A', underscores allowed; names may hold . $ @ _; $ and $1 are earlier results. */
 import { ExpressionError } from "./reference.ts";
 
 export type Token =
   | { readonly kind: "number"; readonly text: string; readonly column: number; readonly value: bigint }
-  | { readonly kind: "name" | "operator" | "end"; readonly text: string; readonly column: number };
+  | { readonly kind: "name" | "operator" | "format" | "end"; readonly text: string; readonly column: number };
 
 const PATTERN =
-  /\s*(?:('(?:[^'\\]|\\.)')|(\d[\w]*)|([%$]?[A-Za-z_.@][\w.$@]*)|(\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>=()[\]:,]))/y;
+  /\s*(?:('(?:[^'\\]|\\.)')|(\d[\w]*)|(\$\d*(?![\w.])|[%$]?[A-Za-z_.@][\w.$@]*)|(\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>=()[\]:,]))/y;
 
 /** @throws ExpressionError at the first character that begins no token. */
 export function tokenize(text: string): Token[] {
@@ -20,9 +20,11 @@ export function tokenize(text: string): Token[] {
     const [, character, number, name, operator] = match;
     if (character !== undefined)
       tokens.push({ kind: "number", text: character, column, value: characterCode(character) });
+    else if (number !== undefined && tokens.at(-1)?.text === ",") tokens.push({ kind: "format", text: number, column });
     else if (number !== undefined)
       tokens.push({ kind: "number", text: number, column, value: parseNumber(number, column) });
-    else if (name !== undefined) tokens.push({ kind: "name", text: name.replace(/^[%$]/, ""), column });
+    else if (name !== undefined)
+      tokens.push({ kind: "name", text: /^\$\d*$/.test(name) ? name : name.replace(/^[%$]/, ""), column });
     else tokens.push({ kind: "operator", text: operator!, column });
     at = PATTERN.lastIndex;
   }

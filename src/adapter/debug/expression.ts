@@ -1,8 +1,8 @@
 /**
  * The expression language of watch, hover and console: registers, flags, symbols, `[seg:off]` memory with a size, kernel fields,
- * arithmetic, comparison, assignment, and a format behind a comma (`rax,d`).
+ * arithmetic, comparison, casts, assignment, and a format and a count behind a comma (`rax,d`, `byte [msg],12c`).
  *
- *   dword [ss:esp+4]    qword [rsp]    rax + 8*2    ZF == 1 && eax > 5    TS_COMPAT    al = 0x41    byte [msg],c
+ *   dword [ss:esp+4]    qword [rsp]    rax + 8*2    ZF == 1 && eax > 5    TS_COMPAT    al = 0x41    int8(al) < 0    $1 + 1
  *
  * Values are 64-bit; what a register or memory gives is unsigned of its size. Errors point at the column.
  */
@@ -25,10 +25,26 @@ export interface Evaluated {
   readonly reference: Reference | undefined;
   /** "x" hexadecimal, "d" signed decimal, "u" unsigned, "b" binary, "c" character. */
   readonly format: string;
+  /** Values in a row in memory, the first included; 1 unless the expression asks for more. */
+  readonly count: number;
 }
 
 const SIZES: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8 };
-const FORMATS = new Set(["x", "d", "u", "b", "c"]);
+/** Casts: to the low bits, without or with their sign. */
+const CASTS: Readonly<Record<string, { readonly bits: number; readonly signed: boolean }>> = {
+  byte: { bits: 8, signed: false },
+  word: { bits: 16, signed: false },
+  dword: { bits: 32, signed: false },
+  qword: { bits: 64, signed: false },
+  int8: { bits: 8, signed: true },
+  int16: { bits: 16, signed: true },
+  int32: { bits: 32, signed: true },
+  int64: { bits: 64, signed: true },
+};
+/** Names that mean something in every expression. */
+export const EXPRESSION_WORDS: readonly string[] = Object.keys(CASTS);
+const MOST_ELEMENTS = 4096;
+const FORMAT = /^(\d*)([xdubc]?)$/;
 const PRECEDENCE: readonly (readonly string[])[] = [
   ["||"],
   ["&&"],
@@ -52,6 +68,8 @@ interface Result {
   readonly value: bigint;
   readonly bits: number;
   readonly reference?: Reference;
+  /** Compared and divided as a signed number: negative numbers and signed casts are. */
+  readonly signed?: boolean;
 }
 
 class Parser {
@@ -66,18 +84,25 @@ class Parser {
 
   whole(): Evaluated {
     const result = this.#assignment();
-    const format = this.#format();
+    const { format, count } = this.#format(result);
     const token = this.#peek();
     if (token.kind !== "end") throw new ExpressionError(`"${token.text}" was not expected here`, token.column);
-    return { value: result.value, bits: result.bits, reference: result.reference, format };
+    return { value: result.value, bits: result.bits, reference: result.reference, format, count };
   }
 
-  #format(): string {
-    if (!this.#take(",")) return "x";
+  /** Behind a comma: how many elements, and a letter. */
+  #format({ reference }: Result): { format: string; count: number } {
+    if (!this.#take(",")) return { format: "x", count: 1 };
     const token = this.#advance();
-    if (!FORMATS.has(token.text))
-      throw new ExpressionError(`a format is one of ${[...FORMATS].join(" ")}`, token.column);
-    return token.text;
+    const match = FORMAT.exec(token.text);
+    if (token.text === "" || match === null)
+      throw new ExpressionError("a format is one of x d u b c, a count, or both: 4x", token.column);
+    const count = match[1] === "" ? 1 : Number(match[1]);
+    if (count < 1 || count > MOST_ELEMENTS)
+      throw new ExpressionError(`a count is between 1 and ${MOST_ELEMENTS}`, token.column);
+    if (count > 1 && (reference?.address === undefined || reference.within !== undefined))
+      throw new ExpressionError("only memory has more elements behind it", token.column);
+    return { format: match[2] || "x", count };
   }
 
   #assignment(): Result {
@@ -99,13 +124,15 @@ class Parser {
       if (token.kind !== "operator" || !operators.includes(token.text)) return left;
       this.#advance();
       const right = this.#binary(level + 1);
-      left = { value: apply(token, left.value, right.value), bits: 64 };
+      const signed = left.signed === true || right.signed === true;
+      left = { value: apply(token, operand(left, signed), operand(right, signed)), bits: 64, signed };
     }
   }
 
   #unary(): Result {
     for (const [operator, act] of UNARY) {
-      if (this.#take(operator)) return { value: BigInt.asUintN(64, act(this.#unary().value)), bits: 64 };
+      if (this.#take(operator))
+        return { value: BigInt.asUintN(64, act(this.#unary().value)), bits: 64, signed: operator === "-" };
     }
     return this.#primary();
   }
@@ -127,6 +154,8 @@ class Parser {
   }
 
   #named(token: Token): Result {
+    const cast = CASTS[token.text.toLowerCase()];
+    if (cast !== undefined && this.#take("(")) return this.#cast(cast);
     const size = SIZES[token.text.toLowerCase()];
     if (size !== undefined) {
       if (this.#peek().text.toLowerCase() === "ptr") this.#advance();
@@ -139,6 +168,15 @@ class Parser {
     const value = reference.read();
     if (value === undefined) throw new ExpressionError(`${token.text} cannot be read now`, token.column);
     return { value, bits: reference.bits, reference };
+  }
+
+  /** After "(". */
+  #cast({ bits, signed }: { readonly bits: number; readonly signed: boolean }): Result {
+    const { value } = this.#assignment();
+    this.#expect(")");
+    return signed
+      ? { value: BigInt.asUintN(64, BigInt.asIntN(bits, value)), bits, signed }
+      : { value: BigInt.asUintN(bits, value), bits };
   }
 
   /** After "[": an optional segment and colon, an offset, "]". */
@@ -185,6 +223,8 @@ const UNARY: readonly (readonly [string, (value: bigint) => bigint])[] = [
   ["+", (value) => value],
 ];
 
+const operand = ({ value }: Result, signed: boolean): bigint => (signed ? BigInt.asIntN(64, value) : value);
+
 function apply({ text, column }: Token, left: bigint, right: bigint): bigint {
   const truth = (yes: boolean) => (yes ? 1n : 0n);
   switch (text) {
@@ -193,11 +233,11 @@ function apply({ text, column }: Token, left: bigint, right: bigint): bigint {
     case "&&":
       return truth(left !== 0n && right !== 0n);
     case "|":
-      return left | right;
+      return BigInt.asUintN(64, left | right);
     case "^":
-      return left ^ right;
+      return BigInt.asUintN(64, left ^ right);
     case "&":
-      return left & right;
+      return BigInt.asUintN(64, left & right);
     case "==":
       return truth(left === right);
     case "!=":
@@ -213,7 +253,7 @@ function apply({ text, column }: Token, left: bigint, right: bigint): bigint {
     case "<<":
       return BigInt.asUintN(64, left << (right & 63n));
     case ">>":
-      return left >> (right & 63n);
+      return BigInt.asUintN(64, left >> (right & 63n));
     case "+":
       return BigInt.asUintN(64, left + right);
     case "-":
@@ -222,12 +262,12 @@ function apply({ text, column }: Token, left: bigint, right: bigint): bigint {
       return BigInt.asUintN(64, left * right);
     default:
       if (right === 0n) throw new ExpressionError("division by zero", column);
-      return text === "/" ? left / right : left % right;
+      return BigInt.asUintN(64, text === "/" ? left / right : left % right);
   }
 }
 
 /** The value as the format says. */
-export function formatValue({ value, bits, format }: Evaluated): string {
+export function formatValue({ value, bits, format }: Pick<Evaluated, "value" | "bits" | "format">): string {
   const unsigned = BigInt.asUintN(bits, value);
   if (format === "d") return BigInt.asIntN(bits, value).toString();
   if (format === "u") return unsigned.toString();

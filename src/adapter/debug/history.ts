@@ -33,6 +33,7 @@ export class History {
   readonly #budget: number;
   readonly #pacer = new Pacer();
   #checkpoints: Checkpoint[] = [];
+  #latest = 0;
 
   /** Begins at the present instant. @param budget bytes of memory that checkpoints may take; the oldest are thinned out beyond it. */
   constructor(target: Target, observers: readonly Observer[], budget: number) {
@@ -49,6 +50,10 @@ export class History {
   get start(): number {
     return this.#checkpoints[0]!.snapshot.icount;
   }
+  /** The latest instant that the program has reached since its last change by hand. */
+  get latest(): number {
+    return Math.max(this.#latest, this.#now);
+  }
   /** Instants with a checkpoint before `icount`, latest first. */
   before(icount: number): number[] {
     return this.#checkpoints
@@ -59,6 +64,7 @@ export class History {
 
   /** Takes a checkpoint if enough has run since the last one. Call it wherever the run pauses. */
   note(): void {
+    this.#latest = this.latest;
     const last = this.#checkpoints.findLast(({ snapshot }) => snapshot.icount <= this.#now)!;
     if (this.#now - last.snapshot.icount >= INTERVAL) this.#take();
   }
@@ -66,11 +72,13 @@ export class History {
   /** The user changed something: what was the future is no more, and the past ends with this state. */
   changed(): void {
     this.#checkpoints = this.#checkpoints.filter(({ snapshot }) => snapshot.icount <= this.#now);
+    this.#latest = this.#now;
     this.#take();
   }
 
   /** Goes to the instant before instruction number `icount`. `breathe` lets messages in; true from it stops on the way. */
   async goTo(icount: number, breathe: () => Promise<boolean>): Promise<void> {
+    this.#latest = this.latest;
     const wanted = Math.max(icount, this.start);
     this.restoreBefore(wanted);
     if (wanted - this.#now > LONG_REPLAY) {

@@ -3,6 +3,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF } from "../../emu/cpu/layout.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
+import { inject } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { VM, type Vma } from "../../emu/kernel/state.ts";
 import type { System } from "../../emu/kernel/system.ts";
@@ -16,6 +17,7 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
   return {
     layout,
     preset: choice.preset,
+    text: imageRange(kernel),
     designs: choice.values,
     task: (cpu) => {
       const task = kernel.current(cpu);
@@ -24,9 +26,39 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
     threadInfo: (cpu) => kernel.current(cpu).address,
     userRegs: (cpu) => kernel.arch.userRegs(kernel.current(cpu)),
     mappings: (cpu) => (kernel.mmOf(kernel.current(cpu))?.vmas ?? []).map(mapping),
+    plainFields: (cpu) => plainFields(kernel, cpu),
     onWrite: (listener) =>
       kernel.memory.observe((by, address, _physical, bytes) => listener(by, address, bytes.length)),
+    inject: (cpu, event) => inject(kernel, cpu, event),
     espfix: (cpu) => (layout.arch === "x86_64" ? espfix64(kernel, cpu) : espfix32(kernel, cpu)),
+  };
+}
+
+function imageRange({ image, layout }: Kernel) {
+  const toAddress = layout.wordSize === 8 ? bigToAddr : Number;
+  const starts = image.segments.map(({ address }) => toAddress(address));
+  const ends = image.segments.map(({ address, memorySize }) => toAddress(address) + memorySize);
+  return { start: Math.min(...starts), end: Math.max(...ends) };
+}
+
+/** What Linux keeps in mm_struct and task_struct, and this kernel in plain data. */
+function plainFields(kernel: Kernel, cpu: Cpu): Readonly<Record<string, number>> {
+  const task = kernel.current(cpu);
+  const mm = kernel.mmOf(task);
+  const ofTask = { "task.pid": task.pid, "task.tgid": task.tgid, "task.cpu": task.cpu, "task.stack": task.stack };
+  if (mm === undefined) return ofTask;
+  const { context, pgd, brk, startBrk, startStack, mmapBase, mmapCompatBase, taskSize } = mm;
+  return {
+    ...ofTask,
+    "mm.vdso": context.vdso,
+    "mm.pgd": pgd,
+    "mm.brk": brk,
+    "mm.start_brk": startBrk,
+    "mm.start_stack": startStack,
+    "mm.mmap_base": mmapBase,
+    "mm.mmap_compat_base": mmapCompatBase,
+    "mm.task_size": taskSize,
+    "mm.ldt": context.ldt?.address ?? 0,
   };
 }
 

@@ -1,9 +1,9 @@
 /**
  * Kernel state by its Linux names: `TS_COMPAT`, `TIF_SIGPENDING`, `SYSCALL_WORK_SYSCALL_TRACE`, `thread_info.flags`, `pt_regs.ip`.
- * All of it is bytes in guest memory at the preset's offsets; nothing is copied.
+ * Bytes in guest memory at the preset's offsets, nothing copied; `mm.vdso` and its like, which Linux keeps where no program looks, read only.
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
-import type { Addr } from "../../emu/cpu/state.ts";
+import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import type { FieldMap } from "../../emu/kernel/layout/types.ts";
 import { peekValue, pokeValue } from "./guest-memory.ts";
 import type { Reference } from "./reference.ts";
@@ -18,7 +18,31 @@ export function kernelReference(kernel: KernelAccess, cpu: Cpu, name: string): R
   if (field === undefined) return undefined;
   if (object === "thread_info") return fieldReference(cpu, kernel.threadInfo(cpu), layout.threadInfo, field);
   if (object === "pt_regs") return fieldReference(cpu, kernel.userRegs(cpu), layout.ptRegs, field);
-  return undefined;
+  if (object === "espfix") return espfixReference(kernel, cpu, field);
+  const plain = kernel.plainFields(cpu)[name];
+  return plain === undefined ? undefined : { bits: 64, read: () => BigInt.asUintN(64, BigInt(plain)) };
+}
+
+/** `espfix.alias`, `espfix.writable`: where the ministack is; both are values, not memory. */
+function espfixReference(kernel: KernelAccess, cpu: Cpu, field: string): Reference | undefined {
+  const place = kernel.espfix(cpu);
+  const address = place !== undefined && (field === "alias" || field === "writable") ? place[field] : undefined;
+  return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address) };
+}
+
+/** Every name kernelReference() knows, for completion. */
+export function kernelNames(kernel: KernelAccess, cpu: Cpu): string[] {
+  const { layout } = kernel;
+  const of = (prefix: string, table: object) => Object.keys(table).map((name) => prefix + name);
+  return [
+    ...of("TS_", layout.status),
+    ...of("TIF_", layout.tif),
+    ...of("SYSCALL_WORK_", layout.syscallWork),
+    ...of("thread_info.", layout.threadInfo),
+    ...of("pt_regs.", layout.ptRegs),
+    ...(kernel.espfix(cpu) === undefined ? [] : ["espfix.alias", "espfix.writable"]),
+    ...of("", kernel.plainFields(cpu)),
+  ];
 }
 
 /** The word of thread_info and the mask in it that a flag's name stands for. */

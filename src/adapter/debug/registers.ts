@@ -204,6 +204,31 @@ function control(cpu: Cpu, name: string): Reference | undefined {
   return offset === undefined ? undefined : slice(cpu, offset, 64, 0);
 }
 
+const SEGMENT_FIELDS = ["base", "limit", "attr", "type", "dpl", "p", "l", "d"];
+
+/** Every name registerReference() knows, for completion: the widest first. */
+export function registerNames(): string[] {
+  const numbered = GPR_NAMES.slice(8);
+  const legacy = GPR_NAMES.slice(0, 8).flatMap((name) => [`e${name.slice(1)}`, name.slice(1)]);
+  const segments = [...SEGMENT_NAMES, "ldtr", "tr"];
+  return [
+    ...GPR_NAMES,
+    "rip",
+    "rflags",
+    ...legacy,
+    ...LOW_BYTES,
+    ...HIGH_BYTES,
+    ...["d", "w", "b"].flatMap((suffix) => numbered.map((name) => name + suffix)),
+    ...["eip", "ip", "eflags", "flags"],
+    ...segments,
+    ...segments.flatMap((name) => SEGMENT_FIELDS.map((field) => `${name}.${field}`)),
+    ...Object.keys(FLAG_BITS),
+    "IOPL",
+    ...["cpl", "gdtr.limit", "idtr.limit"],
+    ...[READ_ONLY, CONTROL, BASES].flatMap((table) => Object.keys(table)),
+  ];
+}
+
 /** Width of the code that runs: what a stack word, an address and a disassembly line look like. */
 export function codeBits(cpu: Cpu): 16 | 32 | 64 {
   if (isParagraphMode(cpu)) return 16;

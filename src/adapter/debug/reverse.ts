@@ -1,24 +1,48 @@
-/** Going back: one step, or to the previous breakpoint. Everything rolls back: registers, memory, kernel, devices. */
+/** Going back: a step, out of a function, or to the previous stop. Everything rolls back: registers, memory, kernel, devices. */
+import { type Flow, instructionAt } from "../../emu/cpu/disassemble.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
+import { currentInstruction, linearSp } from "./code.ts";
+import { DataBreakpoints } from "./data-breakpoints.ts";
+import { peekBytes } from "./guest-memory.ts";
 import type { History } from "./history.ts";
-import type { RunControl, Stop } from "./run-control.ts";
+import { codeBits } from "./registers.ts";
+import type { Met, RunControl, Stop } from "./run-control.ts";
 import { expressionScope } from "./scope.ts";
+import { lastMoment, type Moment, type Search } from "./search.ts";
+import { callStack, type Frame } from "./stack.ts";
 import type { StepOptions } from "./stepping.ts";
 
 /** Instructions a step back by statement may cross within one source line. */
 const MOST_IN_A_LINE = 1000;
+const STEPPED: Stop = { reason: "step" };
+const BEGINNING: Stop = { reason: "entry" };
 
-/** The instruction or source line before; undefined at the beginning of history. */
-export async function stepBack(control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> {
-  const { machine, symbols } = control.target;
+/** The source line before, whatever it called included, or exactly one instruction; undefined at the beginning of history. */
+export const stepBack = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
+  options.granularity === "instruction"
+    ? stepBackInto(control, history, options)
+    : backLines(control, history, options, () => backOver(control, history, options.intoKernel));
+
+/** The instruction or source line before, be it the end of a function that was called. */
+export const stepBackInto = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
+  backLines(control, history, options, () => backOne(control, history, options.intoKernel));
+
+async function backLines(
+  control: RunControl,
+  history: History,
+  options: StepOptions,
+  back: () => Promise<void>,
+): Promise<Stop | undefined> {
+  const { machine } = control.target;
   if (machine.icount <= history.start) return undefined;
   return control.whileReplaying(async () => {
     for (let steps = 0; steps < MOST_IN_A_LINE; steps++) {
-      await backOne(control, history, options.intoKernel);
+      await back();
       const pc = control.cpu.linearIp;
-      const line = options.granularity === "statement" ? symbols.lineAt(pc) : undefined;
+      const line = options.granularity === "statement" ? control.target.symbols.lineAt(pc) : undefined;
       if (line === undefined || line.start === pc || machine.icount <= history.start) break;
     }
-    return { reason: "step" };
+    return STEPPED;
   });
 }
 
@@ -31,55 +55,138 @@ async function backOne(control: RunControl, history: History, intoKernel: boolea
   await history.goTo(entered, () => control.breathe());
 }
 
-/** Back to the last place where a breakpoint would have stopped, or to the beginning of history. */
-export function reverseContinue(control: RunControl, history: History): Promise<Stop> {
-  const { machine } = control.target;
+/** One instruction back; behind a call, to before it. */
+async function backOver(control: RunControl, history: History, intoKernel: boolean): Promise<void> {
+  const here = { address: control.cpu.linearIp, sp: linearSp(control.cpu), cpl: control.cpu.cpl };
+  const calls = callSites(control, here.address);
+  await backOne(control, history, intoKernel);
+  const { cpl } = control.cpu;
+  if (calls.length === 0 || cpl !== here.cpl || currentInstruction(control.cpu).flow !== "return") return;
+  const returned = control.target.machine.icount;
+  const call = await lastCall(control, history, calls, here.sp);
+  await settleAt(control, history, typeof call === "object" ? call.icount : returned);
+}
+
+const LONGEST_CALL = 7;
+
+/** Addresses from which a CALL would return to `address`. */
+function callSites(control: RunControl, address: Addr): Addr[] {
+  const bits = codeBits(control.cpu);
+  const sites: Addr[] = [];
+  for (let length = 2; length <= LONGEST_CALL; length++) {
+    const bytes = peekBytes(control.cpu, address - length, length);
+    if (bytes.length !== length) continue;
+    const found: { length: number; flow: Flow } = instructionAt(bytes, bits);
+    if (found.length === length && found.flow === "call") sites.push(address - length);
+  }
+  return sites;
+}
+
+/** The last time one of `sites` was about to run with the stack pointer at `sp`. */
+const lastCall = (control: RunControl, history: History, sites: readonly Addr[], sp: Addr) =>
+  lastMoment(
+    control,
+    history,
+    atAddresses(sites, () => linearSp(control.cpu) === sp),
+    control.target.machine.icount,
+  );
+
+const atAddresses = (addresses: readonly Addr[], reached: () => boolean = () => true): Search<true> => ({
+  armed: { addresses: new Set(addresses), data: new DataBreakpoints() },
+  judge: (met) => (met.kind === "address" && reached() ? true : undefined),
+});
+
+/** Back to the call that led into the present function; undefined where no caller is known. */
+export async function stepBackOut(control: RunControl, history: History): Promise<Stop | undefined> {
+  const [here, caller] = callStack(control.target, control.cpu);
+  if (here === undefined || caller === undefined) return undefined;
+  const { entered } = control;
+  if (here.cpl < 3 && caller.cpl === 3 && entered !== undefined)
+    return control.whileReplaying(async () => {
+      await history.goTo(entered, () => control.breathe());
+      return STEPPED;
+    });
+  return backToCall(control, history, caller, 0);
+}
+
+/** Back to the start of the function of frame `index` of the call stack, its call just made; undefined where its caller is unknown. */
+export async function restartFrame(control: RunControl, history: History, index: number): Promise<Stop | undefined> {
+  const caller = callStack(control.target, control.cpu)[index + 1];
+  return caller === undefined ? undefined : backToCall(control, history, caller, 1);
+}
+
+/** `after` = 0: before the call that returns to `caller`; 1: just after it. undefined if history does not hold that call. */
+const backToCall = (control: RunControl, history: History, caller: Frame, after: 0 | 1): Promise<Stop | undefined> =>
+  backToMoment(control, history, after, STEPPED, () =>
+    lastCall(control, history, callSites(control, caller.address), caller.sp),
+  );
+
+/** Back to the last time one of `addresses` was about to run; undefined, and no move, if it never did. */
+export function backTo(control: RunControl, history: History, addresses: readonly Addr[]): Promise<Stop | undefined> {
+  const search = atAddresses(addresses);
+  return backToMoment(control, history, 0, { reason: "goto" }, () =>
+    lastMoment(control, history, search, control.target.machine.icount),
+  );
+}
+
+async function backToMoment(
+  control: RunControl,
+  history: History,
+  after: 0 | 1,
+  stop: Stop,
+  find: () => Promise<Moment<unknown> | "paused" | undefined>,
+): Promise<Stop | undefined> {
+  const from = control.target.machine.icount;
   return control.whileReplaying(async () => {
-    let end = machine.icount;
-    for (const start of history.before(end)) {
-      history.restoreBefore(start);
-      const found = await lastHit(control, end);
-      if (found === "paused") return { reason: "pause" };
-      if (found !== undefined) {
-        await history.goTo(found.icount, () => control.breathe());
-        return { reason: "breakpoint", ids: found.ids, kind: found.kind };
-      }
-      end = start;
-    }
-    await history.goTo(history.start, () => control.breathe());
-    return { reason: "entry" };
+    const moment = await find();
+    if (typeof moment === "object") await settleAt(control, history, moment.icount + after);
+    else await settleAt(control, history, from);
+    if (moment === "paused") return { reason: "pause" };
+    return moment === undefined ? undefined : stop;
   });
 }
 
-interface ReverseHit {
-  readonly icount: number;
-  readonly ids: readonly number[];
-  readonly kind: "source" | "function" | "instruction";
-}
+/** Goes there, whatever the user asks for meanwhile: it is at most one stretch between checkpoints. */
+const settleAt = (control: RunControl, history: History, icount: number): Promise<void> =>
+  history.goTo(icount, async () => {
+    await control.breathe();
+    return false;
+  });
 
-/** The last breakpoint met between now and `end`, exclusive. */
-async function lastHit(control: RunControl, end: number): Promise<ReverseHit | "paused" | undefined> {
-  const { machine } = control.target;
-  let last: ReverseHit | undefined;
-  control.armBreakpoints();
-  try {
-    const first = hitHere(control);
-    if (first !== undefined) last = first;
-    while (machine.icount < end) {
-      const before = machine.icount;
-      const { pacer } = control;
-      const reason = pacer.timed(() => control.target.run(Math.min(end - before, pacer.slice)));
-      if (reason.kind === "breakpoint" && machine.icount < end) last = hitHere(control) ?? last;
-      else if (machine.icount === before) break;
-      if (await control.breathe()) return "paused";
-    }
-  } finally {
-    control.disarmBreakpoints();
+/** To the instant before instruction number `icount`, in the past or ahead. */
+export async function goToInstruction(control: RunControl, history: History, icount: number): Promise<Stop> {
+  if (icount > control.target.machine.icount) {
+    const outcome = await control.run({ icount });
+    return outcome === "reached" ? { reason: "goto" } : outcome;
   }
-  return last;
+  return control.whileReplaying(async () => {
+    await history.goTo(icount, () => control.breathe());
+    return { reason: "goto" };
+  });
 }
 
-function hitHere(control: RunControl): ReverseHit | undefined {
+/** Back to the last place where the program would have stopped, or to the beginning of history. */
+export function reverseContinue(control: RunControl, history: History): Promise<Stop> {
+  const search = { armed: control.everyBreakpoint(), judge: (met: Met) => stopFor(control, met) };
+  const from = control.target.machine.icount;
+  return control.whileReplaying(async () => {
+    const moment = await lastMoment(control, history, search, from);
+    if (moment === "paused") {
+      await settleAt(control, history, from);
+      return { reason: "pause" };
+    }
+    await settleAt(control, history, moment?.icount ?? history.start);
+    return moment?.found ?? BEGINNING;
+  });
+}
+
+function stopFor(control: RunControl, met: Met): Stop | undefined {
+  if (met.kind === "event") return met.stop;
+  if (met.kind === "data") {
+    const { ids, change, verb, by } = met.hit;
+    const text = `${change}, ${verb} by ${by ?? "the instruction that comes next"}`;
+    return { reason: "data breakpoint", ids, text };
+  }
   const hit = control.breakpoints.wouldStop(control.cpu.linearIp, expressionScope(control.target, control.cpu));
-  return hit === undefined ? undefined : { icount: control.target.machine.icount, ...hit };
+  return hit === undefined ? undefined : { reason: "breakpoint", ...hit };
 }

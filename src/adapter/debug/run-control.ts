@@ -7,7 +7,7 @@ import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
-import { DataBreakpoints } from "./data-breakpoints.ts";
+import { DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
@@ -43,21 +43,39 @@ const breathe = (): Promise<void> =>
 /** An event that the user asked to stop at, by exception filter. */
 export type EventFilter = (event: MachineEvent) => string | undefined;
 
-/** Where a run wants to get to: one of `addresses` with `reached` true, or just after an event. */
+/** Where a run wants to get to: one of `addresses` with `reached` true, just after an event, or an instant. */
 export interface Goal {
   readonly addresses?: readonly Addr[];
   readonly reached?: () => boolean;
   readonly event?: (event: MachineEvent) => boolean;
+  /** An instruction count to stop at exactly. */
+  readonly icount?: number;
 }
+
+/** Addresses to stop at and data to watch. */
+export interface Armed {
+  readonly addresses: ReadonlySet<Addr>;
+  readonly data: DataBreakpoints;
+}
+
+/** What a slice of the past met: an armed address, an event of a chosen filter, watched data, or nothing. */
+export type Met =
+  | { readonly kind: "address" | "nothing" }
+  | { readonly kind: "event"; readonly stop: Stop }
+  | { readonly kind: "data"; readonly hit: DataHit };
 
 export class RunControl implements Observer {
   readonly target: Target;
   readonly breakpoints: Breakpoints;
   readonly data = new DataBreakpoints();
+  /** The data breakpoints that are armed: `data`, or those of a search in the past. */
+  #watched = this.data;
   /** Log points' and conditions' output. */
   onLog: (text: string) => void = () => {};
   /** Called between the slices of a long run. */
   onSlice: () => void = () => {};
+  /** Called between the stretches of a long search, with the part of it that is done. */
+  onProgress: (part: number) => void = () => {};
   #pauseRequested = false;
   #lastBreath = 0;
   #filter: EventFilter = () => undefined;
@@ -66,7 +84,7 @@ export class RunControl implements Observer {
   #goal: Goal = {};
   #goalReached = false;
   #ended: Stop | undefined;
-  #replaying = false;
+  #mode: "live" | "silent" | "search" = "live";
   #armed = false;
   #writes: { readonly by: string; readonly address: Addr; readonly size: number }[] = [];
   /** Instruction count at which user mode last entered the kernel. */
@@ -103,54 +121,84 @@ export class RunControl implements Observer {
 
   /** Whether events are of a past that is being replayed: they are not news to anyone. */
   get replaying(): boolean {
-    return this.#replaying;
+    return this.#mode !== "live";
   }
 
   /** Runs `action` with breakpoints off and events silent; the program may have ended after where it goes. */
   async whileReplaying<T>(action: () => Promise<T>): Promise<T> {
-    this.#replaying = true;
+    this.#mode = "silent";
     this.disarmBreakpoints();
     try {
       return await action();
     } finally {
-      this.#replaying = false;
+      this.#mode = "live";
       this.#caught = undefined;
       this.#ended = undefined;
     }
   }
 
+  /** Within whileReplaying: `action` with event filters and up-calls' writes looked at, and `extra` addresses stopped at too. */
+  async whileSearching<T>(watched: Armed, action: () => Promise<T>): Promise<T> {
+    this.#mode = "search";
+    this.#arm(watched);
+    try {
+      return await action();
+    } finally {
+      this.#mode = "silent";
+      this.#caught = undefined;
+      this.#writes = [];
+      this.disarmBreakpoints();
+    }
+  }
+
+  /** Within whileSearching: at most `max` instructions of the past, and what they met. */
+  replaySlice(max: number): Met {
+    const reason = this.pacer.timed(() => this.target.run(Math.min(max, this.pacer.slice)));
+    const caught = this.#caught;
+    this.#caught = undefined;
+    const written = this.#takeWrites();
+    if (caught !== undefined) return { kind: "event", stop: caught };
+    if (written !== undefined) return { kind: "data", hit: written };
+    if (reason.kind === "breakpoint") return { kind: "address" };
+    if (reason.kind !== "watchpoint") return { kind: "nothing" };
+    const hit = this.#accessed(reason.hit);
+    return hit === undefined ? { kind: "nothing" } : { kind: "data", hit };
+  }
+
   /** An up-call wrote what is watched: what it means is looked at when it is done. */
   #kernelWrote(by: string, address: Addr, size: number): void {
-    if (this.#replaying || !this.#armed || !this.data.touches(address, size)) return;
+    if (this.#mode === "silent" || !this.#armed || !this.#watched.touches(address, size)) return;
     this.#writes.push({ by, address, size });
     this.target.machine.stop({ kind: "request" });
   }
 
   /** The data breakpoint that the up-calls' writes since the last look have hit. */
-  #kernelHit(): Stop | undefined {
+  #takeWrites(): DataHit | undefined {
     const writes = this.#writes;
     this.#writes = [];
     for (const { by, address, size } of writes) {
-      const hit = this.data.accessed(this.cpu, address, size, true, by);
-      if (hit !== undefined) return { reason: "data breakpoint", ...hit };
+      const hit = this.#watched.accessed(this.cpu, address, size, true, by);
+      if (hit !== undefined) return hit;
     }
     return undefined;
   }
 
-  #atData({ address, size, write }: WatchHit): Stop | undefined {
-    const by = this.target.symbols.describe(this.cpu.linearIp) ?? "the program";
-    const hit = this.data.accessed(this.cpu, address, size, write, `the instruction before ${by}`);
-    return hit === undefined ? undefined : { reason: "data breakpoint", ...hit };
+  #accessed({ address, size, write }: WatchHit): DataHit | undefined {
+    return this.#watched.accessed(this.cpu, address, size, write, undefined);
   }
 
-  armBreakpoints(): void {
-    this.#setBreakpoints([]);
+  #stopAtData(hit: DataHit | undefined): Stop | undefined {
+    if (hit === undefined) return undefined;
+    const after = this.target.symbols.describe(this.cpu.linearIp) ?? "the program";
+    const by = hit.by ?? `the instruction before ${after}`;
+    return { reason: "data breakpoint", ids: hit.ids, text: `${hit.change}, ${hit.verb} by ${by}` };
   }
+
   disarmBreakpoints(): void {
     this.#armed = false;
     for (const cpu of this.target.machine.cpus) {
       cpu.setBreakpoints([]);
-      if (this.data.any) cpu.setWatchpoints([]);
+      if (this.#watched.any) cpu.setWatchpoints([]);
     }
   }
 
@@ -163,7 +211,7 @@ export class RunControl implements Observer {
 
   #see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.entered = event.icount;
-    if (this.#replaying) return;
+    if (this.#mode === "silent") return;
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;
       this.target.machine.stop({ kind: "request" });
@@ -184,7 +232,7 @@ export class RunControl implements Observer {
   async run(goal: Goal = {}): Promise<Stop | "reached"> {
     this.#goal = goal;
     this.#goalReached = false;
-    this.#setBreakpoints(goal.addresses ?? []);
+    this.#arm({ ...this.everyBreakpoint(), addresses: this.#addressesAnd(goal.addresses ?? []) });
     try {
       for (;;) {
         const outcome = this.#runSlice(goal);
@@ -199,7 +247,8 @@ export class RunControl implements Observer {
 
   /** Runs a slice, and on past breakpoints that did not want to stop. undefined = the slice is used up. */
   #runSlice(goal: Goal): Stop | "reached" | undefined {
-    const end = this.target.machine.icount + this.pacer.slice;
+    const { icount = Number.POSITIVE_INFINITY } = goal;
+    const end = Math.min(icount, this.target.machine.icount + this.pacer.slice);
     return this.pacer.timed(() => {
       for (;;) {
         const reason = this.target.run(Math.max(1, end - this.target.machine.icount));
@@ -209,6 +258,7 @@ export class RunControl implements Observer {
         if (stop !== undefined) return stop;
         const outcome = reason.kind === "breakpoint" ? this.#atBreakpoint(reason.address, goal) : undefined;
         if (outcome !== undefined) return outcome;
+        if (this.target.machine.icount >= icount) return "reached";
         if (this.target.machine.icount >= end) return undefined;
       }
     });
@@ -256,23 +306,37 @@ export class RunControl implements Observer {
         return this.#ended;
       case "request": {
         const written = this.#writes.length > 0;
-        return caught ?? this.#kernelHit() ?? (written && !this.#pauseRequested ? undefined : { reason: "pause" });
+        return (
+          caught ??
+          this.#stopAtData(this.#takeWrites()) ??
+          (written && !this.#pauseRequested ? undefined : { reason: "pause" })
+        );
       }
       case "watchpoint":
-        return caught ?? this.#atData(reason.hit);
+        return caught ?? this.#stopAtData(this.#accessed(reason.hit));
       default:
         return caught;
     }
   }
 
-  #setBreakpoints(extra: readonly Addr[]): void {
+  /** What a run looks out for. */
+  everyBreakpoint(): Armed {
+    return { addresses: this.breakpoints.addresses(), data: this.data };
+  }
+
+  #addressesAnd(extra: readonly Addr[]): Set<Addr> {
     const addresses = this.breakpoints.addresses();
     for (const address of extra) addresses.add(address);
+    return addresses;
+  }
+
+  #arm({ addresses, data }: Armed): void {
     this.#armed = true;
-    if (this.data.any) this.data.remember(this.cpu);
+    this.#watched = data;
+    if (data.any) data.remember(this.cpu);
     for (const cpu of this.target.machine.cpus) {
       cpu.setBreakpoints(addresses);
-      cpu.setWatchpoints(this.data.ranges());
+      cpu.setWatchpoints(data.ranges());
     }
   }
 }

@@ -95,7 +95,14 @@ export class SymbolIndex {
   get sources(): readonly string[] {
     return [...this.#byLine.keys()];
   }
+
+  /** Sources that something in [start, end) comes from. */
+  sourcesIn(start: Addr, end: Addr): readonly string[] {
+    return this.sources.filter((uri) => this.#byLine.get(uri)!.some((span) => isIn(span, start, end)));
+  }
 }
+
+const isIn = ({ start }: LineSpan, from: Addr, to: Addr): boolean => start >= from && start < to;
 
 function groupByUri(spans: readonly LineSpan[]): Map<string, LineSpan[]> {
   const groups = new Map<string, LineSpan[]>();

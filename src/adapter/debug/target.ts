@@ -22,16 +22,22 @@ export interface Target {
 export interface KernelAccess {
   readonly layout: KernelLayout;
   readonly preset: string;
+  /** Where the kernel's image is. */
+  readonly text: { readonly start: Addr; readonly end: Addr };
   /** Designs in force, by key. */
   readonly designs: Readonly<Record<string, string>>;
   task(cpu: Cpu): { readonly pid: number; readonly name: string };
   threadInfo(cpu: Cpu): Addr;
   /** pt_regs at the top of the current task's kernel stack: the user state while the kernel runs. */
   userRegs(cpu: Cpu): Addr;
+  /** Fields that are not in guest memory, by Linux's name: `mm.vdso`, `task.pid`. */
+  plainFields(cpu: Cpu): Readonly<Record<string, number>>;
   /** Mappings of the current task, lowest first. */
   mappings(cpu: Cpu): readonly Mapping[];
   /** Tells of every write that an up-call makes to guest memory, by its name. Returns the function that unsubscribes. */
   onWrite(listener: (by: string, address: Addr, size: number) => void): () => void;
+  /** Makes an event happen before the next instruction: `nmi`, `irq`, `mc`, `signal:SIGALRM`. @returns what is wrong with it. */
+  inject(cpu: Cpu, event: string): string | undefined;
   /** espfix stack of the CPU; undefined under a design without one. */
   espfix(cpu: Cpu): EspfixPlace | undefined;
 }

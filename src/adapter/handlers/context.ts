@@ -4,18 +4,21 @@
  */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
 import { Breakpoints } from "../debug/breakpoints.ts";
 import type { LaunchConfiguration } from "../debug/configuration.ts";
 import type { Scope } from "../debug/expression.ts";
 import type { FileSystem } from "../debug/files.ts";
 import type { History } from "../debug/history.ts";
 import type { KernelHistory } from "../debug/kernel-view.ts";
+import type { Reference } from "../debug/reference.ts";
 import type { RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
 import { callStack, type Frame } from "../debug/stack.ts";
 import type { Target } from "../debug/target.ts";
 import type { Variable } from "../debug/variables.ts";
 import { notLaunched, notStopped } from "./errors.ts";
+import { Progress } from "./progress.ts";
 import { Sources } from "./sources.ts";
 
 export interface Client {
@@ -46,14 +49,23 @@ export class Context {
   lineBase = 1;
   columnBase = 1;
   running = false;
+  readonly progress: Progress;
   lastStop: Stop | undefined;
+  /** Whether the kernel's timeline is printed as it happens. */
+  tracing = false;
+  /** Instants by name. */
+  readonly bookmarks = new Map<string, number>();
+  /** Results of the console, for `$1` and `$`. */
+  readonly results: Reference[] = [];
   #launched: Launched | undefined;
   #frames: readonly Frame[] = [];
+  #gotoTargets: number[] = [];
   readonly #children: (() => readonly Variable[])[] = [];
 
   constructor(client: Client, files: FileSystem) {
     this.client = client;
     this.files = files;
+    this.progress = new Progress(client);
   }
 
   get launched(): Launched {
@@ -80,11 +92,31 @@ export class Context {
     return this.launched;
   }
 
+  /** Does something to the stopped program that takes long and ends where it began; requests that need a stopped one wait for it. */
+  async busy<T>(title: string, action: () => Promise<T>): Promise<T> {
+    const { control } = this.stopped;
+    this.running = true;
+    control.begin();
+    try {
+      return await this.progress.during(control, title, action);
+    } finally {
+      this.running = false;
+    }
+  }
+
   get cpu(): Cpu {
     return this.launched.target.machine.currentCpu;
   }
   get scope(): Scope {
-    return expressionScope(this.launched.target, this.cpu);
+    const scope = expressionScope(this.launched.target, this.cpu);
+    return { ...scope, name: (name) => this.#earlierResult(name) ?? scope.name(name) };
+  }
+
+  /** `$` is the last result of the console, `$3` its third. */
+  #earlierResult(name: string): Reference | undefined {
+    const match = /^\$(\d*)$/.exec(name);
+    if (match === null) return undefined;
+    return match[1] === "" ? this.results.at(-1) : this.results[Number(match[1]) - 1];
   }
 
   get frames(): readonly Frame[] {
@@ -99,7 +131,16 @@ export class Context {
   childrenOf(reference: number): readonly Variable[] | undefined {
     return this.#children[reference - 1]?.();
   }
+  /** An id for a place to jump to, valid until the program runs. */
+  gotoTarget(address: Addr): number {
+    return this.#gotoTargets.push(address);
+  }
+  addressOfGotoTarget(id: number): Addr | undefined {
+    return this.#gotoTargets[id - 1];
+  }
+
   dropHandles(): void {
+    this.#gotoTargets = [];
     this.#children.length = 0;
     this.#frames = [];
   }

@@ -1,28 +1,65 @@
 /** evaluate (watch, hover, console) and setExpression. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { bigToAddr } from "../../emu/cpu/state.ts";
-import { evaluate, formatValue } from "../debug/expression.ts";
+import { addrToBig, bigToAddr } from "../../emu/cpu/state.ts";
+import { type Evaluated, evaluate, formatValue } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
+import type { Reference } from "../debug/reference.ts";
+import { leaf } from "../debug/variables.ts";
+import { runCommand } from "./console.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { changed } from "./variables.ts";
 
-function evaluateRequest(context: Context, { expression, context: where }: DebugProtocol.EvaluateArguments) {
+async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArguments) {
+  const { expression, context: where } = args;
   const { target } = context.stopped;
+  const answer = where === "repl" ? await runCommand(context, expression) : undefined;
+  if (answer !== undefined) return { result: answer, variablesReference: 0 };
   const assigns = /(^|[^=<>!])=($|[^=])/.test(expression);
   if (assigns && where === "hover") throw new RequestError("a hover does not change anything");
   const result = evaluate(expression, context.scope);
   if (assigns) changed(context);
+  if (where === "repl") context.results.push(constant(result));
+  if (result.count > 1) return listOf(context, result, hexOf(args.format));
   const near =
     result.bits >= 32 && result.value > 0xffffn
       ? target.symbols.describe(Number(BigInt.asIntN(64, result.value)))
       : undefined;
   const address = result.reference?.address ?? pointer(result.value, result.bits);
   return {
-    result: formatValue(result) + (near === undefined || result.format !== "x" ? "" : ` <${near}>`),
+    result:
+      formatValue(withFormat(result, args.format)) + (near === undefined || result.format !== "x" ? "" : ` <${near}>`),
     type: `${result.bits}-bit`,
     variablesReference: 0,
     ...(address === undefined ? {} : { memoryReference: hexAddr(address) }),
+  };
+}
+
+const constant = ({ value, bits }: Evaluated): Reference => ({ bits, read: () => value });
+
+/** The protocol's wish for decimal counts where the expression itself does not name a format. */
+const withFormat = (result: Evaluated, format: DebugProtocol.ValueFormat | undefined): Evaluated =>
+  result.format === "x" && format?.hex === false ? { ...result, format: "u" } : result;
+const hexOf = (format: DebugProtocol.ValueFormat | undefined): boolean => format?.hex !== false;
+
+/** Several values in a row: text of all, and each as a child. */
+function listOf(context: Context, { reference, bits, count, format }: Evaluated, hexadecimal: boolean) {
+  const bytes = bits >> 3;
+  const { scope } = context;
+  const start = addrToBig(reference!.address!);
+  const shownAs = format === "x" && !hexadecimal ? "u" : format;
+  const elements = Array.from({ length: count }, (_, i) => {
+    const element = scope.memory(undefined, start + BigInt(i * bytes), bytes);
+    const value = element.read();
+    const text = value === undefined ? "not mapped" : formatValue({ value, bits, format: shownAs });
+    return leaf(`[${i}]`, element, { value: text, evaluateName: undefined });
+  });
+  return {
+    result: elements.map(({ value }) => value).join(" "),
+    type: `${count} of ${bits} bits`,
+    variablesReference: context.handle(() => elements),
+    indexedVariables: count,
+    memoryReference: hexAddr(reference!.address!),
   };
 }
 

@@ -9,6 +9,7 @@ export function initialize(
 ): DebugProtocol.Capabilities {
   context.lineBase = args.linesStartAt1 === false ? 0 : 1;
   context.columnBase = args.columnsStartAt1 === false ? 0 : 1;
+  context.progress.supported = args.supportsProgressReporting === true;
   return {
     supportsConfigurationDoneRequest: true,
     supportsFunctionBreakpoints: true,
@@ -25,6 +26,17 @@ export function initialize(
     supportsDisassembleRequest: true,
     supportsSteppingGranularity: true,
     supportsStepBack: true,
+    supportsRestartFrame: true,
+    supportsGotoTargetsRequest: true,
+    supportsStepInTargetsRequest: true,
+    supportsCancelRequest: true,
+    supportsCompletionsRequest: true,
+    completionTriggerCharacters: [".", "_", "[", " "],
+    supportsModulesRequest: true,
+    supportsValueFormattingOptions: true,
+    supportsClipboardContext: true,
+    supportsDelayedStackTraceLoading: true,
+    supportTerminateDebuggee: true,
     supportsDataBreakpoints: true,
     supportsDataBreakpointBytes: true,
     supportsInstructionBreakpoints: true,

@@ -7,6 +7,7 @@ import { History } from "../debug/history.ts";
 import { KernelHistory } from "../debug/kernel-view.ts";
 import { createTarget } from "../debug/load.ts";
 import { RunControl, type Stop } from "../debug/run-control.ts";
+import { TIMELINE, timelineLine } from "../debug/timeline-text.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { resume } from "./running.ts";
@@ -52,8 +53,11 @@ function report(context: Context, diagnostics: readonly Diagnostic[]): void {
   }
 }
 
-/** The guest's output, and what it asked for that we do not have. */
+/** The guest's output, what it asked for that we do not have, and, while tracing, the timeline. */
 function forward(context: Context, event: MachineEvent): void {
+  if (context.tracing && TIMELINE.has(event.type)) {
+    context.client.event("output", { category: "console", output: `${timelineLine(event)}\n` });
+  }
   if (event.type === "console") {
     const output = new TextDecoder().decode(Uint8Array.from(event.bytes as Iterable<number>));
     context.client.event("output", { category: event.stream === "stderr" ? "stderr" : "stdout", output });

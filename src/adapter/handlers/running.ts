@@ -1,8 +1,8 @@
 /** Continue, pause and the steps. A run answers at once; how it ended comes as an event. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { describeEvent } from "../debug/exceptions.ts";
-import { reverseContinue, stepBack } from "../debug/reverse.ts";
 import type { Stop } from "../debug/run-control.ts";
+import { INTO_KERNEL } from "../debug/step-targets.ts";
 import { stepIn, stepOut, stepOver } from "../debug/stepping.ts";
 import { type Context, type HandlerTable, THREAD } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -11,16 +11,18 @@ import { RequestError } from "./errors.ts";
 export function resume(context: Context, action: () => Promise<Stop>): void {
   const ended = context.stopped.control.ended;
   if (ended !== undefined) throw new RequestError("the program has ended: restart it, or step back");
-  start(context, action);
+  runInBackground(context, action);
 }
 
-function start(context: Context, action: () => Promise<Stop>): void {
+/** As resume(), of a program that may have ended. A `title` is shown while it takes long. */
+export function runInBackground(context: Context, action: () => Promise<Stop>, title?: string): void {
   const launched = context.stopped;
   context.running = true;
   context.dropHandles();
   launched.control.begin();
+  const work = title === undefined ? action : () => context.progress.during(launched.control, title, action);
   context.client.afterResponse(() => {
-    action().then(
+    work().then(
       (stop) => report(context, launched, stop),
       (error: unknown) => crash(context, error),
     );
@@ -30,9 +32,14 @@ function start(context: Context, action: () => Promise<Stop>): void {
 function report(context: Context, { target }: Context["launched"], stop: Stop): void {
   if (!context.isLaunched || context.launched.target !== target) return; // restarted or disconnected meanwhile
   context.running = false;
-  context.lastStop = stop;
   if (stop.reason === "exited") exited(context, stop.status, stop.signal);
-  else context.client.event("stopped", { threadId: THREAD, allThreadsStopped: true, ...stopBody(stop) });
+  else stopped(context, stop);
+}
+
+/** Tells the client that the program stands still, and why. */
+export function stopped(context: Context, stop: Stop): void {
+  context.lastStop = stop;
+  context.client.event("stopped", { threadId: THREAD, allThreadsStopped: true, ...stopBody(stop) });
 }
 
 function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadId"> {
@@ -84,11 +91,11 @@ function pause(context: Context) {
   context.launched.control.pause();
 }
 
-type StepArguments = { readonly granularity?: DebugProtocol.SteppingGranularity };
+export type StepArguments = { readonly granularity?: DebugProtocol.SteppingGranularity; readonly targetId?: number };
 
-const stepOptions = (context: Context, { granularity }: StepArguments) => ({
+export const stepOptions = (context: Context, { granularity, targetId }: StepArguments) => ({
   granularity: granularity === "instruction" ? ("instruction" as const) : ("statement" as const),
-  intoKernel: context.launched.configuration.stepIntoKernel || context.cpu.cpl < 3,
+  intoKernel: targetId === INTO_KERNEL || context.launched.configuration.stepIntoKernel || context.cpu.cpl < 3,
 });
 
 function step(take: typeof stepIn) {
@@ -96,17 +103,6 @@ function step(take: typeof stepIn) {
     const options = stepOptions(context, args);
     resume(context, () => take(context.launched.control, options));
   };
-}
-
-function stepBackRequest(context: Context, args: StepArguments) {
-  const { control, history } = context.stopped;
-  const options = stepOptions(context, args);
-  start(context, async () => (await stepBack(control, history, options)) ?? { reason: "entry" });
-}
-
-function reverseContinueRequest(context: Context) {
-  const { control, history } = context.stopped;
-  start(context, () => reverseContinue(control, history));
 }
 
 function stepOutRequest(context: Context) {
@@ -126,7 +122,5 @@ export const runningHandlers: HandlerTable = {
   next: step(stepOver),
   stepIn: step(stepIn),
   stepOut: stepOutRequest,
-  stepBack: stepBackRequest,
-  reverseContinue: reverseContinueRequest,
   "ringside/stepIntoKernel": setStepIntoKernel,
 };

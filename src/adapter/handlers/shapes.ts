@@ -16,7 +16,7 @@ interface Optional {
 const optional = (kind: Shape | readonly [Kind]): Optional => ({ optional: kind });
 const SOURCE: Shape = { path: "string?", sourceReference: "whole?" };
 const BREAKPOINT: Shape = { condition: "string?", hitCondition: "string?", logMessage: "string?" };
-const STEP: Shape = { granularity: "string?" };
+const STEP: Shape = { granularity: "string?", targetId: "whole?" };
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   setBreakpoints: { source: SOURCE, breakpoints: optional([{ line: "whole", ...BREAKPOINT }]) },
@@ -32,12 +32,23 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   next: STEP,
   stepIn: STEP,
   stepBack: STEP,
+  "ringside/stepBackInto": STEP,
+  "ringside/runBackTo": { source: SOURCE, line: "whole" },
+  "ringside/goToInstruction": { icount: "whole" },
+  "ringside/lastWriter": { expression: "string" },
+  restartFrame: { frameId: "whole" },
+  gotoTargets: { source: SOURCE, line: "whole" },
+  goto: { targetId: "whole" },
+  stepInTargets: { frameId: "whole" },
+  completions: { text: "string", column: "whole" },
+  cancel: { requestId: "whole?", progressId: "string?" },
+  modules: { startModule: "whole?", moduleCount: "whole?" },
   stackTrace: { startFrame: "whole?", levels: "whole?" },
   scopes: { frameId: "whole" },
   source: { source: optional(SOURCE), sourceReference: "whole?" },
   variables: { variablesReference: "whole", start: "whole?", count: "whole?" },
   setVariable: { variablesReference: "whole", name: "string", value: "string" },
-  evaluate: { expression: "string", context: "string?" },
+  evaluate: { expression: "string", context: "string?", format: optional({ hex: "boolean?" }) },
   setExpression: { expression: "string", value: "string" },
   readMemory: { memoryReference: "string", offset: "whole?", count: "whole" },
   writeMemory: { memoryReference: "string", offset: "whole?", data: "string", allowPartial: "boolean?" },

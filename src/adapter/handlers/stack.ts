@@ -2,6 +2,7 @@
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { hexAddr } from "../debug/format.ts";
 import { ptRegsScope } from "../debug/kernel-scopes.ts";
+import { modulesOf } from "../debug/modules.ts";
 import { scopesOf } from "../debug/scopes.ts";
 import type { Frame } from "../debug/stack.ts";
 import type { VariableScope } from "../debug/variables.ts";
@@ -84,4 +85,22 @@ function loadedSources(context: Context) {
   return { sources: target.symbols.sources.map((uri) => context.sources.toDap(target, uri)) };
 }
 
-export const stackHandlers: HandlerTable = { threads, stackTrace, scopes, source, loadedSources };
+/** The program, the kernel and the vDSO, with the addresses that each takes. */
+function modules(context: Context, args: DebugProtocol.ModulesArguments) {
+  const { target } = context.launched;
+  const all = modulesOf(target, context.cpu).map(({ name, start, end, sources }, i) => ({
+    id: i + 1,
+    name,
+    ...(sources[0] === undefined ? {} : { path: sources[0] }),
+    symbolStatus: sources.length > 0 ? "lines and symbols" : "symbols only",
+    addressRange: `${hexAddr(start)}-${hexAddr(end)}`,
+    isUserCode: i === 0,
+  }));
+  const first = args.startModule ?? 0;
+  return {
+    modules: all.slice(first, args.moduleCount ? first + args.moduleCount : undefined),
+    totalModules: all.length,
+  };
+}
+
+export const stackHandlers: HandlerTable = { threads, stackTrace, scopes, source, loadedSources, modules };

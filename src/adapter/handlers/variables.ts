@@ -46,7 +46,7 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   changed(context);
   const { bits } = variable.reference!;
   return {
-    value: formatValue({ value: variable.reference!.read() ?? value, bits, reference: undefined, format: "x" }),
+    value: formatValue({ value: variable.reference!.read() ?? value, bits, format: "x" }),
   };
 }
 

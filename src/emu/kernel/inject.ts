@@ -16,9 +16,20 @@ export function installInjections(k: Kernel, resolve: (name: string) => Addr | u
     const address = resolve(injection.at) ?? literal(injection.at);
     if (address === undefined) return `nothing to inject at: there is no symbol ${injection.at}`;
     const fire = actionOf(k, injection.event);
-    if (fire === undefined) return `unknown event to inject: ${injection.event} (nmi, irq, mc, signal:NAME)`;
+    if (fire === undefined) return unknownEvent(injection.event);
     k.probes.add(address, (cpu) => reached(k, cpu, index, injection, fire));
   }
+  return undefined;
+}
+
+const unknownEvent = (event: string): string => `unknown event to inject: ${event} (nmi, irq, mc, signal:NAME)`;
+
+/** Makes `event` happen before the CPU's next instruction. @returns one sentence if there is no such event. */
+export function inject(k: Kernel, cpu: Cpu, event: string): string | undefined {
+  const fire = actionOf(k, event);
+  if (fire === undefined) return unknownEvent(event);
+  k.machine.events.emit("inject", cpu.index, { event });
+  fire(cpu);
   return undefined;
 }
 

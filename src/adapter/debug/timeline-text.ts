@@ -1,0 +1,28 @@
+/** Events of the kernel's timeline as lines of the debug console. */
+import type { MachineEvent } from "../../emu/machine/types.ts";
+
+/** Types of events that are shown; the rest is detail of these. */
+export const TIMELINE: ReadonlySet<string> = new Set([
+  "entry",
+  "syscall-enter",
+  "syscall",
+  "exit-work",
+  "exit",
+  "fault",
+  "signal",
+  "inject",
+  "switch",
+  "espfix",
+  "double-fault",
+]);
+
+/** "[12345] cpu0 exit instruction=sysretq firstFailing=..." */
+export function timelineLine({ icount, cpu, type, ...fields }: MachineEvent): string {
+  const shown = Object.entries(fields)
+    .filter(([, value]) => value !== undefined)
+    .map(
+      ([name, value]) =>
+        `${name}=${Array.isArray(value) ? value.join(">") : typeof value === "object" ? JSON.stringify(value) : value}`,
+    );
+  return [`[${icount}] cpu${cpu} ${type}`, ...shown].join(" ");
+}

@@ -1,0 +1,26 @@
+/**
+ * The debug console: commands for what editors have no button for, and completion. What begins with no command's name is an
+ * expression. docs/console.md lists them all.
+ */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { completions } from "../debug/completion.ts";
+import { COMMANDS } from "./commands.ts";
+import type { Context, HandlerTable } from "./context.ts";
+
+/** The answer of the command that `text` names, or undefined if it names none. A symbol of a command's name is an expression. */
+export async function runCommand(context: Context, text: string): Promise<string | undefined> {
+  const [name = "", ...rest] = text.trim().split(/\s+/);
+  const command = COMMANDS.get(name);
+  if (command === undefined || context.launched.target.symbols.address(name) !== undefined) return undefined;
+  return command.run(context, rest.join(" "));
+}
+
+function completionsRequest(context: Context, args: DebugProtocol.CompletionsArguments) {
+  const column = args.column - context.columnBase;
+  const { target } = context.launched;
+  const found = completions(target, context.cpu, [...COMMANDS.keys()], args.text, column);
+  // where a completion's text begins is counted as the client counts columns
+  return { targets: found.map(({ start, ...target }) => ({ ...target, start: start + context.columnBase })) };
+}
+
+export const consoleHandlers: HandlerTable = { completions: completionsRequest };
