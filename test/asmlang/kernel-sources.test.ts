@@ -3,21 +3,30 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { assemble, writeElfObject } from "../../src/asmlang/index.ts";
+import type { Arch } from "../../src/emu/kernel/arch.ts";
 import { X86_64 } from "../../src/emu/kernel/arch64.ts";
 import { chooseDesigns } from "../../src/emu/kernel/designs.ts";
 import { I386 } from "../../src/emu/kernel/i386/arch.ts";
+import { chooseLayout } from "../../src/emu/kernel/layout/choose.ts";
 import { requireTool } from "../tools.ts";
 import { describeElf } from "./elf.ts";
 import { inTemporaryFolder, run } from "./oracle.ts";
 
 /** Symbols that depend on the processor are constants like the others: any value will do. */
-const CPU_SYMBOLS = /\b(X86_[A-Z]+_[A-Z0-9_]+|CPU_[A-Z0-9_]+|NR_CPUS)\b/g;
+const CPU_SYMBOLS = /\b(PTREGS_CALLS_[0-7]|X86_[A-Z]+_[A-Z0-9_]+|CPU_[A-Z0-9_]+|NR_CPUS)\b/g;
 
 describe.runIf(requireTool("as"))("kernel entry code against as", () => {
-  it.each([["64-bit", X86_64] as const, ["32-bit", I386] as const])("%s", (_, arch) => {
-    const choice = chooseDesigns("linux-6.1", {});
+  const CASES: readonly (readonly [string, Arch, Record<string, string>])[] = [
+    ["64-bit", X86_64, {}],
+    ["64-bit, the designs with other code", X86_64, { espfix: "prototype", exitPaths: "tif-iret" }],
+    ["64-bit, one way out of interrupts", X86_64, { sysret: "fast-path-only", exitPaths: "conditional-swapgs" }],
+    ["32-bit", I386, {}],
+  ];
+  it.each(CASES)("%s", (_, arch, designs) => {
+    const choice = chooseDesigns("linux-6.1", designs);
     if (typeof choice === "string") throw new Error(choice);
-    const defines: Record<string, number | bigint> = { ...arch.layout.defines, ...choice.defines };
+    const layout = chooseLayout(arch.layout, choice.hooks);
+    const defines: Record<string, number | bigint> = { ...layout.defines, ...choice.defines };
     for (const { text } of [...arch.sources, ...Object.values(arch.includes).map((text) => ({ text }))])
       for (const [name] of text.matchAll(CPU_SYMBOLS)) defines[name] ??= 2;
     for (const source of arch.sources) {

@@ -6,6 +6,7 @@ import { type Addr, addrHigh, addrLow } from "../cpu/state.ts";
 import { leafOf } from "../cpu/system/cpuid.ts";
 import { FEATURES } from "../cpu/system/cpuid-data.ts";
 import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
+import { PTREGS_CALLS } from "./abi/syscalls.ts";
 import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
 import { ldtEspfix } from "./boot/espfix.ts";
 import { bootX86_64 } from "./boot/x86_64.ts";
@@ -14,6 +15,7 @@ import calling from "./entry/calling.S?raw";
 import entry64 from "./entry/entry_64.S?raw";
 import compat64 from "./entry/entry_64_compat.S?raw";
 import espfixPrototype from "./entry/espfix_prototype.S?raw";
+import fastPath from "./entry/fast_path_64.S?raw";
 import nmi64 from "./entry/nmi_64.S?raw";
 import { saveFpu, switchFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
@@ -63,6 +65,10 @@ const entries: Arch["entries"] = {
 };
 
 const CHECKS = [
+  "fast_path_check_entry_work",
+  "fast_path_check_stub",
+  "fast_path_check_exit_work",
+  "exit_check_tif_iret",
   "sysret_check_rcx_rip",
   "sysret_check_canonical",
   "sysret_check_cs",
@@ -94,6 +100,14 @@ const feature = (cpu: Cpu, name: string): boolean => {
   const row = FEATURES.find((f) => f.name === name);
   return row !== undefined && ((leafOf(cpu, row.leaf, 0)[row.register] >>> row.bit) & 1) === 1;
 };
+
+/** PTREGS_CALLS as bits by number: eight words of 64. */
+function ptregsCalls(): Record<string, bigint> {
+  const bits = PTREGS_CALLS.reduce((mask, nr) => mask | (1n << BigInt(nr)), 0n);
+  return Object.fromEntries(
+    Array.from({ length: 8 }, (_, i) => [`PTREGS_CALLS_${i}`, BigInt.asUintN(64, bits >> BigInt(64 * i))]),
+  );
+}
 
 const userRegs = (task: Task): Addr => task.stack + layout.threadSize - layout.ptRegsSize;
 
@@ -146,6 +160,7 @@ function loadCr3(cpu: Cpu, mm: Mm): void {
 /** On AMD SYSRET leaves SS's hidden part as it is, and an interrupt from user mode had made it null: no such SS leaves here. */
 function fixSysretSsAttrs(k: Kernel, cpu: Cpu): void {
   const { __KERNEL_DS = 0 } = layout.selectors;
+  if (k.choice.hooks.fixSysretSs !== true) return;
   if (k.options.cpu.vendor === "amd" && cpu.selector(SEG.SS) !== __KERNEL_DS) loadSegment(cpu, SEG.SS, __KERNEL_DS);
 }
 
@@ -284,11 +299,13 @@ export const X86_64: Arch = {
     "calling.S": calling,
     "entry_64_compat.S": compat64,
     "espfix_prototype.S": espfixPrototype,
+    "fast_path_64.S": fastPath,
     "nmi_64.S": nmi64,
   },
   defines: (cpu) => ({
     X86_FEATURE_FSGSBASE: feature(cpu, "fsgsbase") ? 1 : 0,
     X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,
+    ...ptregsCalls(),
   }),
   upcalls: { ...SYSCALL_UPCALLS_64, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
   functions: { ...SYSCALL_FUNCTIONS_64, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_64, ...SCHED_FUNCTIONS_64 },

@@ -87,4 +87,109 @@ const ESPFIX_INIT: readonly Design[] = [
   }),
 ];
 
-export const DESIGNS: readonly Design[] = [...ESPFIX, ...ESPFIX_INIT];
+/** The conditions of opportunistic SYSRET, in their order: symbol of entry code, and what is not seen without it. */
+const SYSRET_CHECKS = {
+  "no-rcx-check": ["SYSRET_CHECK_RCX_RIP", "the program goes on at rcx instead of rip"],
+  "no-canonical-check": ["SYSRET_CHECK_CANONICAL", "on Intel SYSRET faults in ring 0, on the user's stack"],
+  "no-cs-check": ["SYSRET_CHECK_CS", "a return to other code ends in 64-bit code"],
+  "no-r11-check": ["SYSRET_CHECK_R11_FLAGS", "the program gets r11 for its flags"],
+  "no-rf-tf-check": ["SYSRET_CHECK_RF_TF", "RF is lost, and TF traps before the first instruction instead of after it"],
+  "no-ss-check": ["SYSRET_CHECK_SS", "a return to another stack segment gets the flat one"],
+} as const;
+
+const sysret = make({ key: "sysret", systems: ["X1"] });
+const sysretDefines = (opportunistic: boolean, without?: string) => ({
+  SYSRET_OPPORTUNISTIC: opportunistic ? 1 : 0,
+  SYSRET_FAST_PATH: opportunistic ? 0 : 1,
+  ...Object.fromEntries(Object.values(SYSRET_CHECKS).map(([symbol]) => [symbol, symbol === without ? 0 : 1])),
+});
+const SYSRET: readonly Design[] = [
+  sysret("opportunistic", {
+    summary: "every system call that could leave by SYSRET does: six conditions, asked one by one",
+    source: "Linux 6.1, arch/x86/entry/entry_64.S; the thread of April 2015 about it",
+    defines: sysretDefines(true),
+    hooks: {},
+  }),
+  sysret("fast-path-only", {
+    summary: "SYSRET without any test, and only where no flag asked for work and the call changes no registers",
+    source: "Linux 3.14, arch/x86/kernel/entry_64.S: system_call, ret_from_sys_call",
+    defines: sysretDefines(false),
+    hooks: {},
+  }),
+  ...Object.entries(SYSRET_CHECKS).map(([value, [symbol, breaks]]) =>
+    sysret(value, {
+      summary: `opportunistic with one condition left out: ${breaks}`,
+      source: "a mutation of Linux 6.1's conditions; the thread of April 2015 is about one that was missing",
+      defines: sysretDefines(true, symbol),
+      hooks: {},
+    }),
+  ),
+];
+
+const ssFix = make({ key: "ssFix", systems: ["S8"] });
+const SS_FIX: readonly Design[] = [
+  ssFix("on", {
+    summary: "__switch_to reloads SS where AMD's SYSRET would leave a null one as it is",
+    source: "Linux 6.1, arch/x86/kernel/process_64.c: X86_BUG_SYSRET_SS_ATTRS",
+    defines: {},
+    hooks: { fixSysretSs: true },
+  }),
+  ssFix("off", {
+    summary: "it does not: on AMD a task that leaves by SYSRET may find its stack segment unusable",
+    source: "Linux before 4.1",
+    defines: {},
+    hooks: {},
+  }),
+];
+
+const exitPaths = make({ key: "exitPaths", systems: ["X2", "X3", "X4"] });
+/** Symbols of the exit paths' designs: which are 1. */
+const exitDefines = (...on: string[]) =>
+  Object.fromEntries(
+    ["EXIT_FAST_PATH", "EXIT_STUBS", "EXIT_SHARED_CHECK", "EXIT_CONDITIONAL_SWAPGS"].map((name) => [
+      name,
+      on.includes(name) ? 1 : 0,
+    ]),
+  );
+const EXIT_POST = 'the thread "Fix opportunistic SYSRET condition" of April 2015';
+const EXIT_PATHS: readonly Design[] = [
+  exitPaths("separate", {
+    summary: "four ways out; every system call goes through one C function, and then the conditions of SYSRET",
+    source: `Linux 6.1; Andy Lutomirski in ${EXIT_POST}`,
+    defines: exitDefines(),
+    hooks: {},
+  }),
+  exitPaths("shared", {
+    summary:
+      "system calls with work share interrupts' way out, which asks about SYSRET on every exit; the others leave untested",
+    source: `Linux 4.0; Ingo Molnar in ${EXIT_POST}`,
+    defines: exitDefines("EXIT_FAST_PATH", "EXIT_STUBS", "EXIT_SHARED_CHECK"),
+    hooks: {},
+  }),
+  exitPaths("tif-iret", {
+    summary: "shared, but asked only where TIF_IRET says that a system call did something strange",
+    source: `Brian Gerst in ${EXIT_POST}`,
+    defines: exitDefines("EXIT_FAST_PATH", "EXIT_SHARED_CHECK"),
+    hooks: { forceIret: "IRET", tif: { IRET: 8 } },
+  }),
+  exitPaths("notify-resume", {
+    summary: "shared, and TIF_NOTIFY_RESUME is abused to get such a system call off the fast path",
+    source: `Linux 4.0, force_iret(); Brian Gerst in ${EXIT_POST}`,
+    defines: exitDefines("EXIT_FAST_PATH", "EXIT_SHARED_CHECK"),
+    hooks: { forceIret: "NOTIFY_RESUME" },
+  }),
+  exitPaths("async-separate", {
+    summary: "interrupts have a way out of their own; only system calls with work ask about SYSRET",
+    source: `Ingo Molnar in ${EXIT_POST}`,
+    defines: exitDefines("EXIT_FAST_PATH", "EXIT_STUBS"),
+    hooks: {},
+  }),
+  exitPaths("conditional-swapgs", {
+    summary: "separate, with one way out of interrupts to user and kernel mode, on which only SWAPGS depends",
+    source: `Andy Lutomirski's footnote 2 in ${EXIT_POST}`,
+    defines: exitDefines("EXIT_CONDITIONAL_SWAPGS"),
+    hooks: {},
+  }),
+];
+
+export const DESIGNS: readonly Design[] = [...ESPFIX, ...ESPFIX_INIT, ...EXIT_PATHS, ...SYSRET, ...SS_FIX];

@@ -30,6 +30,12 @@ export interface DesignHooks {
   readonly espfixInit?: EspfixInit;
   /** The 32-bit kernel's espfix segment. */
   readonly espfix32?: boolean;
+  /** Bits of thread_info.flags that the layout in force has not. */
+  readonly tif?: Readonly<Record<string, number>>;
+  /** force_iret(): the flag that a system call sets which has changed pt_regs, to stay off the fast path. */
+  readonly forceIret?: "IRET" | "NOTIFY_RESUME";
+  /** __switch_to puts the kernel's SS back where the processor's SYSRET needs it (X86_BUG_SYSRET_SS_ATTRS). */
+  readonly fixSysretSs?: boolean;
 }
 
 export interface Design {

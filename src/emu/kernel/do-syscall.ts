@@ -1,6 +1,7 @@
 /** System call entry in C: do_syscall_64, do_int80_emulation, do_fast_syscall_32 and do_SYSENTER_32 of 6.1's entry/common.c. */
 import { EFLAGS } from "../cpu/layout.ts";
 import { E } from "./abi/errno.ts";
+import { PTREGS_CALLS } from "./abi/syscalls.ts";
 import { EXIT_FUNCTIONS, EXIT_UPCALLS, syscallEnterWork } from "./entry-common.ts";
 import type { Kernel } from "./kernel.ts";
 import { getWord } from "./mm/uaccess.ts";
@@ -19,7 +20,19 @@ function syscallEnterFromUserMode(u: UpcallContext): number {
 /** do_syscall_x64(): the call itself, by the 64-bit table. */
 function doSyscallX64(u: UpcallContext): ReturnType<Upcall> {
   const { kernel: k, cpu } = u;
-  return callSyscall(k, cpu, k.current(cpu), u.regs(), k.arch.native, Number(BigInt.asIntN(32, u.arg(1))));
+  const nr = Number(BigInt.asIntN(32, u.arg(1)));
+  const task = k.current(cpu);
+  const result = callSyscall(k, cpu, task, u.regs(), k.arch.native, nr);
+  forceIret(k, task, nr);
+  return result;
+}
+
+/** force_iret(), where the design has it: after calls that change pt_regs, and those at whose end somebody looks at it. */
+function forceIret(k: Kernel, task: Task, nr: number): void {
+  const { forceIret: flag } = k.choice.hooks;
+  if (flag === undefined) return;
+  const watched = (k.threadInfo(task, "syscall_work") & k.layout.work.syscallExit) !== 0;
+  if (watched || PTREGS_CALLS.includes(nr)) k.setFlag(task, flag);
 }
 
 /** syscall_32_enter(): this is a 32-bit system call until the return to user mode. */

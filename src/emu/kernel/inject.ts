@@ -22,7 +22,8 @@ export function installInjections(k: Kernel, resolve: (name: string) => Addr | u
   return undefined;
 }
 
-const unknownEvent = (event: string): string => `unknown event to inject: ${event} (nmi, irq, mc, signal:NAME)`;
+const unknownEvent = (event: string): string =>
+  `unknown event to inject: ${event} (nmi, irq, mc, signal:NAME, tif:FLAG, work:FLAG)`;
 
 /** Makes `event` happen before the CPU's next instruction. @returns one sentence if there is no such event. */
 export function inject(k: Kernel, cpu: Cpu, event: string): string | undefined {
@@ -55,6 +56,9 @@ function actionOf(k: Kernel, event: string): ((cpu: Cpu) => void) | undefined {
   if (event === "nmi") return (cpu) => cpu.raise(PENDING.NMI);
   if (event === "mc") return (cpu) => cpu.raise(PENDING.MC);
   if (event === "irq") return (cpu) => interrupt(k, cpu);
+  const [kind, name = ""] = event.split(":");
+  if (kind === "tif") return flagSetter(k, "flags", k.layout.tif[name]);
+  if (kind === "work") return flagSetter(k, "syscall_work", k.layout.syscallWork[name]);
   const signo = event.startsWith("signal:") ? signalNumber(event.slice("signal:".length)) : undefined;
   if (signo === undefined) return undefined;
   return (cpu) => {
@@ -63,6 +67,15 @@ function actionOf(k: Kernel, event: string): ((cpu: Cpu) => void) | undefined {
     sendSignal(k, task, { signo, errno: 0, code: SI_CODE.SI_USER, pid: 0, uid: 0 }, true);
     // kick_process(): user mode must come into the kernel to see it
     interrupt(k, cpu);
+  };
+}
+
+/** A flag of the task that runs, in its thread_info: whoever would have set it is not here. */
+function flagSetter(k: Kernel, field: string, bit: number | undefined): ((cpu: Cpu) => void) | undefined {
+  if (bit === undefined) return undefined;
+  return (cpu) => {
+    const task = k.current(cpu);
+    k.setThreadInfo(task, field, (k.threadInfo(task, field) | (1 << bit)) >>> 0);
   };
 }
 

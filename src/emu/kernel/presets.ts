@@ -8,7 +8,7 @@ export interface Preset {
 export const PRESETS: readonly Preset[] = [
   {
     name: "linux-6.1",
-    designs: { espfix: "final", espfixInit: "boot" },
+    designs: { espfix: "final", espfixInit: "boot", exitPaths: "separate", sysret: "opportunistic", ssFix: "on" },
     source:
       "Linux 6.1 (stable), arch/x86 and kernel/entry; KPTI, KASLR and speculation mitigations off, 4-level paging",
   },

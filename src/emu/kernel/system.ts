@@ -12,6 +12,7 @@ import { I386 } from "./i386/arch.ts";
 import { installInjections } from "./inject.ts";
 import { installIrqs } from "./irq.ts";
 import { Kernel } from "./kernel.ts";
+import { chooseLayout } from "./layout/choose.ts";
 import { installTimer } from "./sched.ts";
 import { SymbolTable } from "./symbols.ts";
 import type { SystemOptions } from "./types.ts";
@@ -53,9 +54,10 @@ export class System {
 
 /** @throws SystemError if the options cannot be had. */
 export function createSystem(options: SystemOptions): System {
-  const arch = ARCHITECTURES[options.arch];
   const choice = chooseDesigns(options.preset, options.designs);
   if (typeof choice === "string") throw new SystemError(choice);
+  const own = ARCHITECTURES[options.arch];
+  const arch: Arch = { ...own, layout: chooseLayout(own.layout, choice.hooks) };
   const { model } = options.cpu;
   if (model !== "current")
     throw new SystemError(`the ${options.arch} kernel needs a current processor: a ${model} is for arch bare`);

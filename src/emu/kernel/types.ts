@@ -10,7 +10,7 @@ export type Program =
 export interface Injection {
   /** Label or expression; see the expression language. */
   readonly at: string;
-  /** "nmi" | "irq" | "mc" | "signal:SIGALRM" */
+  /** "nmi" | "irq" | "mc" | "signal:SIGALRM" | "tif:UPROBE" | "work:SYSCALL_AUDIT" */
   readonly event: string;
   readonly count?: number;
 }

@@ -7,6 +7,7 @@ import type { StopReason } from "../../../src/emu/machine/types.ts";
 export interface Target {
   readonly arch: "x86_64" | "i386";
   readonly vendor: "intel" | "amd";
+  readonly designs?: Readonly<Record<string, string>>;
 }
 export interface Outcome {
   /** "" = passed. */
@@ -18,14 +19,14 @@ export interface Outcome {
 const BUDGET = 400_000_000;
 const SLICE = 2_000_000;
 
-export function runSelftest(file: string, { arch, vendor }: Target, seconds = 60): Outcome {
+export function runSelftest(file: string, { arch, vendor, designs = {} }: Target, seconds = 60): Outcome {
   const name = file.split("/").at(-1)!;
   const system = createSystem({
     arch,
     cpu: { vendor, model: "current", quirks: [] },
     cpus: 2,
     preset: "linux-6.1",
-    designs: {},
+    designs,
     program: { kind: "elf", name, bytes: readFileSync(file) },
     args: [],
     env: {},

@@ -1,14 +1,8 @@
 /** Linux's own x86 selftests that pass, where their sources are installed. `npm run conformance:selftests` has them all. */
 import { describe, expect, test } from "vitest";
 import { requireTool } from "../../tools.ts";
-import { buildSelftest, hasSources } from "./build.ts";
+import { buildSelftest, requireSources } from "./build.ts";
 import { differences, runSelftest } from "./run.ts";
-
-function requireSources(): boolean {
-  if (!hasSources() && process.env.CI) throw new Error("linux-source-6.1 is not installed, and CI runs every oracle");
-  if (!hasSources()) console.warn("skipped: Linux's selftests, which need the package linux-source-6.1");
-  return hasSources();
-}
 
 const INTEL = { arch: "x86_64", vendor: "intel" } as const;
 const AMD = { arch: "x86_64", vendor: "amd" } as const;

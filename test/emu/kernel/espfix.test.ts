@@ -4,7 +4,7 @@ import { OFF } from "../../../src/emu/cpu/layout.ts";
 import { ESPFIX_PAGE_SPACE, espfixBaseAddr, espfixMaxCpus } from "../../../src/emu/kernel/boot/espfix.ts";
 import { ESPFIX_BASE_ADDR } from "../../../src/emu/kernel/layout/linux-6.1-64.ts";
 import { frameOf } from "../../../src/emu/kernel/mm/pagetable.ts";
-import { nativeImage, run, source } from "./kit.ts";
+import { nativeImage, run, source, system } from "./kit.ts";
 
 /** Loads a 16-bit LDT stack segment, makes a system call on it, and prints ESP as it is afterwards. */
 const PROGRAM = `
@@ -151,6 +151,32 @@ describe("placement", () => {
     expect(pages.size).toBe(1);
     const writable = Number(BigInt.asIntN(64, kernel.perCpu(cpu, "espfix_waddr")));
     expect(kernel.memory.phys(writable) & ~0xfff).toBe([...pages][0]);
+  });
+
+  /** CR3 says nothing about which alias: what the watch is on is behind all of them. */
+  test("a physical watchpoint fires through any alias", () => {
+    const patterns = Array.from({ length: 12 }, (_, i) => (0x12340000 * (i + 3) + (i << 16)) >>> 0);
+    const text = PROGRAM.replace(
+      "\tmov $0xabcd1230, %esp\n\tmov $20, %eax\t\t\t# getpid\n\tint $0x80\n",
+      patterns
+        .map((p) => `\tmov $0x${((p | 0x1230) >>> 0).toString(16)}, %esp\n\tmov $20, %eax\n\tint $0x80\n`)
+        .join(""),
+    );
+    expect(text).not.toBe(PROGRAM);
+    const target = system(source(text, 32), { cpus: 1 });
+    const { kernel, machine } = target;
+    const cpu = machine.cpus[0]!;
+    const physical = kernel.memory.phys(Number(BigInt.asIntN(64, kernel.perCpu(cpu, "espfix_waddr"))));
+    // the saved ip, which only IRET reads
+    cpu.setWatchpoints([{ start: physical + 8, length: 8, read: true, write: false, physical: true }]);
+    const aliases: number[] = [];
+    let stop = target.run(1_000_000);
+    while (stop.kind === "watchpoint") {
+      aliases.push(Number((BigInt.asUintN(64, BigInt(stop.hit.address)) >> 16n) & 0xffffn));
+      stop = target.run(1_000_000);
+    }
+    expect(stop).toMatchObject({ kind: "exit" });
+    expect(aliases).toEqual(patterns.map((p) => p >>> 16));
   });
 
   test("seeds place it differently", () => {

@@ -101,7 +101,7 @@ describe("opportunistic SYSRET", () => {
 
   test("one check taken out: a return that should not be by SYSRET is", () => {
     const text =
-      "LABEL sysret_check_r11_flags\n\tmovq\tR11(%rsp), %r11\n\tcmpq\t%r11, EFLAGS(%rsp)\n\tjne\tswapgs_restore_regs_and_return_to_usermode";
+      "LABEL sysret_check_r11_flags\n\tmovq\tR11(%rsp), %r11\n\tcmpq\t%r11, EFLAGS(%rsp)\n\tjne\tsysret_not_possible";
     const change = "lea after(%rip), %rax; mov %rax, 152(%rdx); mov %rax, 168(%rdx); movq $0x206, 64(%rdx)";
     const { events } = run(source(sigreturn(change)), { entrySource: replaced(text, text.replace(/\tjne.*/, "")) });
     const found = events.findIndex((e) => e.type === "syscall" && e.name === "rt_sigreturn");

@@ -133,3 +133,15 @@ export function syscallNumber(abi: SyscallAbi, name: string): number {
   if (nr === undefined) throw new Error(`no system call ${name} in ${abi}`);
   return nr;
 }
+
+/** Calls of the 64-bit table whose functions work on pt_regs: kernels with a fast path keep them off it. */
+export const PTREGS_CALLS: readonly number[] = [
+  "rt_sigreturn",
+  "execve",
+  "execveat",
+  "fork",
+  "vfork",
+  "clone",
+  "clone3",
+  "iopl",
+].map((name) => syscallNumber("x86_64", name));

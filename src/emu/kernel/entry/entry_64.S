@@ -29,42 +29,64 @@ LABEL entry_SYSCALL_64_after_hwframe
 	pushq	%rax					# orig_ax
 	PUSH_AND_CLEAR_REGS rax=$-ENOSYS
 
+	.if EXIT_FAST_PATH | SYSRET_FAST_PATH
+	.include "fast_path_64.S"
+	.endif
+LABEL syscall_slow_path
 	movq	%rsp, %rdi
 	movslq	%eax, %rsi				# system call numbers are ints
 	call	do_syscall_64				# (pt_regs, nr); returns with interrupts off
+LABEL syscall_slow_path_done
+	.if EXIT_SHARED_CHECK | (SYSRET_OPPORTUNISTIC == 0)
+	jmp	swapgs_restore_regs_and_return_to_usermode
+	.endif
 
 # SYSRET is faster than IRET but returns only to one kind of state: rip = rcx, rflags = r11, the two flat user segments. Each test
 # below asks one thing that would be different after it, and has a label of its own.
 LABEL sysret_check_rcx_rip
 	movq	RCX(%rsp), %rcx
 	movq	RIP(%rsp), %r11
+	.if SYSRET_CHECK_RCX_RIP
 	cmpq	%rcx, %r11
-	jne	swapgs_restore_regs_and_return_to_usermode
+	jne	sysret_not_possible
+	.else
+	movq	%r11, %rcx				# the next test is about rip, and would see another rcx too
+	.endif
 
+	.if SYSRET_CHECK_CANONICAL
 # On Intel SYSRET to a non-canonical address faults in ring 0, with the user's rsp: sign-extend from bit 47 and see if it changes.
 LABEL sysret_check_canonical
 	shlq	$16, %rcx
 	sarq	$16, %rcx
 	cmpq	%rcx, %r11
-	jne	swapgs_restore_regs_and_return_to_usermode
+	jne	sysret_not_possible
+	.endif
 
+	.if SYSRET_CHECK_CS
 LABEL sysret_check_cs
 	cmpq	$__USER_CS, CS(%rsp)
-	jne	swapgs_restore_regs_and_return_to_usermode
+	jne	sysret_not_possible
+	.endif
 
+	.if SYSRET_CHECK_R11_FLAGS
 LABEL sysret_check_r11_flags
 	movq	R11(%rsp), %r11
 	cmpq	%r11, EFLAGS(%rsp)
-	jne	swapgs_restore_regs_and_return_to_usermode
+	jne	sysret_not_possible
+	.endif
 
+	.if SYSRET_CHECK_RF_TF
 # SYSRET cannot set RF, and a TF that it sets traps before the first user instruction instead of after it.
 LABEL sysret_check_rf_tf
-	testq	$(X86_EFLAGS_RF | X86_EFLAGS_TF), %r11
-	jnz	swapgs_restore_regs_and_return_to_usermode
+	testq	$(X86_EFLAGS_RF | X86_EFLAGS_TF), EFLAGS(%rsp)
+	jnz	sysret_not_possible
+	.endif
 
+	.if SYSRET_CHECK_SS
 LABEL sysret_check_ss
 	cmpq	$__USER_DS, SS(%rsp)
-	jne	swapgs_restore_regs_and_return_to_usermode
+	jne	sysret_not_possible
+	.endif
 
 LABEL syscall_return_via_sysret
 	POP_REGS pop_rdi=0
@@ -268,6 +290,17 @@ ENTRY int80_emulation
 # swapgs_restore_regs_and_return_to_usermode: rsp = pt_regs of a user context on the task's stack; interrupts off, kernel GS base.
 # ------------------------------------------------------------------------------------------------------------------------------
 LABEL swapgs_restore_regs_and_return_to_usermode
+	.if EXIT_SHARED_CHECK & SYSRET_OPPORTUNISTIC
+	.if _TIF_IRET
+# Only a system call that did something strange has asked for the test; the flag does not outlive this exit.
+	movq	%gs:PER_CPU_current_task, %rcx
+LABEL exit_check_tif_iret
+	btrl	$TIF_IRET, TI_flags(%rcx)
+	jnc	sysret_not_possible
+	.endif
+	jmp	sysret_check_rcx_rip
+	.endif
+sysret_not_possible:
 	POP_REGS pop_rdi=0
 	movq	%rsp, %rdi
 	movq	%gs:(PER_CPU_cpu_tss_rw + TSS_sp0), %rsp
@@ -403,9 +436,18 @@ LABEL error_bad_iret
 
 # error_return: rsp = pt_regs, after the handler.
 LABEL error_return
+	.if EXIT_CONDITIONAL_SWAPGS
+# One way out, to wherever: nothing but SWAPGS depends on it.
+	testb	$3, CS(%rsp)
+	jz	error_return_no_swapgs
+	swapgs
+error_return_no_swapgs:
+	jmp	restore_regs_and_return_to_kernel
+	.else
 	testb	$3, CS(%rsp)
 	jz	restore_regs_and_return_to_kernel
 	jmp	swapgs_restore_regs_and_return_to_usermode
+	.endif
 
 	.include "nmi_64.S"
 	.include "entry_64_compat.S"

@@ -1,0 +1,28 @@
+/** The layout in force: a kernel's own, with the flags that the chosen designs add, and the symbols that entry code has for them. */
+import type { DesignHooks } from "../designs.ts";
+import type { KernelLayout } from "./types.ts";
+
+/** Flags that the return to user mode acts on after its loop. */
+const LATE_WORK = ["USER_RETURN_NOTIFY", "NEED_FPU_LOAD", "IO_BITMAP"];
+
+export function chooseLayout(layout: KernelLayout, hooks: DesignHooks): KernelLayout {
+  const tif = { ...layout.tif, ...hooks.tif };
+  return { ...layout, tif, defines: { ...layout.defines, ...flagDefines(layout, tif) } };
+}
+
+/** TIF_x and _TIF_x as in Linux, and the masks that decide about a fast path. A flag that is not there is a mask of 0. */
+function flagDefines(layout: KernelLayout, tif: KernelLayout["tif"]): Record<string, number> {
+  const mask = (name: string): number => (tif[name] === undefined ? 0 : (1 << tif[name]) >>> 0);
+  const named = Object.keys(tif).flatMap((name) => [
+    [`TIF_${name}`, tif[name]!] as const,
+    [`_TIF_${name}`, mask(name)],
+  ]);
+  const late = [...LATE_WORK, "IRET"].reduce((sum, name) => sum | mask(name), 0);
+  return {
+    _TIF_IRET: 0,
+    ...(Object.fromEntries(named) as Record<string, number>),
+    _TIF_FAST_PATH_WORK: (layout.work.exitToUserMode | late) >>> 0,
+    _SYSCALL_WORK_ENTER: layout.work.syscallEnter,
+    _SYSCALL_WORK_EXIT: layout.work.syscallExit,
+  };
+}
