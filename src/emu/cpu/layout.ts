@@ -72,6 +72,7 @@ export const OFF = {
   APIC_BASE: 0x3f0,
   MISC_ENABLE: 0x3f8,
   DEBUGCTL: 0x400,
+  UMWAIT_CONTROL: 0x408,
   /** x87: ST(0)..ST(7) physical registers R0..R7, 16 bytes each (10 used). */
   X87: 0x500,
   FCW: 0x580,

@@ -9,6 +9,7 @@ import { Code, CpuidFeature, Instruction, Mnemonic } from "../../../src/emu/cpu/
 import type { Insn } from "../../../src/emu/cpu/operation.ts";
 import { UNIMPLEMENTED } from "../../../src/emu/cpu/ops/core.ts";
 import { operationOf } from "../../../src/emu/cpu/ops/index.ts";
+import { announcedOn } from "./features.ts";
 
 const DOC = path.resolve(import.meta.dirname, "../../../docs/instructions.md");
 
@@ -16,19 +17,20 @@ const DOC = path.resolve(import.meta.dirname, "../../../docs/instructions.md");
 const REASONS: readonly (readonly [RegExp, string])[] = [
   [/^(AVX512|AVX5124|AVX10|KNCNI)/, "AVX-512: CPUID says absent, #UD"],
   [/^(AMX)/, "AMX: CPUID says absent, #UD"],
-  [/^(VMX|SVM|SEV|SEAM|TDX|SKINIT|VMM)/, "virtualization: CPUID says absent, #UD"],
+  [/^(VMX|SVM|SEV|SEAM|TDX|SKINIT|VMM|OSS|TSE)/, "virtualization: CPUID says absent, #UD"],
   [
-    /^(SGX|SMX|PCOMMIT|PCONFIG|TSX|RTM|HLE|MPX|CET|UINTR|KL|AESKLE|WIDE_KL|HRESET|ENQCMD|LKGS|FRED|MSRLIST|RAO_INT|WRMSRNS|CMPCCXADD)/,
+    /^(SGX|SMX|PCOMMIT|PCONFIG|TSX|RTM|HLE|MPX|CET|UINTR|KL|AESKLE|WIDE_KL|HRESET|ENQCMD|LKGS|FRED|MSRLIST|RAO_INT|WRMSRNS|CMPCCXADD|PKU|PTWRITE|UDBG)/,
     "CPUID says absent, #UD",
   ],
   [
-    /^(PADLOCK|CYRIX|CENTAUR|GEODE|D3NOW|SSE4A|XOP|FMA4|TBM|LWP|CL1INVMB|MULTIBYTENOP_CYRIX|UMOV|CLZERO|RDPRU|RMPQUERY|INVLPGB|SNP|MCOMMIT|MONITORX|SSE5)/,
+    /^(PADLOCK|CYRIX|CENTAUR|GEODE|D3NOW|SSE4A|XOP|FMA4|TBM|LWP|CL1INVMB|MULTIBYTENOP_CYRIX|UMOV|CLZERO|RDPRU|RMPQUERY|INVLPGB|SNP|MCOMMIT|SSE5|IA64)/,
     "of one vendor's older or other processors",
   ],
   [
-    /^(INTEL386_A0_ONLY|INTEL486_A_ONLY|INTEL286_ONLY|INTEL386_ONLY|INTEL386_486_ONLY|INTEL8086_ONLY|FPU287|FPU387SL_ONLY|FPU287XL_ONLY)/,
+    /^(MOV_TR|INTEL386_A0_ONLY|INTEL486_A_ONLY|INTEL286_ONLY|INTEL386_ONLY|INTEL386_486_ONLY|INTEL8086_ONLY|FPU287|FPU387SL_ONLY|FPU287XL_ONLY)/,
     "of processors before the Pentium only",
   ],
+  [/^SMM$/, "RSM: #UD outside system-management mode, which there is none of"],
 ];
 
 /** Directives of the decoder's library, and names that stand for WAIT and another instruction. */
@@ -38,7 +40,10 @@ const NO_INSTRUCTIONS: ReadonlySet<string> = new Set(
 /** Knights Corner's encodings take the place of other instructions; the decoder is not asked for them. */
 const OTHER_DECODING = /^KNC/;
 
+const OLD_ENCODINGS = /^(INTEL8086_ONLY|INTEL486_A_ONLY|MOV_TR)$/;
+
 interface Group {
+  vendors: Set<"intel" | "amd">;
   supported: Set<string>;
   missing: Set<string>;
 }
@@ -53,19 +58,27 @@ function groups(): Map<string, Group> {
     const name = Mnemonic[mnemonic]!.toUpperCase();
     if (NO_INSTRUCTIONS.has(name) || OTHER_DECODING.test(feature)) continue;
     const insn = { code, mnemonic, ops: [] } as unknown as Insn;
-    const group = found.get(feature) ?? { supported: new Set(), missing: new Set() };
+    const group = found.get(feature) ?? { supported: new Set(), missing: new Set(), vendors: new Set() };
     found.set(feature, group);
-    (operationOf(insn) === UNIMPLEMENTED ? group.missing : group.supported).add(name);
+    // Other encodings have taken the bytes of these.
+    const there = operationOf(insn) !== UNIMPLEMENTED && !OLD_ENCODINGS.test(feature);
+    (there ? group.supported : group.missing).add(name);
+    for (const vendor of announcedOn(code, Code[code]!)) group.vendors.add(vendor);
   }
   instruction.free();
   return found;
 }
 
-function row([feature, { supported, missing }]: readonly [string, Group]): string {
+const NAMES = { intel: "Intel", amd: "AMD" } as const;
+
+function row([feature, { supported, missing, vendors }]: readonly [string, Group]): string {
   const absent = [...missing].filter((name) => !supported.has(name)).sort();
   const reason = REASONS.find(([pattern]) => pattern.test(feature))?.[1];
   const state = supported.size === 0 ? "no" : absent.length === 0 ? "yes" : "in part";
-  const without = supported.size === 0 ? (reason ?? "not yet") : absent.join(" ");
+  if (absent.length > 0 && reason === undefined)
+    throw new Error(`${feature}: no reason why ${absent.join(" ")} is absent`);
+  const only = vendors.size === 1 ? `${NAMES[[...vendors][0]!]} only: elsewhere CPUID says absent, #UD` : "";
+  const without = supported.size === 0 ? reason : absent.length > 0 ? `${absent.join(" ")}: ${reason}` : only;
   return `| ${feature} | ${supported.size + absent.length} | ${state} | ${without} |`;
 }
 

@@ -7,6 +7,7 @@ import { ud } from "../fault.ts";
 import { GPR, OFF, SEG } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
 import { cryptoOperations } from "./crypto.ts";
+import { galoisOperations } from "./galois.ts";
 import { cmpsd, sseArithmeticOperations } from "./sse-arith.ts";
 import { sseConversionOperations } from "./sse-convert.ts";
 import { packed, sseIntegerOperations, testing } from "./sse-integer.ts";
@@ -46,6 +47,7 @@ const sameAsLegacy: OperationTable = vexForms(
     ...sseStateOperations,
     ...sseTextOperations,
     ...cryptoOperations,
+    ...galoisOperations,
   },
   LEGACY_ONLY,
 );

@@ -22,10 +22,11 @@ const segOf = (insn: Insn, i: number) => {
 export function checkBlock(cpu: Cpu, insn: Insn, i: number, size: number, write: boolean): void {
   const low = cpu.effectiveAddress(insn, i);
   const high = cpu.high;
-  const inside = insn.addrSize === 16 ? Math.min(size, 0x10000 - low) : size;
-  cpu.checkSeg(segOf(insn, i), low, high, inside, write);
-  // A 16-bit offset wraps round within the segment.
-  if (inside < size) cpu.checkSeg(segOf(insn, i), 0, 0, size - inside, write);
+  const room = insn.addrSize === 16 ? 0x10000 - low : size;
+  // A 16-bit offset wraps round within the segment, but only from piece to piece: an 80-bit number is one of eight bytes and one of two.
+  const wraps = room < size && size > 8 && (size > 10 || room === 8);
+  cpu.checkSeg(segOf(insn, i), low, high, wraps ? room : size, write);
+  if (wraps) cpu.checkSeg(segOf(insn, i), 0, 0, size - room, write);
 }
 
 /** Piece at `by`: low half, cpu.high the second. */

@@ -1,4 +1,7 @@
-/** Near branches. A target outside CS (or not canonical) is #GP of the branch itself, before anything is pushed or popped. */
+/**
+ * Near branches. A target outside CS (or not canonical) is #GP of the branch itself, before anything is popped and after a call has
+ * written its return address (measured: the faults of that write come first, and it stays when the target is refused).
+ */
 import { CC } from "../flags.ts";
 import type { IrBuilder } from "../ir/builder.ts";
 import type { Value } from "../ir/types.ts";
@@ -16,13 +19,9 @@ function target(b: IrBuilder): Value {
 
 /** Direct branches need a check only where the limit or the canonical hole can be met. */
 function checkDirect(b: IrBuilder, to: Value, taken?: Value): void {
-  if (to.op !== "const") {
-    b.checkTarget(to);
-    return;
-  }
-  if (b.reaches(to.low, to.high)) return;
-  b.checkTarget(taken ? b.select(taken, to, b.const(to.type, 0, 0)) : to);
+  if (needsCheck(b, to)) b.checkTarget(taken ? b.select(taken, to, b.const(to.type, 0, 0)) : to);
 }
+const needsCheck = (b: IrBuilder, to: Value): boolean => to.op !== "const" || !b.reaches(to.low, to.high);
 
 const jmp: Lowering = (b) => {
   const to = target(b);
@@ -43,8 +42,10 @@ const call: Lowering = (b) => {
   const size = b.insn.opSize;
   const { low, high } = b.nextIp();
   const to = b.operand(0).kind === "near" ? target(b) : b.let(target(b));
-  checkDirect(b, to);
-  b.pushValue(size, b.const(size, low, high));
+  const pointer = b.let(b.stackPointer(-(size >> 3)));
+  b.store(b.stackPlace(pointer), size, b.const(size, low, high));
+  if (needsCheck(b, to)) b.checkTarget(to, true);
+  b.setStackPointer(pointer);
   b.jump(to);
 };
 

@@ -1,9 +1,13 @@
 /** The computing groups that are helpers: strings, decimal, multiplication, x87, MMX and SSE, and the rest. */
 import type { OperationTable } from "../operation.ts";
 import { avxOperations } from "./avx.ts";
+import { avxHalfOperations } from "./avx-halves.ts";
+import { avxSumOperations } from "./avx-sums.ts";
 import { bcdOperations } from "./bcd.ts";
 import { cryptoOperations, shaOperations } from "./crypto.ts";
+import { vexCryptoOperations } from "./crypto-vex.ts";
 import { fmaOperations } from "./fma.ts";
+import { galoisOperations } from "./galois.ts";
 import { miscOperations } from "./misc.ts";
 import { mulDivOperations } from "./muldiv.ts";
 import { sseArithmeticOperations } from "./sse-arith.ts";
@@ -23,10 +27,14 @@ import { xsaveOperations } from "./xsave.ts";
 
 export const COMPUTING_TABLES: readonly OperationTable[] = [
   avxOperations,
+  avxHalfOperations,
+  avxSumOperations,
   fmaOperations,
   bcdOperations,
   cryptoOperations,
+  galoisOperations,
   shaOperations,
+  vexCryptoOperations,
   miscOperations,
   mulDivOperations,
   stringOperations,

@@ -1,24 +1,12 @@
-/** AES-NI, PCLMULQDQ and the SHA extensions: lane functions on 128 bits. Tables are computed from the fields they come from. */
-import { ud } from "../fault.ts";
-import { computed, type Operation, type OperationTable } from "../operation.ts";
+/** AES-NI, PCLMULQDQ and the SHA extensions: lane functions on 128 bits, which VAES and VPCLMULQDQ do twice. Tables are computed from the fields they come from. */
+import { computed, type OperationTable } from "../operation.ts";
+import { AES_INVERSE, multiply } from "./galois.ts";
 import { type Packed, packed } from "./sse-integer.ts";
 import { checkSse, DST, Lanes, loadLanes, SRC, storeLanes, xmmIndex } from "./sse-lanes.ts";
-import { vexBytes } from "./vex.ts";
-
-/** Product in GF(2^8) modulo x^8 + x^4 + x^3 + x + 1. */
-function multiply(a: number, b: number): number {
-  let product = 0;
-  for (; b; b >>= 1) {
-    if (b & 1) product ^= a;
-    a = (a << 1) ^ (a & 0x80 ? 0x11b : 0);
-  }
-  return product;
-}
 
 /** The AES substitution: the inverse in the field, then an affine map. */
 function substitution(x: number): number {
-  let inverse = 0;
-  for (let y = 1; y < 256 && inverse === 0; y++) if (multiply(x, y) === 1) inverse = y;
+  const inverse = AES_INVERSE[x]!;
   let result = 0x63;
   for (let turn = 0; turn < 5; turn++) result ^= ((inverse << turn) | (inverse >> (8 - turn))) & 0xff;
   return result;
@@ -150,23 +138,14 @@ const sha256Rounds = computed((cpu, insn) => {
   storeLanes(cpu, insn, 0, DST, 16);
 });
 
-/** The 256-bit forms are another extension (VAES, VPCLMULQDQ), which this processor lacks. */
-const narrow = (fn: Packed): Operation => {
-  const operation = packed(fn);
-  return computed((cpu, insn) => {
-    if (vexBytes(insn) === 32) throw ud("VAES and VPCLMULQDQ are absent");
-    if ("helper" in operation) operation.helper(cpu, insn);
-  });
-};
-
 export const cryptoOperations: OperationTable = {
-  Aesenc: narrow(round(SBOX, 1, MIX)),
-  Aesenclast: narrow(round(SBOX, 1, undefined)),
-  Aesdec: narrow(round(INVERSE_SBOX, -1, UNMIX)),
-  Aesdeclast: narrow(round(INVERSE_SBOX, -1, undefined)),
-  Aesimc: narrow((d, s) => mixColumns(d, s, UNMIX)),
-  Aeskeygenassist: narrow(keyGeneration),
-  Pclmulqdq: narrow(carryless),
+  Aesenc: packed(round(SBOX, 1, MIX)),
+  Aesenclast: packed(round(SBOX, 1, undefined)),
+  Aesdec: packed(round(INVERSE_SBOX, -1, UNMIX)),
+  Aesdeclast: packed(round(INVERSE_SBOX, -1, undefined)),
+  Aesimc: packed((d, s) => mixColumns(d, s, UNMIX)),
+  Aeskeygenassist: packed(keyGeneration),
+  Pclmulqdq: packed(carryless),
 };
 
 export const shaOperations: OperationTable = {

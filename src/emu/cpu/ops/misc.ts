@@ -1,10 +1,10 @@
-/** What fits no other group: ENTER, PUSHA and POPA, CMPXCHG8B/16B, MOVNTI, CRC32, hints and fences. */
+/** What fits no other group: ENTER, PUSHA and POPA, CMPXCHG8B/16B, direct stores, CRC32, hints and fences. */
 import type { Cpu } from "../cpu.ts";
 import { gp } from "../fault.ts";
 import { EFLAGS, GPR, SEG } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
-import { loadBig, storeBig } from "./block-memory.ts";
-import { big, sizeOf } from "./implied.ts";
+import { checkBlock, loadBig, storeBig } from "./block-memory.ts";
+import { big, bigHigh, bigLow, sizeOf } from "./implied.ts";
 
 type StackUnit = 2 | 4 | 8;
 
@@ -137,6 +137,26 @@ function crc32(cpu: Cpu, insn: Insn): void {
   cpu.writeOp(insn, 0, crc, 0);
 }
 
+/** Sixty-four bytes from memory to ES:register, which is a 64-byte boundary. */
+function moveDirect64(cpu: Cpu, insn: Insn): void {
+  const target = insn.ops[0]!;
+  if (target.kind !== "reg") throw new Error("MOVDIR64B names its destination by a register");
+  const low = cpu.readReg(target.reg, insn.addrSize);
+  const high = cpu.high;
+  const base = insn.bits === 64 ? 0 : cpu.segBase(SEG.ES);
+  if ((low + (base | 0)) & 63) throw gp(0, "MOVDIR64B destination not on a 64-byte boundary");
+  const words: bigint[] = [];
+  checkBlock(cpu, insn, 1, 64, false);
+  for (let by = 0; by < 64; by += 8) words.push(loadBig(cpu, insn, by, 1));
+  cpu.checkSeg(SEG.ES, low, high, 64, true);
+  words.forEach((word, i) => void cpu.storeSeg(SEG.ES, (low + i * 8) | 0, high, 8, bigLow(word), bigHigh(word)));
+}
+
+const moveDirect = computed((cpu, insn) => {
+  const low = cpu.readOp(insn, 1);
+  cpu.writeOp(insn, 0, low, cpu.high);
+});
+
 const nothing: Operation = computed(() => {});
 
 export const miscOperations: OperationTable = {
@@ -147,10 +167,9 @@ export const miscOperations: OperationTable = {
   Popad: popAll(4),
   Cmpxchg8b: computed(compareExchange8),
   Cmpxchg16b: computed(compareExchange16),
-  Movnti: computed((cpu, insn) => {
-    const low = cpu.readOp(insn, 1);
-    cpu.writeOp(insn, 0, low, cpu.high);
-  }),
+  Movnti: moveDirect,
+  Movdiri: moveDirect,
+  Movdir64b: computed(moveDirect64),
   Crc32: computed(crc32),
   // Hints and orderings: there are no caches, and every access completes in program order.
   Pause: nothing,
@@ -164,9 +183,14 @@ export const miscOperations: OperationTable = {
   Prefetcht0: nothing,
   Prefetcht1: nothing,
   Prefetcht2: nothing,
+  // These two are NOPs where they are no hints.
+  Prefetchit0: nothing,
+  Prefetchit1: nothing,
   Cldemote: nothing,
   Reservednop: nothing,
   // Without CET they are NOPs.
+  Rdsspd: nothing,
+  Rdsspq: nothing,
   Endbr32: nothing,
   Endbr64: nothing,
 };

@@ -3,7 +3,7 @@ import type { Cpu } from "../cpu.ts";
 import { Fault, VECTOR } from "../fault.ts";
 import { parity } from "../flags.ts";
 import { ARITH_FLAGS, EFLAGS, GPR } from "../layout.ts";
-import { computed, type Insn, type OperationTable } from "../operation.ts";
+import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
 import { big, bigHigh, bigLow, type OpSize, sizeOf } from "./implied.ts";
 
 /** CF and OF say whether the upper half matters. SF and PF follow the low half, ZF and AF are clear: undefined, but constant. */
@@ -218,7 +218,22 @@ function idiv64(cpu: Cpu, divisor: bigint): void {
   cpu.setGpr(GPR.RDX, dividend % divisor);
 }
 
+/** ADCX and ADOX: two chains of carries, one in CF and one in OF; no other flag changes. */
+const addWithFlag = (flag: number): Operation =>
+  computed((cpu, insn) => {
+    const low = cpu.readOp(insn, 1);
+    const high = cpu.high;
+    const target = cpu.readOp(insn, 0);
+    const wide = sizeOf(insn, 0) === 64;
+    const first = (low >>> 0) + (target >>> 0) + (cpu.getFlags() & flag ? 1 : 0);
+    const second = wide ? (high >>> 0) + (cpu.high >>> 0) + (first > 0xffff_ffff ? 1 : 0) : 0;
+    cpu.setArithFlags((wide ? second : first) > 0xffff_ffff ? flag : 0, flag);
+    cpu.writeOp(insn, 0, first | 0, second | 0);
+  });
+
 export const mulDivOperations: OperationTable = {
+  Adcx: addWithFlag(EFLAGS.CF),
+  Adox: addWithFlag(EFLAGS.OF),
   Mul: computed((cpu, insn) => widen(cpu, insn, false)),
   Imul: computed(imul),
   Mulx: computed(mulx),

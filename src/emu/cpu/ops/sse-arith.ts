@@ -11,18 +11,7 @@ import { DOUBLE, type Format, pack32, pack64, SINGLE, unpack32, unpack64 } from 
 import * as soft from "../fpu/soft.ts";
 import { CR4, EFLAGS, OFF } from "../layout.ts";
 import { computed, type Helper, type Insn, type OperationTable } from "../operation.ts";
-import {
-  checkWide,
-  DST,
-  DST_UP,
-  immediate,
-  type Lanes,
-  loadLanes,
-  loadPair,
-  SRC,
-  SRC_UP,
-  storeLanes,
-} from "./sse-lanes.ts";
+import { checkWide, DST, DST_UP, immediate, Lanes, loadLanes, loadPair, SRC, SRC_UP, storeLanes } from "./sse-lanes.ts";
 import { vexBytes } from "./vex.ts";
 
 export const MXCSR_DAZ = 0x40;
@@ -348,12 +337,16 @@ const dotProduct = (type: FloatType) =>
     const count = lanesOf(type, true);
     const pairs = halves === 2 ? [[DST, SRC] as const, [DST_UP, SRC_UP] as const] : [[DST, SRC] as const];
     let terms = pairs.map(([d, s]) => products(env, daz, type, d, s, imm));
-    // Each operation is finished before the next, so what it raised unmasked ends the instruction there. Every lane adds its
-    // partner's value to its own, which matters among NaNs.
+    // Each operation is finished before the next, so what it raised unmasked ends the instruction there. Every lane has a sum of its
+    // own, which matters among NaNs: in the first step of four its partner's value comes first, else its own (measured on Intel).
     raiseSse(cpu, env);
     for (let distance = 1; distance < count; distance *= 2) {
       terms = terms.map((before) =>
-        before.map((own, i) => exactValue(env, daz, type, soft.add, own, before[i ^ distance]!)),
+        before.map((own, i) => {
+          const other = before[i ^ distance]!;
+          const [a, b] = distance === 1 && count === 4 ? [other, own] : [own, other];
+          return asOperand(type, exactValue(env, daz, type, soft.add, a, b));
+        }),
       );
       raiseSse(cpu, env);
     }
@@ -363,11 +356,19 @@ const dotProduct = (type: FloatType) =>
     storeLanes(cpu, insn, 0, DST, 16);
   });
 
+const BETWEEN = new Lanes();
+/** A result as the next operation reads it: it may be a denormal. */
+function asOperand(type: FloatType, value: soft.Unpacked): soft.Unpacked {
+  type.pack(BETWEEN, 0, value);
+  return type.unpack(BETWEEN, 0);
+}
+
 function products(env: soft.Environment, daz: boolean, type: FloatType, d: Lanes, s: Lanes, imm: number) {
   const terms: soft.Unpacked[] = [];
   for (let i = 0; i < lanesOf(type, true); i++) {
     const picked = (imm >> (4 + i)) & 1;
-    terms.push(picked ? exactValue(env, daz, type, soft.multiply, type.unpack(d, i), type.unpack(s, i)) : soft.zero(0));
+    const term = () => exactValue(env, daz, type, soft.multiply, type.unpack(d, i), type.unpack(s, i));
+    terms.push(picked ? asOperand(type, term()) : soft.zero(0));
   }
   return terms;
 }

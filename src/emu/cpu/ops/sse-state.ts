@@ -3,9 +3,11 @@ import type { Cpu } from "../cpu.ts";
 import { gp, nm, ud } from "../fault.ts";
 import { CR0, CR4, OFF } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
+import { LINEAR_BITS } from "../system/cpuid-data.ts";
 import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
 import { checkWide, xmmIndex } from "./sse-lanes.ts";
-import { keepSelectors, setControl } from "./x87-control.ts";
+import { setControl } from "./x87-control.ts";
+import { loadSelectors, selectorImage } from "./x87-pointers.ts";
 import { readPhysical, status, tagOf, top, writePhysical } from "./x87-state.ts";
 
 export const MXCSR_INITIAL = 0x1f80;
@@ -47,8 +49,8 @@ export function saveX87(cpu: Cpu, insn: Insn, wide: boolean): void {
     storeBig(cpu, insn, 8, cpu.get64(OFF.FIP));
     storeBig(cpu, insn, 16, cpu.get64(OFF.FDP));
   } else {
-    storeAt(cpu, insn, 8, 8, cpu.get32(OFF.FIP), cpu.get32(OFF.FCS) & 0xffff);
-    storeAt(cpu, insn, 16, 8, cpu.get32(OFF.FDP), cpu.get32(OFF.FDS) & 0xffff);
+    storeAt(cpu, insn, 8, 8, cpu.get32(OFF.FIP), selectorImage(cpu, OFF.FCS));
+    storeAt(cpu, insn, 16, 8, cpu.get32(OFF.FDP), selectorImage(cpu, OFF.FDS));
   }
   for (let i = 0; i < 8; i++) {
     const { mant, signExponent } = readPhysical(cpu, (top(cpu) + i) & 7);
@@ -109,13 +111,15 @@ const restore = (wide: boolean) => (cpu: Cpu, insn: Insn) => {
 
 function loadPointers(cpu: Cpu, insn: Insn, wide: boolean): void {
   if (wide) {
-    cpu.set64(OFF.FIP, loadBig(cpu, insn, 8));
+    // The instruction pointer has the bits of an address, the other one all 64 (measured on Intel).
+    cpu.set64(OFF.FIP, BigInt.asUintN(64, BigInt.asIntN(LINEAR_BITS, loadBig(cpu, insn, 8))));
     cpu.set64(OFF.FDP, loadBig(cpu, insn, 16));
+    loadSelectors(cpu, 0, 0);
     return;
   }
   cpu.set64(OFF.FIP, BigInt(loadAt(cpu, insn, 8, 4)));
   cpu.set64(OFF.FDP, BigInt(loadAt(cpu, insn, 16, 4)));
-  keepSelectors(cpu, loadAt(cpu, insn, 12, 2), loadAt(cpu, insn, 20, 2));
+  loadSelectors(cpu, loadAt(cpu, insn, 12, 2), loadAt(cpu, insn, 20, 2));
 }
 
 /** The full tags come from what the registers hold. */

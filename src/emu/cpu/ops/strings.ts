@@ -179,10 +179,16 @@ function repeat(cpu: Cpu, insn: Insn, op: StringOp, size: Element): void {
       left = 0;
     }
   }
-  for (; left > 0 && !cpu.watches.pending; left--) {
-    op.step(cpu, insn, size);
-    advance(cpu, insn, GPR.RCX, -1);
-    if (op.compares && comparisonEnds(cpu, insn)) return;
+  try {
+    for (; left > 0 && !cpu.watches.pending; left--) {
+      op.step(cpu, insn, size);
+      advance(cpu, insn, GPR.RCX, -1);
+      if (op.compares && comparisonEnds(cpu, insn)) return;
+    }
+  } catch (fault) {
+    // SDM: a page fault of CMPS and SCAS under REPNE restores EFLAGS. Under REPE it does not.
+    if (insn.repne && op.compares) cpu.setArithFlags(flags);
+    throw fault;
   }
   if (!countIsZero(cpu, insn)) cpu.resumeLater(insn);
 }

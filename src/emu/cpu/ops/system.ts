@@ -14,9 +14,8 @@ import * as soft from "../system/software-interrupts.ts";
 import { syscall, sysenter, sysexit, sysret } from "../system/syscall.ts";
 import * as tables from "../system/tables.ts";
 import * as verify from "../system/verify.ts";
-
-const absent = (names: readonly string[]): OperationTable =>
-  Object.fromEntries(names.map((name) => [name, system(processor.absent(name.toUpperCase()))]));
+import * as waiting from "../system/waiting.ts";
+import { UNIMPLEMENTED } from "./core.ts";
 
 export const systemOperations: OperationTable = {
   // transfers
@@ -65,6 +64,7 @@ export const systemOperations: OperationTable = {
   Clts: system(cr.clts),
   Hlt: system(processor.hlt),
   Wbinvd: system(processor.wbinvd),
+  Wbnoinvd: system(processor.wbnoinvd),
   Invd: system(processor.invd),
   Invlpg: system(processor.invlpg),
   Invpcid: system(processor.invpcid),
@@ -81,6 +81,14 @@ export const systemOperations: OperationTable = {
   Clac: system(processor.clac),
   Clflush: computed(processor.clflush),
   Clflushopt: computed(processor.clflush),
+  Clwb: computed(processor.clflush),
+  Monitor: computed(waiting.monitor),
+  Mwait: computed(waiting.mwait),
+  Monitorx: computed(waiting.monitorx),
+  Mwaitx: computed(waiting.mwaitx),
+  Umonitor: computed(waiting.umonitor),
+  Umwait: computed(waiting.userWait("UMWAIT")),
+  Tpause: computed(waiting.userWait("TPAUSE")),
   Serialize: system(processor.serialize),
   // flags and ports
   Pushf: computed(flags.pushf),
@@ -93,7 +101,6 @@ export const systemOperations: OperationTable = {
   Sti: system(flags.sti),
   In: system(flags.portIn),
   Out: system(flags.portOut),
-  ...absent(["Monitor", "Mwait", "Monitorx", "Mwaitx", "Rdpkru", "Wrpkru"]),
 };
 
 const MOV_TO_SEG = system(moves.movToSeg);
@@ -104,7 +111,6 @@ const MOV_TO_CR = system(cr.movToCr);
 const MOV_FROM_CR = computed(cr.movFromCr);
 const MOV_TO_DR = system(cr.movToDr);
 const MOV_FROM_DR = computed(cr.movFromDr);
-const MOV_TR = system(processor.absent("MOV with a test register"));
 
 const JUMP_FAR = system(jumpFar);
 const CALL_FAR = system(callFar);
@@ -132,7 +138,8 @@ function movForm(insn: Insn): Operation | undefined {
   if (second?.kind === "cr") return MOV_FROM_CR;
   if (first?.kind === "dr") return MOV_TO_DR;
   if (second?.kind === "dr") return MOV_FROM_DR;
-  return first?.kind === "tr" || second?.kind === "tr" ? MOV_TR : undefined;
+  // The test registers went with the Pentium.
+  return first?.kind === "tr" || second?.kind === "tr" ? UNIMPLEMENTED : undefined;
 }
 
 /**

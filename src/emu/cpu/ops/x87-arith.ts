@@ -5,6 +5,7 @@ import * as soft from "../fpu/soft.ts";
 import { EFLAGS } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
 import { big } from "./implied.ts";
+import { notePointer } from "./x87-pointers.ts";
 import {
   CONDITIONS,
   checkX87,
@@ -13,7 +14,6 @@ import {
   finish,
   isEmpty,
   isSpecial,
-  notePointer,
   pop,
   precisionOf,
   readSt,
@@ -69,7 +69,7 @@ function apply(cpu: Cpu, target: number, op: Exact, operand: soft.Unpacked | num
 
 const arithmetic = (op: Exact, pops: boolean, integer = false): Operation =>
   computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     if (insn.ops[0]!.kind === "mem") {
       const operand = readMemory(cpu, insn, integer);
       notePointer(cpu, insn);
@@ -142,7 +142,7 @@ function compare(
 
 const comparing = (comparison: Comparison, integer = false): Operation =>
   computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     const memory = insn.ops[0]?.kind === "mem";
     const operand = memory ? readMemory(cpu, insn, integer) : insn.ops.length === 2 ? stOf(insn, 1) : 1;
     notePointer(cpu, insn);
@@ -171,7 +171,7 @@ export const x87ArithmeticOperations: OperationTable = {
   Fucomi: comparing({ quiet: true, pops: 0, toFlags: true }),
   Fucomip: comparing({ quiet: true, pops: 1, toFlags: true }),
   Ftst: computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     notePointer(cpu, insn);
     compare(cpu, ZERO, { pops: 0 });
   }),

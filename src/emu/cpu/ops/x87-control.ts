@@ -5,6 +5,7 @@ import { CR0, OFF } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
 import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
 import { commitMmx, enterMmx } from "./sse-lanes.ts";
+import { clearPointers, linearPointer, loadSelectors, selectorImage } from "./x87-pointers.ts";
 import {
   checkX87,
   checkX87NoWait,
@@ -22,7 +23,7 @@ export function initialise(cpu: Cpu): void {
   cpu.set32(OFF.FCW, FCW_INITIAL);
   cpu.set32(OFF.FSW, 0);
   cpu.set32(OFF.FTW, 0xffff);
-  for (const field of [OFF.FIP, OFF.FIP + 4, OFF.FDP, OFF.FDP + 4, OFF.FCS, OFF.FDS, OFF.FOP]) cpu.set32(field, 0);
+  clearPointers(cpu);
 }
 
 export function setControl(cpu: Cpu, word: number): void {
@@ -58,10 +59,10 @@ function storeEnvironment(cpu: Cpu, insn: Insn): void {
   put(0, cpu.get32(OFF.FCW) | reserved);
   put(1, status(cpu) | reserved);
   put(2, tagWord(cpu) | reserved);
-  const ip = cpu.get32(OFF.FIP);
-  const dp = cpu.get32(OFF.FDP);
   const opcode = cpu.get32(OFF.FOP) & 0x7ff;
   if (usesLinearPointers(cpu)) {
+    const ip = linearPointer(cpu, OFF.FCS, OFF.FIP);
+    const dp = linearPointer(cpu, OFF.FDS, OFF.FDP);
     const highBits = wide(insn)
       ? (address: number) => (address >>> 4) & 0x0fff_f000
       : (address: number) => (address >>> 4) & 0xf000;
@@ -71,17 +72,10 @@ function storeEnvironment(cpu: Cpu, insn: Insn): void {
     put(6, highBits(dp));
     return;
   }
-  put(3, ip);
-  put(4, wide(insn) ? (cpu.get32(OFF.FCS) & 0xffff) | (opcode << 16) : cpu.get32(OFF.FCS));
-  put(5, dp);
-  put(6, cpu.get32(OFF.FDS) | reserved);
-}
-
-/** Recent processors (CPUID.7.EBX[13]) keep no selectors of instruction and operand: they read as 0. */
-export function keepSelectors(cpu: Cpu, code: number, data: number): void {
-  const kept = cpu.model.model !== "current";
-  cpu.set32(OFF.FCS, kept ? code & 0xffff : 0);
-  cpu.set32(OFF.FDS, kept ? data & 0xffff : 0);
+  put(3, cpu.get32(OFF.FIP));
+  put(4, selectorImage(cpu, OFF.FCS) | (wide(insn) ? opcode << 16 : 0));
+  put(5, cpu.get32(OFF.FDP));
+  put(6, selectorImage(cpu, OFF.FDS) | reserved);
 }
 
 function loadEnvironment(cpu: Cpu, insn: Insn): void {
@@ -102,6 +96,8 @@ function loadEnvironment(cpu: Cpu, insn: Insn): void {
   setTagWord(cpu, tags);
   cpu.set32(OFF.FIP + 4, 0);
   cpu.set32(OFF.FDP + 4, 0);
+  cpu.set32(OFF.FCS, 0);
+  cpu.set32(OFF.FDS, 0);
   if (usesLinearPointers(cpu)) {
     const mask = wide(insn) ? 0x0fff_f000 : 0xf000;
     cpu.set32(OFF.FIP, (ip & 0xffff) | ((code & mask) << 4));
@@ -110,7 +106,7 @@ function loadEnvironment(cpu: Cpu, insn: Insn): void {
     return;
   }
   cpu.set32(OFF.FIP, ip);
-  keepSelectors(cpu, code, data);
+  loadSelectors(cpu, code, data);
   cpu.set32(OFF.FOP, wide(insn) ? (code >>> 16) & 0x7ff : 0);
   cpu.set32(OFF.FDP, dp);
 }
@@ -131,7 +127,7 @@ function save(cpu: Cpu, insn: Insn): void {
 }
 
 function restore(cpu: Cpu, insn: Insn): void {
-  checkX87(cpu);
+  checkX87(cpu, insn);
   const start = environmentSize(insn);
   checkBlock(cpu, insn, 0, start + 80, false);
   loadEnvironment(cpu, insn);
@@ -161,14 +157,14 @@ export const x87ControlOperations: OperationTable = {
   Fninit: noWait(initialise),
   Fnclex: noWait((cpu) => cpu.set32(OFF.FSW, status(cpu) & ~(0x7f | FSW.ES | FSW.B))),
   Fldcw: computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     setControl(cpu, cpu.readOp(insn, 0));
   }),
   Fnstcw: noWait((cpu, insn) => cpu.writeOp(insn, 0, cpu.get32(OFF.FCW), 0)),
   Fnstsw: noWait((cpu, insn) => cpu.writeOp(insn, 0, status(cpu), 0)),
   Fnstenv: computed(storeEnvironmentAndMask),
   Fldenv: computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     checkBlock(cpu, insn, 0, environmentSize(insn), false);
     loadEnvironment(cpu, insn);
   }),

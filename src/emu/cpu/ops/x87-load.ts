@@ -7,6 +7,7 @@ import { OFF } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
 import { checkBlock, loadAt, loadBig, storeNumber } from "./block-memory.ts";
 import { readMemory, stOf } from "./x87-arith.ts";
+import { notePointer } from "./x87-pointers.ts";
 import {
   checkX87,
   FSW,
@@ -14,14 +15,12 @@ import {
   free,
   isEmpty,
   isSpecial,
-  notePointer,
   pop,
   readBits,
   readSt,
   setConditions,
   setTop,
   stackFault,
-  status,
   top,
   writeBits,
   writeSt,
@@ -41,7 +40,7 @@ export function push(cpu: Cpu, value: soft.Unpacked): void {
 /** An x87 instruction without memory operand: checks, pointer, body. */
 export const plain = (body: (cpu: Cpu, insn: Insn) => void): Operation =>
   computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     notePointer(cpu, insn);
     body(cpu, insn);
   });
@@ -126,6 +125,9 @@ function integral(cpu: Cpu, bits: number, truncates: boolean): bigint | undefine
   return commitStore(cpu, env, (env.flags & ~env.masks & soft.FE.I) !== 0, value);
 }
 
+/** What raising an exception changes. */
+const EXCEPTION_STATE = [OFF.FSW, OFF.FOP, OFF.FDP, OFF.FDP + 4, OFF.FDS];
+
 /** An unmasked exception keeps the store from happening, its faults included; a fault takes the exceptions back. */
 function storing(
   bytesOf: (insn: Insn) => number,
@@ -134,15 +136,15 @@ function storing(
   pops: boolean,
 ): Operation {
   return computed((cpu, insn) => {
-    checkX87(cpu);
-    const before = status(cpu);
+    checkX87(cpu, insn);
+    const before = EXCEPTION_STATE.map((field) => cpu.get32(field));
     const bits = isEmpty(cpu, 0) ? (stackFault(cpu, false) ? indefinite(insn) : undefined) : convert(cpu, insn);
     if (bits !== undefined) {
       try {
         checkBlock(cpu, insn, 0, bytesOf(insn), true);
         storeNumber(cpu, insn, bytesOf(insn), bits);
       } catch (fault) {
-        cpu.set32(OFF.FSW, before);
+        EXCEPTION_STATE.forEach((field, i) => void cpu.set32(field, before[i]!));
         throw fault;
       }
       if (pops) pop(cpu);
@@ -241,7 +243,7 @@ function exchange(cpu: Cpu, insn: Insn): void {
 
 /** Packed decimal: 18 digits, two a byte, and a sign byte. */
 function loadDecimal(cpu: Cpu, insn: Insn): void {
-  checkX87(cpu);
+  checkX87(cpu, insn);
   const digits = loadBig(cpu, insn, 0);
   const last = loadAt(cpu, insn, 8, 2);
   notePointer(cpu, insn);
@@ -267,12 +269,12 @@ const DECIMAL_INDEFINITE = (0xffffn << 64n) | 0xc000_0000_0000_0000n;
 
 export const x87LoadOperations: OperationTable = {
   Fld: computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     if (insn.ops[0]!.kind === "st") notePointer(cpu, insn);
     fld(cpu, insn);
   }),
   Fild: computed((cpu, insn) => {
-    checkX87(cpu);
+    checkX87(cpu, insn);
     const value = readMemory(cpu, insn, true);
     notePointer(cpu, insn);
     push(cpu, value);
@@ -307,6 +309,12 @@ export const x87LoadOperations: OperationTable = {
   Fchs: signChange((signExponent) => signExponent ^ 0x8000),
   Fabs: signChange((signExponent) => signExponent & 0x7fff),
   Fxch: plain(exchange),
+  // D9 D8+i, another FSTP that does not mind an empty stack: nothing is stored then (measured).
+  Fstpnce: plain((cpu, insn) => {
+    setConditions(cpu, 0, FSW.C1);
+    if (!isEmpty(cpu, 0)) writeBits(cpu, stOf(insn, 0), readBits(cpu, 0));
+    pop(cpu);
+  }),
   Ffree: plain((cpu, insn) => free(cpu, stOf(insn, 0))),
   Ffreep: plain((cpu, insn) => {
     free(cpu, stOf(insn, 0));

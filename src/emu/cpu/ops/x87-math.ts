@@ -94,9 +94,10 @@ const remainder = (nearest: boolean) =>
       if (a.kind === soft.ZERO || b.kind === soft.INF) [result, conditions] = [a, 0];
       else [result, conditions] = reduce(a, b, nearest);
     }
-    const stores = finish(cpu, env);
+    // An unmasked exception of the operands leaves no answer either.
+    if (!finish(cpu, env)) return;
     setConditions(cpu, conditions, CONDITIONS);
-    if (stores) writeSt(cpu, 0, soft.roundTo(env, EXTENDED, result));
+    writeSt(cpu, 0, soft.roundTo(env, EXTENDED, result));
   });
 
 function reduce(a: soft.Unpacked, b: soft.Unpacked, nearest: boolean): [soft.Unpacked, number] {

@@ -8,6 +8,7 @@ import { type Bits80, pack80, unpack80 } from "../fpu/formats.ts";
 import * as soft from "../fpu/soft.ts";
 import { CR0, OFF } from "../layout.ts";
 import type { Insn } from "../operation.ts";
+import { noteOperand } from "./x87-pointers.ts";
 
 /** Status word bits. B mirrors ES. */
 export const FSW = {
@@ -79,6 +80,9 @@ export function free(cpu: Cpu, i: number): void {
   setTag(cpu, physical(cpu, i), TAG_EMPTY);
 }
 
+/** The instruction whose exceptions are being raised. */
+let running: Insn | undefined;
+
 /** Pending unmasked exceptions raise ES (and B). */
 export function updateSummary(cpu: Cpu): void {
   const word = status(cpu);
@@ -86,11 +90,13 @@ export function updateSummary(cpu: Cpu): void {
   cpu.set32(OFF.FSW, pending ? word | FSW.ES | FSW.B : word & ~(FSW.ES | FSW.B));
 }
 
-/** Records exceptions; true if one of them is unmasked. */
+/** Records exceptions; true if one of them is unmasked. Then the instruction's opcode and operand are remembered. */
 export function raise(cpu: Cpu, flags: number): boolean {
   cpu.set32(OFF.FSW, status(cpu) | flags);
   updateSummary(cpu);
-  return (flags & ~cpu.get32(OFF.FCW) & 0x3f) !== 0;
+  const unmasked = (flags & ~cpu.get32(OFF.FCW) & 0x3f) !== 0;
+  if (unmasked && running) noteOperand(cpu, running);
+  return unmasked;
 }
 
 /** Stack overflow (C1 = 1) or underflow (C1 = 0); true if the response is masked, so that the default NaN goes on. */
@@ -99,22 +105,17 @@ export function stackFault(cpu: Cpu, overflow: boolean): boolean {
   return !raise(cpu, FSW.IE | FSW.SF);
 }
 
-/** #NM, then #MF for an exception that an earlier instruction left pending. */
-export function checkX87(cpu: Cpu): void {
+/** #NM, then #MF for an exception that an earlier instruction left pending. What is raised from now on is this instruction's. */
+export function checkX87(cpu: Cpu, insn: Insn): void {
   const cr0 = cpu.get32(OFF.CR0);
   if (cr0 & (CR0.EM | CR0.TS)) throw nm("x87 instruction with CR0.EM or CR0.TS set");
   if (status(cpu) & FSW.ES) throw new Fault(VECTOR.MF, 0, "pending unmasked x87 exception");
+  running = insn;
 }
 
 /** Only the device check: for the instructions that do not wait. */
 export function checkX87NoWait(cpu: Cpu): void {
   if (cpu.get32(OFF.CR0) & (CR0.EM | CR0.TS)) throw nm("x87 instruction with CR0.EM or CR0.TS set");
-}
-
-/** Remembers the instruction for FNSTENV and FXSAVE. Recent processors keep no operand pointer or selectors without an exception. */
-export function notePointer(cpu: Cpu, insn: Insn): void {
-  cpu.set32(OFF.FIP, insn.ipLow);
-  cpu.set32(OFF.FIP + 4, insn.ipHigh);
 }
 
 const environment = new soft.Environment();

@@ -5,8 +5,9 @@
 import type { Cpu } from "../cpu.ts";
 import { gp, nm, ud } from "../fault.ts";
 import { CR0, CR4, GPR, OFF } from "../layout.ts";
-import { computed, type Insn, type OperationTable, system } from "../operation.ts";
+import { computed, type Insn, type Operation, type OperationTable, system } from "../operation.ts";
 import { AVX_OFFSET, XFEATURE, XFEATURES, xsaveSize } from "../system/cpuid-data.ts";
+import { requireCpl0 } from "../system/privilege.ts";
 import { checkBlock, loadAt, storeAt } from "./block-memory.ts";
 import { xmmIndex } from "./sse-lanes.ts";
 import {
@@ -20,6 +21,7 @@ import {
   setMxcsr,
   XMM_AREA,
 } from "./sse-state.ts";
+import { clearPointers } from "./x87-pointers.ts";
 import { FCW_INITIAL } from "./x87-state.ts";
 
 /** Offsets of the header and its fields. */
@@ -92,6 +94,21 @@ const saveCompacted = (wide: boolean) =>
     storeAt(cpu, insn, XCOMP_BV, 8, asked, COMPACTED | 0);
   });
 
+/** XSAVES and XRSTORS: for CPL 0. There are no supervisor components, so they do as XSAVEC and as XRSTOR with a compacted area. */
+const supervisor = (name: string, operation: Operation, check: (cpu: Cpu, insn: Insn) => void): Operation =>
+  computed((cpu, insn) => {
+    requireOsxsave(cpu);
+    if (cpu.get32(OFF.CR0) & CR0.TS) throw nm(`${name} with CR0.TS set`);
+    requireCpl0(cpu, name);
+    check(cpu, insn);
+    if ("helper" in operation) operation.helper(cpu, insn);
+  });
+
+function requireCompacted(cpu: Cpu, insn: Insn): void {
+  check(cpu, insn);
+  if (loadAt(cpu, insn, XCOMP_BV + 4, 4) >>> 31 === 0) throw gp(0, "XRSTORS from an area that is not compacted");
+}
+
 /** #GP for a header that breaks the rules; true for the compacted format. */
 function checkHeader(cpu: Cpu, insn: Insn): boolean {
   const allowed = cpu.get32(OFF.XCR0);
@@ -113,11 +130,7 @@ function initialX87(cpu: Cpu): void {
   cpu.set32(OFF.FCW, FCW_INITIAL);
   cpu.set32(OFF.FSW, 0);
   cpu.set32(OFF.FTW, 0xffff);
-  cpu.set32(OFF.FOP, 0);
-  cpu.set64(OFF.FIP, 0n);
-  cpu.set64(OFF.FDP, 0n);
-  cpu.set32(OFF.FCS, 0);
-  cpu.set32(OFF.FDS, 0);
+  clearPointers(cpu);
   cpu.core.u8.fill(0, cpu.base + OFF.X87, cpu.base + OFF.X87 + 128);
 }
 
@@ -179,6 +192,10 @@ export const xsaveOperations: OperationTable = {
   Xsaveopt64: save(true, true),
   Xsavec: saveCompacted(false),
   Xsavec64: saveCompacted(true),
+  Xsaves: supervisor("XSAVES", saveCompacted(false), check),
+  Xsaves64: supervisor("XSAVES64", saveCompacted(true), check),
+  Xrstors: supervisor("XRSTORS", restore(false), requireCompacted),
+  Xrstors64: supervisor("XRSTORS64", restore(true), requireCompacted),
   Xrstor: restore(false),
   Xrstor64: restore(true),
   Xgetbv: xgetbv,

@@ -9,6 +9,8 @@ export type CpuidRegister = "eax" | "ebx" | "ecx" | "edx";
 export interface Feature {
   readonly name: string;
   readonly leaf: number;
+  /** Absent = 0. */
+  readonly subleaf?: number;
   readonly register: CpuidRegister;
   readonly bit: number;
   /** Absent = both. */
@@ -49,6 +51,7 @@ export const FEATURES: readonly Feature[] = [
   ...rows(1, "ecx", {
     sse3: 0,
     pclmulqdq: 1,
+    monitor: 3,
     ssse3: 9,
     fma: 12,
     cx16: 13,
@@ -71,14 +74,26 @@ export const FEATURES: readonly Feature[] = [
     erms: 9,
     invpcid: 10,
     rdseed: 18,
+    adx: 19,
     smap: 20,
     clflushopt: 23,
+    clwb: 24,
     sha: 29,
   }),
-  ...rows(7, "ecx", { umip: 2, rdpid: 22 }),
+  ...rows(7, "ebx", { fdpexcptnonly: 6, nofcsfds: 13 }, "intel"),
+  ...rows(7, "ecx", { umip: 2, gfni: 8, vaes: 9, vpclmulqdq: 10, rdpid: 22, cldemote: 25, movdiri: 27, movdir64b: 28 }),
+  ...rows(7, "ecx", { waitpkg: 5 }, "intel"),
   ...rows(7, "edx", { fsrm: 4 }),
+  ...rows(7, "eax", { sha512: 0, sm3: 1, sm4: 2, avxvnni: 4, avxifma: 23 }).map((row) => ({ ...row, subleaf: 1 })),
+  ...rows(7, "edx", { avxvnniint8: 4, avxneconvert: 5, avxvnniint16: 10, prefetchiti: 14 }).map((row) => ({
+    ...row,
+    subleaf: 1,
+  })),
   ...rows(7, "edx", { serialize: 14 }, "intel"),
   ...rows(0x8000_0001, "ecx", { lahf64: 0, abm: 5, prefetchw: 8 }),
+  ...rows(0x8000_0001, "ecx", { monitorx: 29 }, "amd"),
+  ...rows(0x8000_0008, "ebx", { wbnoinvd: 9 }),
+  ...rows(0x8000_0008, "ebx", { xsaveerptr: 2, lmsleunsupported: 20 }, "amd"),
   ...rows(0x8000_0001, "edx", { syscall: 11, nx: 20, pdpe1gb: 26, rdtscp: 27, lm: 29 }),
   ...rows(0x8000_0001, "edx", BASIC_EDX, "amd"),
 ];
@@ -90,8 +105,8 @@ export const XFEATURES = XFEATURE.X87 | XFEATURE.SSE | XFEATURE.AVX;
 export const AVX_OFFSET = 576;
 /** Bytes of the area that a set of components needs. */
 export const xsaveSize = (components: number): number => (components & XFEATURE.AVX ? AVX_OFFSET + 256 : AVX_OFFSET);
-/** Leaf 0xD, subleaf 1, EAX: XSAVEOPT, XSAVEC, XGETBV with ECX = 1. */
-export const XSAVE_EXTENSIONS = 7;
+/** Leaf 0xD, subleaf 1, EAX: XSAVEOPT, XSAVEC, XGETBV with ECX = 1, XSAVES. */
+export const XSAVE_EXTENSIONS = 15;
 
 /** Control bits of the features above. */
 export const CR4_IMPLEMENTED =
@@ -127,5 +142,7 @@ export const IDENTITIES: Readonly<Record<"intel" | "amd", Identity>> = {
 
 export const MAX_BASIC_LEAF = 0xd;
 export const MAX_EXTENDED_LEAF = 0x8000_0008;
+/** Highest subleaf of leaf 7. */
+export const MAX_SUBLEAF_7 = 1;
 export const LINEAR_BITS = 48;
 export const CLFLUSH_QWORDS = 8;

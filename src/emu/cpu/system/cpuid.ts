@@ -12,6 +12,7 @@ import {
   LINEAR_BITS,
   MAX_BASIC_LEAF,
   MAX_EXTENDED_LEAF,
+  MAX_SUBLEAF_7,
   XFEATURES,
   XSAVE_EXTENSIONS,
   xsaveSize,
@@ -29,10 +30,11 @@ const text = (s: string, at: number): number =>
   [0, 1, 2, 3].reduce((word, i) => word | ((s.charCodeAt(at + i) || 0) << (i * 8)), 0);
 
 /** The feature bits of one leaf. */
-function featureBits(cpu: Cpu, leaf: number): Leaf {
+function featureBits(cpu: Cpu, leaf: number, subleaf = 0): Leaf {
   const result: Leaf = { eax: 0, ebx: 0, ecx: 0, edx: 0 };
   for (const f of FEATURES) {
-    if (f.leaf === leaf && (f.vendor ?? cpu.model.vendor) === cpu.model.vendor) result[f.register] |= 1 << f.bit;
+    if (f.leaf === leaf && (f.subleaf ?? 0) === subleaf && (f.vendor ?? cpu.model.vendor) === cpu.model.vendor)
+      result[f.register] |= 1 << f.bit;
   }
   return result;
 }
@@ -63,6 +65,14 @@ function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
   return subleaf === 2 ? { ...ZERO, eax: 256, ebx: AVX_OFFSET } : ZERO;
 }
 
+function extendedFeatures(cpu: Cpu, subleaf: number): Leaf {
+  const leaf = featureBits(cpu, 7, subleaf);
+  return subleaf === 0 ? { ...leaf, eax: MAX_SUBLEAF_7 } : leaf;
+}
+
+/** MONITOR: the least and the most bytes watched; interrupts can end MWAIT while they are masked. */
+const MONITOR_LEAF: Leaf = { eax: 64, ebx: 64, ecx: 3, edx: 0 };
+
 const SYSCALL_BIT = 1 << 11;
 
 /** Intel reports SYSCALL only where it exists: in 64-bit mode. */
@@ -92,8 +102,10 @@ export function leafOf(cpu: Cpu, leaf: number, subleaf: number): Leaf {
       return vendorLeaf(cpu, MAX_BASIC_LEAF);
     case 1:
       return leaf1(cpu);
+    case 5:
+      return MONITOR_LEAF;
     case 7:
-      return subleaf === 0 ? featureBits(cpu, 7) : ZERO;
+      return extendedFeatures(cpu, subleaf);
     case 0xd:
       return xsaveLeaf(cpu, subleaf);
     case 0x8000_0000:
@@ -107,7 +119,7 @@ export function leafOf(cpu: Cpu, leaf: number, subleaf: number): Leaf {
     case 0x8000_0004:
       return brandLeaf(cpu, leaf - 0x8000_0002);
     case 0x8000_0008:
-      return { ...ZERO, eax: (LINEAR_BITS << 8) | PHYSICAL_BITS };
+      return { ...featureBits(cpu, 0x8000_0008), eax: (LINEAR_BITS << 8) | PHYSICAL_BITS };
     default:
       return leaf < MAX_BASIC_LEAF || (leaf >= 0x8000_0000 && leaf <= MAX_EXTENDED_LEAF) ? ZERO : beyond(cpu);
   }

@@ -46,6 +46,8 @@ const DEBUGCTL_BITS = 3;
 const debugctl: Check = (low, high) =>
   (low & ~DEBUGCTL_BITS) === 0 && high === 0 ? undefined : "a reserved bit is set";
 
+const umwait: Check = (low, high) => ((low & 2) === 0 && high === 0 ? undefined : "a reserved bit is set");
+
 function segmentBase(name: string, seg: SegIndex): Msr {
   return {
     name,
@@ -92,15 +94,27 @@ const tsc: Msr = {
   },
 };
 
+/** There are no supervisor state components. */
+const xss: Msr = {
+  name: "IA32_XSS",
+  readLow: () => 0,
+  readHigh: () => 0,
+  write(_cpu, low, high) {
+    if ((low | high) !== 0) throw gp(0, "WRMSR to IA32_XSS: this processor has no supervisor state components");
+  },
+};
+
 export const MSRS: ReadonlyMap<number, Msr> = new Map([
   [0x10, tsc],
   [0x1b, field("IA32_APIC_BASE", OFF.APIC_BASE, anything)],
+  [0xe1, { ...field("IA32_UMWAIT_CONTROL", OFF.UMWAIT_CONTROL, umwait), vendor: "intel" }],
   [0x174, field("IA32_SYSENTER_CS", OFF.SYSENTER_CS, anything)],
   [0x175, field("IA32_SYSENTER_ESP", OFF.SYSENTER_ESP, canonical)],
   [0x176, field("IA32_SYSENTER_EIP", OFF.SYSENTER_EIP, canonical)],
   [0x1a0, { ...field("IA32_MISC_ENABLE", OFF.MISC_ENABLE, anything), vendor: "intel" }],
   [0x1d9, field("IA32_DEBUGCTL", OFF.DEBUGCTL, debugctl)],
   [0x277, field("IA32_PAT", OFF.PAT, memoryTypes)],
+  [0xda0, xss],
   [0xc000_0080, efer],
   [0xc000_0081, field("STAR", OFF.STAR, anything)],
   [0xc000_0082, field("LSTAR", OFF.LSTAR, canonical)],

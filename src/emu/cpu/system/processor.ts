@@ -4,6 +4,7 @@ import { gp, ud } from "../fault.ts";
 import { ARITH_FLAGS, CR4, EFLAGS, GPR, OFF, SEG, type SegIndex } from "../layout.ts";
 import type { Helper, Insn } from "../operation.ts";
 import { addrOf, isCanonical } from "../state.ts";
+import { announced } from "./announced.ts";
 import { offsetPlus } from "./far.ts";
 import { timeStamp } from "./msr.ts";
 import { hasCr4, isLongMode, isProtected } from "./predicates.ts";
@@ -17,9 +18,10 @@ export const hlt: Helper = (cpu) => {
 
 /** Caches are not modelled: these check their privilege. */
 export const wbinvd: Helper = (cpu) => requireCpl0(cpu, "WBINVD");
+export const wbnoinvd: Helper = (cpu) => requireCpl0(cpu, "WBNOINVD");
 export const invd: Helper = (cpu) => requireCpl0(cpu, "INVD");
 
-/** CLFLUSH and CLFLUSHOPT are checked as a load of one byte. */
+/** CLFLUSH, CLFLUSHOPT and CLWB are checked as a load of one byte. */
 export const clflush: Helper = (cpu, insn) => {
   const op = insn.ops[0]!;
   if (op.kind !== "mem") throw new Error("CLFLUSH names memory");
@@ -27,17 +29,8 @@ export const clflush: Helper = (cpu, insn) => {
   cpu.checkSeg(op.seg, low, cpu.high, 1, false);
 };
 
-/** Instructions whose feature this processor's CPUID does not report. */
-export const absent =
-  (name: string): Helper =>
-  () => {
-    throw ud(`${name}: CPUID does not report it`);
-  };
-
-/** Intel's alone, as its CPUID bit says. */
-export const serialize: Helper = (cpu) => {
-  if (cpu.model.vendor !== "intel") throw ud("SERIALIZE: CPUID does not report it");
-};
+/** Every instruction completes before the next one starts. */
+export const serialize: Helper = announced("serialize", () => {});
 
 // ---- translation
 

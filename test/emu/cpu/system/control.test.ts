@@ -74,7 +74,7 @@ describe("vendors", () => {
   });
   it("SERIALIZE is Intel's", () => {
     expect(new Bench("long").exec(0x0f, 0x01, 0xe8)).toBeUndefined();
-    new Bench("long", "amd").expectFault(V.UD, 0, /SERIALIZE/, 0x0f, 0x01, 0xe8);
+    new Bench("long", "amd").expectFault(V.UD, 0, /leaf 0x7 EDX bit 14 is clear/, 0x0f, 0x01, 0xe8);
   });
   it("IA32_MISC_ENABLE is Intel's", () => {
     const b = new Bench("long", "amd");
@@ -180,15 +180,16 @@ describe("MSRs", () => {
     b.cpu.setGpr(GPR.RAX, BigInt(low >>> 0));
     b.cpu.setGpr(GPR.RDX, BigInt(high >>> 0));
   };
-  it.each([...MSRS].filter(([n]) => n !== 0xc0000080 && n !== 0x277 && n !== 0x10))(
+  // IA32_XSS has no bit that can be set, EFER, PAT and the time stamp have rules of their own.
+  it.each([...MSRS].filter(([n]) => ![0xda0, 0xc0000080, 0x277, 0x10].includes(n)))(
     "%i keeps what is written",
     (number, def) => {
       const b = new Bench("long", def.vendor ?? "intel");
-      msr(b, number, 2, 0);
+      msr(b, number, 1, 0);
       expect(b.exec(...WRMSR)).toBeUndefined();
       msr(b, number, 0, 0);
       expect(b.exec(...RDMSR)).toBeUndefined();
-      expect(b.cpu.gpr(GPR.RAX)).toBe(2n);
+      expect(b.cpu.gpr(GPR.RAX)).toBe(1n);
     },
   );
   it("FS_BASE and GS_BASE are the hidden bases; SWAPGS exchanges", () => {
@@ -258,7 +259,7 @@ describe("CPUID", () => {
   it("every feature of the table is in its bit", () => {
     for (const vendor of VENDORS) {
       for (const f of FEATURES.filter((f) => (f.vendor ?? vendor) === vendor)) {
-        expect((leaf("long", vendor, f.leaf)[f.register] >>> f.bit) & 1, `${f.name} on ${vendor}`).toBe(1);
+        expect((leaf("long", vendor, f.leaf, f.subleaf)[f.register] >>> f.bit) & 1, `${f.name} on ${vendor}`).toBe(1);
       }
     }
   });
@@ -315,9 +316,9 @@ describe("single instructions", () => {
     b.exec(0x48, 0x0f, 0xc7, 0xf0);
     expect([b.cpu.gpr(GPR.RAX), b.flags]).toEqual([0x12345678_12345678n, EFLAGS.CF | EFLAGS.IF | EFLAGS.FIXED]);
   });
-  it("XGETBV needs CR4.OSXSAVE; MONITOR is not reported: #UD", () => {
+  it("XGETBV needs CR4.OSXSAVE; the memory protection keys are not reported: #UD", () => {
     new Bench("long").expectFault(V.UD, 0, /OSXSAVE/, 0x0f, 0x01, 0xd0);
-    new Bench("long").expectFault(V.UD, 0, /MONITOR/, 0x0f, 0x01, 0xc8);
+    new Bench("long").expectFault(V.UD, 0, /RDPKRU/, 0x0f, 0x01, 0xee);
   });
   it("INVPCID", () => {
     const b = new Bench("long");
