@@ -12,6 +12,7 @@ import { fileURLToPath } from "node:url";
 import * as esbuild from "esbuild";
 import { nodeModulesInBrowser } from "./browser-plugin.mjs";
 import { embeddedIced, rawText } from "./iced-plugin.mjs";
+import { assembledImages } from "./images-plugin.mjs";
 import { writeLicences } from "./licences.mjs";
 
 const root = path.dirname(path.dirname(fileURLToPath(import.meta.url)));
@@ -22,7 +23,7 @@ const common = {
   keepNames: true,
   sourcemap: "linked",
   logLevel: "warning",
-  plugins: [rawText, embeddedIced],
+  plugins: [rawText, embeddedIced, assembledImages],
 };
 export const bundles = [
   {

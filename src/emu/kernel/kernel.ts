@@ -1,10 +1,10 @@
 /** The kernel as one object: the machine it runs on, what was chosen, its state, and the parts that work on it. */
-import type { Image } from "../../asmlang/types.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Component } from "../machine/types.ts";
 import type { Arch } from "./arch.ts";
+import type { LinkedImage } from "./boot/packed.ts";
 import type { Choice } from "./designs.ts";
 import type { KernelLayout } from "./layout/types.ts";
 import { KernelMemory } from "./memory.ts";
@@ -25,11 +25,18 @@ export class Kernel implements Component {
   readonly timeline: Timeline;
   readonly probes = new Probes();
   /** The assembled kernel text: symbols and lines. */
-  readonly image: Image;
+  readonly image: LinkedImage;
   state: KernelState;
   readonly #symbols = new Map<string, Addr>();
 
-  constructor(machine: Machine, arch: Arch, choice: Choice, options: SystemOptions, image: Image, state: KernelState) {
+  constructor(
+    machine: Machine,
+    arch: Arch,
+    choice: Choice,
+    options: SystemOptions,
+    image: LinkedImage,
+    state: KernelState,
+  ) {
     this.machine = machine;
     this.arch = arch;
     this.layout = arch.layout;

@@ -1,13 +1,14 @@
 /** A whole system: machine, kernel and program, from options to the first instruction, and what its users may ask of it. */
 
 import type { Diagnostic } from "../../asmlang/types.ts";
+import type { Cpu } from "../cpu/cpu.ts";
 import { Machine } from "../machine/machine.ts";
 import type { StopReason } from "../machine/types.ts";
 import type { Arch } from "./arch.ts";
 import { X86_64 } from "./arch64.ts";
 import { buildKernelImage } from "./boot/image.ts";
 import { bootKernel, initialState } from "./boot/init.ts";
-import { chooseDesigns } from "./designs.ts";
+import { type Choice, chooseDesigns } from "./designs.ts";
 import { I386 } from "./i386/arch.ts";
 import { installInjections } from "./inject.ts";
 import { installIrqs } from "./irq.ts";
@@ -52,18 +53,30 @@ export class System {
   }
 }
 
+/** An architecture with the layout that the designs give it. */
+export function archOf(name: SystemOptions["arch"], choice: Choice): Arch {
+  const own = ARCHITECTURES[name];
+  return { ...own, layout: chooseLayout(own.layout, choice.hooks) };
+}
+
+/** The symbols that the entry code is assembled with. */
+export const kernelDefines = (arch: Arch, choice: Choice, cpu: Cpu): Readonly<Record<string, number | bigint>> => ({
+  ...arch.layout.defines,
+  ...choice.defines,
+  ...arch.defines(cpu),
+});
+
 /** @throws SystemError if the options cannot be had. */
 export function createSystem(options: SystemOptions): System {
   const choice = chooseDesigns(options.preset, options.designs);
   if (typeof choice === "string") throw new SystemError(choice);
-  const own = ARCHITECTURES[options.arch];
-  const arch: Arch = { ...own, layout: chooseLayout(own.layout, choice.hooks) };
+  const arch = archOf(options.arch, choice);
   const { model } = options.cpu;
   if (model !== "current")
     throw new SystemError(`the ${options.arch} kernel needs a current processor: a ${model} is for arch bare`);
   const ramSize = Math.min(Math.max(options.ramSize, MIN_RAM), MAX_RAM[options.arch]);
   const machine = new Machine({ cpus: options.cpus, cpu: options.cpu, ramSize, seed: options.seed });
-  const defines = { ...arch.layout.defines, ...choice.defines, ...arch.defines(machine.cpus[0]!) };
+  const defines = kernelDefines(arch, choice, machine.cpus[0]!);
   const built = buildKernelImage(arch, defines, options.entrySource);
   if ("problems" in built) {
     const [first] = built.problems;

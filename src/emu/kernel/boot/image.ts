@@ -1,10 +1,12 @@
 /** The kernel image: entry code and up-call stubs, assembled by our own assembler and linked where the layout says. */
 import { assemble, link } from "../../../asmlang/index.ts";
-import type { AssembleOptions, Diagnostic, Image, SourceText } from "../../../asmlang/types.ts";
+import type { AssembleOptions, Diagnostic, SourceText } from "../../../asmlang/types.ts";
 import type { Arch } from "../arch.ts";
 import { stubSource } from "../upcall.ts";
+import { type LinkedImage, unpackImage } from "./packed.ts";
+import { PREBUILT } from "./prebuilt.ts";
 
-export type BuiltImage = { readonly image: Image } | { readonly problems: readonly Diagnostic[] };
+export type BuiltImage = { readonly image: LinkedImage } | { readonly problems: readonly Diagnostic[] };
 
 /** Images by what they were made from: the same kernel is assembled once, however many systems boot it. */
 const built = new Map<string, BuiltImage>();
@@ -16,11 +18,19 @@ export function buildKernelImage(
   replacement: SourceText | undefined,
 ): BuiltImage {
   if (replacement !== undefined) return build(arch, defines, replacement);
-  const key = `${arch.layout.arch} ${Object.entries(defines).join(" ")}`;
+  const key = imageKey(arch, defines);
   let image = built.get(key);
-  if (image === undefined) built.set(key, (image = build(arch, defines, undefined)));
+  if (image === undefined) {
+    const packed = PREBUILT.kernels[key];
+    image = packed === undefined ? build(arch, defines, undefined) : { image: unpackImage(packed) };
+    built.set(key, image);
+  }
   return image;
 }
+
+/** What an image is made from, besides the sources. */
+export const imageKey = (arch: Arch, defines: Readonly<Record<string, number | bigint>>): string =>
+  `${arch.layout.arch} ${Object.entries(defines).join(" ")}`;
 
 /** The generated source of the up-calls' entry points: a debugger can show it as it shows entry/*.S. */
 export const upcallStubs = (arch: Arch): SourceText => ({
@@ -50,5 +60,7 @@ function build(
   const problems = [...objects.flatMap((o) => o.diagnostics), ...image.diagnostics].filter(
     (d) => d.severity === "error",
   );
-  return problems.length > 0 ? { problems } : { image };
+  if (problems.length > 0) return { problems };
+  const { segments, symbols, symbolTable, lines, entry, bits } = image;
+  return { image: { segments, symbols, symbolTable: symbolTable ?? [], lines, entry, bits } };
 }

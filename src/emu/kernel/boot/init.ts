@@ -2,11 +2,11 @@
  * The part of boot that both kernels share: the kernel image in memory, the init page table with the direct map, the idle tasks and
  * the first program. What is left, the processor's own tables and registers, is the architecture's.
  */
-import type { Image } from "../../../asmlang/types.ts";
 import type { Cpu } from "../../cpu/cpu.ts";
 import { RLIM_INFINITY_64, RLIMIT } from "../abi/file.ts";
 import { NSIG, SIG, SIG_DFL } from "../abi/signal.ts";
 import type { Arch } from "../arch.ts";
+import { ROOT, rootCred } from "../cred.ts";
 import { execProgram } from "../exec/exec.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
@@ -14,11 +14,12 @@ import { modulo } from "../memory.ts";
 import { allocContiguous, freePages, mustAllocPage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
 import { emptyPending, type KernelState, type Mm, type Process, type Task } from "../state.ts";
+import type { LinkedImage } from "./packed.ts";
 
 const KERNEL_PAGE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY | PTE.GLOBAL;
 
 /** Bytes from the start of kernel text to the end of the image. */
-const imageSize = (arch: Arch, image: Image): number =>
+const imageSize = (arch: Arch, image: LinkedImage): number =>
   Math.max(
     ...image.segments.map(
       (s) => Number(s.address - BigInt.asUintN(arch.bits, BigInt(arch.layout.address.text))) + s.memorySize,
@@ -28,7 +29,7 @@ const imageSize = (arch: Arch, image: Image): number =>
 /** State before anything runs. */
 export function initialState(
   arch: Arch,
-  image: Image,
+  image: LinkedImage,
   ramSize: number,
   files: Readonly<Record<string, Uint8Array>>,
 ): KernelState {
@@ -46,6 +47,8 @@ export function initialState(
     },
     tasks: [],
     processes: [],
+    zombieThreads: [],
+    pipes: {},
     mms: [],
     current: [],
     runQueues: [],
@@ -163,6 +166,7 @@ export function newProcess(tgid: number, comm: string): Process {
     sid: tgid,
     exitSignal: SIG.SIGCHLD,
     comm,
+    uid: ROOT,
     actions: Array.from({ length: NSIG }, () => ({ handler: BigInt(SIG_DFL), flags: 0, restorer: 0n, mask: 0n })),
     sharedPending: emptyPending(),
     files: {
@@ -171,7 +175,8 @@ export function newProcess(tgid: number, comm: string): Process {
       2: { path: "stderr", flags: 1, position: 0 },
     },
     rlimits,
-    umask: 0o022,
+    closeOnExec: {},
+    fs: { umask: 0o022, cwd: "/" },
   };
 }
 
@@ -184,6 +189,7 @@ export function newTask(k: Kernel, what: Pick<Task, "pid" | "tgid" | "cpu" | "id
     dead: false,
     asleep: false,
     affinity: 2 ** k.machine.cpus.length - 1,
+    cred: rootCred(),
     blocked: 0n,
     pending: emptyPending(),
     altstack: { sp: 0n, size: 0n, flags: 0 },
@@ -191,6 +197,7 @@ export function newTask(k: Kernel, what: Pick<Task, "pid" | "tgid" | "cpu" | "id
     tls: [0n, 0n, 0n],
     clearChildTid: 0n,
     robustList: 0n,
+    compatRobustList: 0n,
   };
   k.state.tasks.push(task);
   k.setThreadInfo(task, "cpu", what.cpu);

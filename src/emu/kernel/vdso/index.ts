@@ -5,6 +5,8 @@
 import { assemble, link } from "../../../asmlang/index.ts";
 import type { Image } from "../../../asmlang/types.ts";
 import { PAGE_SIZE } from "../../cpu/memory.ts";
+import { later, packBytes, packLines, unpackBytes, unpackLines } from "../boot/packed.ts";
+import { PREBUILT } from "../boot/prebuilt.ts";
 import vdso32 from "./vdso32.S?raw";
 import vdso64 from "./vdso64.S?raw";
 
@@ -32,8 +34,39 @@ const images = new Map<VdsoKind, VdsoImage>();
 
 export function vdsoImage(kind: VdsoKind): VdsoImage {
   let image = images.get(kind);
-  if (image === undefined) images.set(kind, (image = build(kind)));
+  if (image === undefined) {
+    const packed = PREBUILT.vdsos[kind];
+    images.set(kind, (image = packed === undefined ? build(kind) : unpackVdso(packed)));
+  }
   return image;
+}
+
+type PackedVdso = Omit<VdsoImage, "bytes" | "symbols" | "lines"> & {
+  readonly bytes: string;
+  readonly symbols: readonly (readonly [string, number])[];
+  readonly lines: string;
+};
+
+/** As text, for a build to carry. */
+export const packVdso = (image: VdsoImage): string =>
+  JSON.stringify({
+    ...image,
+    bytes: packBytes(image.bytes),
+    symbols: [...image.symbols],
+    lines: packLines(image.lines),
+  } satisfies PackedVdso);
+
+export function unpackVdso(text: string): VdsoImage {
+  const { bytes, symbols, lines, ...rest } = JSON.parse(text) as PackedVdso;
+  const rows = later(() => unpackLines(lines));
+  return {
+    ...rest,
+    bytes: unpackBytes(bytes),
+    symbols: new Map(symbols),
+    get lines() {
+      return rows();
+    },
+  };
 }
 
 /** The names and texts of the sources, for a debugger to show. */
