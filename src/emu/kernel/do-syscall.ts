@@ -8,11 +8,11 @@ import { getWord } from "./mm/uaccess.ts";
 import type { PtRegs } from "./ptregs.ts";
 import type { Task } from "./state.ts";
 import { callSyscall } from "./syscall/dispatch.ts";
-import type { FunctionTable, Upcall, UpcallContext, UpcallTable } from "./upcall.ts";
+import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 import { vdsoImage } from "./vdso/index.ts";
 
 /** syscall_enter_from_user_mode(): the number to run; it may be another one than asked for, or -1 for none. */
-function syscallEnterFromUserMode(u: UpcallContext): number {
+function syscallEnterFromUserMode(u: UpcallContext): number | typeof SCHEDULE {
   const { kernel: k, cpu } = u;
   return syscallEnterWork(k, cpu, k.current(cpu), u.regs(), Number(BigInt.asIntN(32, u.arg(1))));
 }
@@ -53,6 +53,7 @@ function doSyscall32IrqsOn(u: UpcallContext): ReturnType<Upcall> {
   const regs = u.regs();
   const asked = Number(BigInt.asIntN(32, regs.get("orig_ax")));
   const nr = task.wait === undefined ? syscallEnterWork(k, cpu, task, regs, asked) : asked;
+  if (nr === SCHEDULE) return SCHEDULE;
   return callSyscall(k, cpu, task, regs, table32(k), nr);
 }
 

@@ -5,28 +5,30 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { updateIoBitmap } from "./ioport.ts";
 import type { Kernel } from "./kernel.ts";
+import { traceSyscallEnter, traceSyscallExit } from "./ptrace/syscall.ts";
 import type { PtRegs } from "./ptregs.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
 import type { Task } from "./state.ts";
 import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
-/** syscall_enter_from_user_mode_work(): the number to run, or -1 for none. */
-export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number {
+/** syscall_enter_from_user_mode_work(): the number to run, -1 for none, or SCHEDULE while a tracer looks. */
+export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number | typeof SCHEDULE {
   const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallEnter;
-  if (work === 0) return nr;
-  const has = (flag: string) => (work & (1 << k.layout.syscallWork[flag]!)) !== 0;
-  k.timeline.exitWork(cpu, "syscall_trace_enter", namesOf(k.layout.syscallWork, work));
-  if (has("SYSCALL_EMU")) return -1;
-  // whoever looked may have changed the number
-  return regs.origAx | 0;
+  if (work === 0 && task.stop === undefined) return nr;
+  const flags = namesOf(k.layout.syscallWork, work);
+  if (task.stop === undefined) k.timeline.exitWork(cpu, "syscall_trace_enter", flags);
+  return traceSyscallEnter(k, task, regs, flags);
 }
 
 /** syscall_exit_work(): once after a system call; the common return follows. */
-function syscallExitWork(u: UpcallContext): void {
+function syscallExitWork(u: UpcallContext): ReturnType<Upcall> {
   const { kernel: k, cpu } = u;
   const task = k.current(cpu);
   const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallExit;
-  if (work !== 0) k.timeline.exitWork(cpu, "syscall_exit_work", namesOf(k.layout.syscallWork, work));
+  if (work === 0 && task.stop === undefined) return;
+  const flags = namesOf(k.layout.syscallWork, work);
+  if (task.stop === undefined) k.timeline.exitWork(cpu, "syscall_exit_work", flags);
+  return traceSyscallExit(k, cpu, task, u.regs(), flags);
 }
 
 /** irqentry_exit(): for exceptions and interrupts; only a return to user mode has work. The first argument is pt_regs. */
@@ -75,7 +77,7 @@ function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first
       k.timeline.exitWork(cpu, "arch_do_signal_or_restart", namesOf(k.layout.tif, signals));
       k.setFlag(task, "NOTIFY_SIGNAL", false);
       archDoSignalOrRestart(k, cpu, task, regs);
-      if (task.dead) return SCHEDULE;
+      if (task.dead || task.asleep) return SCHEDULE;
     }
     if ((work & bit("NOTIFY_RESUME")) !== 0) finish(k, cpu, task, "resume_user_mode_work", "NOTIFY_RESUME");
     work = k.threadInfo(task, "flags");

@@ -35,3 +35,17 @@ export function switchFpu(k: Kernel, cpu: Cpu, previous: Task, next: Task): void
   if (next.fpu === undefined) clearFpu(cpu);
   else loadFpu(k, cpu, next.fpu);
 }
+
+const FCW_DEFAULT = 0x37f;
+const MXCSR_DEFAULT = 0x1f80;
+const MXCSR_MASK = 0xffff;
+
+/** The image of a task that has not used the FPU. */
+export function emptyFpu(): Uint8Array {
+  const image = new Uint8Array(FXSAVE_SIZE + YMMS * HALF);
+  const view = new DataView(image.buffer);
+  view.setUint16(0, FCW_DEFAULT, true);
+  view.setUint32(24, MXCSR_DEFAULT, true);
+  view.setUint32(28, MXCSR_MASK, true);
+  return image;
+}

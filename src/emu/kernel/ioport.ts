@@ -4,6 +4,7 @@
  */
 import type { Cpu } from "../cpu/cpu.ts";
 import { E } from "./abi/errno.ts";
+import { CAP, capable } from "./cred.ts";
 import type { Kernel } from "./kernel.ts";
 import { readUser } from "./mm/uaccess.ts";
 import type { PtRegs } from "./ptregs.ts";
@@ -54,6 +55,7 @@ function changed(k: Kernel, cpu: Cpu, task: Task): void {
 /** ksys_ioperm(). A set bit forbids. */
 export function ioperm(k: Kernel, cpu: Cpu, task: Task, from: number, count: number, allow: boolean): number {
   if (count === 0 || from + count > PORTS) return -E.EINVAL;
+  if (allow && !capable(task, CAP.SYS_RAWIO)) return -E.EPERM;
   if (!allow && task.io?.bitmap === undefined) return 0;
   const bitmap = task.io?.bitmap?.slice() ?? new Uint8Array(PORTS / 8).fill(0xff);
   for (let port = from; port < from + count; port++) {
@@ -69,6 +71,7 @@ export function ioperm(k: Kernel, cpu: Cpu, task: Task, from: number, count: num
 
 export function iopl(k: Kernel, cpu: Cpu, task: Task, level: number): number {
   if (level < 0 || level > MAX_IOPL) return -E.EINVAL;
+  if (level > (task.io?.iopl ?? 0) && !capable(task, CAP.SYS_RAWIO)) return -E.EPERM;
   task.io = { sequence: 0, ...task.io, iopl: level };
   changed(k, cpu, task);
   return 0;

@@ -52,9 +52,9 @@ export class PtRegs {
   get flags(): number {
     return Number(this.get("flags") & 0xffff_ffffn) | 0;
   }
-  /** orig_ax as a signed number of the word size: a system call's number, or -1 outside one. */
+  /** syscall_get_nr(): orig_ax as an int, a system call's number or -1 outside one. */
   get origAx(): number {
-    return Number(BigInt.asIntN(this.#layout.wordSize * 8, this.get("orig_ax")));
+    return Number(BigInt.asIntN(32, this.get("orig_ax")));
   }
   /** user_mode(): the context is CPL 3 (or v8086, which also shows as such on the 32-bit kernel by its own test). */
   get user(): boolean {

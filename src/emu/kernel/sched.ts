@@ -7,6 +7,8 @@ import { invalidateIoBitmap } from "./ioport.ts";
 import { raiseIrq } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { VECTORS } from "./layout/linux-6.1.ts";
+import { switchDebug } from "./ptrace/debugreg.ts";
+import { isStopped } from "./ptrace/stop.ts";
 import type { Task } from "./state.ts";
 import { type FunctionTable, SCHEDULE, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
@@ -31,7 +33,7 @@ export function setAffinity(k: Kernel, task: Task, mask: number): void {
 }
 
 const runnable = (task: Task): boolean => !task.idle && !task.dead && !task.asleep;
-const isCurrent = (k: Kernel, task: Task): boolean => k.state.current.includes(task.pid);
+export const isCurrent = (k: Kernel, task: Task): boolean => k.state.current.includes(task.pid);
 const allowed = (task: Task, cpu: number): boolean => (task.affinity & (1 << cpu)) !== 0;
 const queueOf = (k: Kernel, cpu: number): number[] => k.state.runQueues[cpu]!;
 /** Tasks that run or want to run there. */
@@ -61,7 +63,8 @@ export const wakeUpNewTask = (k: Kernel, task: Task): void => enqueue(k, task, f
 
 /** try_to_wake_up(). A task that has not left its CPU yet goes on there, or is queued when it leaves. */
 export function wakeUp(k: Kernel, task: Task): void {
-  if (!task.asleep || task.dead) return;
+  // what it once waited for wakes no one who has stopped
+  if (!task.asleep || task.dead || isStopped(task)) return;
   task.asleep = false;
   if (!isCurrent(k, task)) enqueue(k, task, true);
 }
@@ -95,13 +98,19 @@ function switchTo(u: UpcallContext): bigint {
   if (next === undefined) throw new Error("__switch_to a task that does not exist");
   k.arch.switchTo(k, cpu, next);
   if (k.testFlag(previous, "IO_BITMAP")) invalidateIoBitmap(k, cpu);
+  switchDebug(k, cpu, previous, next);
   k.timeline.switched(cpu, previous.pid, next.pid);
   k.state.slices[cpu.index] = NEVER;
   if (runnable(previous)) enqueue(k, previous, false);
   else if (previous.dead) release(k, previous);
   if (queueOf(k, cpu.index).length > 0 && !next.idle) startSlice(k, cpu.index);
+  if (isStopped(previous)) for (const task of waitersFor(k, previous)) wakeUp(k, task);
   return u.arg(0);
 }
+
+/** wait_task_inactive(): tracers that want the registers of a task that had not left its CPU yet. */
+const waitersFor = (k: Kernel, task: Task): Task[] =>
+  k.state.tasks.filter((t) => t.wait?.reason === "inactive" && t.wait.pid === task.pid);
 
 /** put_task_struct(): the last of a task that ended, once its stack is left. */
 function release(k: Kernel, task: Task): void {

@@ -4,6 +4,8 @@
  */
 import type { Addr } from "../cpu/state.ts";
 import type { Siginfo } from "./abi/siginfo.ts";
+import type { Cred } from "./cred.ts";
+import type { DebugRegisters, JobControl, Stop, Traced } from "./ptrace/types.ts";
 
 /** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
 export const VM = {
@@ -74,23 +76,34 @@ export interface SigPending {
 }
 
 export interface OpenFile {
-  /** "stdin", "stdout", "stderr", or an absolute path of the sandboxed root. */
+  /** "stdin", "stdout", "stderr", "pipe:N", or an absolute path of the sandboxed root. */
   path: string;
   flags: number;
   position: number;
+  /** What a file of /proc said when it was opened. */
+  contents?: Uint8Array;
+}
+
+/** What is in a pipe; replaced, never changed. */
+export interface Pipe {
+  bytes: Uint8Array;
 }
 
 /** Why a task sleeps in a system call, and what it needs to go on: the call runs again when the task is woken, and finds this. */
 export interface Wait {
-  reason: "child" | "futex" | "sleep" | "signal" | "vfork" | "pipe";
+  reason: "child" | "futex" | "sleep" | "signal" | "vfork" | "pipe" | "poll" | "inactive" | "exec" | "stop";
   /** What was waited for has happened. */
   done?: boolean;
   /** Machine time at which it ends by itself. */
   deadline?: number;
-  /** futex: which word, and the bits that a waker must share; vfork: the child. */
+  /** futex: which word, and the bits that a waker must share; vfork: the child; inactive: the task that is to leave its CPU. */
   key?: string;
   bitset?: number;
   pid?: number;
+  /** clone: the tracer's event that is still to be seen. */
+  event?: number;
+  /** pipe: bytes written so far. */
+  progress?: number;
 }
 
 /** The user's segment registers of a task that does not run, where the kernel leaves them in the processor (64 bit). */
@@ -113,14 +126,37 @@ export interface Process {
   exitSignal: number;
   /** It has ended with this wait status, and its parent has not asked yet. */
   zombie?: number;
+  /** The process of the tracer that has to ask before the parent may. */
+  zombieTracer?: number;
+  /** SIGNAL_STOP_STOPPED, SIGNAL_STOP_CONTINUED (until waited for), group_stop_count, and group_exit_code of the stop until waited for. */
+  stopped?: boolean;
+  continued?: boolean;
+  stopsLeft?: number;
+  stopCode?: number;
   comm: string;
+  /** Real user id of its first thread, for the parent to know. */
+  uid: number;
   actions: SigAction[];
   sharedPending: SigPending;
   /** Set by exit_group or a fatal signal. */
   groupExit?: { status: number; signal: number; core: boolean };
+  /** Descriptors; the same object in processes that share them (CLONE_FILES). */
   files: Record<number, OpenFile>;
+  /** Descriptors that execve closes (FD_CLOEXEC); shared as they are. */
+  closeOnExec: Record<number, true>;
   rlimits: [soft: bigint, hard: bigint][];
-  umask: number;
+  /** fs_struct; the same object in processes that share it (CLONE_FS). */
+  fs: { umask: number; cwd: string };
+}
+
+/** What is left of a traced thread until its tracer has asked. */
+export interface ZombieThread {
+  pid: number;
+  tgid: number;
+  /** The tracing thread and its process. */
+  tracer: number;
+  tracerGroup: number;
+  status: number;
 }
 
 export interface Task {
@@ -133,17 +169,25 @@ export interface Task {
   cpu: number;
   idle: boolean;
   dead: boolean;
+  cred: Cred;
+  /** It is traced, and by whom; it has stopped, for a tracer or by job control. */
+  ptrace?: Traced;
+  stop?: Stop;
+  job?: JobControl;
+  debug?: DebugRegisters;
   blocked: bigint;
   /** Mask to put back when no signal is delivered (sigsuspend and the like). */
   savedSigmask?: bigint;
   pending: SigPending;
   altstack: { sp: bigint; size: bigint; flags: number };
-  /** thread_struct: what the last fault left for sigcontext. */
-  thread: { trapNr: number; errorCode: number; cr2: bigint };
+  /** thread_struct: what the last fault left for sigcontext, and the DR6 that a tracer sees. */
+  thread: { trapNr: number; errorCode: number; cr2: bigint; virtualDr6?: number };
   /** thread.tls_array: the three TLS descriptors, as in the GDT. */
   tls: bigint[];
   clearChildTid: bigint;
+  /** robust_list and compat_robust_list: heads of the lists of locks that it holds. */
   robustList: bigint;
+  compatRobustList: bigint;
   rseq?: { address: bigint; length: number; signature: number };
   /** The 32-bit kernel's vm86 state, its own business. */
   vm86?: Record<string, unknown>;
@@ -152,7 +196,7 @@ export interface Task {
   /** The system call that it is in has slept at least once. */
   wait?: Wait;
   /** restart_block: what restart_syscall goes on with. */
-  restart?: Wait;
+  restart?: Wait & { compat: boolean };
   /** CPUs it may run on, a bit each. */
   affinity: number;
   /** thread_struct: registers that no stack holds while another task runs. */
@@ -182,6 +226,7 @@ export interface KernelState {
   pages: PageState;
   tasks: Task[];
   processes: Process[];
+  zombieThreads: ZombieThread[];
   mms: Mm[];
   /** pid of the task each CPU runs; idle tasks have pids of their own below 0. */
   current: number[];
@@ -198,6 +243,8 @@ export interface KernelState {
   stdinPosition: number;
   /** Physical pages of the vDSO images in use, by image, and of vvar. */
   vdsoPages: Record<string, number[]>;
+  /** Pipes by number, while an end is open. */
+  pipes: Record<number, Pipe>;
   /** Files as they are now, by absolute path. */
   files: Record<string, Uint8Array>;
   /** Where espfix64's ministacks are, and their physical pages. */

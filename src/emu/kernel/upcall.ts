@@ -14,6 +14,8 @@ import { PtRegs } from "./ptregs.ts";
 export const SCHEDULE = "schedule";
 /** Up-calls that may say so. All they know is in the task when they are called again. */
 const MAY_SCHEDULE: readonly string[] = [
+  "syscall_enter_from_user_mode",
+  "syscall_exit_work",
   "do_syscall_x64",
   "do_syscall_32_irqs_on",
   "exit_to_user_mode_prepare",
@@ -127,7 +129,7 @@ function runUpcall(kernel: Kernel, cpu: Cpu, name: string, upcall: Upcall): void
   try {
     const result = upcall(new UpcallContext(kernel, cpu, name));
     if (MAY_SCHEDULE.includes(name)) setCarry(cpu, result === SCHEDULE);
-    else if (result !== undefined && result !== SCHEDULE)
+    if (result !== undefined && result !== SCHEDULE)
       cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
   } catch (error) {
     if (!(error instanceof BadKernelAddress)) throw error;

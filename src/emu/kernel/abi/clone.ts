@@ -7,12 +7,15 @@ export const CLONE = {
   FILES: 0x400,
   SIGHAND: 0x800,
   PIDFD: 0x1000,
+  PTRACE: 0x2000,
   VFORK: 0x4000,
+  PARENT: 0x8000,
   THREAD: 0x1_0000,
   NEWNS: 0x2_0000,
   SETTLS: 0x8_0000,
   PARENT_SETTID: 0x10_0000,
   CHILD_CLEARTID: 0x20_0000,
+  UNTRACED: 0x80_0000,
   CHILD_SETTID: 0x100_0000,
   NEWCGROUP: 0x200_0000,
   NEWUTS: 0x400_0000,
@@ -21,6 +24,8 @@ export const CLONE = {
   NEWPID: 0x2000_0000,
   NEWNET: 0x4000_0000,
 } as const;
+
+export const CLONE_CLEAR_SIGHAND = 0x1_0000_0000n;
 
 export const CLONE_ARGS = struct({
   flags: u64,
@@ -36,7 +41,15 @@ export const CLONE_ARGS = struct({
   cgroup: u64,
 });
 
-export const WAIT = { WNOHANG: 1, WUNTRACED: 2, WEXITED: 4, WCONTINUED: 8, WNOWAIT: 0x100_0000 } as const;
+export const WAIT = {
+  WNOHANG: 1,
+  WUNTRACED: 2,
+  WEXITED: 4,
+  WCONTINUED: 8,
+  WNOWAIT: 0x100_0000,
+  __WALL: 0x4000_0000,
+  __WCLONE: 0x8000_0000 | 0,
+} as const;
 /** Bits above that the wait calls also take: __WNOTHREAD, __WALL, __WCLONE. */
 export const WAIT_MORE = 0xe000_0000 | 0;
 export const P = { ALL: 0, PID: 1, PGID: 2 } as const;

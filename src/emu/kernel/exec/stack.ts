@@ -99,7 +99,10 @@ export function pushTables(
   add(AT.AT_BASE, 0);
   add(AT.AT_FLAGS, 0);
   add(AT.AT_ENTRY, loadable.entry + bias);
-  for (const type of [AT.AT_UID, AT.AT_EUID, AT.AT_GID, AT.AT_EGID]) add(type, USER_ID);
+  add(AT.AT_UID, task.cred.uid);
+  add(AT.AT_EUID, task.cred.euid);
+  add(AT.AT_GID, task.cred.gid);
+  add(AT.AT_EGID, task.cred.egid);
   add(AT.AT_SECURE, 0);
   add(AT.AT_RANDOM, random);
   add(AT.AT_HWCAP2, hwcap2);
@@ -115,9 +118,6 @@ export function pushTables(
   mm.startStack = sp;
   return sp;
 }
-
-/** The user that programs run as. */
-export const USER_ID = 1000;
 
 function packWords(values: readonly bigint[], word: number): Uint8Array {
   const bytes = new Uint8Array(values.length * word);

@@ -33,7 +33,7 @@ function allows(vma: Vma, access: Access): boolean {
   return (vma.flags & (VM.READ | VM.WRITE | VM.EXEC)) !== 0;
 }
 
-function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr, access: Access): FaultResult {
+export function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr, access: Access): FaultResult {
   const page = pageOf(addr);
   const tables = pageTables(k);
   const at = tables.leaf(mm.pgd, page, true);
@@ -64,6 +64,12 @@ function doWpPage(k: Kernel, mm: Mm, vma: Vma, page: Addr, frame: number): Fault
   pageTables(k).map(mm.pgd, page, own, leafFlags(vma.flags) | PTE.ACCESSED);
   flushPage(k, page);
   return "mapped";
+}
+
+/** Makes a present page this address space's own, whether or not the mapping may be written: a tracer may. */
+export function breakCow(k: Kernel, mm: Mm, vma: Vma, page: Addr): FaultResult {
+  const entry = pageTables(k).lookup(mm.pgd, page);
+  return (entry & PTE.RW) !== 0n ? "mapped" : doWpPage(k, mm, vma, page, frameOf(entry));
 }
 
 /** expand_stack(): the mapping above may grow down to the address, as far as RLIMIT_STACK goes. */

@@ -3,14 +3,24 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import type { Siginfo } from "../abi/siginfo.ts";
 import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN } from "../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
+import { endStop, isStopped } from "../ptrace/stop.ts";
 import { kick, wakeUp } from "../sched.ts";
 import type { SigPending, Task } from "../state.ts";
+import { jobPending, prepareSignal } from "./jobctl.ts";
 import { bitOf, hasSignal, UNBLOCKABLE } from "./sets.ts";
 
-/** recalc_sigpending(): the flag says whether there is anything to deliver. */
-export function recalcSigpending(k: Kernel, task: Task): void {
+/** Something to deliver, or to stop for. */
+function anyPending(k: Kernel, task: Task): boolean {
   const pending = task.pending.signal | k.process(task).sharedPending.signal;
-  k.setFlag(task, "SIGPENDING", (pending & ~task.blocked) !== 0n);
+  return (pending & ~task.blocked) !== 0n || jobPending(task);
+}
+
+/** recalc_sigpending(): the flag says whether there is anything to deliver. */
+export const recalcSigpending = (k: Kernel, task: Task): void => k.setFlag(task, "SIGPENDING", anyPending(k, task));
+
+/** recalc_sigpending_tsk(): sets the flag, and never clears it. */
+export function recalcSigpendingTask(k: Kernel, task: Task): void {
+  if (anyPending(k, task)) k.setFlag(task, "SIGPENDING");
 }
 
 /** __set_task_blocked() with what no one may block taken out. */
@@ -19,9 +29,9 @@ export function setBlocked(k: Kernel, task: Task, blocked: bigint): void {
   recalcSigpending(k, task);
 }
 
-/** sig_task_ignored(): not worth queueing. A blocked signal is kept, its action may change before it is unblocked. */
+/** sig_ignored(): not worth queueing. A blocked signal is kept, its action may change before it is unblocked; a tracer sees all. */
 function ignored(k: Kernel, task: Task, signr: number): boolean {
-  if (hasSignal(task.blocked, signr)) return false;
+  if (hasSignal(task.blocked, signr) || (task.ptrace !== undefined && signr !== SIG.SIGKILL)) return false;
   const { handler } = k.process(task).actions[signr - 1]!;
   return handler === BigInt(SIG_IGN) || (handler === BigInt(SIG_DFL) && defaultAction(signr) === "ignore");
 }
@@ -29,6 +39,7 @@ function ignored(k: Kernel, task: Task, signr: number): boolean {
 /** send_signal_locked() for a thread, or for its whole group. */
 export function sendSignal(k: Kernel, task: Task, info: Siginfo, group: boolean, force = false): void {
   const { signo } = info;
+  prepareSignal(k, task, signo);
   if (!force && ignored(k, task, signo)) return;
   const pending: SigPending = group ? k.process(task).sharedPending : task.pending;
   const already = hasSignal(pending.signal, signo);
@@ -37,8 +48,8 @@ export function sendSignal(k: Kernel, task: Task, info: Siginfo, group: boolean,
   pending.queue.push(info);
   pending.signal |= bitOf(signo);
   const target = group ? completeSignal(k, task, signo) : task;
-  recalcSigpending(k, target);
-  if (k.testFlag(target, "SIGPENDING")) signalWakeUp(k, target);
+  recalcSigpendingTask(k, target);
+  if (!hasSignal(target.blocked, signo)) signalWakeUp(k, target, signo === SIG.SIGKILL);
 }
 
 /** wants_signal(): a thread of the group that does not block it, the one asked for first. */
@@ -48,8 +59,10 @@ function completeSignal(k: Kernel, task: Task, signo: number): Task {
 }
 
 /** signal_wake_up(): a sleeper's system call goes on and finds the signal; a task on another CPU comes into the kernel. */
-export function signalWakeUp(k: Kernel, task: Task): void {
-  if (task.asleep) wakeUp(k, task);
+export function signalWakeUp(k: Kernel, task: Task, fatal = false): void {
+  if (isStopped(task)) {
+    if (fatal) endStop(k, task, 0);
+  } else if (task.asleep) wakeUp(k, task);
   else kick(k, task);
 }
 
@@ -76,6 +89,7 @@ export function forceSigInfo(k: Kernel, cpu: Cpu, task: Task, info: Siginfo, toD
   const blocked = hasSignal(task.blocked, info.signo);
   if (blocked || toDefault || action.handler === BigInt(SIG_IGN)) {
     action.handler = BigInt(SIG_DFL);
+    if (toDefault) action.flags |= SA.SA_IMMUTABLE;
     if (blocked) task.blocked &= ~bitOf(info.signo);
   }
   sendSignal(k, task, info, false, true);

@@ -1,15 +1,19 @@
 /** New tasks: fork, vfork, clone, clone3 (kernel/fork.c). The child's first steps are ret_from_fork's, in guest code. */
-
-import { CLONE, CLONE_ARGS } from "../abi/clone.ts";
+import { CLONE, CLONE_ARGS, CLONE_CLEAR_SIGHAND } from "../abi/clone.ts";
 import { E } from "../abi/errno.ts";
+import { PTRACE_EVENT } from "../abi/ptrace.ts";
 import { SIG } from "../abi/signal.ts";
 import { newTask, taskMemoryLeft } from "../boot/init.ts";
+import { flushSignalHandlers } from "../exec/flush.ts";
 import { copyMm } from "../mm/fork.ts";
 import { destroyMm } from "../mm/mm.ts";
 import { copyFromUser, putWord } from "../mm/uaccess.ts";
+import { traceChild } from "../ptrace/attach.ts";
+import { disableStep } from "../ptrace/step.ts";
+import { ptraceEvent, ptraceEventEnabled } from "../ptrace/stop.ts";
 import { wakeUpNewTask } from "../sched.ts";
 import { resetAltstack } from "../signal/altstack.ts";
-import type { Mm, Process, Task } from "../state.ts";
+import type { Mm, Process, Task, Wait } from "../state.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
 interface CloneArgs {
@@ -20,10 +24,12 @@ interface CloneArgs {
   readonly parentTid: bigint;
   readonly childTid: bigint;
   readonly tls: bigint;
+  /** CLONE_CLEAR_SIGHAND, which only clone3 has room for. */
+  readonly clearSighand?: boolean;
 }
 const NOTHING: CloneArgs = { flags: 0, exitSignal: SIG.SIGCHLD, stack: 0n, parentTid: 0n, childTid: 0n, tls: 0n };
 
-/** Asked for, and not there: namespaces, and tables shared between processes without CLONE_THREAD. */
+/** Asked for, and not there: namespaces and descriptors of processes. */
 const UNSUPPORTED =
   CLONE.NEWNS |
   CLONE.NEWCGROUP |
@@ -36,29 +42,48 @@ const UNSUPPORTED =
 
 /** kernel_clone(). */
 function clone(c: SyscallContext, args: CloneArgs): SyscallResult {
-  // a parent in vfork comes here again when the child lets go of its memory
-  if (c.task.wait?.reason === "vfork") return waitForVfork(c);
+  // a parent that has slept comes here again
+  if (c.task.wait !== undefined) return afterClone(c, c.task.wait);
   const { flags } = args;
   const implies = (a: number, b: number) => (flags & a) === 0 || (flags & b) !== 0;
   if (!implies(CLONE.THREAD, CLONE.SIGHAND) || !implies(CLONE.SIGHAND, CLONE.VM)) return -E.EINVAL;
-  if ((flags & UNSUPPORTED) !== 0) return -E.EINVAL;
+  if ((flags & UNSUPPORTED) !== 0 || (args.clearSighand === true && (flags & CLONE.SIGHAND) !== 0)) return -E.EINVAL;
   if (!taskMemoryLeft(c.k)) return -E.EAGAIN;
+  const event = eventOf(c.task, args);
   const child = copyProcess(c, args);
   if (typeof child === "number") return child;
+  if (event !== undefined || (flags & CLONE.PTRACE) !== 0) traceChild(c.k, c.task, child);
   wakeUpNewTask(c.k, child);
   c.k.machine.events.emit("fork", c.cpu.index, {
     parent: c.task.pid,
     child: child.pid,
     thread: child.tgid === c.task.tgid,
   });
-  if ((flags & CLONE.VFORK) === 0) return child.pid;
-  c.task.wait = { reason: "vfork", pid: child.pid };
-  return BLOCK;
+  const vfork = (flags & CLONE.VFORK) !== 0;
+  if (event === undefined && !vfork) return child.pid;
+  c.task.wait = { reason: vfork ? "vfork" : "stop", pid: child.pid, ...(event === undefined ? {} : { event }) };
+  return afterClone(c, c.task.wait);
 }
 
-function waitForVfork(c: SyscallContext): SyscallResult {
-  const { wait } = c.task;
-  return wait!.done === true || c.process.groupExit !== undefined ? wait!.pid! : BLOCK;
+/** Which event a tracer has asked to see; undefined = none. */
+function eventOf(task: Task, { flags, exitSignal }: CloneArgs): number | undefined {
+  if ((flags & CLONE.UNTRACED) !== 0) return undefined;
+  const { VFORK, CLONE: OTHER, FORK } = PTRACE_EVENT;
+  const event = (flags & CLONE.VFORK) !== 0 ? VFORK : exitSignal !== SIG.SIGCHLD ? OTHER : FORK;
+  return ptraceEventEnabled(task, event) ? event : undefined;
+}
+
+/** What a parent does before it goes on: its tracer sees the event, and in vfork the child must have let go of the memory. */
+function afterClone(c: SyscallContext, wait: Wait): SyscallResult {
+  const { k, task } = c;
+  if (wait.event !== undefined && ptraceEvent(k, task, wait.event, wait.pid!) === "stopped") return BLOCK;
+  delete wait.event;
+  if (wait.reason !== "vfork") return wait.pid!;
+  if (wait.done !== true && c.process.groupExit === undefined) return BLOCK;
+  wait.reason = "stop";
+  if (!ptraceEventEnabled(task, PTRACE_EVENT.VFORK_DONE)) return wait.pid!;
+  wait.event = PTRACE_EVENT.VFORK_DONE;
+  return afterClone(c, wait);
 }
 
 function copyProcess(c: SyscallContext, args: CloneArgs): Task | number {
@@ -74,6 +99,7 @@ function copyProcess(c: SyscallContext, args: CloneArgs): Task | number {
     mm: mm.id,
     blocked: parent.blocked,
     affinity: parent.affinity,
+    cred: structuredClone(parent.cred),
     altstack: { ...parent.altstack },
     tls: [...parent.tls],
     ...(shares || parent.rseq === undefined ? {} : { rseq: { ...parent.rseq } }),
@@ -108,19 +134,28 @@ function discard({ k }: SyscallContext, child: Task, mm: Mm | undefined): void {
 const nextPid = (c: SyscallContext): number =>
   Math.max(...c.k.state.tasks.map((t) => t.pid), ...c.k.state.processes.map((p) => p.tgid), c.k.state.lastPid) + 1;
 
-/** A new thread group: copies of the parent's signal actions and descriptors, nothing pending. */
-function copyGroup(c: SyscallContext, tgid: number, { exitSignal }: CloneArgs): Process {
-  const { files, groupExit: _, zombie: __, ...rest } = c.process;
-  const copy = structuredClone(rest);
-  return {
-    ...copy,
+/** A new thread group: copies of the parent's signal actions, descriptors and the like, or the same ones; nothing is pending. */
+function copyGroup(c: SyscallContext, tgid: number, { exitSignal, flags, clearSighand }: CloneArgs): Process {
+  const { process, task } = c;
+  const shares = (flag: number) => (flags & flag) !== 0;
+  const copy: Process = {
     tgid,
-    ppid: c.task.tgid,
-    exitSignal,
+    ppid: shares(CLONE.PARENT) ? process.ppid : task.tgid,
+    pgrp: process.pgrp,
+    sid: process.sid,
+    exitSignal: shares(CLONE.PARENT) ? process.exitSignal : exitSignal,
+    comm: process.comm,
+    uid: task.cred.uid,
     sharedPending: { signal: 0n, queue: [] },
-    // the open files themselves, with their positions, are shared
-    files: { ...files },
+    // the open files themselves, with their positions, are shared in any case
+    files: shares(CLONE.FILES) ? process.files : { ...process.files },
+    closeOnExec: shares(CLONE.FILES) ? process.closeOnExec : { ...process.closeOnExec },
+    fs: shares(CLONE.FS) ? process.fs : { ...process.fs },
+    actions: shares(CLONE.SIGHAND) ? process.actions : structuredClone(process.actions),
+    rlimits: structuredClone(process.rlimits),
   };
+  if (clearSighand === true) flushSignalHandlers(copy, true);
+  return copy;
 }
 
 /** The parent's thread_info but for what waits for it alone. */
@@ -137,6 +172,7 @@ function copyRegs(c: SyscallContext, child: Task, stack: bigint): void {
   k.memory.write(regs.address, k.memory.read(c.regs.address, k.layout.ptRegsSize));
   regs.ax = 0;
   if (stack !== 0n) regs.set("sp", stack);
+  disableStep(k, child);
   k.arch.copyThread(k, c.cpu, child);
 }
 
@@ -164,10 +200,11 @@ const clone3: Syscall = (c) => {
   if (whole.subarray(CLONE_ARGS.size).some((byte) => byte !== 0)) return -E.E2BIG;
   const view = CLONE_ARGS.at(whole);
   const [stack, stackSize, flags] = [view.big("stack"), view.big("stack_size"), view.big("flags")];
-  if (view.big("set_tid_size") !== 0n || (flags & ~0xffff_ff00n) !== 0n) return -E.EINVAL;
+  if (view.big("set_tid_size") !== 0n || (flags & ~0x1_ffff_ff00n) !== 0n) return -E.EINVAL;
   if ((stack === 0n) !== (stackSize === 0n)) return -E.EINVAL;
   return clone(c, {
-    flags: Number(flags) | 0,
+    flags: Number(flags & 0xffff_ffffn) | 0,
+    clearSighand: (flags & CLONE_CLEAR_SIGHAND) !== 0n,
     exitSignal: Number(view.big("exit_signal")),
     stack: stack + stackSize,
     parentTid: view.big("parent_tid"),

@@ -32,6 +32,7 @@ export function callSyscall(
   const result = call === undefined ? -E.ENOSYS : call(new SyscallContext(k, cpu, task, regs, table, args));
   if (result === BLOCK) {
     task.asleep = true;
+    task.wait ??= { reason: "stop" };
     armTimer(k);
     return SCHEDULE;
   }

@@ -1,7 +1,7 @@
 /** Files by name: the sandboxed root held in memory, and what /proc/self/exe says. */
 import { E } from "../abi/errno.ts";
 import { AT_FD, O, S_IF, STAT_32, STAT_64, STAT64_32, STATX, STATX_BASIC_STATS } from "../abi/file.ts";
-import { USER_ID } from "../exec/stack.ts";
+import { ROOT } from "../cred.ts";
 import { copyToUser, putStruct, strncpyFromUser } from "../mm/uaccess.ts";
 import { DEVICES, fileOf, freeFd, isStream } from "./io.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
@@ -67,8 +67,8 @@ function putStat(c: SyscallContext, node: Node | undefined, address: number, wid
   const view = statStruct(c, wide).make({
     st_mode: mode,
     st_nlink: nlink,
-    st_uid: USER_ID,
-    st_gid: USER_ID,
+    st_uid: ROOT,
+    st_gid: ROOT,
     st_size: size,
     st_blksize: 4096,
     st_blocks: blocks,
@@ -117,8 +117,8 @@ const statx: Syscall = (c) => {
     stx_mask: STATX_BASIC_STATS,
     stx_blksize: 4096,
     stx_nlink: nlink,
-    stx_uid: USER_ID,
-    stx_gid: USER_ID,
+    stx_uid: ROOT,
+    stx_gid: ROOT,
     stx_mode: mode,
     stx_ino: ino,
     stx_size: size,

@@ -2,23 +2,22 @@
 import { E } from "../abi/errno.ts";
 import { RLIM_INFINITY_32, RLIM_INFINITY_64, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
 import { PR } from "../abi/prctl.ts";
-import { USER_ID } from "../exec/stack.ts";
 import { doExit, doGroupExit } from "../exit.ts";
 import { copyFromUser, copyToUser, getStruct, putStruct, putWord, strncpyFromUser } from "../mm/uaccess.ts";
 import { setAffinity } from "../sched.ts";
 import type { Process, Task } from "../state.ts";
-import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
+import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
+/** A tracer may stop the task on its way out. */
+const ended = (c: SyscallContext): SyscallResult => (c.task.dead ? undefined : BLOCK);
 const exit: Syscall = (c) => {
   doExit(c.k, c.cpu, c.task, c.int(0) & 0xff);
-  return undefined;
+  return ended(c);
 };
 const exitGroup: Syscall = (c) => {
   doGroupExit(c.k, c.cpu, c.task, { status: c.int(0) & 0xff, signal: 0, core: false });
-  return undefined;
+  return ended(c);
 };
-
-const user: Syscall = () => USER_ID;
 
 const setTidAddress: Syscall = (c) => {
   c.task.clearChildTid = c.arg(0);
@@ -26,7 +25,8 @@ const setTidAddress: Syscall = (c) => {
 };
 const setRobustList: Syscall = (c) => {
   if (c.addr(1) !== (c.compat ? 12 : 24)) return -E.EINVAL;
-  c.task.robustList = c.arg(0);
+  if (c.compat) c.task.compatRobustList = c.arg(0);
+  else c.task.robustList = c.arg(0);
   return 0;
 };
 
@@ -159,14 +159,6 @@ export const PROCESS_CALLS: SyscallGroup = {
   getsid: (c) => ofProcess(c, (p) => p.sid),
   setpgid,
   setsid,
-  getuid: user,
-  geteuid: user,
-  getgid: user,
-  getegid: user,
-  getuid32: user,
-  geteuid32: user,
-  getgid32: user,
-  getegid32: user,
   set_tid_address: setTidAddress,
   set_robust_list: setRobustList,
   rseq,
@@ -178,8 +170,8 @@ export const PROCESS_CALLS: SyscallGroup = {
   sched_getaffinity: schedGetaffinity,
   sched_setaffinity: schedSetaffinity,
   umask: (c) => {
-    const old = c.process.umask;
-    c.process.umask = c.int(0) & 0o777;
+    const old = c.process.fs.umask;
+    c.process.fs.umask = c.int(0) & 0o777;
     return old;
   },
 };

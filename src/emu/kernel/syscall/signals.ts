@@ -19,7 +19,6 @@ import {
   STACK_T_64,
   UAPI_SA_FLAGS,
 } from "../abi/signal.ts";
-import { USER_ID } from "../exec/stack.ts";
 import { getStruct, getWord, putStruct, putWord } from "../mm/uaccess.ts";
 import { reportedFlags, setAltstack } from "../signal/altstack.ts";
 import { rtSigreturn32, sigreturn32 } from "../signal/frame32.ts";
@@ -164,7 +163,7 @@ function send(c: SyscallContext, pid: number, signr: number, thread: boolean): S
   if (target === undefined) return isZombie ? 0 : -E.ESRCH;
   if (signr === 0) return 0;
   const code = thread ? SI_CODE.SI_TKILL : SI_CODE.SI_USER;
-  sendSignal(c.k, target, { signo: signr, errno: 0, code, pid: c.task.tgid, uid: USER_ID }, !thread);
+  sendSignal(c.k, target, { signo: signr, errno: 0, code, pid: c.task.tgid, uid: c.task.cred.uid }, !thread);
   return 0;
 }
 const kill: Syscall = (c) => {

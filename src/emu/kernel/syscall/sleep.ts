@@ -31,7 +31,7 @@ function slept(c: SyscallContext, wait: Wait, interrupted: number): SyscallResul
   if (wait.done === true) return 0;
   if (over(c, wait)) return wait.reason === "futex" ? -E.ETIMEDOUT : 0;
   if (signalPending(c.k, c.task)) {
-    if (interrupted === -ERESTART.ERESTART_RESTARTBLOCK) c.task.restart = { ...wait };
+    if (interrupted === -ERESTART.ERESTART_RESTARTBLOCK) c.task.restart = { ...wait, compat: c.compat };
     return interrupted;
   }
   c.task.wait = wait;

@@ -1,5 +1,7 @@
 /** The system call tables, put together from their groups. The 32-bit kernel's own table is COMPAT_CALLS and vm86. */
+import { ptrace } from "../ptrace/request.ts";
 import { CLONE_CALLS_32, CLONE_CALLS_64 } from "./clone.ts";
+import { CRED_CALLS_32, CRED_CALLS_64 } from "./cred.ts";
 import { FILE_CALLS } from "./files.ts";
 import { INFO_CALLS } from "./info.ts";
 import { IO_CALLS } from "./io.ts";
@@ -18,11 +20,13 @@ const shared: SyscallGroup = {
   ...INFO_CALLS,
   ...SLEEP_CALLS,
   ...WAIT_CALLS,
+  ptrace,
 };
 
 export const NATIVE_CALLS: SyscallGroup = {
   ...shared,
   ...CLONE_CALLS_64,
+  ...CRED_CALLS_64,
   ...MEMORY_CALLS_64,
   ...SIGNAL_CALLS_64,
   ...SEGMENT_CALLS_64,
@@ -30,6 +34,7 @@ export const NATIVE_CALLS: SyscallGroup = {
 export const COMPAT_CALLS: SyscallGroup = {
   ...shared,
   ...CLONE_CALLS_32,
+  ...CRED_CALLS_32,
   ...SLEEP_CALLS_32,
   ...MEMORY_CALLS_32,
   ...SIGNAL_CALLS_32,

@@ -3,12 +3,17 @@
  * mode follows it (idtEntries). Both kernels use this table; what only the 64-bit entry code calls is in traps-64.ts.
  */
 
+import type { Cpu } from "../../cpu/cpu.ts";
 import { VECTOR } from "../../cpu/fault.ts";
 import { EFLAGS, OFF } from "../../cpu/layout.ts";
 import { SI_CODE, SIG } from "../abi/signal.ts";
 import { fixupIopl } from "../ioport.ts";
+import type { Kernel } from "../kernel.ts";
+import { noteBreakpoints } from "../ptrace/debugreg.ts";
+import type { PtRegs } from "../ptregs.ts";
 import { timerInterrupt } from "../sched.ts";
 import { forceSig, forceSigFault } from "../signal/send.ts";
+import type { Task } from "../state.ts";
 import { type FunctionTable, idtEntries, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { die, doTrap, type Trap } from "./common.ts";
 import { excPageFault } from "./page-fault.ts";
@@ -89,18 +94,27 @@ function readClearDr6(t: Trap): number {
 /** exc_debug_user(). */
 export function debugUser(t: Trap): void {
   const { k, cpu, regs } = t;
-  const dr6 = readClearDr6(t);
+  const raw = readClearDr6(t);
   const task = k.current(cpu);
+  task.thread.virtualDr6 = raw & DR_STEP;
   k.setFlag(task, "BLOCKSTEP", false);
+  const { dr6, resume } = noteBreakpoints(task, raw);
+  if (resume) regs.set("flags", regs.flags | EFLAGS.RF);
   if (k.arch.vm86?.mode(regs) === true) {
     k.arch.vm86.trap(k, cpu, regs, 0, VECTOR.DB);
     return;
   }
   // no reason given: the one-byte INT1
-  if (dr6 !== 0 && (dr6 & (DR_STEP | DR_TRAP_BITS)) === 0) return;
+  const all = dr6 | task.thread.virtualDr6;
+  if (raw !== 0 && (all & (DR_STEP | DR_TRAP_BITS)) === 0) return;
+  sendSigtrap(k, cpu, task, regs, trapCode(all));
+}
+
+/** send_sigtrap(). */
+export function sendSigtrap(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, code: number): void {
   task.thread.trapNr = VECTOR.DB;
   task.thread.errorCode = 0;
-  forceSigFault(k, cpu, task, SIG.SIGTRAP, trapCode(dr6), regs.ip);
+  forceSigFault(k, cpu, task, SIG.SIGTRAP, code, regs.ip);
 }
 /** get_si_code(). */
 function trapCode(dr6: number): number {
@@ -110,7 +124,8 @@ function trapCode(dr6: number): number {
 
 /** exc_debug_kernel(): the one trap that is expected here is that of SYSENTER with TF set. */
 export function debugKernel(t: Trap, sysenterRange: readonly [from: string, to: string]): void {
-  let dr6 = readClearDr6(t);
+  const raw = readClearDr6(t);
+  let { dr6 } = noteBreakpoints(t.k.current(t.cpu), raw);
   const [from, to] = sysenterRange.map((name) =>
     t.k.hasSymbol(name) ? BigInt.asUintN(64, BigInt(t.k.symbol(name))) : 0n,
   );

@@ -1,6 +1,6 @@
 /** thread.tls_array: three GDT entries of a task's own, set by set_thread_area and by CLONE_SETTLS of 32-bit callers. */
 import { E } from "../abi/errno.ts";
-import { decodeUserDesc, fillLdt, ldtEmpty, ldtZero, USER_DESC, type UserDesc } from "../abi/ldt.ts";
+import { decodeUserDesc, encodeUserDesc, fillLdt, ldtEmpty, ldtZero, USER_DESC, type UserDesc } from "../abi/ldt.ts";
 import type { Kernel } from "../kernel.ts";
 import { copyFromUser, putWord } from "../mm/uaccess.ts";
 import type { Task } from "../state.ts";
@@ -24,16 +24,48 @@ function tlsOkay(desc: UserDesc): boolean {
 export function setTlsEntry(k: Kernel, task: Task, address: bigint, allocate = false): number {
   const bytes = copyFromUser(k, task, Number(address), USER_DESC.size);
   if (bytes === undefined) return -E.EFAULT;
-  const desc = decodeUserDesc(bytes);
-  if (!tlsOkay(desc)) return -E.EINVAL;
-  const first = k.layout.gdt.TLS_MIN!;
-  let index = desc.entryNumber | 0;
+  let index = decodeUserDesc(bytes).entryNumber | 0;
   if (index === -1 && allocate) {
+    const first = k.layout.gdt.TLS_MIN!;
     index = task.tls.indexOf(0n) + first;
+    if (!tlsOkay(decodeUserDesc(bytes))) return -E.EINVAL;
     if (index < first) return -E.ESRCH;
     if (!putWord(k, task, Number(address), 4, index)) return -E.EFAULT;
   }
-  if (index < first || index > k.layout.gdt.TLS_MAX!) return -E.EINVAL;
+  return setTlsDescriptor(k, task, index, bytes);
+}
+
+/** set_tls_desc(): entry `index` from a user_desc, whatever number that has. */
+export function setTlsDescriptor(k: Kernel, task: Task, index: number, bytes: Uint8Array): number {
+  const desc = decodeUserDesc(bytes);
+  const first = k.layout.gdt.TLS_MIN!;
+  if (!tlsOkay(desc) || index < first || index > k.layout.gdt.TLS_MAX!) return -E.EINVAL;
   task.tls[index - first] = ldtEmpty(desc) || ldtZero(desc) ? 0n : pack(desc);
   return index;
+}
+
+/** fill_user_desc(). */
+export function unpackTls(entryNumber: number, value: bigint): UserDesc {
+  const low = Number(value & 0xffff_ffffn);
+  const high = Number(value >> 32n);
+  const bit = (n: number) => ((high >>> n) & 1) === 1;
+  return {
+    entryNumber,
+    baseAddr: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff000000)) >>> 0,
+    limit: (low & 0xffff) | (high & 0xf0000),
+    seg32bit: bit(22),
+    contents: (high >>> 10) & 3,
+    readExecOnly: !bit(9),
+    limitInPages: bit(23),
+    segNotPresent: !bit(15),
+    useable: bit(20),
+    lm: bit(21),
+  };
+}
+
+/** do_get_thread_area(); a negative error number, or the user_desc. */
+export function getTlsEntry(k: Kernel, task: Task, index: number): Uint8Array | number {
+  const first = k.layout.gdt.TLS_MIN!;
+  if (index < first || index > k.layout.gdt.TLS_MAX!) return -E.EINVAL;
+  return encodeUserDesc(unpackTls(index, task.tls[index - first]!));
 }
