@@ -22,6 +22,8 @@ export interface ScenarioFile {
   readonly expect: Expectation;
   /** A change under which the expectation must not hold, and why: launch attributes, or one line of the kernel's entry code. */
   readonly fails: { readonly because: string; readonly launch?: Fields; readonly entry?: EntryMutation };
+  /** The same program under other designs or on another processor, each with what is to be seen there. */
+  readonly others?: readonly { readonly what: string; readonly launch: Fields; readonly expect: Expectation }[];
 }
 
 /** `replace` stands exactly once in the first source of the kernel's entry code. */
@@ -64,7 +66,7 @@ export function readScenario(name: string, read: (file: string) => { uri: string
 export function runScenario(scenario: Scenario): ScenarioResult {
   const { name, file } = scenario;
   const run = runOnce(scenario, file.launch);
-  const problem = mismatch(file.expect, run) ?? mutationProblem(scenario);
+  const problem = mismatch(file.expect, run) ?? mutationProblem(scenario) ?? otherProblem(scenario);
   return {
     name,
     ok: problem === undefined,
@@ -80,6 +82,15 @@ function mutationProblem(scenario: Scenario): string | undefined {
   return mismatch(expect, mutated) === undefined
     ? `it also passes under the mutation that must break it (${fails.because})`
     : undefined;
+}
+
+/** The first of the other runs that is not as expected. */
+function otherProblem(scenario: Scenario): string | undefined {
+  for (const { what, launch, expect } of scenario.file.others ?? []) {
+    const problem = mismatch(expect, runOnce(scenario, { ...scenario.file.launch, ...launch }));
+    if (problem !== undefined) return `${what}: ${problem}`;
+  }
+  return undefined;
 }
 
 interface Run {

@@ -34,6 +34,8 @@ export interface LastTrip {
 
 interface CpuTimeline {
   open: OpenEntry[];
+  /** Where the last return to kernel mode went: a label there was reached before, and is not reached again. */
+  resumedAt?: Addr | undefined;
   last: LastTrip;
 }
 
@@ -51,6 +53,8 @@ export class Timeline implements Component {
   #tasks: Record<number, OpenEntry[]> = {};
   /** The instruction of the common return that may fault. */
   #iret: Addr | undefined;
+  /** Where the IRET of an NMI goes that another NMI struck. */
+  #repeatNmi: Addr | undefined;
 
   constructor(kernel: Kernel) {
     this.#k = kernel;
@@ -68,6 +72,7 @@ export class Timeline implements Component {
     }
     const iret = ["native_irq_return_iret", "irq_return"].find((name) => this.#k.hasSymbol(name));
     this.#iret = iret === undefined ? undefined : this.#k.symbol(iret);
+    if (this.#k.hasSymbol("repeat_nmi")) this.#repeatNmi = this.#k.symbol("repeat_nmi");
     for (const cpu of machine.cpus) {
       cpu.hooks.transfer = (c: Cpu, event: TransferEvent) => this.#transfer(c, event);
     }
@@ -83,7 +88,11 @@ export class Timeline implements Component {
 
   #probe(cpu: Cpu, addr: Addr): void {
     const label = this.#labels.get(addr);
-    if (label !== undefined) this.#cpus[cpu.index]!.open.at(-1)?.path.push(label);
+    const state = this.#cpus[cpu.index]!;
+    const path = state.open.at(-1)?.path;
+    const again = state.resumedAt === addr && path?.at(-1) === label;
+    state.resumedAt = undefined;
+    if (label !== undefined && !again) path?.push(label);
   }
 
   #transfer(cpu: Cpu, event: TransferEvent): void {
@@ -150,7 +159,10 @@ export class Timeline implements Component {
 
   #exit(cpu: Cpu, event: TransferEvent): void {
     const state = this.#cpus[cpu.index]!;
-    const entry = state.open.pop();
+    // an NMI that another one struck goes round once more before it leaves
+    const isLeaving = event.toIp !== this.#repeatNmi;
+    const entry = isLeaving ? state.open.pop() : state.open.at(-1);
+    state.resumedAt = event.toCpl === 3 ? undefined : event.toIp;
     const instruction = this.#exitInstruction(cpu, event);
     const path = entry?.path ?? [];
     const firstFailing = event.toCpl === 3 ? this.#firstFailing(entry) : undefined;
@@ -161,8 +173,9 @@ export class Timeline implements Component {
     this.#emit("exit", cpu, {
       instruction,
       ...(firstFailing === undefined ? {} : { firstFailing }),
-      path,
+      path: isLeaving ? path : [...path],
       entry: entry?.label,
+      ...(isLeaving ? {} : { repeats: true }),
       ...ends(event),
       cs: cpu.selector(SEG.CS),
       ss: cpu.selector(SEG.SS),
