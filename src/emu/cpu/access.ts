@@ -36,12 +36,22 @@ export class SegmentedMemory extends Mmu {
     return this.get32(OFF.CPL) === 3 ? ACCESS.USER : 0;
   }
 
-  /** Segment offset to linear address after all checks but paging; `linearHigh` is the second half. */
-  protected linear(seg: SegIndex, offLow: number, offHigh: number, size: number, write: boolean): number {
-    return this.in64 ? this.linear64(seg, offLow, offHigh, size) : this.linear32(seg, offLow, size, write);
+  /**
+   * Segment offset to linear address after all checks but paging; `linearHigh` is the second half. `align`: bytes that the address must
+   * be a multiple of where alignment is checked.
+   */
+  protected linear(
+    seg: SegIndex,
+    offLow: number,
+    offHigh: number,
+    size: number,
+    write: boolean,
+    align: number,
+  ): number {
+    return this.in64 ? this.linear64(seg, offLow, offHigh, align) : this.linear32(seg, offLow, size, write, align);
   }
 
-  private linear64(seg: SegIndex, offLow: number, offHigh: number, size: number): number {
+  private linear64(seg: SegIndex, offLow: number, offHigh: number, align: number): number {
     let low = offLow;
     let high = offHigh;
     if (seg === SEG.FS || seg === SEG.GS) {
@@ -51,12 +61,12 @@ export class SegmentedMemory extends Mmu {
     }
     const sign = high >> 15;
     if (sign !== 0 && sign !== -1) throw segmentFault(seg, "the address is not canonical");
-    if (this.mode & MODE.ALIGN) this.checkAlignment(low, size);
+    if (this.mode & MODE.ALIGN) this.checkAlignment(low, align);
     this.linearHigh = high;
     return low;
   }
 
-  private linear32(seg: SegIndex, offset: number, size: number, write: boolean): number {
+  private linear32(seg: SegIndex, offset: number, size: number, write: boolean, align: number): number {
     const at = this.base32 + ((OFF.SEG + seg * SEG_STRIDE) >> 2);
     const field = write ? SEGF.WRITE_FIRST >> 2 : SEGF.READ_FIRST >> 2;
     const first = this.u32[at + field]!;
@@ -65,7 +75,7 @@ export class SegmentedMemory extends Mmu {
     const wraps = first === 0 && last === 0xffff_ffff;
     if (!wraps && (from < first || from + size - 1 > last)) throw this.boundsFault(seg, from, size, write);
     const low = (offset + this.i32[at + (SEGF.BASE >> 2)]!) | 0;
-    if (this.mode & MODE.ALIGN) this.checkAlignment(low, size);
+    if (this.mode & MODE.ALIGN) this.checkAlignment(low, align);
     this.linearHigh = 0;
     return low;
   }
@@ -79,33 +89,47 @@ export class SegmentedMemory extends Mmu {
     );
   }
 
-  protected checkAlignment(low: number, size: number): void {
-    const natural = Math.min(size, 8);
-    if (low & (natural - 1))
-      throw new Fault(VECTOR.AC, 0, `misaligned access of ${size} bytes with CR0.AM and EFLAGS.AC set at CPL 3`);
+  protected checkAlignment(low: number, align: number): void {
+    if (low & (align - 1))
+      throw new Fault(VECTOR.AC, 0, `access not on a ${align}-byte boundary with CR0.AM and EFLAGS.AC set at CPL 3`);
   }
 
   /** Value at seg:offset: unsigned for 1, 2, 4; for 8 the low half with `high` set. */
-  loadSeg(seg: SegIndex, offLow: number, offHigh: number, size: AccessSize): number {
-    const low = this.linear(seg, offLow, offHigh, size, false);
+  loadSeg(seg: SegIndex, offLow: number, offHigh: number, size: AccessSize, align: number = size): number {
+    const low = this.linear(seg, offLow, offHigh, size, false, align);
     return this.readHalves(low, this.linearHigh, size, this.dataAccess());
   }
 
-  storeSeg(seg: SegIndex, offLow: number, offHigh: number, size: AccessSize, low: number, high = 0): void {
-    const at = this.linear(seg, offLow, offHigh, size, true);
+  storeSeg(
+    seg: SegIndex,
+    offLow: number,
+    offHigh: number,
+    size: AccessSize,
+    low: number,
+    high = 0,
+    align: number = size,
+  ): void {
+    const at = this.linear(seg, offLow, offHigh, size, true, align);
     this.writeHalves(at, this.linearHigh, size, low, high, this.dataAccess());
   }
 
-  /** All checks of an access without doing it. Any size up to a page. */
-  checkSeg(seg: SegIndex, offLow: number, offHigh: number, size: number, write: boolean): void {
-    const low = this.linear(seg, offLow, offHigh, size, write);
+  /** All checks of an access without doing it. Any size up to a page; blocks of more than eight bytes may lie anywhere. */
+  checkSeg(
+    seg: SegIndex,
+    offLow: number,
+    offHigh: number,
+    size: number,
+    write: boolean,
+    align: number = size > 8 ? 1 : size,
+  ): void {
+    const low = this.linear(seg, offLow, offHigh, size, write, align);
     if (write) this.probeWrite(low, this.linearHigh, size, this.dataAccess());
     else this.probeRead(low, this.linearHigh, size, this.dataAccess());
   }
 
   /** Load whose bytes will be written back by the same instruction: checked as a write. */
   loadSegForWrite(seg: SegIndex, offLow: number, offHigh: number, size: AccessSize): number {
-    const low = this.linear(seg, offLow, offHigh, size, true);
+    const low = this.linear(seg, offLow, offHigh, size, true, size);
     const high = this.linearHigh;
     this.probeWrite(low, high, size, this.dataAccess());
     return this.readHalves(low, high, size, this.dataAccess());

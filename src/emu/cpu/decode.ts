@@ -28,6 +28,12 @@ const LEGACY_PREFIXES: ReadonlySet<number> = new Set([
   0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3,
 ]);
 
+/** One-byte opcodes that 64-bit mode lacks and that have no ModRM. */
+const UNDEFINED_64: ReadonlySet<number> = new Set([
+  0x06, 0x07, 0x0e, 0x16, 0x17, 0x1e, 0x1f, 0x27, 0x2f, 0x37, 0x3f, 0x60, 0x61, 0x9a, 0xce, 0xd4, 0xd5, 0xd6, 0xea,
+]);
+const isPrefix64 = (byte: number): boolean => LEGACY_PREFIXES.has(byte) || byte >> 4 === 4;
+
 export interface DecodeContext {
   readonly bits: Bits;
   readonly stackSize: Bits;
@@ -263,6 +269,7 @@ export class InsnStream {
   private readonly bytes: Uint8Array;
   private readonly context: DecodeContext;
   private readonly facts: ModelFacts;
+  private readonly options: number;
   private readonly decoder: Decoder;
   private readonly ipLow: number;
   private readonly ipHigh: number;
@@ -275,8 +282,8 @@ export class InsnStream {
     this.ipLow = ipLow;
     this.ipHigh = ipHigh;
     this.facts = context.facts ?? CURRENT;
-    const options = (context.amd ? DecoderOptions.AMD : 0) | this.facts.decoderOptions;
-    this.decoder = new Decoder(context.bits, bytes, options);
+    this.options = (context.amd ? DecoderOptions.AMD : 0) | this.facts.decoderOptions;
+    this.decoder = new Decoder(context.bits, bytes, this.options);
     this.decoder.ip = (BigInt(ipHigh >>> 0) << 32n) | BigInt(ipLow >>> 0);
   }
 
@@ -347,13 +354,39 @@ export class InsnStream {
   }
 
   private invalid(start: number, low: number, high: number): Insn | undefined {
-    if (this.decoder.lastError === DecoderError.NoMoreBytes) {
+    if (this.decoder.lastError === DecoderError.NoMoreBytes && !this.lastIsUndefined(start)) {
       this.decoder.position = start;
       return undefined;
     }
     const length = this.decoder.position - start;
-    const mnemonic = length >= MAX_LENGTH ? TOO_LONG : Mnemonic.INVALID;
+    const mnemonic = length >= MAX_LENGTH && this.runsOver(start) ? TOO_LONG : Mnemonic.INVALID;
     return special(mnemonic, low, high, length, this.context, []);
+  }
+
+  /** The bytes end with an opcode that 64-bit mode lacks, where the library would read on. */
+  private lastIsUndefined(start: number): boolean {
+    const last = this.bytes[this.bytes.length - 1]!;
+    return this.context.bits === 64 && UNDEFINED_64.has(last) && this.bytes.subarray(start, -1).every(isPrefix64);
+  }
+
+  /**
+   * An instruction that is undefined after fifteen bytes, or one that needs more? It is decoded again without one of its prefixes, of
+   * which it must have two alike.
+   */
+  private runsOver(start: number): boolean {
+    const bytes = this.bytes.slice(start, start + MAX_LENGTH + 1);
+    const spare = bytes.findIndex((byte, i) => LEGACY_PREFIXES.has(byte) && bytes.indexOf(byte, i + 1) > 0);
+    if (spare < 0) return true;
+    const shorter = new Decoder(
+      this.context.bits,
+      bytes.filter((_, i) => i !== spare),
+      this.options,
+    );
+    const insn = shorter.decode();
+    const { length } = insn;
+    insn.free();
+    shorter.free();
+    return length >= MAX_LENGTH;
   }
 
   private read(x: Instruction, ipLow: number, ipHigh: number): Insn {

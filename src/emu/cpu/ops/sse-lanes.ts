@@ -147,18 +147,18 @@ type Memory = Operand & { kind: "mem" };
 /** Sixteen bytes at an offset, checked already. */
 function loadHalf(cpu: Cpu, insn: Insn, op: Memory, lanes: Lanes, low: number, high: number): void {
   const to = lanes.i32;
-  to[0] = cpu.loadSeg(op.seg, low, high, 8);
+  to[0] = cpu.loadSeg(op.seg, low, high, 8, 1);
   to[1] = cpu.high;
   const next = nextOffset(insn, low, high);
-  to[2] = cpu.loadSeg(op.seg, next, nextHigh, 8);
+  to[2] = cpu.loadSeg(op.seg, next, nextHigh, 8, 1);
   to[3] = cpu.high;
 }
 
 function storeHalf(cpu: Cpu, insn: Insn, op: Memory, lanes: Lanes, low: number, high: number): void {
   const from = lanes.i32;
-  cpu.storeSeg(op.seg, low, high, 8, from[0]!, from[1]!);
+  cpu.storeSeg(op.seg, low, high, 8, from[0]!, from[1]!, 1);
   const next = nextOffset(insn, low, high);
-  cpu.storeSeg(op.seg, next, nextHigh, 8, from[2]!, from[3]!);
+  cpu.storeSeg(op.seg, next, nextHigh, 8, from[2]!, from[3]!, 1);
 }
 
 /** Both halves of a YMM operand or of 32 bytes of memory. */

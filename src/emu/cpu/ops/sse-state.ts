@@ -4,7 +4,7 @@ import { gp, nm, ud } from "../fault.ts";
 import { CR0, CR4, OFF } from "../layout.ts";
 import { computed, type Insn, type OperationTable } from "../operation.ts";
 import { LINEAR_BITS } from "../system/cpuid-data.ts";
-import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
+import { checkBlock, checkBoundary, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
 import { checkWide, xmmIndex } from "./sse-lanes.ts";
 import { setControl } from "./x87-control.ts";
 import { loadSelectors, selectorImage } from "./x87-pointers.ts";
@@ -21,10 +21,7 @@ function checkFxsave(cpu: Cpu, insn: Insn): void {
   const cr0 = cpu.get32(OFF.CR0);
   if (cr0 & CR0.EM) throw ud("FXSAVE or FXRSTOR with CR0.EM set");
   if (cr0 & CR0.TS) throw nm("FXSAVE or FXRSTOR with CR0.TS set");
-  const op = insn.ops[0]!;
-  if (op.kind !== "mem") throw new Error("FXSAVE takes memory");
-  const base = insn.bits === 64 && op.seg < 4 ? 0 : cpu.segBase(op.seg);
-  if ((cpu.effectiveAddress(insn, 0) + (base | 0)) & 15) throw gp(0, "the FXSAVE area is not on a 16-byte boundary");
+  checkBoundary(cpu, insn, 16, "the FXSAVE area");
 }
 
 /** SSE registers in the area: sixteen in 64-bit mode, eight elsewhere; none while CR4.OSFXSR is clear. */

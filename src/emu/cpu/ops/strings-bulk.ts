@@ -21,11 +21,11 @@ const offset = (cpu: Cpu, insn: Insn, reg: number): number =>
 const baseLow = (cpu: Cpu, seg: SegIndex): number => (cpu.in64 ? 0 : cpu.segBase(seg) | 0);
 
 /** Byte offset in the machine's memory of the bytes at a register's offset; -1 where only the slow way will do. */
-function place(cpu: Cpu, insn: Insn, seg: SegIndex, reg: number, bytes: number, write: boolean): number {
+function place(cpu: Cpu, insn: Insn, seg: SegIndex, reg: number, bytes: number, size: number, write: boolean): number {
   const low = offset(cpu, insn, reg);
   const high = insn.addrSize === 64 ? cpu.gprHigh(reg) : 0;
   try {
-    cpu.checkSeg(seg, low, high, bytes, write);
+    cpu.checkSeg(seg, low, high, bytes, write, size);
     const access = (cpu.get32(OFF.CPL) === 3 ? ACCESS.USER : 0) | (write ? ACCESS.WRITE : 0);
     const linear = (low + baseLow(cpu, seg)) | 0;
     const linearHigh = cpu.in64 ? high : 0;
@@ -47,9 +47,9 @@ export function bulkMove(cpu: Cpu, insn: Insn, size: number, source: SegIndex, c
   let n = elementsInPage(cpu, insn, source, GPR.RSI, size, count);
   n = elementsInPage(cpu, insn, SEG.ES, GPR.RDI, size, n);
   if (n === 0) return 0;
-  const from = place(cpu, insn, source, GPR.RSI, n * size, false);
+  const from = place(cpu, insn, source, GPR.RSI, n * size, size, false);
   if (from < 0) return 0;
-  const to = place(cpu, insn, SEG.ES, GPR.RDI, n * size, true);
+  const to = place(cpu, insn, SEG.ES, GPR.RDI, n * size, size, true);
   if (to < 0) return 0;
   // A destination inside the source repeats a pattern: only element by element is right.
   if (to > from && to < from + n * size) return 0;
@@ -60,7 +60,7 @@ export function bulkMove(cpu: Cpu, insn: Insn, size: number, source: SegIndex, c
 export function bulkStore(cpu: Cpu, insn: Insn, size: number, _source: SegIndex, count: number): number {
   const n = elementsInPage(cpu, insn, SEG.ES, GPR.RDI, size, count);
   if (n === 0) return 0;
-  const to = place(cpu, insn, SEG.ES, GPR.RDI, n * size, true);
+  const to = place(cpu, insn, SEG.ES, GPR.RDI, n * size, size, true);
   if (to < 0) return 0;
   if (size === 1) cpu.u8.fill(cpu.gprLow(GPR.RAX), to, to + n);
   else fillPattern(cpu, to, n * size, size);

@@ -49,11 +49,12 @@ export function setTagWord(cpu: Cpu, word: number): void {
 
 /** 14-byte images have words, 28-byte ones dwords. In real and v8086 mode the pointers are linear addresses. */
 const wide = (insn: Insn): boolean => insn.opSize !== 16;
+const unitOf = (insn: Insn): 2 | 4 => (wide(insn) ? 4 : 2);
 const usesLinearPointers = (cpu: Cpu): boolean =>
   (cpu.get32(OFF.CR0) & CR0.PE) === 0 || (cpu.getFlags() & 0x20000) !== 0;
 
 function storeEnvironment(cpu: Cpu, insn: Insn): void {
-  const unit = wide(insn) ? 4 : 2;
+  const unit = unitOf(insn);
   const reserved = wide(insn) ? 0xffff_0000 : 0;
   const put = (index: number, value: number) => storeAt(cpu, insn, index * unit, unit, value | 0);
   put(0, cpu.get32(OFF.FCW) | reserved);
@@ -79,7 +80,7 @@ function storeEnvironment(cpu: Cpu, insn: Insn): void {
 }
 
 function loadEnvironment(cpu: Cpu, insn: Insn): void {
-  const unit = wide(insn) ? 4 : 2;
+  const unit = unitOf(insn);
   const words: number[] = [];
   for (let i = 0; i < 7; i++) words.push(loadAt(cpu, insn, i * unit, unit));
   const [control, newStatus, tags, ip, code, dp, data] = words as [
@@ -116,7 +117,7 @@ const environmentSize = (insn: Insn): number => (wide(insn) ? 28 : 14);
 function save(cpu: Cpu, insn: Insn): void {
   checkX87NoWait(cpu);
   const start = environmentSize(insn);
-  checkBlock(cpu, insn, 0, start + 80, true);
+  checkBlock(cpu, insn, 0, start + 80, true, unitOf(insn));
   storeEnvironment(cpu, insn);
   for (let i = 0; i < 8; i++) {
     const { mant, signExponent } = readPhysical(cpu, (top(cpu) + i) & 7);
@@ -129,7 +130,7 @@ function save(cpu: Cpu, insn: Insn): void {
 function restore(cpu: Cpu, insn: Insn): void {
   checkX87(cpu, insn);
   const start = environmentSize(insn);
-  checkBlock(cpu, insn, 0, start + 80, false);
+  checkBlock(cpu, insn, 0, start + 80, false, unitOf(insn));
   loadEnvironment(cpu, insn);
   for (let i = 0; i < 8; i++) {
     const mant = loadBig(cpu, insn, start + i * 10);
@@ -140,7 +141,7 @@ function restore(cpu: Cpu, insn: Insn): void {
 /** FNSTENV masks all exceptions after storing. */
 function storeEnvironmentAndMask(cpu: Cpu, insn: Insn): void {
   checkX87NoWait(cpu);
-  checkBlock(cpu, insn, 0, environmentSize(insn), true);
+  checkBlock(cpu, insn, 0, environmentSize(insn), true, unitOf(insn));
   storeEnvironment(cpu, insn);
   setControl(cpu, cpu.get32(OFF.FCW) | 0x3f);
 }
@@ -165,7 +166,7 @@ export const x87ControlOperations: OperationTable = {
   Fnstenv: computed(storeEnvironmentAndMask),
   Fldenv: computed((cpu, insn) => {
     checkX87(cpu, insn);
-    checkBlock(cpu, insn, 0, environmentSize(insn), false);
+    checkBlock(cpu, insn, 0, environmentSize(insn), false, unitOf(insn));
     loadEnvironment(cpu, insn);
   }),
   Fnsave: computed(save),

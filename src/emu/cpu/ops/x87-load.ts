@@ -66,6 +66,7 @@ function fld(cpu: Cpu, insn: Insn): void {
     return;
   }
   if (op.kind === "mem" && op.size === 10) {
+    checkBlock(cpu, insn, 0, 10, false, 8);
     const mant = loadBig(cpu, insn, 0);
     const signExponent = loadAt(cpu, insn, 8, 2);
     notePointer(cpu, insn);
@@ -141,7 +142,7 @@ function storing(
     const bits = isEmpty(cpu, 0) ? (stackFault(cpu, false) ? indefinite(insn) : undefined) : convert(cpu, insn);
     if (bits !== undefined) {
       try {
-        checkBlock(cpu, insn, 0, bytesOf(insn), true);
+        checkBlock(cpu, insn, 0, bytesOf(insn), true, Math.min(bytesOf(insn), 8));
         storeNumber(cpu, insn, bytesOf(insn), bits);
       } catch (fault) {
         EXCEPTION_STATE.forEach((field, i) => void cpu.set32(field, before[i]!));
@@ -244,6 +245,7 @@ function exchange(cpu: Cpu, insn: Insn): void {
 /** Packed decimal: 18 digits, two a byte, and a sign byte. */
 function loadDecimal(cpu: Cpu, insn: Insn): void {
   checkX87(cpu, insn);
+  checkBlock(cpu, insn, 0, 10, false, 8);
   const digits = loadBig(cpu, insn, 0);
   const last = loadAt(cpu, insn, 8, 2);
   notePointer(cpu, insn);

@@ -8,7 +8,7 @@ import { CR0, CR4, GPR, OFF } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable, system } from "../operation.ts";
 import { AVX_OFFSET, XFEATURE, XFEATURES, xsaveSize } from "../system/cpuid-data.ts";
 import { requireCpl0 } from "../system/privilege.ts";
-import { checkBlock, loadAt, storeAt } from "./block-memory.ts";
+import { checkBlock, checkBoundary, loadAt, storeAt } from "./block-memory.ts";
 import { xmmIndex } from "./sse-lanes.ts";
 import {
   MXCSR_INITIAL,
@@ -40,10 +40,7 @@ function requireOsxsave(cpu: Cpu): void {
 function check(cpu: Cpu, insn: Insn): number {
   requireOsxsave(cpu);
   if (cpu.get32(OFF.CR0) & CR0.TS) throw nm("an instruction of the XSAVE family with CR0.TS set");
-  const op = insn.ops[0]!;
-  if (op.kind !== "mem") throw new Error("XSAVE takes memory");
-  const base = insn.bits === 64 && op.seg < 4 ? 0 : cpu.segBase(op.seg);
-  if ((cpu.effectiveAddress(insn, 0) + (base | 0)) & 63) throw gp(0, "the XSAVE area is not on a 64-byte boundary");
+  checkBoundary(cpu, insn, 64, "the XSAVE area");
   return cpu.get32(OFF.XCR0) & cpu.gprLow(GPR.RAX);
 }
 

@@ -123,9 +123,9 @@ function debugRegister(cpu: Cpu, insn: Insn, index: number): number {
   const op = insn.ops[index]!;
   if (op.kind !== "dr") throw new Error("not a debug register");
   if (op.reg > 7) throw ud(`DR${op.reg} does not exist`);
+  requireCpl0(cpu, `MOV with DR${op.reg}`);
   const alias = op.reg === 4 || op.reg === 5;
   if (alias && hasCr4(cpu, CR4.DE)) throw ud(`DR${op.reg} with CR4.DE set`);
-  requireCpl0(cpu, `MOV with DR${op.reg}`);
   if ((cpu.get32(drOffset(7)) & DR7_GD) !== 0)
     throw debugException(DR6.BD, `MOV with DR${op.reg} while DR7.GD guards the debug registers`);
   return alias ? op.reg + 2 : op.reg;
