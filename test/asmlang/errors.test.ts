@@ -125,7 +125,7 @@ describe("NASM diagnostics", () => {
     ['%error "stop"\n%warning careful now\n', ["1:1-7 stop", "2:1-9 warning: careful now"]],
     ["%fatal enough\nfrob\n", ["1:1-7 enough"]],
     ["times -1 db 0\n", ["1:7-9 'times' of a negative number (-1)"]],
-    ["times 100000000000 db 0\n", ["1:7-19 this makes 100000000000 bytes; a section may have 67108864"]],
+    ["times 100000000000 db 0\n", ["1:7-19 this makes 1215752192 bytes; a section may have 67108864"]],
     ["global nothing\n", ["1:8-15 warning: global symbol 'nothing' is not defined"]],
     [
       "x equ y\ny equ x\ndd x\n",
@@ -175,7 +175,7 @@ describe("limits", () => {
     );
     expect(messages("a.s", " .rept 100000000\n nop\n .endr\n").join()).toContain("makes more than");
     expect(messages("a.asm", "%rep 1000000\n%rep 1000000\n nop\n%endrep\n%endrep\n").join()).toContain(
-      "more than 500000 lines",
+      "more than 2000000 lines",
     );
     expect(
       messages(

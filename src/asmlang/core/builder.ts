@@ -153,12 +153,14 @@ export class ObjectBuilder {
     layoutPolicy: LayoutPolicy,
     policy: WritePolicy,
     entryBits: Bits,
+    settled?: (context: EvalContext) => void,
   ): Omit<AssembleResult, "diagnostics"> {
     this.#joinSubsections();
     const layout = new Layout(layoutPolicy);
     const sections = [...this.sections.values()];
     const absolutes = new Set(this.fragments.map((fragment) => fragment.section));
     layout.run(this.fragments, [...new Set([...sections, ...absolutes])], this.reporter);
+    if (settled && this.fragments[0]) settled(layout.context(this.fragments[0], false));
     const made = sections.map((section) => this.#writeSection(section, layout, policy));
     return {
       dialect,

@@ -82,14 +82,15 @@ export class GasAssembler {
   }
 
   #makePreprocessor(bits: Bits): CPreprocessor {
-    const cpp = new CPreprocessor(this.reporter, (name, from) => this.options.include?.(name, from));
-    if (bits === 64) cpp.define("__x86_64__", "1");
-    else cpp.define("__i386__", "1");
-    return cpp;
+    const find = (name: string, from: string) => this.options.include?.(name, from);
+    return new CPreprocessor(this.reporter, find, bits === 64);
   }
 
   #predefine(): void {
     const line: Line = { text: "", uri: this.#source.uri, line: 0 };
+    const version = this.builder.symbol(".gasversion.");
+    version.definition = { kind: "equate", expr: number(24_000n, wholeLine(line)) };
+    version.temporary = true;
     for (const [name, value] of Object.entries(this.options.defines ?? {})) {
       const text = String(value).trim();
       const constant = typeof value === "string" ? (text === "" ? 1n : parseNumber(text)) : BigInt(value);

@@ -3,6 +3,7 @@ import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, LineBuilder, type Span, wholeLine } from "../core/source.ts";
 import type { SourceText } from "../types.ts";
 import { evaluateCondition } from "./cpp-condition.ts";
+import { predefined } from "./cpp-predefined.ts";
 import { blankComments, isCppDirective } from "./text.ts";
 
 interface CppMacro {
@@ -18,6 +19,13 @@ const MAX_INCLUDES = 64;
 const MAX_LINES = 500_000;
 const MAX_LINE = 200_000;
 
+const plainMacro = (name: string, body: readonly string[]): CppMacro => ({
+  name,
+  parameters: undefined,
+  variadic: false,
+  body,
+});
+
 export const tokensOf = (text: string): string[] => text.match(TOKEN) ?? [];
 
 export class CPreprocessor {
@@ -29,14 +37,14 @@ export class CPreprocessor {
   readonly #out: Line[] = [];
   #budget = 0;
 
-  constructor(reporter: Reporter, include: (name: string, from: string) => SourceText | undefined) {
+  constructor(reporter: Reporter, include: (name: string, from: string) => SourceText | undefined, wide: boolean) {
     this.#reporter = reporter;
     this.#include = include;
-    this.define("__ASSEMBLER__", "1");
+    for (const [name, value] of predefined(wide)) this.define(name, value);
   }
 
   define(name: string, value: string): void {
-    this.#macros.set(name, { name, parameters: undefined, variadic: false, body: tokensOf(value) });
+    this.#macros.set(name, plainMacro(name, tokensOf(value)));
   }
 
   defineForConditions(name: string, value: string): void {
@@ -50,11 +58,18 @@ export class CPreprocessor {
 
   #file(source: SourceText, call: Call | undefined, depth: number): void {
     const conditions: { active: boolean; taken: boolean; outer: boolean; span: Span; sawElse: boolean }[] = [];
-    for (const line of logicalLines(source, call)) {
+    const lines = logicalLines(source, call);
+    for (let i = 0; i < lines.length; i++) {
+      let line = lines[i]!;
+      this.#locate(line);
       const active = conditions.at(-1)?.active ?? true;
       const directive = /^\s*#\s*([a-z]+)/.exec(line.text);
       if (!directive || !isCppDirective(line.text)) {
-        if (active) this.#emit(line);
+        if (!active) continue;
+        // The arguments of a macro may go on in the lines below.
+        while (this.#isOpen(line.text) && lines[i + 1] && !isCppDirective(lines[i + 1]!.text))
+          line = { ...line, text: `${line.text} ${lines[++i]!.text.trim()}` };
+        this.#emit(line);
         continue;
       }
       const at = directive[0].length;
@@ -64,6 +79,25 @@ export class CPreprocessor {
       });
     }
     for (const open of conditions) this.#reporter.error(open.span, "this #if has no #endif");
+  }
+
+  /** `__LINE__` and `__FILE__` are what they are here. */
+  #locate({ uri, line }: Line): void {
+    this.#macros.set("__LINE__", plainMacro("__LINE__", [String(line + 1)]));
+    this.#macros.set("__FILE__", plainMacro("__FILE__", [JSON.stringify(uri)]));
+  }
+
+  /** Does a use of a macro with parameters begin here without an end? */
+  #isOpen(text: string): boolean {
+    if (!text.includes("(") || text.length > MAX_LINE) return false;
+    const tokens = tokensOf(text);
+    for (let i = 0; i < tokens.length; i++) {
+      if (!this.#macros.get(tokens[i]!)?.parameters) continue;
+      let open = i + 1;
+      while (tokens[open]?.trim() === "") open++;
+      if (tokens[open] === "(" && !this.#use(tokens, i)) return true;
+    }
+    return false;
   }
 
   #emit(line: Line): void {
@@ -259,7 +293,7 @@ export class CPreprocessor {
       const token = body[i]!;
       const next = body[i + 1];
       if (token === "#" && next !== undefined && parameters.includes(next)) {
-        out.push(JSON.stringify((args[parameters.indexOf(next)] ?? []).join("")));
+        out.push(stringify(args[parameters.indexOf(next)] ?? []));
         i++;
         continue;
       }
@@ -274,6 +308,12 @@ export class CPreprocessor {
     return paste(out);
   }
 }
+
+/** `#argument`: blanks become one, quotes and backslashes of constants are escaped. */
+const stringify = (tokens: readonly string[]): string =>
+  `"${tokens
+    .map((token) => (token.trim() === "" ? " " : /^["']/.test(token) ? token.replace(/["\\]/g, "\\$&") : token))
+    .join("")}"`;
 
 function neighbour(tokens: readonly string[], at: number, step: number): string | undefined {
   let i = at + step;

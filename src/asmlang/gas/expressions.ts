@@ -40,7 +40,9 @@ const OPERATORS: readonly (readonly [string, BinaryOp, number])[] = [
 ];
 const MAX_DEPTH = 200;
 const NUMERIC_LABEL = /(\d+)([fb])(?![\w.$])/y;
-const NUMBER = /0[xX][\da-fA-F]+|0[bB][01]+|\d[\da-zA-Z]*/y;
+const NUMBER = /0[xX][\da-fA-F]+[uUlL]*|0[bB][01]+[uUlL]*|\d[\da-zA-Z]*/y;
+/** As in C: `1UL`, `1ULL`. */
+const SUFFIX = /(?<=[\da-f])u?l{0,2}$/i;
 const ESCAPES: Readonly<Record<string, number>> = { b: 8, f: 12, n: 10, r: 13, t: 9 };
 
 export class ExpressionReader {
@@ -99,6 +101,7 @@ export class ExpressionReader {
       cursor.at++;
       const inner = this.#nested(cursor, () => this.#binary(cursor, 1));
       cursor.expect(next === "(" ? ")" : "]");
+      this.#readModifier(cursor);
       return { ...inner, span: cursor.span(start) };
     }
     if (next === "'") return number(BigInt(readCharacter(cursor)), cursor.span(start));
@@ -141,9 +144,10 @@ export class ExpressionReader {
       return this.#scope.numeric(label[1]!, label[2] === "f", cursor.span(start));
     }
     const text = cursor.match(NUMBER)!;
-    const value = parseNumber(text);
+    const value = parseNumber(text.replace(SUFFIX, ""));
     if (value === undefined) throw new SourceError(cursor.span(start), `'${text}' is not a number`);
     if (value >> 64n !== 0n) throw new SourceError(cursor.span(start), `'${text}' does not fit in 64 bits`);
+    this.#readModifier(cursor);
     return number(value, cursor.span(start));
   }
 }

@@ -93,7 +93,7 @@ function unquote(text: string): string {
 }
 
 /** Reads `.macro`'s parameter list. */
-export function readParameters(cursor: Cursor): Parameter[] {
+export function readParameters(cursor: Cursor, evaluate?: EvaluateArgument): Parameter[] {
   const parameters: Parameter[] = [];
   while (!cursor.done) {
     const { name } = cursor.name("a parameter name");
@@ -106,15 +106,21 @@ export function readParameters(cursor: Cursor): Parameter[] {
       required = kind === "req";
       rest = kind === "vararg";
     }
-    parameters.push({ name, fallback: cursor.eat("=") ? readDefault(cursor) : "", required, rest });
+    parameters.push({ name, fallback: cursor.eat("=") ? readDefault(cursor, evaluate) : "", required, rest });
     cursor.eat(",");
   }
   return parameters;
 }
 
-function readDefault(cursor: Cursor): string {
+function readDefault(cursor: Cursor, evaluate: EvaluateArgument): string {
   cursor.skipSpace();
   const start = cursor.at;
+  if (evaluate && cursor.eat("%")) return evaluate(cursor);
+  if (evaluate && cursor.peek() === "<") {
+    const inner = bracketed(cursor.text, cursor.at);
+    cursor.at = inner.end;
+    return inner.text;
+  }
   if (cursor.peek() === '"') cursor.at = Math.min(cursor.end, skipQuoted(cursor.text, cursor.at));
   else cursor.match(/[^,\s]*/y);
   return unquote(cursor.text.slice(start, cursor.at));

@@ -53,7 +53,7 @@ const macro: Directive = (assembler, cursor) => {
   const { name, span } = cursor.name("the name of the macro");
   cursor.eat(",");
   let parameters: Macro["parameters"] = [];
-  const ok = assembler.reporter.guard(() => (parameters = readParameters(cursor)));
+  const ok = assembler.reporter.guard(() => (parameters = readParameters(cursor, evaluator(assembler))));
   const body = collect(assembler, [".macro"], [".endm", ".endmacro"], span, ".macro");
   if (!ok) cursor.rest();
   if (assembler.macros.has(name.toLowerCase())) throw new SourceError(span, `macro '${name}' is defined already`);

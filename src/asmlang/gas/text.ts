@@ -23,9 +23,11 @@ export function skipQuoted(text: string, at: number): number {
 export function blankComments(text: string, cpp: boolean): string[] {
   const lines = splitLines(text);
   let inside = false;
+  let continues = false;
   return lines.map((line) => {
+    const directive = cpp && !inside && (continues || isCppDirective(line));
+    continues = directive && line.endsWith("\\");
     if (!inside && !/[#/"']/.test(line)) return line;
-    const directive = cpp && !inside && isCppDirective(line);
     const result = blankLine(line, inside, directive);
     inside = result.inside;
     return result.text;

@@ -10,6 +10,7 @@ import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types
 import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
 import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
 import { NasmExpressions, TokenCursor } from "./expressions.ts";
+import { Guesses } from "./guesses.ts";
 import { assembleInstruction } from "./instructions.ts";
 import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
@@ -27,6 +28,14 @@ function isKeyword(word: string): boolean {
   return pseudo || directive || isPrefix(word) || isNasmMnemonic(word);
 }
 
+/** Prefixes before data say nothing: `es db 0` is `db 0`. */
+function skipDataPrefixes(cursor: TokenCursor): void {
+  const wordAt = (ahead: number) => cursor.peek(ahead)?.text.toLowerCase() ?? "";
+  let ahead = 0;
+  while (cursor.peek(ahead)?.kind === "id" && isPrefix(wordAt(ahead))) ahead++;
+  if (ahead > 0 && (dataUnit(wordAt(ahead)) ?? reserveUnit(wordAt(ahead))) !== undefined) cursor.at += ahead;
+}
+
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
 export class NasmAssembler {
@@ -37,6 +46,7 @@ export class NasmAssembler {
   readonly now: EvalContext;
   readonly #preprocessor: Preprocessor;
   readonly #source: SourceText;
+  readonly #guesses: Guesses;
   readonly globals: { symbol: AsmSymbol; span: Span }[] = [];
   /** The last label that is not local: `.x` after it is `last.x`. */
   lastLabel = "";
@@ -50,8 +60,9 @@ export class NasmAssembler {
   /** `$`: the start of the statement at hand, with `times` of its first repetition. */
   #here: AsmSymbol | undefined;
 
-  constructor(source: SourceText, options: AssembleOptions) {
+  constructor(source: SourceText, options: AssembleOptions, guesses: Guesses) {
     this.#source = source;
+    this.#guesses = guesses;
     this.options = options;
     this.#entryBits = options.bits ?? 64;
     this.builder = new ObjectBuilder(this.reporter, this.#entryBits);
@@ -144,7 +155,14 @@ export class NasmAssembler {
         namesSymbol: (symbol, fixup) => fixup.modifier === "SYM" && symbol.binding !== "local",
       },
       this.#entryBits,
+      (context) => this.#settle(context),
     );
+  }
+
+  #settle(context: EvalContext): void {
+    this.#guesses.settle(context);
+    const open = this.#guesses.unsettled;
+    if (open) this.reporter.error(open.span, "this value does not settle: it depends on itself");
   }
 
   get #wide(): boolean {
@@ -225,6 +243,7 @@ export class NasmAssembler {
 
   /** What follows a label: also the statement of `times` and `at`. */
   statementRest(cursor: TokenCursor): void {
+    skipDataPrefixes(cursor);
     const word = cursor.word();
     if (word === "times") {
       repeatStatement(this, cursor);
@@ -267,8 +286,10 @@ export class NasmAssembler {
     const symbol = this.builder.symbol(this.fullName(name.text));
     const expr = this.expressions.read(cursor);
     cursor.finish();
-    this.checkFree(symbol, name);
     const value = evaluateConstant(expr, this.now);
+    const { definition } = symbol;
+    const same = definition?.kind === "equate" && definition.expr.op === "number" && definition.expr.value === value;
+    if (!same) this.checkFree(symbol, name);
     symbol.definition = { kind: "equate", expr: value === undefined ? expr : number(value, expr.span) };
     symbol.span = name;
     if (!name.text.startsWith(".")) this.lastLabel = symbol.name;
@@ -331,6 +352,11 @@ export class NasmAssembler {
     if (fresh) this.#entryBits = bits;
   }
 
+  /** How often something is repeated: it may depend on labels further on. */
+  countOf(expr: Expr): bigint {
+    return evaluateConstant(expr, this.now) ?? this.#guesses.guess(expr);
+  }
+
   constantHere(cursor: TokenCursor): bigint {
     const expr = this.expressions.read(cursor);
     return this.#known(expr);
@@ -339,6 +365,7 @@ export class NasmAssembler {
   #known(expr: Expr): bigint {
     const value = evaluate(expr, this.now);
     if (value?.terms.length === 0) return value.constant;
+    if (value?.terms.every((term) => term.symbol.definition?.kind === "label")) return this.#guesses.guess(expr);
     throw new SourceError(expr.span, "this must be a constant that is known here");
   }
 
@@ -351,5 +378,11 @@ export class NasmAssembler {
 }
 
 export function assembleNasm(source: SourceText, options: AssembleOptions): AssembleResult {
-  return new NasmAssembler(source, options).run();
+  let guesses: Guesses | undefined = new Guesses();
+  for (;;) {
+    const result = new NasmAssembler(source, options, guesses).run();
+    const next = guesses.next();
+    if (!next) return result;
+    guesses = next;
+  }
 }

@@ -6,6 +6,7 @@ import type { Span } from "../core/source.ts";
 import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbols.ts";
 import type { Bits } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
+import { reserveUnit } from "./data.ts";
 import type { TokenCursor } from "./expressions.ts";
 import { defaultThreshold, isAlignMode, smartPadding } from "./smart-align.ts";
 import { constantBytes } from "./times.ts";
@@ -223,13 +224,17 @@ function enterAbsolute(assembler: NasmAssembler, start: Expr): void {
 }
 
 /** `align n[, filler]` pads with NOP or what is given; `alignb` reserves. */
-export function align(assembler: NasmAssembler, cursor: TokenCursor, reserves: boolean): void {
+export function align(assembler: NasmAssembler, cursor: TokenCursor, reserved: boolean): void {
   const amount = assembler.expressions.read(cursor);
   const bytes = powerOfTwo(assembler, amount);
   const { builder } = assembler;
   const { section: target } = builder;
   target.align = Math.max(target.align, Number(bytes));
   target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
+  // `align n, resb 1` reserves too.
+  const room = cursor.is(",") && reserveUnit(cursor.peek(1)?.text.toLowerCase() ?? "") !== undefined;
+  if (room) cursor.at = cursor.tokens.length;
+  const reserves = reserved || room;
   const filled = cursor.at;
   const filler =
     !reserves && cursor.eat(",")

@@ -105,7 +105,7 @@ function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Mod
   const terms = readTerms(cursor, context);
   if (!cursor.eat("]")) throw new SourceError(cursor.here(), "expected ']' at the end of the address");
   const span = cursor.spanFrom(start);
-  const { base, index, scale } = baseAndIndex(terms.registers, span);
+  const { base, index, scale } = baseAndIndex(terms, span);
   const relative = isRelative(inside, context, base | index, span);
   const displacementSize = inside.size > 0 ? ((inside.size * 8) as 8 | 16 | 32 | 64) : undefined;
   return {
@@ -165,11 +165,13 @@ interface Factor {
 interface AddressSum {
   readonly registers: Factor[];
   expr: Expr | undefined;
+  /** Two of its numbers were added up: then NASM forgets which register came first. */
+  summed: boolean;
 }
 
 /** An address as a sum: registers with factors, and the rest as one expression. */
 function readTerms(cursor: TokenCursor, context: OperandContext): AddressSum {
-  const sum: AddressSum = { registers: [], expr: undefined };
+  const sum: AddressSum = { registers: [], expr: undefined, summed: false };
   const end = closingBracket(cursor);
   if (cursor.at === end) throw new SourceError(cursor.here(), "expected an address");
   addTerms(sum, cursor, end, context, false);
@@ -193,20 +195,70 @@ function addTerm(
   negative: boolean,
 ): void {
   const inner = new TokenCursor(isGroup(tokens) ? tokens.slice(1, -1) : tokens, cursor.line);
-  const named = tokens.some(({ kind, text }) => kind === "id" && registerNamed(text) !== undefined);
-  if (named && isGroup(tokens)) {
-    addTerms(sum, inner, inner.tokens.length, context, negative);
-    return;
+  if (!tokens.some(isRegister)) {
+    const value = context.expressions.read(inner);
+    if (!inner.done) throw new SourceError(inner.here(), "this cannot be part of an address");
+    addValue(sum, value, negative, context);
+  } else if (isGroup(tokens)) addTerms(sum, inner, inner.tokens.length, context, negative);
+  else if (tokens.length === 1) {
+    const span = tokens[0]!;
+    addRegister(sum, { register: registerNamed(span.text)!, factor: 1n, scaled: false, span }, negative);
+  } else addProduct(sum, tokens, context, negative);
+}
+
+const isRegister = ({ kind, text }: Token): boolean => kind === "id" && registerNamed(text) !== undefined;
+
+function addValue(sum: AddressSum, value: Expr, negative: boolean, context: OperandContext): void {
+  sum.summed ||= addsUp(value, context.now);
+  if (sum.expr) {
+    sum.expr = binary(negative ? "-" : "+", sum.expr, value);
+    sum.summed ||= evaluateConstant(sum.expr, context.now) !== 0n;
+  } else sum.expr = negative ? binary("-", number(0n, value.span), value) : value;
+}
+
+/** Does the expression add numbers, and not to zero? */
+function addsUp(expr: Expr, now: EvalContext): boolean {
+  if (expr.op === "unary" || expr.op === "apply") return addsUp(expr.a, now);
+  if (expr.op !== "binary") return false;
+  const sum = (expr.operator === "+" || expr.operator === "-") && evaluateConstant(expr, now) !== 0n;
+  return sum || addsUp(expr.a, now) || addsUp(expr.b, now);
+}
+
+/** `reg*n`, `n*reg`, `(reg+1)*n`: one factor has registers, the others make the scale. */
+function addProduct(sum: AddressSum, tokens: readonly Token[], context: OperandContext, negative: boolean): void {
+  const factors = splitProduct(tokens);
+  const at = factors.findIndex((factor) => factor.some(isRegister));
+  const span = factors[at]!.find(isRegister)!;
+  if (factors.length === 1)
+    throw new SourceError(span, "a register in an address can only be added or multiplied by a constant");
+  const scale = factors.reduce((product, factor, i) => {
+    if (i === at) return product;
+    const cursor = new TokenCursor(factor, span.line);
+    const expr = context.expressions.read(cursor);
+    const value = evaluateConstant(expr, context.now);
+    sum.summed ||= addsUp(expr, context.now);
+    if (value === undefined || !cursor.done) throw new SourceError(factor[0] ?? span, "the scale must be a constant");
+    return product * value;
+  }, 1n);
+  const inner: AddressSum = { registers: [], expr: undefined, summed: false };
+  addTerm(inner, factors[at]!, new TokenCursor(factors[at]!, span.line), context, false);
+  for (const one of inner.registers) addRegister(sum, { ...one, factor: one.factor * scale, scaled: true }, negative);
+  sum.summed ||= inner.summed;
+  if (inner.expr) addValue(sum, binary("*", inner.expr, number(scale, span)), negative, context);
+}
+
+/** The factors of a product; what has any other operator outside parentheses is one factor. */
+function splitProduct(tokens: readonly Token[]): Token[][] {
+  const factors: Token[][] = [[]];
+  let depth = 0;
+  for (const token of tokens) {
+    if (token.text === "(") depth++;
+    if (token.text === ")") depth--;
+    if (depth === 0 && token.kind === "op" && token.text === "*") factors.push([]);
+    else if (depth === 0 && token.kind === "op" && !/^[-+()]$/.test(token.text)) return [[...tokens]];
+    else factors.at(-1)!.push(token);
   }
-  const register = registerTerm(tokens, context);
-  if (register) {
-    addRegister(sum.registers, register, negative);
-    return;
-  }
-  const value = context.expressions.read(inner);
-  if (!inner.done) throw new SourceError(inner.here(), "this cannot be part of an address");
-  if (sum.expr) sum.expr = binary(negative ? "-" : "+", sum.expr, value);
-  else sum.expr = negative ? binary("-", number(0n, value.span), value) : value;
+  return factors.some((factor) => factor.length === 0) ? [[...tokens]] : factors;
 }
 
 /** `( ... )` as a whole. */
@@ -250,42 +302,32 @@ function termTokens(cursor: TokenCursor, end: number): Token[] {
   return tokens;
 }
 
-/** `reg`, `reg*n` or `n*reg`. */
-function registerTerm(tokens: readonly Token[], context: OperandContext): Factor | undefined {
-  const find = (token: Token | undefined) => (token?.kind === "id" ? registerNamed(token.text) : undefined);
-  const at = tokens.findIndex((token) => find(token) !== undefined);
-  if (at < 0) return undefined;
-  const span = tokens[at]!;
-  const register = find(span)!;
-  if (tokens.length === 1) return { register, factor: 1n, scaled: false, span };
-  const factor =
-    at === 0 && tokens[1]?.text === "*"
-      ? tokens.slice(2)
-      : at === tokens.length - 1 && tokens[at - 1]?.text === "*"
-        ? tokens.slice(0, -2)
-        : undefined;
-  if (!factor) throw new SourceError(span, "a register in an address can only be added or multiplied by a constant");
-  const cursor = new TokenCursor(factor, span.line);
-  const value = evaluateConstant(context.expressions.read(cursor), context.now);
-  if (value === undefined || !cursor.done) throw new SourceError(factor[0] ?? span, "the scale must be a constant");
-  return { register, factor: value, scaled: true, span };
-}
-
-function addRegister(registers: Factor[], term: Factor, negative: boolean): void {
+function addRegister(sum: AddressSum, term: Factor, negative: boolean): void {
   const factor = negative ? -term.factor : term.factor;
-  const same = registers.find((one) => one.register === term.register);
+  const same = sum.registers.find((one) => one.register === term.register);
   if (same) {
     same.factor += factor;
     same.scaled = true;
-  } else registers.push({ ...term, factor });
+    sum.summed ||= same.factor !== 0n;
+  } else sum.registers.push({ ...term, factor });
 }
 
+interface BaseAndIndex {
+  readonly base: number;
+  readonly index: number;
+  readonly scale: 1 | 2 | 4 | 8;
+}
+
+const NAMES: ReadonlyMap<number, string> = new Map([...REGISTERS].map(([name, register]) => [register, name]));
 const isStackPointer = (register: number): boolean =>
   register === Register.ESP || register === Register.RSP || register === Register.SP;
 const isVector = (register: number): boolean => register >= Register.XMM0 && register <= Register.ZMM31;
 
-function baseAndIndex(all: readonly Factor[], span: Span): { base: number; index: number; scale: 1 | 2 | 4 | 8 } {
-  const registers = all.filter((one) => one.factor !== 0n);
+const byName = (a: Factor, b: Factor): number => (NAMES.get(a.register)! < NAMES.get(b.register)! ? -1 : 1);
+
+function baseAndIndex({ registers: all, summed }: AddressSum, span: Span): BaseAndIndex {
+  let registers = all.filter((one) => one.factor !== 0n);
+  if (summed) registers = registers.map((one) => ({ ...one, scaled: false })).sort(byName);
   const [first, second, third] = registers;
   if (third) throw new SourceError(third.span, "an address has at most two registers");
   if (!first) return { base: 0, index: 0, scale: 1 };
@@ -300,7 +342,7 @@ function baseAndIndex(all: readonly Factor[], span: Span): { base: number; index
   return { base: base.register, index: index.register, scale: scaleOf(index.factor, index.span) };
 }
 
-function single(one: Factor): { base: number; index: number; scale: 1 | 2 | 4 | 8 } {
+function single(one: Factor): BaseAndIndex {
   const { register, factor } = one;
   if (factor === 1n && !isVector(register))
     return one.scaled ? { base: 0, index: register, scale: 1 } : { base: register, index: 0, scale: 1 };

@@ -2,7 +2,7 @@
 import { SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
 import type { Preprocessor } from "./preprocessor.ts";
-import { isFloat, parseInteger, splitCommas, stringBytes, type Token, trim } from "./tokens.ts";
+import { isSpace, parseInteger, stringBytes, type Token, trim } from "./tokens.ts";
 
 interface Level {
   active: boolean;
@@ -21,15 +21,19 @@ const single =
     return first !== undefined && test(first);
   };
 
-function twoTexts(preprocessor: Preprocessor, tokens: readonly Token[], span: Span): [string, string] {
-  const [a, b] = splitCommas(preprocessor.expand(tokens));
-  if (!a || !b) throw new SourceError(span, "expected two texts with a comma between them");
+/** Two texts with a comma between them are the same, blanks aside; but a blank before the comma counts. */
+function same(preprocessor: Preprocessor, tokens: readonly Token[], span: Span, fold: boolean): boolean {
+  const all = trim(preprocessor.expand(tokens));
+  const comma = all.findIndex((token) => token.kind === "op" && token.text === ",");
+  if (comma < 0) throw new SourceError(span, "expected two texts with a comma between them");
+  if (isSpace(all[comma - 1])) return false;
   const plain = (part: readonly Token[]) =>
     part
       .filter((token) => token.kind !== "space")
       .map((token) => (token.kind === "string" ? `"${new TextDecoder().decode(stringBytes(token.text))}"` : token.text))
       .join(" ");
-  return [plain(a), plain(b)];
+  const [a, b] = [plain(all.slice(0, comma)), plain(all.slice(comma + 1))];
+  return fold ? a.toLowerCase() === b.toLowerCase() : a === b;
 }
 
 const TESTS: Readonly<Record<string, Test>> = {
@@ -38,18 +42,12 @@ const TESTS: Readonly<Record<string, Test>> = {
     names(tokens).some((name) => preprocessor.macros.isDefined(preprocessor.contextName(name))),
   macro: (preprocessor, tokens, span) => preprocessor.hasMacro(tokens, span),
   ctx: (preprocessor, tokens) => names(tokens).some((name) => preprocessor.contextIs(name.text)),
-  idn: (preprocessor, tokens, span) => {
-    const [a, b] = twoTexts(preprocessor, tokens, span);
-    return a === b;
-  },
-  idni: (preprocessor, tokens, span) => {
-    const [a, b] = twoTexts(preprocessor, tokens, span);
-    return a.toLowerCase() === b.toLowerCase();
-  },
+  idn: (preprocessor, tokens, span) => same(preprocessor, tokens, span, false),
+  idni: (preprocessor, tokens, span) => same(preprocessor, tokens, span, true),
   id: single((token) => token.kind === "id" || /^%%|^%\$/.test(token.text)),
   num: (preprocessor, tokens) => isNumber(trim(preprocessor.expand(tokens))),
   str: single((token) => token.kind === "string"),
-  token: (preprocessor, tokens) => isOneToken(trim(preprocessor.expand(tokens))),
+  token: (preprocessor, tokens) => trim(preprocessor.expand(tokens)).length === 1,
   empty: (preprocessor, tokens) => trim(preprocessor.expand(tokens)).length === 0,
   env: () => false,
 };
@@ -60,16 +58,10 @@ export const testOf = (kind: string): Test | undefined => (Object.hasOwn(TESTS, 
 const names = (tokens: readonly Token[]): Token[] =>
   tokens.filter((token) => token.kind === "id" || token.kind === "pp");
 
+/** Only the first token counts, signs before it aside. */
 function isNumber(tokens: readonly Token[]): boolean {
-  const rest = tokens.filter((token, i) => token.kind !== "space" && !(i === 0 && /^[-+]$/.test(token.text)));
-  const [only] = rest;
-  return (
-    rest.length === 1 && only!.kind === "number" && (parseInteger(only!.text) !== undefined || isFloat(only!.text))
-  );
-}
-
-function isOneToken(tokens: readonly Token[]): boolean {
-  return tokens.length === 1 || (tokens.length === 2 && /^[-+]$/.test(tokens[0]!.text) && tokens[1]!.kind === "number");
+  const first = tokens.find((token) => token.kind !== "space" && token.text !== "-" && token.text !== "+");
+  return first?.kind === "number" && parseInteger(first.text) !== undefined;
 }
 
 export class NasmConditions {

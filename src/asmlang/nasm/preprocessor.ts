@@ -19,10 +19,10 @@ import { NasmConditions, testOf } from "./pp-conditions.ts";
 import { PP_DIRECTIVES } from "./pp-directives.ts";
 import { stackModel } from "./pp-stack.ts";
 import { SingleMacros } from "./single-line.ts";
-import { isSpace, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
+import { isSpace, joinTouching, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
 
 const MAX_NESTING = 250;
-const MAX_LINES = 500_000;
+const MAX_LINES = 2_000_000;
 const MAX_REPEATS = 1_000_000n;
 
 interface Frame {
@@ -173,7 +173,7 @@ export class Preprocessor {
     if (!this.#conditions.active) return;
     const expanded = trim(this.expand(text));
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
-    this.#host.statement(expanded, line);
+    this.#host.statement(joinTouching(expanded), line);
   }
 
   #directive(first: Token, rest: readonly Token[]): void {

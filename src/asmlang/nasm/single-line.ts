@@ -2,7 +2,7 @@
 import { SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
 import { callFunction, type FunctionContext, quote } from "./pp-functions.ts";
-import { isSpace, type Token, textOf, tokensFor, trim } from "./tokens.ts";
+import { isSpace, joinTouching, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
 export interface SingleMacro {
   readonly name: string;
@@ -64,7 +64,13 @@ export class SingleMacros {
   expand(tokens: readonly Token[]): Token[] {
     if (!tokens.some((token) => this.#mayExpand(token))) return tokens as Token[];
     this.#budget = 0;
-    return pasteMarked(this.#expand(tokens, new Set(), 0));
+    let out = this.#expand(tokens, new Set(), 0);
+    // What joining made may be the name of a macro.
+    for (;;) {
+      const joined = joinTouching(pasteMarked(out));
+      if (joined === out) return out;
+      out = this.#expand(joined, new Set(), 0);
+    }
   }
 
   #mayExpand({ kind, text }: Token): boolean {
@@ -247,9 +253,11 @@ export function joinOnto(out: Token[], tokens: readonly Token[], at: Span): void
   } else out.push(...tokens);
 }
 
+const isPaste = ({ kind, text }: Token): boolean => kind === "pp" && text === "%+";
+
 /** `a %+ b` is `ab`. */
-function pasteMarked(tokens: readonly Token[]): Token[] {
-  if (!tokens.some((token) => token.kind === "pp" && token.text === "%+")) return [...tokens];
+function pasteMarked(tokens: Token[]): Token[] {
+  if (!tokens.some(isPaste)) return tokens;
   const out: Token[] = [];
   for (let i = 0; i < tokens.length; i++) {
     const token = tokens[i]!;

@@ -19,12 +19,14 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
     repeatStatement(assembler, cursor);
     return;
   }
-  const times = evaluateConstant(count, assembler.now);
+  const known = evaluateConstant(count, assembler.now);
+  // As for NASM, the count is a number of 32 bits.
+  const times = known === undefined ? undefined : BigInt.asIntN(32, known);
   const body = cursor.at;
   if (times !== undefined && times < 0n) throw new SourceError(count.span, `'times' of a negative number (${times})`);
   const unit = tryConstantBytes(assembler, cursor);
   if (unit) {
-    const expr: Expr = times === undefined ? count : number(times, count.span);
+    const expr: Expr = times === undefined ? asCount(count) : number(times, count.span);
     if (unit.length === 0) return;
     const fragment = assembler.builder.add(
       new FillFragment(assembler.builder.section, cursor.line, expr, unit, "'times'"),
@@ -37,16 +39,17 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
     );
     return;
   }
-  if (times === undefined)
-    throw new SourceError(count.span, "this count must be known here: what is repeated depends on its address");
-  if (times > MAX_TIMES) throw new FatalError(start, `'times' of ${times}; at most ${MAX_TIMES} are done`);
-  for (let i = 0n; i < times; i++) {
+  const rounds = times ?? BigInt.asIntN(32, assembler.countOf(count));
+  if (rounds > MAX_TIMES) throw new FatalError(start, `'times' of ${rounds}; at most ${MAX_TIMES} are done`);
+  for (let i = 0n; i < rounds; i++) {
     cursor.at = body;
     assembler.statementRest(cursor);
     assembler.checkSize(start);
   }
   cursor.at = cursor.tokens.length;
 }
+
+const asCount = (a: Expr): Expr => ({ op: "apply", apply: (value) => BigInt.asIntN(32, value), a, span: a.span });
 
 /** The bytes of a statement that depends on nothing; undefined if it does. */
 function tryConstantBytes(assembler: NasmAssembler, cursor: TokenCursor): Uint8Array | undefined {

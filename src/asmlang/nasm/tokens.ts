@@ -104,6 +104,22 @@ export function trim(tokens: readonly Token[]): Token[] {
 
 export const textOf = (tokens: readonly Token[]): string => tokens.map((token) => token.text).join("");
 
+const isWord = (token: Token): boolean => token.kind === "id" || token.kind === "number";
+
+/** Words that expansion has put side by side are one word: the assembler reads the text anew. */
+export function joinTouching(tokens: readonly Token[]): readonly Token[] {
+  if (!tokens.some((token, i) => i > 0 && isWord(token) && isWord(tokens[i - 1]!))) return tokens;
+  const out: Token[] = [];
+  for (const token of tokens) {
+    const last = out.at(-1);
+    if (last && isWord(last) && isWord(token)) {
+      out.pop();
+      out.push(...tokensFor(last.text + token.text, last));
+    } else out.push(token);
+  }
+  return out;
+}
+
 /** Splits at commas outside parentheses and braces; braces around a whole part are taken off. */
 export function splitCommas(tokens: readonly Token[], limit = Number.POSITIVE_INFINITY): Token[][] {
   const parts: Token[][] = [[]];

@@ -1,0 +1,61 @@
+/** What a C compiler for Linux on x86 defines before it reads an assembly file, as far as such files ask for it. */
+
+const COMMON: Readonly<Record<string, string>> = {
+  __ASSEMBLER__: "1",
+  __STDC__: "1",
+  __ELF__: "1",
+  __GNUC__: "12",
+  __GNUC_MINOR__: "2",
+  __GNUC_PATCHLEVEL__: "0",
+  __linux__: "1",
+  __linux: "1",
+  linux: "1",
+  __gnu_linux__: "1",
+  __unix__: "1",
+  __unix: "1",
+  unix: "1",
+  __CHAR_BIT__: "8",
+  __SIZEOF_SHORT__: "2",
+  __SIZEOF_INT__: "4",
+  __SIZEOF_LONG_LONG__: "8",
+  __SIZEOF_FLOAT__: "4",
+  __SIZEOF_DOUBLE__: "8",
+  __ORDER_LITTLE_ENDIAN__: "1234",
+  __ORDER_BIG_ENDIAN__: "4321",
+  __ORDER_PDP_ENDIAN__: "3412",
+  __BYTE_ORDER__: "1234",
+  __FLOAT_WORD_ORDER__: "1234",
+  __USER_LABEL_PREFIX__: "",
+  __REGISTER_PREFIX__: "",
+};
+const WIDE: Readonly<Record<string, string>> = {
+  __x86_64__: "1",
+  __x86_64: "1",
+  __amd64__: "1",
+  __amd64: "1",
+  __LP64__: "1",
+  _LP64: "1",
+  __SIZEOF_LONG__: "8",
+  __SIZEOF_POINTER__: "8",
+  __SIZEOF_SIZE_T__: "8",
+  __SSE__: "1",
+  __SSE2__: "1",
+  __MMX__: "1",
+};
+const NARROW: Readonly<Record<string, string>> = {
+  __i386__: "1",
+  __i386: "1",
+  i386: "1",
+  __i686__: "1",
+  __i686: "1",
+  __ILP32__: "1",
+  _ILP32: "1",
+  __SIZEOF_LONG__: "4",
+  __SIZEOF_POINTER__: "4",
+  __SIZEOF_SIZE_T__: "4",
+};
+
+export const predefined = (wide: boolean): [string, string][] => [
+  ...Object.entries(COMMON),
+  ...Object.entries(wide ? WIDE : NARROW),
+];
