@@ -149,6 +149,11 @@ export class Cpu extends SegmentedMemory {
     this.set32(OFF.PENDING_DEBUG, this.get32(OFF.PENDING_DEBUG) | dr6);
     this.raise(PENDING.DEBUG);
   }
+  mergeDebugTrap(): void {
+    this.set32(OFF.DR + 48, this.get32(OFF.DR + 48) | this.get32(OFF.PENDING_DEBUG));
+    this.set32(OFF.PENDING_DEBUG, 0);
+    this.lower(PENDING.DEBUG);
+  }
   lower(bits: number): void {
     this.set32(OFF.PENDING, this.get32(OFF.PENDING) & ~bits);
   }
