@@ -3,6 +3,7 @@ import { mkdirSync, rmSync } from "node:fs";
 import { createRequire } from "node:module";
 import path from "node:path";
 import { build } from "esbuild";
+import { rawText } from "./iced-plugin.mjs";
 
 const cache = path.resolve(import.meta.dirname, "../node_modules/.cache");
 const outfile = path.join(cache, `conformance-asm-${process.pid}.cjs`);
@@ -14,6 +15,7 @@ await build({
   platform: "node",
   format: "cjs",
   external: ["iced-x86"],
+  plugins: [rawText],
   logLevel: "error",
 });
 try {

@@ -58,11 +58,16 @@ export function widthOfRegisters(memory: MemoryOperand): Bits | undefined | "mix
 
 const isVector = (kind: RegClass): boolean => kind === "xmm" || kind === "ymm" || kind === "zmm";
 
-function addressWidth(memory: MemoryOperand, bits: Bits, forced: Bits | undefined, wide: boolean): Bits | undefined {
+function addressWidth(
+  memory: MemoryOperand,
+  { dialect, bits, forced }: AddressContext,
+  wide: boolean,
+): Bits | undefined {
   const registers = widthOfRegisters(memory);
   if (registers === "mixed") return undefined;
   if (registers !== undefined) return registers;
   if (memory.addressSize !== undefined) return memory.addressSize;
+  if (dialect === "gas" && forced === undefined) return wide && bits === 16 ? 32 : bits;
   if (forced !== undefined) return forced;
   if (memory.displacementSize === undefined && wide && bits === 16) return 32;
   const width = memory.displacementSize;
@@ -97,6 +102,9 @@ function arrangeGas(parts: Parts): void {
   }
 }
 
+/** What the choice of a displacement's width depends on. */
+type Sizing = Pick<AddressContext, "dialect" | "unit">;
+
 interface Displacement {
   value: bigint | undefined;
   bytes: number;
@@ -104,18 +112,22 @@ interface Displacement {
 }
 
 /** Displacement of an operand with a base register: none, 8 bits or full width. NASM lets 64-bit ones wrap at 32 bits. */
-function sized(memory: MemoryOperand, width: Bits, needed: boolean, wraps: boolean): Displacement {
+function sized(memory: MemoryOperand, width: Bits, needed: boolean, context: Sizing): Displacement {
   const full = width === 16 ? 2 : 4;
   const given: Value | undefined = memory.displacement;
   const value = given === undefined ? 0n : given.known;
-  if (value === undefined) return { value, bytes: memory.displacementSize === 8 ? 1 : full, warning: undefined };
+  const hinted = context.dialect === "gas" && memory.displacementSize === 8;
+  if (value === undefined)
+    return { value, bytes: memory.displacementSize === 8 && !hinted ? 1 : full, warning: undefined };
   const signed =
-    width === 64 && wraps
+    width === 64 && context.dialect === "nasm"
       ? BigInt.asIntN(32, value)
       : width === 64
         ? BigInt.asIntN(64, value)
         : BigInt.asIntN(width, value);
   const warning = tooWide(value, width);
+  if (context.unit > 1) return compressed(signed, memory, full, needed, context, warning);
+  if (hinted) return { value: signed, bytes: fitsSigned(signed, 8) ? 1 : full, warning };
   if (memory.displacementSize === 8) return { value: signed, bytes: 1, warning };
   if (memory.displacementSize !== undefined && memory.displacementSize >= 16)
     return { value: signed, bytes: full, warning };
@@ -123,12 +135,28 @@ function sized(memory: MemoryOperand, width: Bits, needed: boolean, wraps: boole
   return { value: signed, bytes: fitsSigned(signed, 8) ? 1 : full, warning };
 }
 
+/** EVEX: an 8-bit displacement counts in units. One that is no multiple has full width, even where 8 bits are asked for. */
+function compressed(
+  value: bigint,
+  memory: MemoryOperand,
+  full: number,
+  needed: boolean,
+  { unit }: Sizing,
+  warning: string | undefined,
+): Displacement {
+  const wide = memory.displacementSize !== undefined && memory.displacementSize >= 16;
+  if (value === 0n && !needed && memory.displacementSize === undefined) return { value, bytes: 0, warning };
+  const units = value / BigInt(unit);
+  const fitting = !wide && units * BigInt(unit) === value && fitsSigned(units, 8);
+  return fitting ? { value: units, bytes: 1, warning } : { value, bytes: full, warning };
+}
+
 function tooWide(value: bigint, width: Bits): string | undefined {
   const ok = width === 64 ? fitsSigned(BigInt.asIntN(64, value), 32) : fits(value, width);
   return ok ? undefined : "displacement does not fit and is truncated";
 }
 
-function address16(memory: MemoryOperand): AddressResult {
+function address16(memory: MemoryOperand, context: Sizing): AddressResult {
   const numbers = [memory.base, memory.index]
     .filter((register) => register !== 0)
     .map((register) => regInfo(register)!.number);
@@ -143,7 +171,7 @@ function address16(memory: MemoryOperand): AddressResult {
   }
   const rm = PAIRS_16[`${numbers[0]},${numbers[1] ?? ""}`];
   if (rm === undefined) return INVALID;
-  const { value, bytes, warning } = sized(memory, 16, rm === 6, false);
+  const { value, bytes, warning } = sized(memory, 16, rm === 6, context);
   return {
     ...none,
     mod: bytes === 0 ? 0 : bytes === 1 ? 1 : 2,
@@ -174,18 +202,18 @@ function ripAddress(memory: MemoryOperand, width: Bits): AddressResult {
 
 const SCALES: Readonly<Record<number, number>> = { 1: 0, 2: 1, 4: 2, 8: 3 };
 
-function indexed(memory: MemoryOperand, parts: Parts, width: Bits, sibWanted: boolean, wraps: boolean): AddressResult {
+function indexed(memory: MemoryOperand, parts: Parts, width: Bits, sibWanted: boolean, context: Sizing): AddressResult {
   const index = parts.index === 0 ? undefined : regInfo(parts.index)!;
   const base = parts.base === 0 ? undefined : regInfo(parts.base)!;
   if (index !== undefined && isStackPointer(parts.index)) return INVALID;
   if (base === undefined) {
-    const plain = sized({ ...memory, displacementSize: 32 }, width, true, wraps);
+    const plain = sized({ ...memory, displacementSize: 32 }, width, true, context);
     const sib = (SCALES[parts.scale]! << 6) | ((index!.number & 7) << 3) | 5;
     const high = { indexHigh: index!.number >> 3, baseHigh: 0 };
     const rest = { displacementBytes: 4, displacement: plain.value, ripRelative: false, warning: plain.warning };
     return { size: width, mod: 0, rm: 4, sib, ...high, ...rest };
   }
-  const { value, bytes, warning } = sized(memory, width, (base.number & 7) === 5, wraps);
+  const { value, bytes, warning } = sized(memory, width, (base.number & 7) === 5, context);
   const needsSib = index !== undefined || sibWanted || (base.number & 7) === 4;
   const sib = needsSib
     ? (SCALES[parts.scale]! << 6) | ((index === undefined ? 4 : index.number & 7) << 3) | (base.number & 7)
@@ -212,6 +240,8 @@ export interface AddressContext {
   /** The operand must have a vector index of this class. */
   readonly vsib: RegClass | undefined;
   readonly addressing: Addressing | undefined;
+  /** What an 8-bit displacement counts in: more than one byte with EVEX. */
+  readonly unit: number;
 }
 
 function checkRegisters(memory: MemoryOperand, width: Bits, context: AddressContext): string | undefined {
@@ -224,26 +254,46 @@ function checkRegisters(memory: MemoryOperand, width: Bits, context: AddressCont
   if (memory.base !== 0 && !(base !== undefined && (general(base.class) || base.class === "ip"))) return INVALID;
   if (context.bits !== 64 && (base?.class === "ip" || (base?.number ?? 0) > 7 || (index?.number ?? 0) > 7))
     return INVALID;
+  if (context.vsib !== undefined && memory.displacementSize === 16) return INVALID;
   if (context.vsib !== undefined) return index?.class === context.vsib ? undefined : INVALID;
   return memory.index === 0 || (index !== undefined && general(index.class)) ? undefined : INVALID;
+}
+
+/** GNU as: {disp32} with 16-bit addresses, and {disp16} with others. */
+function hintError({ displacementSize }: MemoryOperand, width: Bits, dialect: Dialect): string | undefined {
+  const bad = (displacementSize === 32 && width === 16) || (displacementSize === 16 && width !== 16);
+  return dialect === "gas" && bad ? `invalid {disp${displacementSize}} prefix` : undefined;
+}
+
+/** What MPX would ignore, and what a SIB byte cannot say. */
+function addressingError(memory: MemoryOperand, width: Bits, context: AddressContext): string | undefined {
+  const { addressing, dialect, bits } = context;
+  if (addressing === undefined) return undefined;
+  const relative = memory.base === Register.RIP || memory.base === Register.EIP || memory.relative === true;
+  if (addressing === "sib" && (relative || width === 16)) return "an address with a SIB byte is needed here";
+  if (dialect === "nasm" || addressing === "sib") return undefined;
+  if (width === 16) return "16-bit addresses are not allowed in MPX instructions";
+  return width !== bits && bits === 64 ? "32-bit addresses are not allowed in 64-bit MPX instructions" : undefined;
 }
 
 /** Numeric-only operand with base and index already told apart by the parser. The text is the error. */
 export function encodeAddress(memory: MemoryOperand, context: AddressContext): AddressResult {
   const width = addressWidth(
     memory,
-    context.bits,
-    context.forced,
+    context,
     context.addressing?.startsWith("m") === true && context.dialect === "gas",
   );
   if (width === undefined) return INVALID;
   const asked = memory.addressSize ?? context.forced;
   if ((memory.displacementSize === 64 && context.bits !== 64) || (asked !== undefined && asked !== width))
     return "impossible combination of address sizes";
-  const bad = checkRegisters(memory, width, context);
+  const bad =
+    checkRegisters(memory, width, context) ??
+    hintError(memory, width, context.dialect) ??
+    addressingError(memory, width, context);
   if (bad !== undefined) return bad;
   if (memory.base === Register.RIP || memory.base === Register.EIP) return ripAddress(memory, width);
-  if (width === 16) return address16(memory);
+  if (width === 16) return address16(memory, context);
   const parts: Parts = { base: memory.base, index: memory.index, scale: memory.scale };
   if (context.vsib === undefined && (context.addressing === undefined || context.addressing === "mpx")) {
     if (context.dialect === "nasm") arrangeNasm(parts, memory.nosplit === true);
@@ -257,6 +307,6 @@ export function encodeAddress(memory: MemoryOperand, context: AddressContext): A
     parts,
     width,
     context.addressing === "sib" || (memory.nosplit === true && parts.index === 0),
-    context.dialect === "nasm",
+    context,
   );
 }

@@ -46,10 +46,21 @@ function readsOrWritesWord(form: Form): boolean {
 
 /** Names that tell their width, and instructions that take it from the mode: GNU as knows no suffix for them. */
 const NEVER_SUFFIXED =
-  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|cdqe|cwde)$/;
+  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|encodekey.*|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
+
+/** Only the length of a vector in memory tells these conversions and classifications apart: X, Y and Z say it. */
+const LENGTHS: Readonly<Record<string, RegExp>> = {
+  x: /^(vcvtt?pd2u?dq|vcvtpd2ps|vcvtu?qq2ps|vfpclassp[hsd]|vcvtpd2ph|vcvtu?qq2ph|vcvtneps2bf16|vcvtps2phx|vcvtu?dq2ph)$/,
+  z: /^(vfpclassp[hsd]|vcvtpd2ph|vcvtu?qq2ph)$/,
+};
+
+const fitsLength = (form: Form, letter: string): boolean =>
+  (LENGTHS[letter === "y" ? "x" : letter]?.test(form.mnemonic) ?? false) && "xyz"[form.vex?.l ?? 3] === letter;
 
 export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean {
   if (NEVER_SUFFIXED.test(form.mnemonic) || (form.mnemonic === "nop" && form.slots.length === 0)) return false;
+  if (/[xyz]/.test(suffix)) return fitsLength(form, suffix);
+  if (form.mnemonic === "movsxd" && suffix === "w") return false;
   if (form.slots[0]?.place === "rel" && form.addressSize !== 0) return GENERAL[suffix] === form.addressSize;
   if (memory && form.memoryClass === "structure" && form.modes === 64 && form.operandSize === 0) return suffix === "q";
   if (memory && readsOrWritesWord(form)) return suffix === "w";

@@ -1,19 +1,23 @@
 /** Bytes of a form whose operands have been matched: prefixes in the tool's order, REX or VEX, opcode, ModRM, immediates. */
 import type { Bits, Dialect } from "../types.ts";
 import { type Address, encodeAddress, type MemoryOperand } from "./address.ts";
+import { evexBytes, maskOf } from "./evex.ts";
 import type { Form } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, SEGMENT_BYTES } from "./prefixes.ts";
 import { regInfo } from "./registers.ts";
 import { implicitSegment, stringAddressSize } from "./strings.ts";
-import type { AsmOperand, Encoding, Fixup } from "./types.ts";
+import type { AsmOperand, Encoding, Fixup, Rounding } from "./types.ts";
 
 export interface EmitContext {
   readonly dialect: Dialect;
   readonly bits: Bits;
   readonly operands: readonly AsmOperand[];
   readonly prefixes: Prefixes;
+  readonly rounding: Rounding | undefined;
+  /** {vex3}, {vex2}. */
+  readonly hints: readonly string[];
 }
 
 /** What goes wrong only here. */
@@ -64,11 +68,12 @@ function takeRegister(draft: Draft, slot: Slot, register: number, operand: numbe
     draft.r = byLock ? 0 : info.number >> 3;
   } else if (slot.place === "rm") {
     draft.rm = info.number & 7;
-    draft.b = info.number >> 3;
+    draft.b = (info.number >> 3) & 1;
+    draft.x = info.number >> 4;
   } else if (slot.place === "opcode") {
     draft.opcodeLow = info.number & 7;
     draft.b = info.number >> 3;
-  } else if (slot.place === "vvvv") draft.vvvv = info.number;
+  } else if (slot.place === "vvvv") draft.vvvv |= info.number;
   else if (slot.place === "is4") draft.is4 = info.number;
   return undefined;
 }
@@ -95,13 +100,18 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
     forced: draft.form.addressSize !== 0 ? draft.form.addressSize : context.prefixes.addressSize,
     vsib,
     addressing,
+    unit: draft.form.evex === undefined ? 1 : memory.broadcast ? draft.form.evex.element : draft.form.evex.unit,
   });
   if (typeof address === "string") return { message: address, operand };
   draft.memory = operand;
   draft.address = address;
   draft.addressSize = address.size;
   draft.segment = overrideOf(draft, memory);
-  draft.x = address.indexHigh;
+  const { segment } = context.prefixes;
+  if (context.dialect === "gas" && segment !== 0 && draft.segment !== 0 && segment !== draft.segment)
+    return { message: "same type of prefix used twice", operand };
+  draft.x = address.indexHigh & 1;
+  if (vsib !== undefined) draft.vvvv |= (address.indexHigh >> 1) << 4;
   if (slot.place === "rm") draft.b = address.baseHigh;
   if (address.warning !== undefined) draft.warnings.push(address.warning);
   return undefined;
@@ -172,18 +182,33 @@ function rexPrefix(draft: Draft): Failure {
   return undefined;
 }
 
-function vexPrefix(draft: Draft): void {
+/** VEX.pp of a mandatory prefix. */
+const PP: Readonly<Record<number, number>> = { 0: 0, 102: 1, 243: 2, 242: 3 };
+
+function evexPrefix(draft: Draft): void {
+  const { form, context, r, x, b, vvvv } = draft;
+  const { operands, rounding } = context;
+  const mask = operands[0] && maskOf(operands[0]);
+  const broadcast = operands.some((operand) => operand.kind === "mem" && operand.broadcast !== undefined);
+  draft.bytes.push(...evexBytes(form, { reg: r, x, b, vvvv, pp: PP[form.mandatory]!, mask, broadcast, rounding }));
+}
+
+function vexPrefix(draft: Draft): Failure {
   const { form, bytes } = draft;
+  const { hints } = draft.context;
   const { w, l } = form.vex!;
-  const pp = form.mandatory === 0 ? 0 : form.mandatory === 0x66 ? 1 : form.mandatory === 0xf3 ? 2 : 3;
+  const pp = PP[form.mandatory]!;
   const tail = ((~draft.vvvv & 15) << 3) | (l << 2) | pp;
   const short = form.encoding === "vex" && form.map === 1 && w === 0 && draft.x === 0 && draft.b === 0;
-  if (short) {
+  if (short && !hints.includes("vex3")) {
     bytes.push(0xc5, ((draft.r ^ 1) << 7) | tail);
-    return;
+    return undefined;
   }
+  if (hints.includes("vex2") && draft.context.dialect === "nasm")
+    return { message: "instruction not encodable with {vex2} prefix", operand: -1 };
   const high = ((draft.r ^ 1) << 7) | ((draft.x ^ 1) << 6) | ((draft.b ^ 1) << 5) | form.map;
   bytes.push(form.encoding === "xop" ? 0x8f : 0xc4, high, (w << 7) | tail);
+  return undefined;
 }
 
 function opcodeBytes(draft: Draft): void {
@@ -310,6 +335,14 @@ function finish(draft: Draft): Encoding {
   return { bytes, fixups, warnings };
 }
 
+function prefix(draft: Draft): Failure {
+  const { form } = draft;
+  if (form.evex !== undefined) evexPrefix(draft);
+  else if (form.vex !== undefined) return vexPrefix(draft);
+  else return rexPrefix(draft);
+  return undefined;
+}
+
 export function emit(pattern: Pattern, context: EmitContext): Encoding | EmitError {
   const draft = start(pattern, context);
   const failure = take(draft, pattern);
@@ -318,11 +351,9 @@ export function emit(pattern: Pattern, context: EmitContext): Encoding | EmitErr
   if (draft.form.vex !== undefined) {
     if (draft.rexForbidden >= 0)
       return { message: "invalid combination of opcode and operands", operand: draft.rexForbidden };
-    vexPrefix(draft);
-  } else {
-    const bad = rexPrefix(draft);
-    if (bad !== undefined) return bad;
   }
+  const bad = prefix(draft);
+  if (bad !== undefined) return bad;
   opcodeBytes(draft);
   if (draft.form.modrm) modrmBytes(draft);
   trailing(draft, pattern);

@@ -8,6 +8,7 @@ import {
   MemorySizeExt,
   Mnemonic,
   OpCodeTableKind,
+  TupleType,
 } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { type Slot, slotOfKind } from "./kinds.ts";
@@ -53,10 +54,24 @@ export interface Form {
   /** Written in this dialect only. */
   readonly dialect: Dialect | undefined;
   readonly vex: { readonly w: number; readonly l: number; readonly wig: boolean; readonly lig: boolean } | undefined;
+  readonly evex: Evex | undefined;
   /** Length without what all forms of one request share. */
   readonly weight: (bits: Bits) => number;
   /** Bytes of operand-size prefix or REX.W. */
   readonly sizePrefix: (bits: Bits) => number;
+}
+
+/** What decorations an EVEX form takes. */
+export interface Evex {
+  /** What an 8-bit displacement counts in: bytes of the memory operand, of a broadcast element (0: no broadcast). */
+  readonly unit: number;
+  readonly element: number;
+  readonly mask: boolean;
+  /** The mask is a must, and not K0. */
+  readonly masked: boolean;
+  readonly zeroing: boolean;
+  readonly rounding: boolean;
+  readonly sae: boolean;
 }
 
 export type MemoryClass = "none" | "integer" | "float" | "far" | "structure";
@@ -115,7 +130,8 @@ export type Draft = Omit<Form, "weight" | "sizePrefix">;
 function weigh(form: Draft, bits: Bits): number {
   let bytes = form.escape.length + form.opcode.length + sizePrefixBytes(form.operandSize, form.default64, bits);
   if (form.addressSize !== 0 && form.addressSize !== bits) bytes++;
-  if (form.vex !== undefined) bytes += form.encoding === "vex" && form.map === 1 && form.vex.w === 0 ? 2 : 3;
+  if (form.evex !== undefined) bytes += 4;
+  else if (form.vex !== undefined) bytes += form.encoding === "vex" && form.map === 1 && form.vex.w === 0 ? 2 : 3;
   else if (form.mandatory !== 0) bytes++;
   for (const slot of form.slots) {
     if (slot.place === "imm" || slot.place === "rel") bytes += slot.bytes;
@@ -125,6 +141,23 @@ function weigh(form: Draft, bits: Bits): number {
 }
 
 type Info = ReturnType<typeof CodeExt.opCode>;
+
+/** Conversions that never round; iced's decoder accepts rounding there, and the tools do not. */
+const EXACT = /^vcvtu?dq2pd$/;
+
+/** iced's tuple types are named for what displacements count in: N64b4. */
+function evexOf(info: Info, mnemonic: string): Evex {
+  const [unit = 1, element = 0] = (nameOf(TupleType, info.tupleType).match(/\d+/g) ?? []).map(Number);
+  return {
+    unit,
+    element,
+    mask: info.canUseOpMaskRegister,
+    masked: info.requireOpMaskRegister,
+    zeroing: info.canUseZeroingMasking,
+    rounding: info.canUseRoundingControl && !EXACT.test(mnemonic),
+    sae: info.canSuppressAllExceptions && !info.canUseRoundingControl,
+  };
+}
 
 function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
   const slots: Slot[] = [];
@@ -158,6 +191,7 @@ function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
     elidable: info.canUseXacquirePrefix || info.canUseXreleasePrefix,
     obsolete: info.decoderOption !== 0,
     dialect: undefined,
+    evex: encoding === "evex" ? evexOf(info, mnemonic) : undefined,
     vex: vector ? { w: info.W, l: info.L, wig: info.isWIG, lig: info.isLIG } : undefined,
   };
 }
@@ -175,8 +209,7 @@ function formsOf(code: number): Form[] {
   const info = CodeExt.opCode(code);
   const encoding = ENCODINGS[info.encoding];
   const coprocessor = nameOf(Code, code).includes("KNC");
-  const usable =
-    info.isInstruction && !coprocessor && !info.isReservedNop && encoding !== undefined && encoding !== "evex";
+  const usable = info.isInstruction && !coprocessor && !info.isReservedNop && encoding !== undefined;
   const drafts = usable ? asWritten(draftOf(info, code, encoding)) : [];
   info.free();
   return drafts.map(finished);

@@ -3,12 +3,16 @@ import type { Pattern } from "./patterns.ts";
 import type { AsmOperand, EncodeRequest } from "./types.ts";
 
 const DISPLACEMENTS: Readonly<Record<string, 8 | 16 | 32>> = { disp8: 8, disp16: 16, disp32: 32 };
-const DIRECTIONS = new Set(["load", "store"]);
-const KNOWN = new Set([...Object.keys(DISPLACEMENTS), ...DIRECTIONS, "rex", "vex", "vex2", "vex3"]);
+const DIRECTIONS = new Set(["load", "store", "swap"]);
+const ENCODINGS = ["rex", "vex", "vex2", "vex3", "evex"];
+const KNOWN = {
+  nasm: new Set(ENCODINGS),
+  gas: new Set([...Object.keys(DISPLACEMENTS), "load", "store", "nooptimize", ...ENCODINGS]),
+};
 
 /** The text is the error. */
-export function checkHints(hints: readonly string[]): string | undefined {
-  const unknown = hints.find((hint) => !KNOWN.has(hint));
+export function checkHints({ hints, dialect }: EncodeRequest): string | undefined {
+  const unknown = hints.find((hint) => !KNOWN[dialect].has(hint));
   return unknown === undefined ? undefined : `{${unknown}} is not supported`;
 }
 
@@ -16,6 +20,16 @@ function withDisplacement(operand: AsmOperand, size: 8 | 16 | 32): AsmOperand {
   return operand.kind === "mem" && operand.displacementSize === undefined
     ? { ...operand, displacementSize: size }
     : operand;
+}
+
+const SUFFIXES: Readonly<Record<string, string>> = { s: "swap", d8: "disp8", d32: "disp32" };
+
+/** GNU as's older spelling of hints: `mov.s`, `mov.d8`, `mov.d32`. */
+export function suffixHints(request: EncodeRequest): EncodeRequest {
+  const { mnemonic, hints, dialect } = request;
+  const dot = dialect === "gas" ? mnemonic.lastIndexOf(".") : -1;
+  const hint = dot > 0 ? SUFFIXES[mnemonic.slice(dot + 1)] : undefined;
+  return hint === undefined ? request : { ...request, mnemonic: mnemonic.slice(0, dot), hints: [...hints, hint] };
 }
 
 /** The request as the hints change it. */
@@ -29,11 +43,32 @@ export function applyHints(request: EncodeRequest): EncodeRequest {
   return { ...request, operands, prefixes };
 }
 
+/** Both a register in ModRM.reg and an operand in ModRM.rm, so that there may be a twin the other way round. */
+const hasDirection = ({ form }: Pattern): boolean => {
+  const [first, second] = form.slots;
+  const placed = first?.place === "reg" || first?.place === "rm";
+  return (
+    placed &&
+    second?.place !== "imm" &&
+    second?.place !== "implied" &&
+    !/^xchg$/.test(form.mnemonic) &&
+    form.encoding !== "xop"
+  );
+};
+
+/** XOP's rotations and shifts with W1, arithmetic to any x87 register: the other way round without ModRM.reg. */
+const isTwin = ({ form, arity, from }: Pattern): boolean =>
+  form.encoding === "xop"
+    ? form.vex!.w === 1 && arity === 3
+    : arity === 2 && from.length === 2 && form.slots[0]!.reg === "st" && form.slots[1]!.only !== 0;
+
 /** {load}: the destination is in ModRM.reg; {store}: the source is. */
 export function byDirection(patterns: readonly Pattern[], hints: readonly string[]): readonly Pattern[] {
   const hint = hints.find((one) => DIRECTIONS.has(one));
-  if (hint === undefined) return patterns;
-  const place = hint === "load" ? "reg" : "rm";
-  const meant = patterns.filter(({ form }) => form.slots[0]?.place === place);
+  if (hint === "store" && patterns.some(isTwin)) return patterns.filter(isTwin);
+  if (hint === undefined || patterns.length === 0 || !hasDirection(patterns[0]!)) return patterns;
+  const usual = patterns[0]!.form.slots[0]!.place;
+  const place = hint === "load" || (hint === "swap" && usual === "rm") ? "reg" : "rm";
+  const meant = patterns.filter((pattern) => hasDirection(pattern) && pattern.form.slots[0]!.place === place);
   return meant.length === 0 ? patterns : meant;
 }

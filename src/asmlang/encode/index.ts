@@ -2,9 +2,10 @@
  * encode(): one instruction statement to bytes. The form is found by matching operands against iced's tables; what the tools
  * (nasm, GNU as) choose among several is in match.ts and quirks of each in a place named for it. Never throws on input.
  */
+import { constraintError } from "./constraints.ts";
 import { emit } from "./emit.ts";
 import { ambiguous, noSuchCombination, unknownMnemonic } from "./errors.ts";
-import { applyHints, byDirection, checkHints } from "./hints.ts";
+import { applyHints, byDirection, checkHints, suffixHints } from "./hints.ts";
 import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
@@ -44,13 +45,15 @@ interface Done {
 type Attempt = Done | { readonly message: string; readonly operand: number };
 
 function attempt(pattern: Pattern, request: EncodeRequest, prefixes: Prefixes): Attempt {
-  const { dialect, bits, operands } = request;
-  const bad = prefixError(pattern.form, request, prefixes);
+  const { dialect, bits, operands, rounding, hints } = request;
+  const bad = prefixError(pattern.form, request, prefixes) ?? constraintError(pattern.form, request);
   if (bad !== undefined) return { message: bad, operand: -1 };
   const result = emit(pattern, {
     dialect,
     bits,
     operands,
+    rounding,
+    hints,
     prefixes: effectivePrefixes(pattern.form, dialect, prefixes),
   });
   return "bytes" in result ? { pattern, encoding: result } : result;
@@ -76,9 +79,14 @@ function choose(patterns: readonly Pattern[], request: EncodeRequest, prefixes: 
 /** GNU as takes the store form of a vector move where that saves the longer VEX prefix. */
 function shorterVex(first: Done, patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): Attempt {
   const { form } = first.pattern;
-  if (request.dialect !== "gas" || form.encoding !== "vex" || first.encoding.bytes[0] === 0xc5) return first;
+  const { dialect, hints } = request;
+  if (dialect !== "gas" || form.encoding !== "vex" || first.encoding.bytes[0] === 0xc5) return first;
+  if (hints.includes("vex3")) return first;
   for (const pattern of patterns) {
-    const twin = pattern.form.vex?.w === form.vex!.w && pattern.form.slots.length === form.slots.length;
+    const twin =
+      pattern.form.encoding === "vex" &&
+      pattern.form.vex?.w === form.vex!.w &&
+      pattern.form.slots.length === form.slots.length;
     if (pattern === first.pattern || !twin) continue;
     const result = attempt(pattern, request, prefixes);
     if ("encoding" in result && result.encoding.bytes.length < first.encoding.bytes.length) return result;
@@ -126,6 +134,7 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
   const result = warned(chosen, unsized?.warning === undefined ? notes : [...notes, unsized.warning]);
   const best = (result as typeof chosen).encoding;
   const long = longForm(chosen.pattern, patterns, request, prefixes);
+  if (long !== undefined && /disp(16|32)/.test(request.hints.join())) return { ok: true, best: long };
   return long === undefined ? { ok: true, best } : { ok: true, best, long };
 }
 
@@ -134,9 +143,10 @@ const memoryIndex = (operands: readonly AsmOperand[]): number =>
 const valueIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "imm");
 
 export function encode(original: EncodeRequest): EncodeResult {
-  const badHint = checkHints(original.hints);
+  const badHint = checkHints(original);
   if (badHint !== undefined) return failed(badHint, -1);
-  const request = rewrite(spelledOut(original.hints.length === 0 ? original : applyHints(original)));
+  const hinted = suffixHints(original);
+  const request = rewrite(spelledOut(hinted.hints.length === 0 ? hinted : applyHints(hinted)));
   const queries = resolveMnemonic(request);
   if (queries.length === 0) return failed(unknownMnemonic(request), -1);
   const prefixes = parsePrefixes(request.prefixes);

@@ -94,7 +94,7 @@ function registerSlot(name: string): Slot | undefined {
     const only = (Register as unknown as Record<string, number>)[name.toUpperCase()]!;
     return { ...EMPTY, only };
   }
-  const plain = /^([a-z]+\d*?)(p[13])?_(reg|rm|opcode|vvvv|is4|is5)(_mem)?$/.exec(name);
+  const plain = /^([a-z]+?\d*?)(p[13])?_(reg|rm|opcode|vvvv|is4|is5)(_mem)?$/.exec(name);
   if (!plain) return undefined;
   const reg = (plain[1] === "sti" ? "st" : plain[1]) as RegClass;
   return { ...EMPTY, place: PLACES[plain[3]!]!, reg, addressSized: plain[4] !== undefined };

@@ -2,11 +2,12 @@
 import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { fitsSuffix } from "./att.ts";
+import { decorationMisfit, maskOf, namesHighRegister, needsEvex } from "./evex.ts";
 import { type Form, formsNamed } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
 import { type Pattern, patternsOf } from "./patterns.ts";
 import { regInfo } from "./registers.ts";
-import type { AsmOperand } from "./types.ts";
+import type { AsmOperand, Rounding } from "./types.ts";
 
 /** A mnemonic resolved: iced's names, and what the spelling says about size. */
 export interface Query {
@@ -38,6 +39,9 @@ export interface Shape {
   readonly dialect: Dialect;
   readonly bits: Bits;
   readonly operands: readonly AsmOperand[];
+  readonly rounding?: Rounding;
+  /** {evex} {vex} {vex2} {vex3} among others. */
+  readonly hints: readonly string[];
 }
 
 type Memory = Extract<AsmOperand, { kind: "mem" }>;
@@ -46,13 +50,20 @@ type Immediate = Extract<AsmOperand, { kind: "imm" }>;
 const isOffsetOnly = (memory: Memory): boolean => memory.base === 0 && memory.index === 0 && memory.relative !== true;
 
 function shapeOf(operand: AsmOperand): string {
+  const mask = maskOf(operand);
+  const high = namesHighRegister(operand) ? "+" : "";
+  if (mask === undefined) return plainShape(operand) + high;
+  return `${plainShape(operand)}${high}${mask.opmask === 0 ? "" : "{k}"}${mask.zeroing ? "{z}" : ""}`;
+}
+
+function plainShape(operand: AsmOperand): string {
   switch (operand.kind) {
     case "reg":
       return regInfo(operand.reg)?.shape ?? "?";
     case "mem": {
       const offset = isOffsetOnly(operand) ? "o" : "";
       const wide = operand.displacementSize === 64 ? "q" : "";
-      return `m${operand.size}${offset}${wide}${operand.far ? "f" : ""}`;
+      return `m${operand.size}${offset}${wide}${operand.far ? "f" : ""}${operand.broadcast ? `b${operand.broadcast}` : ""}`;
     }
     case "imm":
       return operand.size === undefined
@@ -72,7 +83,10 @@ function registerFits(slot: Slot, register: number): boolean {
 }
 
 /** A size keyword against what the form reads or writes there. */
-function memorySizeFits(form: Form, size: number, far: boolean, sourceBytes: number): boolean {
+function memorySizeFits(form: Form, memory: Memory, sourceBytes: number): boolean {
+  const { size } = memory;
+  const far = memory.far === true;
+  if (memory.broadcast !== undefined) return size === 0 || size === form.evex?.element;
   if (form.memoryClass === "far") return size === 0 || size === (far ? form.memoryBytes - 2 : form.memoryBytes);
   if (size === 0) return sourceBytes === 0 || sourceBytes === form.memoryBytes;
   return form.memoryClass === "structure" || form.memoryBytes === 0 || size === form.memoryBytes;
@@ -83,7 +97,7 @@ function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query): boole
   if (slot.place === "moffs") {
     if (!isOffsetOnly(memory)) return false;
   } else if (memory.displacementSize === 64 || (query.absolute && slot.string === undefined)) return false;
-  return memorySizeFits(form, memory.size, memory.far === true, query.sourceBytes);
+  return memorySizeFits(form, memory, query.sourceBytes);
 }
 
 /** `byte 5`, `strict dword 5`: the width in the instruction, or that of the operation it is extended to. */
@@ -91,10 +105,11 @@ function immediateSizeFits(form: Form, slot: Slot, operand: Immediate): boolean 
   const size = operand.size;
   if (size === undefined) return true;
   const width = slot.bytes * 8;
-  if (operand.strict) return size === width;
   if (slot.extend === 64 && size === 32) {
+    if (operand.strict && width !== 32) return false;
     return form.mnemonic === "push" || (width === 32 && (form.mnemonic === "mov" || form.mnemonic === "imul"));
   }
+  if (operand.strict) return size === width;
   return size === width || size === slot.extend;
 }
 
@@ -153,6 +168,7 @@ function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
     const index = pattern.from[i]!;
     if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query)) return false;
   }
+  if (decorationMisfit(form, shape.operands, shape.rounding, shape.dialect === "gas") !== undefined) return false;
   const memory = shape.operands.some((operand) => operand.kind === "mem");
   if (query.suffix !== "" && !fitsSuffix(form, query.suffix, memory)) return false;
   return shape.dialect !== "nasm" || immediateSaysSize(pattern, shape.operands);
@@ -199,15 +215,33 @@ function orderCost(pattern: Pattern, { dialect, operands }: Shape): number {
   return Number(pattern.swapped !== reversed) + toStack + fourthOperandCost(pattern.form, dialect, operands);
 }
 
+/** Instructions that had EVEX forms first: their VEX forms have to be asked for. */
+const LATE_VEX = /^(vpdp(bu|ws)sds?|vpmadd52[lh]uq|vcvtneps2bf16)$/;
+
+/** Of several vector lengths that `qword bcst [...]` leaves open, GNU as takes the largest. */
+function lengthRank({ evex, vex }: Form, { operands }: Shape): number {
+  const open = evex !== undefined && operands.some((operand) => operand.kind === "mem" && operand.broadcast === "bcst");
+  return open ? -vex!.l : 0;
+}
+
+/** VEX goes before EVEX, with few exceptions; NASM stores VMOVQ by 7E with EVEX. */
+function encodingRank({ encoding, mnemonic, opcode }: Form, dialect: Dialect): number {
+  if (dialect === "nasm" && encoding === "evex" && mnemonic === "vmovq" && opcode[0] === 0xd6) return 2;
+  return Number((encoding === "evex") !== LATE_VEX.test(mnemonic));
+}
+
 /** The mode's own operand size first, and shortest; then the sign-extended byte, the manual's operand order, the lower opcode. */
 function compare(a: Pattern, b: Pattern, shape: Shape): number {
   const { bits } = shape;
   return (
     Number(a.form.obsolete) - Number(b.form.obsolete) ||
+    encodingRank(a.form, shape.dialect) - encodingRank(b.form, shape.dialect) ||
     a.form.sizePrefix(bits) - b.form.sizePrefix(bits) ||
     a.form.weight(bits) - b.form.weight(bits) ||
     extendsByte(a) - extendsByte(b) ||
     orderCost(a, shape) - orderCost(b, shape) ||
+    lengthRank(a.form, shape) - lengthRank(b.form, shape) ||
+    (shape.dialect === "gas" ? a.form.map - b.form.map : 0) ||
     opcodeOf(a.form) - opcodeOf(b.form) ||
     a.form.code - b.form.code
   );
@@ -232,12 +266,25 @@ function ofNaturalSize(patterns: readonly Pattern[], { bits, operands }: Shape):
   return patterns.filter(({ form }) => form.sizePrefix(bits) === least);
 }
 
+/** NASM knows these with VEX, and only where {vex} says so. */
+const ONLY_ASKED = /^v(pdpb[su][su]ds?|cvtne[eo](bf16|ph)2ps|bcstne(bf16|sh)2ps)$/;
+
+/** The encodings that decorations, registers 16 to 31 and hints leave. */
+function encodingAllowed({ encoding, mnemonic }: Form, { dialect, operands, rounding, hints }: Shape): boolean {
+  if (encoding === "evex") return !hints.some((hint) => hint.startsWith("vex"));
+  if (rounding !== undefined || hints.includes("evex") || operands.some(needsEvex)) return false;
+  if (dialect === "nasm" && ONLY_ASKED.test(mnemonic) && !mnemonic.startsWith("vpdpbusd")) {
+    if (!hints.some((hint) => hint.startsWith("vex"))) return false;
+  }
+  return encoding === "vex" || encoding === "xop" || !hints.some((hint) => hint.startsWith("vex"));
+}
+
 function search(query: Query, shape: Shape): Candidates {
   const found: Pattern[] = [];
   let otherMode = false;
   for (const name of query.names) {
     for (const form of formsNamed(name)) {
-      if (!formAllowed(form, query, shape)) continue;
+      if (!formAllowed(form, query, shape) || !encodingAllowed(form, shape)) continue;
       for (const pattern of patternsOf(form, shape.dialect)) {
         if (!patternFits(pattern, shape, query)) continue;
         if ((form.modes & shape.bits) !== 0) found.push(pattern);
@@ -274,6 +321,8 @@ const cache = new WeakMap<Query, Map<string, Candidates>>();
 export function candidates(query: Query, shape: Shape): Candidates {
   let key = shape.dialect === "nasm" ? `n${shape.bits}` : `g${shape.bits}`;
   for (const operand of shape.operands) key += shapeOf(operand);
+  if (shape.rounding !== undefined) key += `{${shape.rounding.mode}@${shape.rounding.after}}`;
+  for (const hint of shape.hints) key += `{${hint}}`;
   let shapes = cache.get(query);
   if (shapes === undefined) cache.set(query, (shapes = new Map()));
   let result = shapes.get(key);

@@ -148,7 +148,7 @@ function extension(name: string): Query[] {
   const match = /^mov([zs])x?([bwl])([wlq]?)$/.exec(name);
   if (match === null) return [];
   const [, how, from, to] = match as unknown as [string, string, string, string];
-  if (from === "l" && how === "z") return [];
+  if ((from === "l" && how === "z") || from === to) return [];
   return [{ ...PLAIN, names: [from === "l" ? "movsxd" : `mov${how}x`], suffix: to, sourceBytes: SOURCE_BYTES[from]! }];
 }
 
@@ -167,15 +167,15 @@ function attNames(name: string): Query[] {
   return queries;
 }
 
-const SUFFIX = /^(.+?)(ll|[bwlqst])$/;
+const SUFFIX = /^(.+?)(ll|[bwlqstxyz])$/;
 
 function att(name: string): Query[] {
   const queries = attNames(name);
   for (const letters of [1, 2]) {
     const suffix = name.slice(-letters);
-    if (!SUFFIX.test(name) || !/^(?:ll|[bwlqst])$/.test(suffix)) continue;
+    if (!SUFFIX.test(name) || !/^(?:ll|[bwlqstxyz])$/.test(suffix)) continue;
     for (const query of attNames(name.slice(0, -letters))) {
-      if (query.suffix === "") queries.push({ ...query, suffix });
+      if (query.suffix === "" && query.sourceBytes !== SOURCE_BYTES[suffix]) queries.push({ ...query, suffix });
     }
   }
   return queries;

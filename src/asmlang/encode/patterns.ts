@@ -68,12 +68,21 @@ function destructivePattern(form: Form): Pattern[] {
   return [{ form, from, arity: slots.length - 1, swapped: true }];
 }
 
+/** The first operand is never written. */
+const NEVER_FULL: Readonly<Record<Dialect, RegExp>> = {
+  gas: /^v?maskmov(q|dqu)$|^(fu?comp?|fxch)$/,
+  nasm: /^v?maskmov(q|dqu)$/,
+};
+
 function build(form: Form, dialect: Dialect): Pattern[] {
-  const full: Pattern = { form, from: identity(form.slots.length), arity: form.slots.length, swapped: false };
-  const patterns = [full, ...stringPatterns(form), ...shortPatterns(form, dialect)];
+  const { length } = form.slots;
+  const full: Pattern = { form, from: identity(length), arity: length, swapped: false };
+  const partial = [...stringPatterns(form), ...shortPatterns(form, dialect)];
+  const patterns = length > 1 && NEVER_FULL[dialect].test(form.mnemonic) ? partial : [full, ...partial];
   if (dialect === "nasm") patterns.push(...destructivePattern(form));
-  if (SYMMETRIC.has(form.mnemonic) && form.slots.length === 2)
-    patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
+  const values = form.slots.some(({ place }) => place === "imm");
+  const symmetric = SYMMETRIC.has(form.mnemonic) && patterns.includes(full) && !values;
+  if (symmetric && form.slots.length === 2) patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
   return patterns;
 }
 

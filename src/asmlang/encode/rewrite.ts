@@ -87,12 +87,21 @@ function bareAdjust(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: [{ kind: "imm", value: { known: 10n } }] };
 }
 
+/** GNU as reads `crc32q %cl, %rdx` as if it said %rcx. */
+function wideChecksum(request: EncodeRequest): EncodeRequest {
+  const [to, from] = request.operands;
+  const info = from?.kind === "reg" ? regInfo(from.reg) : undefined;
+  if (to === undefined || !isClass(to, "r64") || info?.class !== "r8" || info.rex === "no") return request;
+  return { ...request, operands: [to, register(Register.RAX + info.number)] };
+}
+
 function gas(request: EncodeRequest): EncodeRequest {
   const { mnemonic, operands } = request;
   const first = operands[0];
   if (/^clr[bwlq]?$/.test(mnemonic) && operands.length === 1) {
     return { ...request, mnemonic: mnemonic.replace("clr", "xor"), operands: [first!, first!] };
   }
+  if (mnemonic === "crc32q") return wideChecksum(request);
   if (mnemonic === "xchg" || mnemonic === "xchgq") return exchangedWithItself(request);
   if (mnemonic === "int" && first?.kind === "imm" && first.value.known === 3n)
     return { ...request, mnemonic: "int3", operands: [] };

@@ -15,6 +15,10 @@ const NATURAL: Readonly<Record<EncodeRequest["dialect"], ReadonlySet<string>>> =
     "vcvtpd2dq",
     "vcvttpd2dq",
     "vcvtpd2ps",
+    "vcvtpd2ph",
+    "vcvtqq2ph",
+    "vcvtuqq2ph",
+    "vcvtudq2ph",
     "vcvtsi2sd",
     "vcvtsi2ss",
     "cvtsi2sd",
@@ -22,6 +26,9 @@ const NATURAL: Readonly<Record<EncodeRequest["dialect"], ReadonlySet<string>>> =
   ]),
   gas: new Set(["call", "jmp", "push", "pop"]),
 };
+
+/** NASM's EVEX forms of these want a size. */
+const NOT_WITH_EVEX = /^vcvt(t?pd2dq|pd2ps|si2s[sd])$/;
 
 /**
  * Forms to choose from when no operand has a width: the mode's own for some instructions; for AT&T syntax otherwise those of a
@@ -42,7 +49,9 @@ export function withoutSize(
   if (request.dialect === "nasm" && patterns[0]!.form.memoryClass === "far") {
     return { patterns: patterns.filter(({ form }) => form.operandSize === bits), warning: undefined };
   }
-  if (query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
+  const { form } = patterns[0]!;
+  const wider = form.evex !== undefined && request.dialect === "nasm" && NOT_WITH_EVEX.test(form.mnemonic);
+  if (!wider && query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
   if (request.dialect === "nasm" || request.intelMnemonics) return undefined;
   if (query.names.some((name) => name === "movzx" || name === "movsx")) return { patterns, warning: undefined };
   const meant = patterns.filter(({ form }) => fitsSuffix(form, defaultSuffix(form, request.bits), true));
@@ -91,19 +100,56 @@ export function byAddressPrefix(
 /** GNU as: a 16-bit operation already has the prefix. */
 export function doubledPrefix(patterns: readonly Pattern[], request: EncodeRequest, prefixes: Prefixes): boolean {
   const first = patterns[0]!.form;
-  return request.dialect === "gas" && request.bits !== 16 && prefixes.operandSize === 16 && first.operandSize === 16;
+  const prefixed = first.operandSize === 16 || (first.mandatory === 0x66 && first.vex === undefined);
+  return (
+    request.dialect === "gas" &&
+    request.bits !== 16 &&
+    prefixes.operandSize === 16 &&
+    prefixed &&
+    !worksOnVectors(first)
+  );
 }
 
 /** Taken with REP though it repeats nothing: old idioms, and encodings that became another instruction. */
 const REP_IS_HARMLESS = /^(ret|nop|bsf|bsr|xs(tore|ha).*|xcrypt.*|montmul)$/;
 
+const VECTOR_CLASSES = new Set(["mm", "xmm", "ymm", "zmm", "k", "bnd"]);
+const worksOnVectors = (form: Form): boolean =>
+  form.vex !== undefined || form.slots.some((slot) => VECTOR_CLASSES.has(slot.reg ?? ""));
+
+/** Lock elision is for what may be locked, XCHG, and stores that release. */
+function elides(form: Form, { operands, prefixes: words }: EncodeRequest, { lock }: Prefixes): boolean {
+  const memory = operands.some(({ kind }) => kind === "mem");
+  if (!form.elidable || !memory) return false;
+  return lock || form.mnemonic === "xchg" || (form.mnemonic === "mov" && words.includes("xrelease"));
+}
+
+function nasmPrefixError(form: Form, { bits, hints, operands }: EncodeRequest, prefixes: Prefixes): string | undefined {
+  const { addressSize } = prefixes;
+  if (addressSize !== undefined && (addressSize === 64) !== (bits === 64) && (addressSize === 64 || addressSize === 16))
+    return `${addressSize}-bit addressing is not supported in ${bits}-bit mode`;
+  if (prefixes.segment !== 0 && operands.some((operand) => operand.kind === "mem" && operand.segment !== 0))
+    return "instruction has conflicting segment overrides";
+  if (prefixes.operandSize === 64 && bits !== 64) return `o64 is not supported in ${bits}-bit mode`;
+  return hints.includes("rex") && (bits !== 64 || form.vex !== undefined)
+    ? "instruction not encodable with {rex} prefix"
+    : undefined;
+}
+
+/** Segment prefixes that are no branch hints mean nothing in 64-bit code. */
+const IGNORED_SEGMENTS: Readonly<Record<number, string>> = { 38: "es", 54: "ss" };
+
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
-  if (request.dialect === "nasm") {
-    return prefixes.operandSize === 64 && request.bits !== 64
-      ? `o64 is not supported in ${request.bits}-bit mode`
-      : undefined;
-  }
+  if (request.dialect === "nasm") return nasmPrefixError(form, request, prefixes);
+  const ignored = request.bits === 64 ? IGNORED_SEGMENTS[prefixes.segment] : undefined;
+  if (ignored !== undefined) return `prefix "${ignored}" is not supported in 64-bit mode`;
+  const displacement = form.slots[0]?.place === "rel" || form.slots[0]?.place === "far";
+  if (displacement && request.hints.includes(request.bits === 16 ? "disp32" : "disp16"))
+    return `invalid {disp${request.bits === 16 ? 32 : 16}} prefix`;
+  if (prefixes.rex >= 0 && form.vex !== undefined) return `REX prefix invalid with "${request.mnemonic}"`;
+  if (prefixes.operandSize === 16 && request.bits !== 16 && worksOnVectors(form))
+    return `data size prefix invalid with "${request.mnemonic}"`;
   if (prefixes.lock && !(form.lockable && request.operands[0]?.kind === "mem"))
     return `expecting lockable instruction after "lock"`;
   const { repKind } = prefixes;
@@ -112,8 +158,9 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
     repKind === "bnd"
       ? form.boundable
       : repKind === "hle"
-        ? form.elidable
-        : form.repeatable || REP_IS_HARMLESS.test(form.mnemonic);
+        ? elides(form, request, prefixes)
+        : form.repeatable ||
+          (REP_IS_HARMLESS.test(form.mnemonic) && !(prefixes.rep === 0xf2 && form.mnemonic === "nop" && form.modrm));
   if (repKind !== undefined && !takesRep) return `invalid instruction "${request.mnemonic}" after "${repKind}"`;
   if (prefixes.operandSize === request.bits && request.bits !== 64) return `redundant data${request.bits} prefix`;
   if (prefixes.addressSize === request.bits) return `redundant addr${request.bits} prefix`;

@@ -7,8 +7,22 @@ export interface Value {
   readonly known: bigint | undefined;
 }
 
+/** EVEX masking, `{k1}{z}`. */
+export interface Mask {
+  /** iced Register value, 0 none (`{z}` alone). */
+  readonly opmask: number;
+  readonly zeroing: boolean;
+}
+
+/** EVEX rounding, `{rn-sae}`: stands in the operand list without being an operand. */
+export interface Rounding {
+  readonly mode: "rn-sae" | "rd-sae" | "ru-sae" | "rz-sae" | "sae";
+  /** How many operands stand before it, in Intel order. */
+  readonly after: number;
+}
+
 export type AsmOperand =
-  | { readonly kind: "reg"; readonly reg: number } // iced Register value
+  | { readonly kind: "reg"; readonly reg: number; readonly mask?: Mask } // iced Register value
   | { readonly kind: "imm"; readonly value: Value; readonly size?: 8 | 16 | 32 | 64; readonly strict?: boolean }
   | {
       readonly kind: "mem";
@@ -28,6 +42,9 @@ export type AsmOperand =
       readonly relative?: boolean;
       /** A far pointer is read there: NASM `call far [x]`, `jmp far dword [x]` (size then that of its offset). GNU says it by the mnemonic. */
       readonly far?: boolean;
+      readonly mask?: Mask;
+      /** Elements of a broadcast: 16 for `{1to16}`; "bcst" where only the element's size is given (`dword bcst [rax]`). */
+      readonly broadcast?: number | "bcst";
     }
   | { readonly kind: "target"; readonly value: Value; readonly distance?: "short" | "near" | "far" } // direct branch target, also GNU `jmp label`
   | { readonly kind: "far"; readonly selector: Value; readonly offset: Value; readonly size?: 16 | 32 };
@@ -41,6 +58,7 @@ export interface EncodeRequest {
   readonly mnemonic: string;
   /** Always Intel order, destination first. */
   readonly operands: readonly AsmOperand[];
+  readonly rounding?: Rounding;
   /** lock rep repe repne a16 a32 o16 o32 o64 xacquire data16 addr32 ... as written, lower case; segment overrides as prefixes too. */
   readonly prefixes: readonly string[];
   /** {evex} {vex} {load} {store} {disp8} ..., without braces. */

@@ -32,6 +32,8 @@ function extended(value: bigint, slot: Slot, operand: Immediate, dialect: Dialec
 /** GNU as cuts only what is as wide as the operation; NASM cuts everything. */
 function plain(value: bigint, form: Form, slot: Slot, dialect: Dialect): Fit {
   const width = slot.bytes * 8;
+  if (dialect === "gas" && form.encoding === "xop" && form.vex!.w === 1 && width === 32)
+    return fitsSigned(value, 32) ? "yes" : "no";
   if (fitsEither(value, width)) return "yes";
   return dialect === "nasm" || widthOf(form) === width ? "cut" : "no";
 }

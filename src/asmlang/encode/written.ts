@@ -16,7 +16,12 @@ const NASM_PREFIXED = new Set(["rdsspd", "incsspd", "wrssd", "wrussd", "rdshr", 
 /** A vector's bits into a general register or back, whose upper half is cleared or unused: the 64-bit form needs no W. */
 const NO_WIDE = /^v?(movmskp[sd]|pmovmskb|pextr[bw]|pinsr[bw]|extractps)$/;
 const NASM_WIDE = /^(movmskp[sd]|pextrw|pinsrw|extractps)$/;
+/** NASM knows these with 32-bit registers only. */
+const NASM_NARROW = /^(v?pinsrb|vpinsrw|pmovmskb|vextractps)$/;
 const CLASSES = ["r16", "r32", "r64"] as const;
+
+/** Far pointers with 64-bit offsets, which AMD's processors do not know, and so not GNU as by default. */
+const FAR_64 = /^(l[sfg]s|call|jmp)$/;
 
 const isSegmentMove = (draft: Draft, slot: 0 | 1): boolean =>
   draft.mnemonic === "mov" && draft.slots[slot]?.reg === "seg";
@@ -70,6 +75,10 @@ export function asWritten(draft: Draft): Draft[] {
     ];
   if (NO_WIDE.test(mnemonic)) {
     const narrow: Draft = { ...draft, default64: true, vex: draft.vex && { ...draft.vex, w: 0 } };
+    const fromQuadword =
+      draft.evex === undefined && draft.slots.some((slot) => slot.reg === "r64") && NASM_NARROW.test(mnemonic);
+    if (fromQuadword || (/^(pmovmskb|pextrw)$/.test(mnemonic) && draft.slots[1]?.reg === "mm" && operandSize === 64))
+      return [{ ...narrow, dialect: "gas" }];
     if (!NASM_WIDE.test(mnemonic)) return [narrow];
     return [
       { ...narrow, dialect: "gas" },
@@ -83,6 +92,20 @@ export function asWritten(draft: Draft): Draft[] {
     ];
   if (mnemonic === "ud1" && operandSize === 32)
     return [draft, { ...draft, slots: [], modrm: false, operandSize: 0, dialect: "nasm" }];
+  if (mnemonic === "movsxd" && operandSize === 32) return [{ ...draft, dialect: "gas" }];
+  if (mnemonic === "movsxd" && operandSize === 16)
+    return [{ ...draft, memoryBytes: 4, slots: [draft.slots[0]!, { ...draft.slots[1]!, reg: "r32" }], dialect: "gas" }];
+  if (/^(call|jmp)$/.test(mnemonic) && draft.slots[0]?.reg === "r16")
+    return [
+      { ...draft, dialect: "gas" },
+      { ...draft, modes: draft.modes & ~64, dialect: "nasm" },
+    ];
+  if (mnemonic === "ud0" && draft.slots.length === 0) return [{ ...draft, dialect: "nasm" }];
+  if (operandSize === 64 && FAR_64.test(mnemonic) && draft.slots.some((slot) => slot.mem && draft.memoryBytes === 10))
+    return [{ ...draft, dialect: "nasm" }];
+  if (/^(tpause|umwait)$/.test(mnemonic) && operandSize === 64) return [];
+  if (mnemonic.startsWith("prefetchit")) return [{ ...draft, modes: 64 }];
+  if (mnemonic === "vmovw" && draft.slots.some((slot) => slot.reg === "r64")) return [];
   if (mnemonic === "undoc") return [];
   if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [];
   return [draft];

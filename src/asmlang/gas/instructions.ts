@@ -11,8 +11,10 @@ import {
 } from "../core/instruction.ts";
 import type { Span } from "../core/source.ts";
 import { regInfo } from "../encode/registers.ts";
+import type { Rounding } from "../encode/types.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
+import { decorate, type RoundingSeen, readRounding } from "./decorations.ts";
 import { readOperandAtt } from "./operands-att.ts";
 import { IntelOperand } from "./operands-intel.ts";
 import { relaxable } from "./relocations.ts";
@@ -71,7 +73,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
     emitAlone(assembler, cursor, prefixes, span);
     return;
   }
-  const operands = readOperands(assembler, cursor, mnemonic);
+  const { operands, rounding } = readOperands(assembler, cursor, mnemonic);
   cursor.finish();
   const statement: Statement = {
     request: {
@@ -82,6 +84,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
       operands: operands.map((one) => one.operand),
       prefixes,
       hints,
+      ...(rounding && { rounding }),
     },
     spans: operands.map((one) => one.span),
     mnemonic: span,
@@ -140,20 +143,40 @@ function emitAlone(assembler: GasAssembler, cursor: Cursor, prefixes: readonly s
   assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
 }
 
-function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string): PlacedOperand[] {
+interface Operands {
+  readonly operands: PlacedOperand[];
+  readonly rounding: Rounding | undefined;
+}
+
+function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string): Operands {
   const branch = BRANCH.test(mnemonic);
   const operands: PlacedOperand[] = [];
-  if (cursor.done) return operands;
+  const seen: RoundingSeen = { rounding: undefined };
+  if (cursor.done) return { operands, rounding: undefined };
   do {
     if (cursor.done) throw cursor.error("expected an operand after ','");
+    if (readRounding(cursor, operands.length, seen)) continue;
+    const operand = assembler.intel
+      ? new IntelOperand(cursor, assembler, assembler.nakedRegisters).read(branch)
+      : readOperandAtt(cursor, assembler, branch);
     operands.push(
-      assembler.intel
-        ? new IntelOperand(cursor, assembler, assembler.nakedRegisters).read(branch)
-        : readOperandAtt(cursor, assembler, branch),
+      cursor.skipSpace().peek() === "{" ? decorate(cursor, assembler, operand, operands.length, seen) : operand,
     );
-    if (cursor.skipSpace().peek() === "{") throw cursor.error("AVX-512 masks and rounding are not supported yet");
   } while (cursor.eat(","));
-  return assembler.intel ? operands : reorder(operands, mnemonic);
+  const { rounding } = seen;
+  if (assembler.intel) return { operands: branch ? farPair(operands) : operands, rounding };
+  return {
+    operands: reorder(operands, mnemonic),
+    rounding: rounding && { ...rounding, after: operands.length - rounding.after },
+  };
+}
+
+/** `call 0x10,0x1000`: selector and offset. */
+function farPair(operands: PlacedOperand[]): PlacedOperand[] {
+  const [first, second] = operands;
+  if (first?.operand.kind !== "target" || second?.operand.kind !== "target" || operands.length !== 2) return operands;
+  const span = { ...first.span, end: second.span.end };
+  return [{ operand: { kind: "far", selector: first.operand.value, offset: second.operand.value }, span }];
 }
 
 /** AT&T order to Intel order. */

@@ -78,6 +78,8 @@ interface Seen {
   size: number;
   segment: number;
   distance: "short" | "near" | "far" | undefined;
+  /** `dword bcst [...]`. */
+  broadcast: boolean;
 }
 
 export class IntelOperand {
@@ -91,6 +93,7 @@ export class IntelOperand {
     size: 0,
     segment: 0,
     distance: undefined,
+    broadcast: false,
   };
   #depth = 0;
 
@@ -139,7 +142,7 @@ export class IntelOperand {
   #memory(sum: Sum, value: Symbolic | undefined, span: Span): PlacedOperand["operand"] {
     const { base, index, scale } = this.#address(sum, span);
     const relative = base === Register.RIP || base === Register.EIP;
-    const { segment, size, distance } = this.#seen;
+    const { segment, size, distance, broadcast } = this.#seen;
     return {
       kind: "mem",
       segment,
@@ -150,6 +153,7 @@ export class IntelOperand {
       size,
       ...(relative && { relative }),
       ...(distance === "far" && { far: true }),
+      ...(broadcast && { broadcast: "bcst" as const }),
     };
   }
 
@@ -269,9 +273,13 @@ export class IntelOperand {
     const cursor = this.#cursor;
     const after = cursor.at;
     const size = SIZES[word];
-    if (size !== undefined && (cursor.word()?.toLowerCase() === "ptr" || this.#back(after))) {
-      this.#seen.size = size;
-      return true;
+    if (size !== undefined) {
+      const next = cursor.word()?.toLowerCase();
+      if (next === "ptr" || next === "bcst" || this.#back(after)) {
+        this.#seen.size = size;
+        this.#seen.broadcast = next === "bcst";
+        return true;
+      }
     }
     if (word === "short" || word === "near" || word === "far") {
       this.#seen.distance = word;

@@ -10,8 +10,9 @@ import {
   valuesOf,
 } from "../core/instruction.ts";
 import type { Line } from "../core/source.ts";
-import { isPrefix } from "../encode/index.ts";
+import { isPrefix, type Rounding } from "../encode/index.ts";
 import type { NasmAssembler } from "./assembler.ts";
+import { decorate, readRounding } from "./decorations.ts";
 import type { TokenCursor } from "./expressions.ts";
 import { NasmInstruction } from "./instruction.ts";
 import { readOperand, readsTo } from "./operands.ts";
@@ -45,7 +46,7 @@ export function assembleInstruction(assembler: NasmAssembler, cursor: TokenCurso
   }
   const mnemonic = token.text.toLowerCase();
   if (token.kind !== "id") throw new SourceError(token, `expected an instruction, not '${token.text}'`);
-  const operands = readOperands(assembler, cursor, mnemonic);
+  const { operands, rounding } = readOperands(assembler, cursor, mnemonic);
   cursor.finish();
   const { bits } = assembler.builder;
   emit(assembler, cursor.line, {
@@ -57,6 +58,7 @@ export function assembleInstruction(assembler: NasmAssembler, cursor: TokenCurso
       operands: operands.map((one) => one.operand),
       prefixes,
       hints,
+      ...(rounding && { rounding }),
     },
     spans: operands.map((one) => one.span),
     mnemonic: token,
@@ -79,19 +81,29 @@ function sizePrefix(prefix: string): number | undefined {
   return match[1] === "a" ? 0x67 : 0x66;
 }
 
-function readOperands(assembler: NasmAssembler, cursor: TokenCursor, mnemonic: string): PlacedOperand[] {
+interface Operands {
+  readonly operands: readonly PlacedOperand[];
+  readonly rounding: Rounding | undefined;
+}
+
+function readOperands(assembler: NasmAssembler, cursor: TokenCursor, mnemonic: string): Operands {
   const operands: PlacedOperand[] = [];
-  if (cursor.done) return operands;
+  let rounding: Rounding | undefined;
+  if (cursor.done) return { operands, rounding };
   const branch = BRANCH.test(mnemonic);
   do {
     if (cursor.done) throw new SourceError(cursor.here(), "expected an operand after ','");
+    const mode = readRounding(cursor);
+    if (mode !== undefined) {
+      rounding = { mode, after: operands.length };
+      continue;
+    }
     const to = readsTo(cursor);
-    const operand = readOperand(cursor, assembler, branch);
+    const operand = decorate(cursor, readOperand(cursor, assembler, branch));
     operands.push(operand);
     if (to) operands.push({ operand: { kind: "reg", reg: Register.ST0 }, span: operand.span });
-    if (cursor.is("{")) throw new SourceError(cursor.here(), "AVX-512 masks and rounding are not supported yet");
   } while (cursor.eat(","));
-  return operands;
+  return { operands, rounding };
 }
 
 function emit(assembler: NasmAssembler, line: Line, statement: Statement): void {

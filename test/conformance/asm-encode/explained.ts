@@ -17,10 +17,28 @@ const refused =
   (outcome: Outcome): boolean =>
     outcome.verdict === "we-reject" && where(syntaxes, text)(outcome);
 
+/** Lines that we take and the tool does not. */
+const accepted =
+  (syntaxes: string, text: RegExp) =>
+  (outcome: Outcome): boolean =>
+    outcome.verdict === "we-accept" && where(syntaxes, text)(outcome);
+
+const UNKNOWN = /no such instruction|instruction expected|taken for a label|label alone|inconsistently redefined/;
+
+/** Mnemonics of half-precision and brain floats, and their neighbours in NASM's tables. */
+const NASM_HALF = /\b(v\w+[ps]h|vcvt\w*(ph|sh|bf16)\w*|vdpbf16ps|vp2intersect[dq]|vmovw) /;
+
+const NASM_UNSIZED =
+  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|prefetch\w*|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
+
 export const EXPLAINED: readonly Explanation[] = [
   {
+    reason: "NASM panics",
+    test: ({ verdict, theirs }) => verdict === "we-accept" && theirs.startsWith("panic:"),
+  },
+  {
     reason: "NASM 2.16 leaves the F3 out of PTWRITE, which makes it XSAVE",
-    test: where("nasm", /^(\w+ )*ptwrite/),
+    test: where("nasm", /\bptwrite/),
   },
   {
     reason: "NASM puts a 67 in front of these that the register's width does not ask for",
@@ -47,21 +65,12 @@ export const EXPLAINED: readonly Explanation[] = [
     ),
   },
   {
-    reason: "without EVEX, what the tools encode with it by default gets its VEX form",
-    test: where("nasm att intel", /^(\w+ )*(vpdp|vpmadd52|vcvtneps2bf16|vextractps)/),
-  },
-  {
-    reason: "only EVEX has this form",
-    test: ({ line, theirs, verdict }) =>
-      verdict === "we-reject" && /^(\w+ )*v/.test(line.text) && /^(26|2e|36|3e|64|65|67)*62/.test(theirs),
-  },
-  {
     reason: "NASM puts REX.W where a selector is read from a quadword, and WAIT before other prefixes",
     test: where("nasm", /^(\w+ )*(mov [c-gs]s, qword|wait)/),
   },
   {
-    reason: "GNU as makes a 16-bit MOV of MOVD from a general register to memory",
-    test: where("intel", /^movd .*\], /),
+    reason: "GNU as takes MOVD between a general register and memory for a MOV, of 16 bits to memory",
+    test: where("intel", /\bmovd .*\[/),
   },
   {
     reason: "NASM takes the SSE4.1 form when the count has a size",
@@ -69,7 +78,8 @@ export const EXPLAINED: readonly Explanation[] = [
   },
   {
     reason: "GNU as judges a value by 64 bits where it has to guess the operation's size",
-    test: ({ line }) => line.syntax === "att" && line.request.bits === 64 && /\$-?0xf{6,}/.test(line.text),
+    test: ({ line }) =>
+      line.syntax === "att" && line.bits === 64 && /\$-?0x([89a-f][0-9a-f]{7}|[0-9a-f]{9,})\b/.test(line.text),
   },
   {
     reason: "GNU as takes any memory operand for the implied one of a string instruction, with a warning",
@@ -78,6 +88,83 @@ export const EXPLAINED: readonly Explanation[] = [
   {
     reason: "GNU as takes any width of CL and DX as count and port",
     test: refused("att intel", /^(\w+ )*(in|out|sh[lr]|sa[lr]|ro[lr]|rc[lr]|sh[lr]d)[bwlq]? /),
+  },
+  {
+    reason: "the tool does not know the mnemonic: newer than it, or of odd processors",
+    test: ({ verdict, theirs }) => verdict === "we-accept" && UNKNOWN.test(theirs),
+  },
+  {
+    reason:
+      "NASM 2.16 has wrong opcodes, operand sizes or decorators in its tables of AVX512-FP16, BF16 and VP2INTERSECT",
+    test: where("nasm", NASM_HALF),
+  },
+  {
+    reason: "NASM 2.16 takes no decorations with VPOPCNT, 4FMAPS and 4VNNIW, which have them",
+    test: where("nasm", /\b(vpopcnt[dq]|v4fn?madd[ps]s|vp4dpwssds?) /),
+  },
+  {
+    reason: "NASM gives no size to the memory operand, or to the immediate, and so refuses one",
+    test: accepted("nasm", NASM_UNSIZED),
+  },
+  {
+    reason: "NASM wants a size where only another mode has a second form",
+    test: accepted("nasm", /\bvcvtu?si2s[sd] .*\[/),
+  },
+  {
+    reason:
+      "NASM takes registers and masks of other kinds than there are: 16 bits, quadwords outside 64-bit code, zeroing of memory",
+    test: refused("nasm", /\b(vpextrw [a-z]+,|vpbroadcast[bw] .*, r|vcvtusi2s[sd] .*qword|vmov\w+ \w*\s?\[.*\{z\})/),
+  },
+  {
+    reason: "NASM stores 64 bits with an opcode that means 32 bits outside 64-bit code",
+    test: where("nasm", /\bvmovq qword \[/),
+  },
+  {
+    reason:
+      "GNU as keeps a bit of the other register in {store} of XOP rotations, and the short form in {disp32} of Intel syntax",
+    test: where("att intel", /^\{(store\} vp(ro|sh)|disp32\} mov )/),
+  },
+  {
+    reason: "GNU as wants no {disp32} with the implied operands of some string instructions",
+    test: accepted("att intel", /^\{disp/),
+  },
+  {
+    reason: "NASM takes BND in front of conditional jumps, but not REPNE, which is the same byte",
+    test: accepted("nasm", /^repne j/),
+  },
+  {
+    reason: "NASM 2.16 has VCMPSS with memory wrong",
+    test: accepted("nasm", /\bvcmpss /),
+  },
+  {
+    reason: "the tool ignores rounding and broadcasts where there can be none",
+    test: (outcome) => outcome.verdict === "we-reject" && /\{(r[nduz]-)?sae\}|gather.*\{1to/.test(outcome.line.text),
+  },
+  {
+    reason: "NASM has these system instructions for 64-bit code only",
+    test: accepted("nasm", /\b(skinit|rdpkru|wrpkru|wrmsrns|invlpga)\b/),
+  },
+  {
+    reason: "NASM 2.16 does not know the VEX forms that came after the EVEX ones",
+    test: ({ line, verdict }) =>
+      verdict === "we-accept" &&
+      line.syntax === "nasm" &&
+      /^\{vex[23]?\} .*\b(vpdp(bu|ws)sds?|vpmadd52[lh]uq) /.test(line.text),
+  },
+  {
+    reason: "GNU as loses the brackets of a number without registers before decorations",
+    test: accepted("intel", /\[-?0x[0-9a-f]+\]\{/),
+  },
+  {
+    reason: "GNU as wants no size keyword there",
+    test: accepted(
+      "intel",
+      /\b(movdir64b|enqcmds?|bnd\w+|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|aes\w+kl|ldtilecfg|sttilecfg|invlpg|clflush\w*|prefetch\w*) .*ptr/,
+    ),
+  },
+  {
+    reason: "GNU as takes these from Intel syntax with a suffix only",
+    test: accepted("att intel", /\b(sysret|sysexit|getsecq)$/),
   },
 ];
 

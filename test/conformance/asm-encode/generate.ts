@@ -1,24 +1,23 @@
 /** Makes lines: a form of iced's tables, an operand list that fits it (or nearly), the mnemonic as the dialect spells it. */
 import { type Form, formsNamed, mnemonics } from "../../../src/asmlang/encode/forms.ts";
 import type { Bits, Dialect } from "../../../src/asmlang/types.ts";
+import { decorate, disturbDecorations } from "./decorations.ts";
 import type { AsmOperand, EncodeRequest, Line, Syntax } from "./line.ts";
 import { anyMemory, anyRegister, operandFor } from "./operands.ts";
 import { printRequest } from "./print.ts";
 import type { Random } from "./random.ts";
 
-export type Group = "integer" | "x87" | "vector";
-
 const VECTOR = new Set(["mm", "xmm", "ymm", "zmm", "k", "tmm"]);
 
-export function groupOf(form: Form): Group {
-  if (form.slots.some((slot) => VECTOR.has(slot.reg ?? "")) || form.encoding === "3dnow") return "vector";
+/** Takes AT&T's general suffixes. */
+function isInteger(form: Form): boolean {
+  if (form.slots.some((slot) => VECTOR.has(slot.reg ?? "")) || form.encoding === "3dnow") return false;
   const opcode = form.opcode[0]!;
-  return form.escape.length === 0 && form.vex === undefined && opcode >= 0xd8 && opcode <= 0xdf ? "x87" : "integer";
+  return form.escape.length > 0 || form.vex !== undefined || opcode < 0xd8 || opcode > 0xdf;
 }
 
-export function formsOf(group: Group, dialect: Dialect): readonly Form[] {
-  const forms = [...mnemonics()].flatMap(formsNamed);
-  return forms.filter((form) => groupOf(form) === group && (form.dialect ?? dialect) === dialect);
+export function allForms(dialect: Dialect): readonly Form[] {
+  return [...mnemonics()].flatMap(formsNamed).filter((form) => (form.dialect ?? dialect) === dialect);
 }
 
 const LETTERS: Readonly<Record<number, string>> = { 8: "b", 16: "w", 32: "l", 64: "q" };
@@ -51,6 +50,17 @@ function x87Suffix(form: Form): string {
     : "";
 }
 
+/** Conversions to half the length, where only the memory operand could tell 128 from 256 and 512 bits. */
+const LENGTH_SUFFIXED =
+  /^v(cvtt?pd2u?dq|cvtpd2ps|cvtu?qq2ps|fpclassp[hsd]|cvtpd2ph|cvtu?qq2ph|cvtneps2bf16|cvtps2phx|cvtu?dq2ph)$/;
+
+function lengthSuffix(random: Random, form: Form, operands: readonly AsmOperand[]): string {
+  if (/^vcvtt?(s[ishd]2u?si|u?si2s[shd])$/.test(form.mnemonic) && random.chance(0.5)) return suffixOf(form);
+  const memory = operands.some((operand) => operand.kind === "mem");
+  if (!LENGTH_SUFFIXED.test(form.mnemonic) || !random.chance(memory ? 0.85 : 0.2)) return "";
+  return "xyz"[form.vex!.l]!;
+}
+
 function attMnemonic(random: Random, form: Form, operands: readonly AsmOperand[]): string {
   const { mnemonic } = form;
   const memory = operands.some((operand) => operand.kind === "mem");
@@ -68,13 +78,12 @@ function attMnemonic(random: Random, form: Form, operands: readonly AsmOperand[]
   if ((mnemonic === "call" || mnemonic === "jmp") && (form.memoryClass === "far" || form.slots[0]?.place === "far")) {
     return `l${mnemonic}${suffixOf(form)}`;
   }
+  if (form.vex !== undefined) return mnemonic + lengthSuffix(random, form, operands);
   if (form.opcode[0]! >= 0xd8 && form.opcode[0]! <= 0xdf && form.escape.length === 0)
     return memory ? mnemonic + x87Suffix(form) : mnemonic;
   if (Object.hasOwn(ATT_NAMES, mnemonic)) return ATT_NAMES[mnemonic]! + (mnemonic === "retf" ? suffixOf(form) : "");
   const wanted = memory ? 0.85 : 0.3;
-  return !UNSUFFIXED.test(mnemonic) && groupOf(form) === "integer" && random.chance(wanted)
-    ? mnemonic + suffixOf(form)
-    : mnemonic;
+  return !UNSUFFIXED.test(mnemonic) && isInteger(form) && random.chance(wanted) ? mnemonic + suffixOf(form) : mnemonic;
 }
 
 function mnemonicFor(random: Random, form: Form, operands: readonly AsmOperand[], syntax: Syntax): string {
@@ -129,10 +138,20 @@ export interface GenerateOptions {
   readonly noise: number;
 }
 
+const HINTS: Readonly<Record<Syntax, readonly string[]>> = {
+  nasm: ["evex", "vex", "vex2", "vex3", "rex"],
+  att: ["evex", "vex", "vex2", "vex3", "load", "store", "disp8", "disp32", "rex"],
+  intel: ["evex", "vex", "vex2", "vex3", "load", "store", "disp8", "disp32", "rex"],
+};
+
 export function lineFor(form: Form, { random, syntax, bits, noise }: GenerateOptions): Line {
   const operands = operandsOf(random, form, bits, syntax);
   const branch = form.slots.some((slot) => slot.place === "rel") || /^(call|jmpe?)$/.test(form.mnemonic);
-  if (!branch && random.chance(noise)) disturb(random, operands, bits, syntax);
+  const noisy = !branch && random.chance(noise);
+  const vector = form.vex !== undefined;
+  let rounding = decorate(random, form, operands, syntax);
+  if (noisy && vector && random.chance(0.5)) rounding = disturbDecorations(random, operands, rounding);
+  else if (noisy) disturb(random, operands, bits, syntax);
   const request: EncodeRequest = {
     dialect: syntax === "nasm" ? "nasm" : "gas",
     intelMnemonics: syntax === "intel",
@@ -140,7 +159,8 @@ export function lineFor(form: Form, { random, syntax, bits, noise }: GenerateOpt
     mnemonic: mnemonicFor(random, form, operands, syntax),
     operands,
     prefixes: prefixesFor(random, form, operands, syntax),
-    hints: [],
+    hints: random.chance(vector ? 0.15 : 0.03) ? [random.pick(HINTS[syntax])] : [],
+    ...(rounding && { rounding }),
   };
-  return { syntax, request, text: printRequest(request, syntax) };
+  return { syntax, bits, text: printRequest(request, syntax) };
 }

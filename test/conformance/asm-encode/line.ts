@@ -1,11 +1,12 @@
-/** One line of the comparison: the same statement as text for the tool and as a request for our encoder. */
+/** One line of the comparison: a statement as text, for the tool and for our assembler. */
 import type { AsmOperand, EncodeRequest } from "../../../src/asmlang/encode/index.ts";
+import type { Bits } from "../../../src/asmlang/types.ts";
 
 export type Syntax = "nasm" | "att" | "intel";
 
 export interface Line {
   readonly syntax: Syntax;
-  readonly request: EncodeRequest;
+  readonly bits: Bits;
   readonly text: string;
 }
 

@@ -11,8 +11,6 @@ const RUNS: Readonly<Record<string, readonly [number, number]>> = {
   r32: [Register.EAX, 16],
   r64: [Register.RAX, 16],
   seg: [Register.ES, 6],
-  xmm: [Register.XMM0, 16],
-  ymm: [Register.YMM0, 16],
   k: [Register.K0, 8],
   bnd: [Register.BND0, 4],
   cr: [Register.CR0, 9],
@@ -24,7 +22,12 @@ const RUNS: Readonly<Record<string, readonly [number, number]>> = {
 };
 const CONTROL = [0, 2, 3, 4];
 
-export function anyRegister(random: Random, kind: string, bits: Bits): number {
+const VECTORS: Readonly<Record<string, number>> = { xmm: Register.XMM0, ymm: Register.YMM0, zmm: Register.ZMM0 };
+
+/** `high`: registers 16 to 31 too, where the mode has them. */
+export function anyRegister(random: Random, kind: string, bits: Bits, high = false): number {
+  const vector = VECTORS[kind];
+  if (vector !== undefined) return vector + random.below(bits !== 64 ? 8 : high && random.chance(0.6) ? 32 : 16);
   if (kind === "r8") {
     const low = Register.AL + random.below(8);
     return bits === 64 && random.chance(0.5) ? Register.SPL + random.below(12) : low;
@@ -100,9 +103,14 @@ const PAIRS_16: readonly (readonly [number, number])[] = [
   [Register.BX, 0],
 ];
 
-function displacement(random: Random, width: Bits, bare: boolean): Memory["displacement"] {
+/** Around the ends of what EVEX compresses into 8 bits. */
+const UNITS = [1, 2, -1, 127, 128, -128, -129];
+
+function displacement(random: Random, width: Bits, bare: boolean, unit = 1): Memory["displacement"] {
   if (!bare && random.chance(0.35)) return undefined;
   if (random.chance(0.12)) return { known: undefined };
+  if (unit > 1 && random.chance(0.6))
+    return { known: BigInt(unit * random.pick(UNITS) + (random.chance(0.2) ? 1 : 0)) };
   return { known: random.pick(width === 16 ? DISPLACEMENTS : [...DISPLACEMENTS, ...WIDE]) };
 }
 
@@ -122,7 +130,7 @@ function registersOf(random: Random, width: Bits, bits: Bits): Pick<Memory, "bas
 }
 
 /** Any addressing kind of the mode; `size` as a keyword, 0 none. */
-export function anyMemory(random: Random, bits: Bits, size: number, syntax: Syntax): Memory {
+export function anyMemory(random: Random, bits: Bits, size: number, syntax: Syntax, unit = 1): Memory {
   const width = random.chance(0.85) ? bits : bits === 32 ? 16 : 32;
   const segment = random.chance(0.1) ? anyRegister(random, "seg", bits) : 0;
   const bare = random.chance(0.15);
@@ -134,7 +142,7 @@ export function anyMemory(random: Random, bits: Bits, size: number, syntax: Synt
   const memory: Memory = {
     ...common,
     ...registersOf(random, width, bits),
-    displacement: displacement(random, width, false),
+    displacement: displacement(random, width, false, unit),
   };
   const forced = syntax === "nasm" && memory.displacement !== undefined && random.chance(0.1);
   const known = memory.displacement?.known;
@@ -145,7 +153,7 @@ export function anyMemory(random: Random, bits: Bits, size: number, syntax: Synt
   };
 }
 
-const KEYWORDS = new Set([1, 2, 4, 8, 10, 16, 32]);
+const KEYWORDS = new Set([1, 2, 4, 8, 10, 16, 32, 64]);
 
 function memoryOperand(random: Random, form: Form, slot: Slot, bits: Bits, syntax: Syntax): AsmOperand {
   const plain = form.memoryClass === "integer" || form.memoryClass === "float";
@@ -157,7 +165,7 @@ function memoryOperand(random: Random, form: Form, slot: Slot, bits: Bits, synta
     const none = { segment: 0, base: 0, index: 0, scale: 1 as const };
     return { kind: "mem", ...none, displacement: displacement(random, bits === 16 ? 16 : 32, true), size };
   }
-  const memory = anyMemory(random, bits, size, syntax);
+  const memory = anyMemory(random, bits, size, syntax, form.evex?.unit);
   if (slot.vsib !== undefined) {
     const base =
       memory.base !== 0 && memory.displacementSize === undefined
@@ -169,7 +177,7 @@ function memoryOperand(random: Random, form: Form, slot: Slot, bits: Bits, synta
     return {
       ...memory,
       base: wide,
-      index: anyRegister(random, slot.vsib, bits),
+      index: anyRegister(random, slot.vsib, bits, form.evex !== undefined),
       relative: undefined as never,
       scale: random.pick([1, 2, 4, 8]),
     };
@@ -204,5 +212,5 @@ export function operandFor(random: Random, form: Form, slot: Slot, bits: Bits, s
   if (slot.place === "imm" || slot.constant !== undefined) return immediate(random, form, slot, bits, syntax);
   const memory = slot.mem && (slot.reg === undefined || random.chance(0.6));
   if (memory) return memoryOperand(random, form, slot, bits, syntax);
-  return { kind: "reg", reg: anyRegister(random, slot.reg ?? "r32", bits) };
+  return { kind: "reg", reg: anyRegister(random, slot.reg ?? "r32", bits, form.evex !== undefined) };
 }

@@ -27,6 +27,7 @@ const NASM_SIZES: Readonly<Record<number, string>> = {
   10: "tword",
   16: "oword",
   32: "yword",
+  64: "zword",
 };
 const INTEL_SIZES: Readonly<Record<number, string>> = {
   1: "byte ptr",
@@ -37,6 +38,7 @@ const INTEL_SIZES: Readonly<Record<number, string>> = {
   10: "tbyte ptr",
   16: "xmmword ptr",
   32: "ymmword ptr",
+  64: "zmmword ptr",
 };
 const BITS: Readonly<Record<number, string>> = { 8: "byte", 16: "word", 32: "dword", 64: "qword" };
 
@@ -78,7 +80,8 @@ function attMemory(memory: Memory): string {
 }
 
 function intelMemory(memory: Memory): string {
-  const size = memory.size === 0 ? "" : `${INTEL_SIZES[memory.size] ?? ""} `;
+  const keyword = memory.size === 0 ? "" : `${INTEL_SIZES[memory.size] ?? ""} `;
+  const size = memory.broadcast === "bcst" ? keyword.replace("ptr", "bcst") : keyword;
   const segment = memory.segment === 0 ? "" : `${registerName(memory.segment)}:`;
   const body = memory.relative && memory.base === 0 ? `ext[rip]` : `[${sum(memory)}]`;
   return `${size}${segment}${body}`;
@@ -91,7 +94,19 @@ function immediate(operand: Extract<AsmOperand, { kind: "imm" }>, syntax: Syntax
   return `${operand.strict ? "strict " : ""}${operand.size === undefined ? "" : `${BITS[operand.size]} `}${value}`;
 }
 
+function decorations(operand: AsmOperand, syntax: Syntax): string {
+  if (operand.kind !== "reg" && operand.kind !== "mem") return "";
+  const percent = syntax === "att" ? "%" : "";
+  const elements = operand.kind === "mem" && typeof operand.broadcast === "number" ? `{1to${operand.broadcast}}` : "";
+  const { opmask = 0, zeroing = false } = operand.mask ?? {};
+  return `${elements}${opmask === 0 ? "" : `{${percent}${registerName(opmask)}}`}${zeroing ? "{z}" : ""}`;
+}
+
 function operandText(operand: AsmOperand, syntax: Syntax): string {
+  return plainText(operand, syntax) + decorations(operand, syntax);
+}
+
+function plainText(operand: AsmOperand, syntax: Syntax): string {
   switch (operand.kind) {
     case "reg": {
       const name = stName(registerName(operand.reg), syntax);
@@ -125,7 +140,9 @@ export function printRequest(request: EncodeRequest, syntax: Syntax): string {
       ? `*${text}`
       : text;
   });
+  if (request.rounding !== undefined) operands.splice(request.rounding.after, 0, `{${request.rounding.mode}}`);
   if (syntax === "att" && !KEPT_ORDER.has(request.mnemonic)) operands.reverse();
+  const hints = request.hints.map((hint) => `{${hint}} `).join("");
   const prefixes = request.prefixes.map((prefix) => `${prefix} `).join("");
-  return `${prefixes}${request.mnemonic} ${operands.join(", ")}`.trimEnd();
+  return `${hints}${prefixes}${request.mnemonic} ${operands.join(", ")}`.trimEnd();
 }

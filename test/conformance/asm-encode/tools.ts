@@ -18,17 +18,22 @@ const HEADS: Readonly<Record<Syntax, (bits: Bits) => string[]>> = {
   intel: (bits) => [`.code${bits}`, ".intel_syntax noprefix"],
 };
 
-function run(command: string, args: readonly string[], directory: string): string {
-  const result = spawnSync(command, [...args], { cwd: directory, encoding: "utf8", maxBuffer: 1 << 28 });
-  if (result.error !== undefined) throw result.error;
-  return `${result.stderr}${result.stdout}`;
+interface Output {
+  readonly text: string;
+  readonly status: number | null;
 }
 
-/** Errors by line number of the file; NASM also fails an assertion on some lines. */
+function run(command: string, args: readonly string[], directory: string): Output {
+  const result = spawnSync(command, [...args], { cwd: directory, encoding: "utf8", maxBuffer: 1 << 28 });
+  if (result.error !== undefined) throw result.error;
+  return { text: `${result.stderr}${result.stdout}`, status: result.status };
+}
+
+/** Errors by line number of the file; NASM also panics on some lines. */
 function errorsOf(output: string): Map<number, string> {
   const errors = new Map<number, string>();
-  for (const match of output.matchAll(/^(?:panic: )?in\.s:(\d+): ([Ee]rror.*|assertion.*)$/gm)) {
-    errors.set(Number(match[1]), match[2]!);
+  for (const match of output.matchAll(/^(?:panic: in\.s:(\d+): (.*)|in\.s:(\d+): ([Ee]rror.*))$/gm)) {
+    errors.set(Number(match[1] ?? match[3]), match[2] === undefined ? match[4]! : `panic: ${match[2]}`);
   }
   return errors;
 }
@@ -62,12 +67,14 @@ interface Run {
 }
 
 /** A tool that finds errors lists nothing, or not all: its bad lines are taken out and it runs again, until it finds none. */
-function runUntilClean(lines: readonly string[], directory: string, tool: () => string): Map<number, string> {
+function runUntilClean(lines: readonly string[], directory: string, tool: () => Output): Map<number, string> {
   const errors = new Map<number, string>();
   for (let round = 0; round < 40; round++) {
     const kept = lines.map((line, index) => (errors.has(index + 1) ? "" : line));
     writeFileSync(path.join(directory, "in.s"), `${kept.join("\n")}\n`);
-    const found = errorsOf(tool());
+    const output = tool();
+    const found = errorsOf(output.text);
+    if (found.size === 0 && output.status !== 0) throw new Error(`the tool failed: ${output.text.slice(-1000)}`);
     if (found.size === 0) return errors;
     for (const [line, message] of found) errors.set(line, message);
   }
