@@ -5,12 +5,12 @@
  */
 import type { Cpu } from "../cpu.ts";
 import { Fault, gp, VECTOR } from "../fault.ts";
-import { OFF } from "../layout.ts";
+import { CR4, OFF } from "../layout.ts";
 import { deliverLong } from "./deliver-long.ts";
 import { deliverProtected } from "./deliver-protected.ts";
 import { deliverReal, deliverVirtual8086 } from "./deliver-real.ts";
 import type { DeliveryEvent } from "./event.ts";
-import { hasVme, iopl, isLongMode, isProtected, isV86 } from "./predicates.ts";
+import { hasCr4, hasVme, iopl, isLongMode, isProtected, isV86 } from "./predicates.ts";
 import { type Origin, originAt, originHere, reportTransfer } from "./transfer.ts";
 import { redirectionBit } from "./tss.ts";
 
@@ -76,9 +76,10 @@ const nameOf = (vector: number): string => {
   return name === undefined ? `vector ${vector}` : `#${name}`;
 };
 
-function shutdown(cpu: Cpu, second: Fault): void {
+function shutdown(cpu: Cpu, why: string): void {
   cpu.set32(OFF.ACTIVITY, 2);
-  cpu.shutdownWhy = `triple fault: while delivering the double fault, ${nameOf(second.vector)}: ${second.why}`;
+  cpu.shutdownWhy = why;
+  cpu.updateMode();
 }
 
 /** What is delivered after `second` was raised while delivering `first`; undefined = shutdown. */
@@ -115,8 +116,8 @@ function deliver(cpu: Cpu, first: DeliveryEvent): void {
       if (!(thrown instanceof Fault)) throw thrown;
       const next = escalate(cpu, event, thrown);
       if (next === undefined) {
-        shutdown(cpu, thrown);
-        cpu.updateMode();
+        const why = `${nameOf(thrown.vector)}: ${thrown.why}`;
+        shutdown(cpu, `triple fault: while delivering the double fault, ${why}`);
         return;
       }
       event = next;
@@ -126,6 +127,10 @@ function deliver(cpu: Cpu, first: DeliveryEvent): void {
 
 /** Delivers what an instruction raised. RIP: the faulting instruction for faults, the next one for traps. */
 export function deliverException(cpu: Cpu, fault: Fault): void {
+  if (fault.vector === VECTOR.MC && !hasCr4(cpu, CR4.MCE)) {
+    shutdown(cpu, "machine check with CR4.MCE clear");
+    return;
+  }
   recordCause(cpu, fault);
   deliver(cpu, exceptionEvent(fault));
 }
