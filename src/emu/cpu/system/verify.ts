@@ -74,12 +74,14 @@ function verification(name: string, permits: (attr: number) => boolean): Helper 
 export const verr = verification("VERR", isReadable);
 export const verw = verification("VERW", isWritableData);
 
-/** Raises the RPL of the first operand to that of the second. */
+/** Raises the RPL of the first operand, 16 bits whatever the prefixes (measured), to that of the second. */
 export const arpl: Helper = (cpu, insn) => {
   requireSelectors(cpu, "ARPL");
   const source = cpu.readOp(insn, 1) & 3;
   const target = cpu.readOp(insn, 0) & 0xffff;
   const raise = rplOf(target) < source;
-  if (raise) cpu.writeOp(insn, 0, (target & ~3) | source, 0);
+  const op = insn.ops[0]!;
+  if (raise && op.kind === "reg") cpu.writeReg(op.reg, 16, (target & ~3) | source);
+  else if (raise) cpu.writeOp(insn, 0, (target & ~3) | source, 0);
   setZf(cpu, raise);
 };
