@@ -8,6 +8,8 @@ import { UsageError } from "./usage.ts";
 /** Of the lines --trace writes. Raised when a field changes its meaning. */
 export const TRACE_SCHEMA = 1;
 const FLUSH_AT = 1 << 16;
+/** What is looked at without --trace. */
+const SEEN = ["console", "post", "unimplemented", "fault", "signal", "entry", "exit"];
 
 export class Tracer {
   readonly #machine: Machine;
@@ -26,7 +28,7 @@ export class Tracer {
     this.#began = machine.icount;
     this.#file = target === undefined ? undefined : openTrace(target);
     if (this.#file !== undefined) this.#line({ type: "trace", schema: TRACE_SCHEMA });
-    machine.events.listen((event) => this.#see(event));
+    machine.events.listen((event) => this.#see(event), this.#file === undefined ? SEEN : undefined);
   }
 
   #see(event: MachineEvent): void {

@@ -94,7 +94,9 @@ export class Kernel implements Component {
 
   /** A field of thread_info in guest memory. */
   threadInfo(task: Task, name: string): number {
-    return Number(this.memory.readField(task.address, this.layout.threadInfo[name]!));
+    const { offset, size } = this.layout.threadInfo[name]!;
+    if (size === 8) return Number(this.memory.readScalar(task.address + offset, size));
+    return this.memory.readNumber(task.address + offset, size);
   }
   setThreadInfo(task: Task, name: string, value: number): void {
     this.memory.writeField(task.address, this.layout.threadInfo[name]!, BigInt(value));

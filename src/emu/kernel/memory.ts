@@ -20,6 +20,8 @@ export class KernelMemory {
   readonly #layout: KernelLayout;
   #observers: WriteObserver[] = [];
   readonly #scratch = new DataView(new ArrayBuffer(8));
+  /** The first bytes of it, by size. */
+  readonly #scalars = [1, 2, 4, 8].map((size) => new Uint8Array(this.#scratch.buffer, 0, size));
 
   constructor(machine: Machine, layout: KernelLayout) {
     this.#machine = machine;
@@ -65,11 +67,16 @@ export class KernelMemory {
       core.noteWrite(pa + done, part);
       done += part;
     }
-    for (const observer of this.#observers) observer(who, addr, pa, bytes);
+    // A copy each: an observer may keep it, and the bytes may be a scalar's scratch.
+    for (const observer of this.#observers) observer(who, addr, pa, bytes.slice());
   }
 
   /** Writes kernel memory in the name of `who`; may cross pages. */
   kernelWrite(who: string, addr: Addr, bytes: Uint8Array): void {
+    if (modulo(addr, PAGE_SIZE) + bytes.length <= PAGE_SIZE) {
+      this.writePhys(who, addr, this.phys(addr), bytes);
+      return;
+    }
     for (let done = 0; done < bytes.length; ) {
       const at = addr + done;
       const room = PAGE_SIZE - modulo(at, PAGE_SIZE);
@@ -94,17 +101,22 @@ export class KernelMemory {
 
   /** An aligned scalar; unsigned. */
   readScalar(addr: Addr, size: 1 | 2 | 4 | 8): bigint {
+    if (size !== 8) return BigInt(this.readNumber(addr, size));
     const pa = this.phys(addr);
     this.#check(pa, size);
-    const at = this.#machine.core.ramBase + pa;
-    const { view } = this.#machine.core;
-    if (size === 8) return view.getBigUint64(at, true);
-    if (size === 4) return BigInt(view.getUint32(at, true));
-    return BigInt(size === 2 ? view.getUint16(at, true) : view.getUint8(at));
+    const { view, ramBase } = this.#machine.core;
+    return view.getBigUint64(ramBase + pa, true);
+  }
+  readNumber(addr: Addr, size: 1 | 2 | 4): number {
+    const pa = this.phys(addr);
+    this.#check(pa, size);
+    const { view, ramBase } = this.#machine.core;
+    if (size === 4) return view.getUint32(ramBase + pa, true);
+    return size === 2 ? view.getUint16(ramBase + pa, true) : view.getUint8(ramBase + pa);
   }
   writeScalar(addr: Addr, size: 1 | 2 | 4 | 8, value: bigint): void {
     this.#scratch.setBigUint64(0, BigInt.asUintN(64, value), true);
-    this.write(addr, new Uint8Array(this.#scratch.buffer.slice(0, size)));
+    this.write(addr, this.#scalars[Math.log2(size)]!);
   }
   readField(base: Addr, field: Field): bigint {
     return this.readScalar(base + field.offset, field.size);

@@ -130,7 +130,8 @@ export class Timeline implements Component {
     state.open.push(entry);
     state.last = { entry: { kind, label, vector: event.vector }, exit: undefined };
     if (event.kind === "exception") this.#fault(cpu, event);
-    this.#emit("entry", cpu, { kind, label, vector: event.vector, compat: known?.compat, ...ends(event) });
+    if (this.#wants("entry"))
+      this.#emit("entry", cpu, { kind, label, vector: event.vector, compat: known?.compat, ...ends(event) });
   }
 
   /** The IRET to user mode that the processor refused: an exit that was decided and did not happen. */
@@ -170,6 +171,7 @@ export class Timeline implements Component {
       state.open = [];
       state.last = { entry: state.last.entry, exit: { instruction, firstFailing, path } };
     }
+    if (!this.#wants("exit")) return;
     this.#emit("exit", cpu, {
       instruction,
       ...(firstFailing === undefined ? {} : { firstFailing }),
@@ -229,7 +231,7 @@ export class Timeline implements Component {
   }
 
   upcall(cpu: Cpu, name: string): void {
-    if (this.#k.machine.events.active) this.#emit("upcall", cpu, { name });
+    if (this.#wants("upcall")) this.#emit("upcall", cpu, { name });
   }
   exitWork(cpu: Cpu, item: string, flags: readonly string[]): void {
     this.#emit("exit-work", cpu, { item, flags });
@@ -245,7 +247,7 @@ export class Timeline implements Component {
     });
   }
   syscallEnter(cpu: Cpu, name: string, nr: number, args: readonly bigint[], compat: boolean): void {
-    if (!this.#k.machine.events.active) return;
+    if (!this.#wants("syscall-enter")) return;
     this.#emit("syscall-enter", cpu, { name, nr, args: args.map((a) => `0x${a.toString(16)}`), compat });
   }
   /** @param result undefined = the call did not return. */
@@ -257,11 +259,14 @@ export class Timeline implements Component {
     compat: boolean,
     result: number | bigint | undefined,
   ): void {
-    if (!this.#k.machine.events.active) return;
+    if (!this.#wants("syscall")) return;
     const shown = args.map((a) => `0x${a.toString(16)}`);
     this.#emit("syscall", cpu, { name, nr, args: shown, compat, ...describeResult(compat, result) });
   }
 
+  #wants(type: string): boolean {
+    return this.#k.machine.events.wants(type);
+  }
   #emit(type: string, cpu: Cpu, fields: Record<string, unknown>): void {
     this.#k.machine.events.emit(type, cpu.index, fields);
   }
@@ -276,11 +281,23 @@ export class Timeline implements Component {
   }
 }
 
+/** Addresses as text: transfers come from the same few places again and again. */
+const shown = new Map<Addr, string>();
+const MOST_SHOWN = 4096;
+function show(addr: Addr): string {
+  let text = shown.get(addr);
+  if (text === undefined) {
+    if (shown.size >= MOST_SHOWN) shown.clear();
+    shown.set(addr, (text = hex(addr)));
+  }
+  return text;
+}
+
 const ends = (event: TransferEvent) => ({
   fromCpl: event.fromCpl,
   toCpl: event.toCpl,
-  fromIp: hex(event.fromIp),
-  toIp: hex(event.toIp),
+  fromIp: show(event.fromIp),
+  toIp: show(event.toIp),
 });
 
 const describe = (info: Siginfo): Record<string, unknown> => ({

@@ -6,8 +6,17 @@ import type { MachineEvent } from "./types.ts";
 
 export type EventListener = (event: MachineEvent) => void;
 
+/** A listener and the types it wants; undefined = all. */
+interface Subscription {
+  readonly listener: EventListener;
+  readonly types: ReadonlySet<string> | undefined;
+}
+
 export class EventStream {
-  #listeners: EventListener[] = [];
+  #subscriptions: readonly Subscription[] = [];
+  /** Does someone want every type? And what the others want. */
+  #all = false;
+  #types: ReadonlySet<string> = new Set();
   readonly #now: () => number;
 
   /** @param now gives the instruction count to stamp events with. */
@@ -15,22 +24,30 @@ export class EventStream {
     this.#now = now;
   }
 
-  /** True when someone listens; lets an emitter skip work that only an event needs. */
-  get active(): boolean {
-    return this.#listeners.length > 0;
+  /** True when someone listens for this type; lets an emitter skip work that only an event needs. */
+  wants(type: string): boolean {
+    return this.#all || this.#types.has(type);
   }
 
-  /** Returns the function that unsubscribes. */
-  listen(listener: EventListener): () => void {
-    this.#listeners = [...this.#listeners, listener];
-    return () => {
-      this.#listeners = this.#listeners.filter((other) => other !== listener);
-    };
+  /**
+   * Returns the function that unsubscribes.
+   * @param types what the listener wants to see, everything if absent.
+   */
+  listen(listener: EventListener, types?: Iterable<string>): () => void {
+    const subscription = { listener, types: types === undefined ? undefined : new Set(types) };
+    this.#subscribe([...this.#subscriptions, subscription]);
+    return () => this.#subscribe(this.#subscriptions.filter((other) => other !== subscription));
+  }
+
+  #subscribe(subscriptions: readonly Subscription[]): void {
+    this.#subscriptions = subscriptions;
+    this.#all = subscriptions.some(({ types }) => types === undefined);
+    this.#types = new Set(subscriptions.flatMap(({ types }) => [...(types ?? [])]));
   }
 
   emit(type: string, cpu: number, fields: Readonly<Record<string, unknown>>): void {
-    if (this.#listeners.length === 0) return;
+    if (!this.wants(type)) return;
     const event: MachineEvent = { icount: this.#now(), cpu, type, ...fields };
-    for (const listener of this.#listeners) listener(event);
+    for (const { listener, types } of this.#subscriptions) if (types === undefined || types.has(type)) listener(event);
   }
 }
