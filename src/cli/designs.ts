@@ -1,8 +1,14 @@
-/** `ringside designs`: the presets, and every design's key and values. */
+/** `ringside designs`: the presets, and every design's key and values; with --costs, what the exits cost under them. */
 import { DESIGNS } from "../emu/kernel/design-table.ts";
 import { PRESETS } from "../emu/kernel/presets.ts";
+import { flag, parse } from "./options.ts";
 
-export function designs(): number {
+export async function designs(args: readonly string[]): Promise<number> {
+  if (flag(parse(args, { costs: { type: "boolean" } }), "costs")) {
+    const { costLines, costTable } = await import("./costs.ts");
+    process.stdout.write(`${costLines(costTable()).join("\n")}\n`);
+    return 0;
+  }
   const lines = ["presets (--kernel NAME):"];
   for (const preset of PRESETS) {
     const values = Object.entries(preset.designs).map(([key, value]) => `${key}=${value}`);

@@ -13,7 +13,7 @@ export const USAGE = `usage: ringside run PROGRAM [-- ARG...]    assemble or loa
        ringside dap [--port N]               debug adapter on stdio or loopback TCP
        ringside lsp                          language server on stdio
        ringside scenario list | run NAME...|all [--json]
-       ringside designs                      kernel designs and presets
+       ringside designs [--costs]            kernel designs and presets; instructions of every exit under them
        ringside --version
 Options of run: --arch x86_64|i386|bare  --bits 16|32|64  --dialect gas|nasm  --cpu intel|amd  --model 286|386|current
   --quirk NAME  --cpus N  --kernel PRESET  --design K=V  --entry FILE.S  --max-instructions N  --seed N  --env K=V

@@ -1,0 +1,60 @@
+/** What each way through the kernel costs under each design: the claims of the thread about exit paths, counted. */
+import { describe, expect, test } from "vitest";
+import { costLines, costTable } from "../../src/cli/costs.ts";
+
+const table = costTable();
+const under = (name: string) => table.find(({ designs }) => Object.values(designs).includes(name))!;
+const of = (name: string, kind: string) => under(name).kinds[kind]!;
+
+describe("costs of the exit paths", () => {
+  test("every design has every way in, and what cannot leave by SYSRET does not", () => {
+    for (const { kinds } of table) {
+      expect(Object.keys(kinds).length).toBe(9);
+      for (const kind of ["int80", "fault", "irq", "nmi", "stack16"]) expect(kinds[kind]!.exit).toBe("iret");
+      expect(kinds.plain!.exit).toBe("sysret");
+    }
+  });
+
+  test("a shared way out is 'unnecessary overhead for the pure interrupt return path'", () => {
+    for (const kind of ["irq", "fault"])
+      expect(of("shared", kind).assembly).toBeGreaterThan(of("separate", kind).assembly);
+    expect(of("async-separate", "irq")).toEqual(of("separate", "irq"));
+  });
+
+  test("a flag in front of the first condition is 'almost as expensive' as the condition", () => {
+    const [none, flag, asked] = ["separate", "tif-iret", "shared"].map((name) => of(name, "irq").assembly);
+    expect(flag! - none!).toBeGreaterThan(0);
+    expect(flag! - none!).toBeGreaterThanOrEqual((asked! - none!) / 2);
+    expect(flag!).toBeLessThan(asked!);
+  });
+
+  test("abusing TIF_NOTIFY_RESUME runs the exit work that nobody needs", () => {
+    expect(of("notify-resume", "sigreturn").assembly).toBeGreaterThan(of("shared", "sigreturn").assembly);
+  });
+
+  test("with one conditional SWAPGS an interrupt's exit is shorter, with as many SWAPGS", () => {
+    expect(of("conditional-swapgs", "irq").assembly).toBeLessThan(of("separate", "irq").assembly);
+    expect(of("conditional-swapgs", "irq").swapgs).toBe(2);
+    expect(under("conditional-swapgs").codeBytes).toBeLessThan(under("separate").codeBytes);
+  });
+
+  test("the fast path saves the C half, and only it leaves work to IRET", () => {
+    expect(of("fast-path-only", "plain").upcalls).toBeLessThan(of("separate", "plain").upcalls);
+    for (const kind of ["work", "watched", "sigreturn"]) {
+      expect(of("fast-path-only", kind).exit).toBe("iret");
+      expect(of("separate", kind).exit).toBe("sysret");
+    }
+  });
+
+  test("the espfix prototype 'adds unnecessary instructions to the common path'; SWAPGS only where it is used", () => {
+    expect(of("prototype", "fault").assembly).toBeGreaterThan(of("separate", "fault").assembly);
+    expect(of("prototype", "fault").swapgs).toBe(of("none", "fault").swapgs);
+    expect(of("prototype", "stack16").swapgs).toBe(of("none", "stack16").swapgs + 2);
+  });
+
+  test("as text: a line each, a column each", () => {
+    const lines = costLines(table);
+    expect(lines.length).toBe(12);
+    expect(lines.find((line) => line.startsWith("system call"))).toMatch(/\d+ \+ \d+ \/2 S/);
+  });
+});
