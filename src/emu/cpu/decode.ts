@@ -365,6 +365,7 @@ export class InsnStream {
 
   /** The bytes end with an opcode that 64-bit mode lacks, where the library would read on. */
   private lastIsUndefined(start: number): boolean {
+    if (start >= this.bytes.length) return false;
     const last = this.bytes[this.bytes.length - 1]!;
     return this.context.bits === 64 && UNDEFINED_64.has(last) && this.bytes.subarray(start, -1).every(isPrefix64);
   }

@@ -1,175 +1,195 @@
-/** What must be equal after one instruction, here and on the host's processor. */
-import { VECTOR } from "../../../src/emu/cpu/fault.ts";
+/** What must be equal after each instruction, here and on the host's processor. */
 import { EFLAGS } from "../../../src/emu/cpu/layout.ts";
-import type { Candidate } from "./generate.ts";
-import type { Stop } from "./machine.ts";
-import { FX_BYTES, type Outcome, REGISTERS, type Registers, UPPER } from "./native.ts";
+import type { Batch } from "./batch.ts";
+import type { Entry } from "./entries.ts";
+import { RESULT, RESULT_WORDS, STATE_WORDS, STATUS, WORD } from "./layout.ts";
+import { foreignBytes, isChoice, undefinedConditions, undefinedFlags, withinOneUlp, writesPartly } from "./masks.ts";
+import type { Outcome } from "./native.ts";
 
-/** What our processor did. */
-export interface Ours {
-  readonly stop: Stop | undefined;
-  readonly registers: Registers;
-  readonly fx: Uint8Array;
-  readonly changes: readonly number[];
+export interface Mismatch {
+  readonly step: number;
+  /** Differences, one sentence each. */
+  readonly lines: readonly string[];
 }
 
-const SIGILL = 4;
-const SIGTRAP = 5;
-const SIGBUS = 7;
-const SIGFPE = 8;
-const SIGSEGV = 11;
-
-/** Linux's signal for an exception from user mode. */
-const SIGNALS: Readonly<Record<number, number>> = {
-  [VECTOR.DE]: SIGFPE,
-  [VECTOR.DB]: SIGTRAP,
-  [VECTOR.BP]: SIGTRAP,
-  [VECTOR.OF]: SIGSEGV,
-  [VECTOR.BR]: SIGSEGV,
-  [VECTOR.UD]: SIGILL,
-  [VECTOR.NP]: SIGBUS,
-  [VECTOR.SS]: SIGBUS,
-  [VECTOR.GP]: SIGSEGV,
-  [VECTOR.PF]: SIGSEGV,
-  [VECTOR.MF]: SIGFPE,
-  [VECTOR.AC]: SIGBUS,
-  [VECTOR.XM]: SIGFPE,
-};
-const SI_KERNEL = 0x80;
-
-/** ID cannot be set through ptrace; TF is the tracer's, RF the fault's frame's, IF and IOPL the host kernel's. */
+/** IF, IOPL, RF and VM are the host kernel's, TF the tracer's. */
 const COMPARED_FLAGS =
-  EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.OF | EFLAGS.DF | EFLAGS.NT | EFLAGS.AC;
+  EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.OF | EFLAGS.DF | EFLAGS.NT | EFLAGS.AC | EFLAGS.ID;
 
-/** Flags that are undefined beyond what iced says, and why. */
-const MORE_UNDEFINED: Readonly<Record<string, number>> = {
-  // A count of 16 and more on a 16-bit operand.
-  Shld: EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.OF,
-  Shrd: EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.OF,
-};
+const NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 rip".split(" ");
+const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"];
+const MOST_LINES = 12;
 
-const hex = (value: bigint): string => `0x${BigInt.asUintN(64, value).toString(16)}`;
+const hex = (value: number): string => (value >>> 0).toString(16);
+const hex64 = (words: Int32Array, at: number): string =>
+  `0x${BigInt.asUintN(64, (BigInt(words[at + 1]!) << 32n) | BigInt(words[at]! >>> 0)).toString(16)}`;
 
-/** Differences, one sentence each; none when equal. `wide`: registers are 64-bit. */
-export function differences(candidate: Candidate, ours: Ours, theirs: Outcome, wide: boolean): string[] {
-  const found: string[] = [];
-  if (modelsChoice(candidate, ours, theirs)) return found;
-  compareSignal(candidate, ours, theirs, found);
-  const undefinedFlags = ours.stop ? 0 : candidate.undefinedFlags | moreUndefined(candidate);
-  const flags = BigInt(COMPARED_FLAGS & ~undefinedFlags);
-  for (const name of REGISTERS) {
-    if (name === "orig_rax" || (ours.stop && name === "eflags")) continue;
-    if (!wide && /^(r\d+|fs_base|gs_base)$/.test(name)) continue;
-    const mask = name === "eflags" ? flags : wide ? (1n << 64n) - 1n : 0xffff_ffffn;
-    const a = ours.registers[name] & mask;
-    const b = theirs.registers[name] & mask;
-    if (a !== b) found.push(`${name}: ours ${hex(a)}, host ${hex(b)}`);
+export class Comparison {
+  private readonly batch: Batch;
+  private readonly ours: Int32Array;
+  private readonly theirs: Int32Array;
+  private readonly outcome: Outcome;
+
+  constructor(batch: Batch, outcome: Outcome) {
+    this.batch = batch;
+    this.outcome = outcome;
+    this.ours = batch.results;
+    this.theirs = outcome.results;
   }
-  compareMemory(candidate, ours, theirs, found);
-  compareFx(candidate, ours.fx, theirs.fx, wide, found);
-  return found;
-}
 
-/**
- * A masked store of which no byte is selected on a page may fault there or not. #AC: which accesses of more than eight bytes are checked is the model's choice (SDM volume 3, table 6-7), and ours finds #AC
- * before a page fault of the same access.
- */
-function modelsChoice({ form, insn }: Candidate, ours: Ours, theirs: Outcome): boolean {
-  if (/^V?(Maskmov|maskmov|pmaskmov)/.test(form.mnemonic) && !ours.stop && theirs.signal === SIGSEGV) return true;
-  // The host loads or stores what comes before the faulting piece of a long operand; ours does nothing.
-  const long = insn.ops.some((op) => op.kind === "mem" && op.size > 8 && op.size !== 16);
-  if (ours.stop && theirs.signal && (long || IMAGES.test(form.mnemonic))) return true;
-  if (ours.stop?.vector !== VECTOR.AC) return false;
-  if (insn.ops.some((op) => op.kind === "mem" && op.vindex !== undefined) || /^Vcvtp[hs]2p[hs]$/.test(form.mnemonic))
+  /** First differences of each sequence; what follows them does not count. */
+  mismatches(): Mismatch[] {
+    const { batch, theirs } = this;
+    const found: Mismatch[] = batch.atOnce.map(({ step, word }) => ({
+      step,
+      lines: [`ours differs from itself when the sequence is run at once, in word ${word} of its last state`],
+    }));
+    // The sequence that is over, because something differs or might.
+    let over = -1;
+    for (let i = 0; i < batch.count; i++) {
+      const first = batch.first[i]!;
+      if (first === over) continue;
+      if (theirs[i * RESULT_WORDS + RESULT.STATUS] !== STATUS.DONE) {
+        found.push({ step: i, lines: ["the host's program was elsewhere, or had ended"] });
+        over = first;
+      } else if (!this.equal(i)) {
+        const lines = this.describe(i);
+        if (lines === undefined || lines.length > 0) over = first;
+        if (lines !== undefined && lines.length > 0) found.push({ step: i, lines });
+      }
+    }
+    return found;
+  }
+
+  /** The common case: nothing differs but flags that may. */
+  private equal(i: number): boolean {
+    const { ours, theirs, batch } = this;
+    const entry = batch.entries[i];
+    const at = i * RESULT_WORDS;
+    for (let w = 0; w < RESULT.CHANGES_AT; w++) if (ours[at + w] !== theirs[at + w]) return false;
+    const state = at + RESULT.STATE;
+    for (let w = 0; w < WORD.EFLAGS; w++) if (ours[state + w] !== theirs[state + w]) return false;
+    for (let w = WORD.EFLAGS + 1; w < STATE_WORDS; w++) if (ours[state + w] !== theirs[state + w]) return false;
+    const flags = (ours[state + WORD.EFLAGS]! ^ theirs[state + WORD.EFLAGS]!) & COMPARED_FLAGS;
+    if (flags !== 0 && (!entry || flags & ~undefinedFlags(entry))) return false;
+    return this.sameChanges(at);
+  }
+
+  private sameChanges(at: number): boolean {
+    const { ours, theirs, batch, outcome } = this;
+    const count = ours[at + RESULT.CHANGES_COUNT]!;
+    if (count !== theirs[at + RESULT.CHANGES_COUNT]) return false;
+    const mine = ours[at + RESULT.CHANGES_AT]!;
+    const host = theirs[at + RESULT.CHANGES_AT]!;
+    for (let c = 0; c < count; c++) if (batch.changes[mine + c] !== outcome.changes[host + c]) return false;
     return true;
-  return theirs.signal === SIGSEGV || insn.ops.some((op) => op.kind === "mem" && op.size > 8);
-}
-
-const IMAGES = /^(V?[Mm]askmov|Vpmaskmov|Fn?save|Frstor|Fn?stenv|Fldenv)/;
-
-function moreUndefined({ form, insn }: Candidate): number {
-  // Through the carry, only a count of one gives OF; iced counts before the reduction modulo 9 and 17.
-  if (form.mnemonic === "Rcl" || form.mnemonic === "Rcr") return EFLAGS.OF;
-  if (insn.opSize === 16 && insn.ops.some((op) => op.kind === "reg" && op.size === 16))
-    return MORE_UNDEFINED[form.mnemonic] ?? 0;
-  return 0;
-}
-
-function compareSignal(candidate: Candidate, ours: Ours, theirs: Outcome, found: string[]): void {
-  const signal = ours.stop ? (SIGNALS[ours.stop.vector] ?? -1) : 0;
-  if (signal !== theirs.signal) {
-    const what = ours.stop ? `exception ${ours.stop.vector} (${ours.stop.why})` : "no exception";
-    found.push(
-      `ours ${what}, host signal ${theirs.signal} code ${theirs.signalCode} address ${hex(theirs.signalAddress)}`,
-    );
-    return;
   }
-  if (signal !== SIGSEGV || !ours.stop) return;
-  // Which byte of a masked store or of an image faults is the model's choice.
-  const pageFault = ours.stop.vector === VECTOR.PF;
-  if (pageFault !== (theirs.signalCode !== SI_KERNEL))
-    found.push(`ours exception ${ours.stop.vector} (${ours.stop.why}), host code ${theirs.signalCode}`);
-  else if (pageFault && !IMAGES.test(candidate.form.mnemonic) && ours.stop.address !== theirs.signalAddress) {
-    found.push(`page fault at ${hex(ours.stop.address)}, host's at ${hex(theirs.signalAddress)}`);
-  }
-}
 
-function compareMemory({ form }: Candidate, ours: Ours, theirs: Outcome, found: string[]): void {
-  const mine = new Map(ours.changes.map((change) => [change >>> 8, change & 0xff]));
-  const host = new Map(theirs.changes.map((change) => [change >>> 8, change & 0xff]));
-  // A near call to a non-canonical target has pushed on Intel when it faults; ours checks the target first.
-  if (form.mnemonic === "Call" && ours.stop?.vector === VECTOR.GP) host.clear();
-  // The tracer's own TF is in what PUSHF pushes.
-  if (form.mnemonic.startsWith("Pushf")) {
-    for (const map of [mine, host]) for (const at of [...map.keys()]) map.delete(at);
+  /** All differences of a step; undefined where both ways are right. */
+  private describe(i: number): string[] | undefined {
+    const { ours, theirs, batch } = this;
+    const entry = batch.entries[i];
+    const at = i * RESULT_WORDS;
+    const vector = ours[at + RESULT.VECTOR]!;
+    const signal = theirs[at + RESULT.SIGNAL]!;
+    if (entry && isChoice(entry, { signal: ours[at + RESULT.SIGNAL]!, vector }, { signal })) return undefined;
+    const lines: string[] = [];
+    this.describeSignal(i, lines);
+    const state = at + RESULT.STATE;
+    for (let r = 0; r < NAMES.length; r++) {
+      const [a, b] = [hex64(ours, state + r * 2), hex64(theirs, state + r * 2)];
+      if (a !== b) lines.push(`${NAMES[r]}: ours ${a}, host ${b}`);
+    }
+    const masked = COMPARED_FLAGS & ~(entry && vector < 0 ? undefinedFlags(entry) : 0);
+    this.describeWord("eflags", state + WORD.EFLAGS, masked, lines);
+    for (let s = 0; s < 6; s++) this.describeWord(SEGMENT_NAMES[s]!, state + WORD.SELECTORS + s, -1, lines);
+    this.describeWord("fs base", state + WORD.FS_BASE, -1, lines);
+    this.describeWord("gs base", state + WORD.GS_BASE, -1, lines);
+    this.describeMemory(i, entry, lines);
+    this.describeFloating(state, entry, lines);
+    return lines.length > MOST_LINES ? [...lines.slice(0, MOST_LINES), "..."] : lines;
   }
-  for (const at of new Set([...mine.keys(), ...host.keys()])) {
-    if (mine.get(at) === host.get(at)) continue;
-    const show = (value: number | undefined) => (value === undefined ? "unchanged" : `0x${value.toString(16)}`);
-    found.push(`data+0x${at.toString(16)}: ours ${show(mine.get(at))}, host ${show(host.get(at))}`);
-    if (found.length > 12) return;
+
+  private describeWord(name: string, at: number, mask: number, lines: string[]): void {
+    const a = this.ours[at]! & mask;
+    const b = this.theirs[at]! & mask;
+    if (a !== b) lines.push(`${name}: ours 0x${hex(a)}, host 0x${hex(b)}`);
   }
-}
 
-/** Within one unit in the last place of the true value is all that is promised, and C1 tells which way that went. */
-const TRANSCENDENTAL = /^(F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fsin|Fcos|Fptan|Fsincos)$/;
-const C1 = 0x200;
-
-/** An 80-bit number as an integer that counts units in the last place. */
-const register = (image: DataView, at: number): bigint => {
-  const signExponent = image.getUint16(at + 8, true);
-  const magnitude = (BigInt(signExponent & 0x7fff) << 63n) + (image.getBigUint64(at, true) & ((1n << 63n) - 1n));
-  return signExponent & 0x8000 ? -magnitude : magnitude;
-};
-const distance = (a: bigint, b: bigint): bigint => (a > b ? a - b : b - a);
-
-/** Offsets in the FXSAVE image: control, status, tags; MXCSR; registers. Pointers and opcode are kept differently by each model. */
-function compareFx(candidate: Candidate, ours: Uint8Array, theirs: Uint8Array, wide: boolean, found: string[]): void {
-  const view = (image: Uint8Array) => new DataView(image.buffer, image.byteOffset, FX_BYTES);
-  const a = view(ours);
-  const b = view(theirs);
-  const word = (name: string, at: number, mask: number) => {
-    const left = a.getUint16(at, true) & mask;
-    const right = b.getUint16(at, true) & mask;
-    if (left !== right) found.push(`${name}: ours 0x${left.toString(16)}, host 0x${right.toString(16)}`);
-  };
-  word("fcw", 0, 0xffff);
-  const within = TRANSCENDENTAL.test(candidate.form.mnemonic) ? 1n : 0n;
-  word("fsw", 2, 0xffff & ~candidate.undefinedConditions & (within ? ~C1 : -1));
-  word("ftw", 4, 0xff);
-  word("mxcsr", 24, 0xffff);
-  for (let i = 0; i < 8; i++) {
-    const at = 32 + i * 16;
-    if (i < 2 && distance(register(a, at), register(b, at)) <= within) continue;
-    const left = `${a.getUint16(at + 8, true).toString(16)}:${a.getBigUint64(at, true).toString(16)}`;
-    const right = `${b.getUint16(at + 8, true).toString(16)}:${b.getBigUint64(at, true).toString(16)}`;
-    if (left !== right) found.push(`st${i}: ours ${left}, host ${right}`);
+  private describeSignal(i: number, lines: string[]): void {
+    const at = i * RESULT_WORDS;
+    let same = true;
+    for (let w = 0; w < RESULT.CHANGES_AT; w++) same &&= this.ours[at + w] === this.theirs[at + w];
+    if (same) return;
+    const text = (words: Int32Array) =>
+      words[at] === 0
+        ? "no signal"
+        : `signal ${words[at]} code ${words[at + RESULT.CODE]} address ${hex64(words, at + RESULT.ADDRESS)}`;
+    const vector = this.ours[at + RESULT.VECTOR]!;
+    const why = vector < 0 ? "" : ` (exception ${vector}: ${this.batch.why[i]})`;
+    lines.push(`ours ${text(this.ours)}${why}, host ${text(this.theirs)}`);
   }
-  for (let i = 0; i < (wide ? 16 : 8); i++) {
-    for (const [half, at] of [160, 168, UPPER, UPPER + 8].entries()) {
-      const left = a.getBigUint64(at + i * 16, true);
-      const right = b.getBigUint64(at + i * 16, true);
-      if (left !== right) found.push(`ymm${i}[${half}]: ours ${hex(left)}, host ${hex(right)}`);
+
+  private describeMemory(i: number, entry: Entry | undefined, lines: string[]): void {
+    const { ours, theirs, batch, outcome } = this;
+    const at = i * RESULT_WORDS;
+    const collect = (words: Int32Array, list: Uint32Array) => {
+      const from = words[at + RESULT.CHANGES_AT]!;
+      const changed = list.subarray(from, from + words[at + RESULT.CHANGES_COUNT]!);
+      return new Map(Array.from(changed, (change) => [change >>> 8, change & 0xff]));
+    };
+    const mine = collect(ours, batch.changes);
+    const host = collect(theirs, outcome.changes);
+    if (entry && writesPartly(entry, ours[at + RESULT.VECTOR]!)) host.clear();
+    const foreign = new Map<number, number>();
+    for (let f = 0; f < batch.foreignCount[i]!; f++) foreign.set(batch.adopted[batch.foreignAt[i]! + f]! >>> 8, f);
+    const bits = entry && foreign.size > 0 ? foreignBytes(entry)[0]!.bits : 0;
+    for (const offset of new Set([...mine.keys(), ...host.keys()])) {
+      const a = mine.get(offset);
+      const b = host.get(offset);
+      if (a === b) continue;
+      const mark = foreign.get(offset);
+      if (mark !== undefined) {
+        const now = batch.adopted[batch.foreignAt[i]! + mark]! & 0xff;
+        // Unchanged on the host means as it was, which is not known here; a whole byte may differ then.
+        if (bits === 0xff || b === undefined || ((now ^ b) & ~bits) === 0) continue;
+      }
+      const show = (value: number | undefined) => (value === undefined ? "unchanged" : `0x${hex(value)}`);
+      lines.push(`data+0x${hex(offset)}: ours ${show(a)}, host ${show(b)}`);
     }
   }
+
+  private describeFloating(state: number, entry: Entry | undefined, lines: string[]): void {
+    const conditions = entry ? undefinedConditions(entry) : 0;
+    this.describeWord("fcw", state + WORD.FCW, -1, lines);
+    this.describeWord("fsw", state + WORD.FSW, ~conditions, lines);
+    this.describeWord("ftw", state + WORD.FTW, -1, lines);
+    this.describeWord("mxcsr", state + WORD.MXCSR, -1, lines);
+    const top = (this.ours[state + WORD.FSW]! >> 11) & 7;
+    for (let i = 0; i < 8; i++) {
+      const at = state + WORD.X87 + ((top + i) & 7) * 4;
+      const a = extended(this.ours, at);
+      const b = extended(this.theirs, at);
+      if (a === b || (i < 2 && entry && withinOneUlp(entry) && Math.abs(Number(a - b)) <= 1)) continue;
+      const show = (words: Int32Array) => `${hex(words[at + 2]!)}:${hex64(words, at)}`;
+      lines.push(`st${i}: ours ${show(this.ours)}, host ${show(this.theirs)}`);
+    }
+    for (let i = 0; i < 16; i++) {
+      for (let w = 0; w < 8; w += 2) {
+        const at = state + WORD.YMM + i * 8 + w;
+        const [a, b] = [hex64(this.ours, at), hex64(this.theirs, at)];
+        if (a !== b) lines.push(`ymm${i}[${w >> 1}]: ours ${a}, host ${b}`);
+      }
+    }
+  }
+}
+
+/** An 80-bit number as an integer that counts units in the last place. */
+function extended(words: Int32Array, at: number): bigint {
+  const signExponent = words[at + 2]! & 0xffff;
+  const mantissa = (BigInt(words[at + 1]! >>> 0) << 32n) | BigInt(words[at]! >>> 0);
+  // Unnormal patterns must not coincide with normal ones.
+  const value =
+    (BigInt(signExponent & 0x7fff) << 63n) + (mantissa & ((1n << 63n) - 1n)) + (mantissa >> 63n ? 0n : 1n << 90n);
+  return signExponent & 0x8000 ? -value : value;
 }

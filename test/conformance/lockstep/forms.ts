@@ -1,7 +1,14 @@
 /** Instruction forms to try: iced's table less what needs a kernel, what is not the program's to know, and what is not built yet. */
-import { Code, CodeExt, EncodingKind, MandatoryPrefix, Mnemonic, OpCodeTableKind } from "../../../src/emu/cpu/iced.ts";
-
-export type Bits = 16 | 32 | 64;
+import {
+  Code,
+  CodeExt,
+  EncodingKind,
+  MandatoryPrefix,
+  Mnemonic,
+  OpCodeOperandKind,
+  OpCodeTableKind,
+} from "../../../src/emu/cpu/iced.ts";
+import type { Bits } from "./layout.ts";
 
 export interface Form {
   readonly code: number;
@@ -15,7 +22,8 @@ export interface Form {
   /** Escape and opcode bytes. */
   readonly opcode: readonly number[];
   readonly group: number;
-  readonly rmGroup: number;
+  /** The low three bits of the opcode name a register. */
+  readonly lowRegister: boolean;
 }
 
 /** Left out, and why. Mnemonics of iced. */
@@ -27,13 +35,11 @@ const EXCLUDED: Readonly<Record<string, string>> = {
   "Lar Lsl Verr Verw Arpl": "read the host's descriptor tables",
   "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
   "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
-  "Sha1rnds4 Sha1nexte Sha1msg1 Sha1msg2 Sha256rnds2 Sha256msg1 Sha256msg2": "not on every host: known digests instead",
   "Rcpps Rcpss Rsqrtps Rsqrtss Vrcpps Vrcpss Vrsqrtps Vrsqrtss": "approximations differ by processor",
   "Dpps Dppd Vdpps Vdppd": "which of several NaNs survives is the model's choice, and when they raise D",
   "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",
   "In Insb Insd Insw Out Outsb Outsd Outsw Cli Sti": "need I/O privilege",
   "Xbegin Xend Xabort Xtest": "transactions",
-  "Rdfsbase Rdgsbase Wrfsbase Wrgsbase": "depend on the host's CR4",
   "Ptwrite Serialize Clwb Clflush Clflushopt Cldemote Clzero Rdpkru Wrpkru": "depend on the host's model",
   "Jmpe Ud0 Ud1 Loadall Montmul Umov Ibts Xbts": "other processors",
   "Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xsaveopt Xsaveopt64 Xsavec Xsavec64 Xrstor Xrstor64":
@@ -74,6 +80,11 @@ const vexOf = (info: ReturnType<typeof CodeExt.opCode>) => ({
   pp: PP[info.mandatoryPrefix] ?? 0,
 });
 
+function hasLowRegister(info: ReturnType<typeof CodeExt.opCode>): boolean {
+  for (let i = 0; i < info.opCount; i++) if (/Opcode/i.test(OpCodeOperandKind[info.opKind(i)]!)) return true;
+  return false;
+}
+
 /** All forms of a mode whose mnemonic `accepts`. */
 export function formsFor(bits: Bits, accepts: (mnemonic: number) => boolean): Form[] {
   const forms: Form[] = [];
@@ -99,7 +110,7 @@ export function formsFor(bits: Bits, accepts: (mnemonic: number) => boolean): Fo
         prefix: PREFIXES[info.mandatoryPrefix],
         opcode,
         group: info.groupIndex,
-        rmGroup: info.rmGroupIndex,
+        lowRegister: hasLowRegister(info),
       });
     }
   }

@@ -1,89 +1,109 @@
 /** Command line of `npm run conformance:lockstep`. */
+import { parseArgs } from "node:util";
+import type { Vendor } from "../../../src/emu/cpu/cpu.ts";
+import { hostVendor } from "./host.ts";
+import type { Bits } from "./layout.ts";
+import { Native } from "./native.ts";
+import { lockstep, type Report } from "./run.ts";
 
-import type { Bits } from "./forms.ts";
-import { FX_BYTES, Native, REGISTERS, UPPER } from "./native.ts";
-import { lockstep, type Mismatch } from "./run.ts";
-
-const USAGE = `conformance:lockstep: random instructions here and on this host's processor, compared one by one.
-  --instructions N   how many (default 20000)
+const USAGE = `conformance:lockstep: random instruction sequences here and on this host's processor, compared instruction by instruction.
+  --instructions N   how many in all (default 200000)
   --seed S           reproduces a run (default 1)
-  --bits 16|32|64    mode; default all three
-  --cpu intel|amd    our processor's vendor (default intel)
+  --bits 16|32|64    mode; default all three, a third of the instructions each
+  --cpu intel|amd    our processor's vendor (default: the host's). Other than the host's: what the two share
   --only REGEX       only mnemonics that match (iced's names)
-  --keep-going N     go on after a difference, up to N; prints one example a mnemonic`;
+  --batch K          only batch K of the run: what a difference says to repeat it
+  --keep-going N     go on after a difference, up to N; prints one example a mnemonic
+  --keep FILE        leaves the last batch's program, an ELF file that runs under any debugger, in FILE`;
 
-function value(name: string, otherwise: string): string {
-  const at = process.argv.indexOf(`--${name}`);
-  return at < 0 ? otherwise : (process.argv[at + 1] ?? otherwise);
-}
+const OPTIONS = {
+  instructions: { type: "string", default: "200000" },
+  seed: { type: "string", default: "1" },
+  bits: { type: "string", default: "64,32,16" },
+  cpu: { type: "string" },
+  only: { type: "string" },
+  batch: { type: "string" },
+  "keep-going": { type: "string", default: "1" },
+  keep: { type: "string" },
+  tracer: { type: "string", default: "" },
+  help: { type: "boolean", default: false },
+} as const;
 
-/** Control words and registers of an FXSAVE image, in one line. */
-function describeFx(fx: Uint8Array): string {
-  const view = new DataView(fx.buffer, fx.byteOffset, FX_BYTES);
-  const parts = [`fcw=${view.getUint16(0, true).toString(16)} fsw=${view.getUint16(2, true).toString(16)}`];
-  parts.push(`ftw=${view.getUint8(4).toString(16)} mxcsr=${view.getUint32(24, true).toString(16)}`);
-  for (let i = 0; i < 8; i++) {
-    const at = 32 + i * 16;
-    parts.push(`st${i}=${view.getUint16(at + 8, true).toString(16)}:${view.getBigUint64(at, true).toString(16)}`);
+const number = (text: string): number => {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) throw new Error(`${text} is not a count`);
+  return value;
+};
+
+/** One example a mnemonic, then how often each differed. */
+function printDifferences({ differences, covered }: Report): void {
+  const counts = new Map<string, number>();
+  for (const { name, text } of differences) {
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+    if (counts.get(name) === 1) console.log(text);
   }
-  for (let i = 0; i < 16; i++) {
-    const words = [UPPER + 8, UPPER, 168, 160].map((at) => view.getBigUint64(at + i * 16, true).toString(16));
-    parts.push(`ymm${i}=${words.join(":")}`);
-  }
-  return parts.join(" ");
+  if (counts.size > 1) console.log([...counts].map(([name, n]) => `${name} ${n}/${covered.get(name) ?? 0}`).join(", "));
 }
 
-function show(mismatch: Mismatch): string {
-  const { candidate, step, before, lines } = mismatch;
-  const bytes = [...candidate.bytes].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
-  const inputs = REGISTERS.map((name) => `${name}=${BigInt.asUintN(64, step.registers[name]).toString(16)}`).join(" ");
-  return [
-    `${candidate.text}    [${bytes}]`,
-    ...lines.map((line) => `    ${line}`),
-    `    inputs: ${inputs}`,
-    `    fx: ${describeFx(step.fx)}`,
-    `    stop: ${mismatch.ours.stop ? JSON.stringify({ ...mismatch.ours.stop, address: String(mismatch.ours.stop.address) }) : "none"}`,
-    `    after: ${before.join("; ") || "nothing"}`,
-  ].join("\n");
+function progressOf(bits: number, total: number) {
+  const start = Date.now();
+  let last = start;
+  return (compared: number, differences: number) => {
+    const now = Date.now();
+    if (now - last < 5000) return;
+    last = now;
+    const rate = Math.round((compared * 1000) / (now - start));
+    process.stderr.write(`${bits}-bit: ${compared} of ${total}, ${rate} a second, ${differences} differences\n`);
+  };
 }
 
-function main(): number {
-  if (process.argv.includes("--help")) {
+async function main(): Promise<number> {
+  const { values } = parseArgs({ options: OPTIONS });
+  if (values.help) {
     console.log(USAGE);
     return 0;
   }
-  const only = value("only", "");
-  const limit = Number(value("keep-going", "1"));
-  const native = new Native(value("tracer", ""));
-  let failed = false;
+  const modes = values.bits.split(",").map(Number);
+  if (modes.some((bits) => bits !== 16 && bits !== 32 && bits !== 64))
+    throw new Error(`--bits ${values.bits}: 16, 32 or 64`);
+  const vendor = (values.cpu ?? hostVendor()) as Vendor;
+  if (vendor !== "intel" && vendor !== "amd") throw new Error(`--cpu ${vendor}: intel or amd`);
+  const native = new Native(values.tracer, values.keep);
+  const total = { compared: 0, setUps: 0, differences: 0, mnemonics: new Set<string>() };
   try {
-    for (const bits of value("bits", "64,32,16").split(",").map(Number) as Bits[]) {
-      const vendor = value("cpu", "intel") as "intel" | "amd";
-      const options = {
-        bits,
-        instructions: Number(value("instructions", "20000")),
-        seed: Number(value("seed", "1")),
-        vendor,
-        only: only ? new RegExp(only) : undefined,
-      };
-      const report = lockstep(options, native, limit);
-      console.log(
-        `${bits}-bit: ${report.compared} instructions, ${report.covered.size} mnemonics, ${report.mismatches.length} differences`,
+    for (const [i, bits] of modes.entries()) {
+      const all = number(values.instructions);
+      const instructions = Math.floor((all * (i + 1)) / modes.length) - Math.floor((all * i) / modes.length);
+      const report = await lockstep(
+        {
+          bits: bits as Bits,
+          instructions,
+          seed: number(values.seed),
+          vendor,
+          only: values.only === undefined ? undefined : new RegExp(values.only),
+          batch: values.batch === undefined ? undefined : number(values.batch),
+          limit: number(values["keep-going"]),
+          progress: progressOf(bits, instructions),
+        },
+        native,
       );
-      const shown = new Map<string, number>();
-      for (const mismatch of report.mismatches) {
-        const name = mismatch.candidate.form.mnemonic;
-        shown.set(name, (shown.get(name) ?? 0) + 1);
-        if (shown.get(name) === 1) console.log(show(mismatch));
-      }
-      if (shown.size > 1)
-        console.log([...shown].map(([name, count]) => `${name} ${count}/${report.covered.get(name)}`).join(", "));
-      failed ||= report.mismatches.length > 0;
+      printDifferences(report);
+      console.log(
+        `${bits}-bit: ${report.compared} instructions (and ${report.setUps} set-up moves), ${report.covered.size} mnemonics, ${report.differences.length} differences`,
+      );
+      if (report.absent.length > 0) console.log(`  not on this host: ${report.absent.join(" ")}`);
+      total.compared += report.compared;
+      total.setUps += report.setUps;
+      total.differences += report.differences.length;
+      for (const name of report.covered.keys()) total.mnemonics.add(name);
     }
   } finally {
     native.close();
   }
-  return failed ? 1 : 0;
+  console.log(
+    `lockstep: ${total.compared} instructions (and ${total.setUps} set-up moves) of ${total.mnemonics.size} mnemonics as ${vendor} on an ${hostVendor()} host, seed ${values.seed}: ${total.differences} differences`,
+  );
+  return total.differences > 0 ? 1 : 0;
 }
 
-process.exitCode = main();
+process.exitCode = await main();

@@ -1,133 +1,100 @@
-/** The host's processor as an oracle: compiles native/tracer.c and exchanges batches of single instructions with it. */
-import { spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+/** The host's processor as an oracle: compiles native/tracer.c, which runs in a process of its own, and hands it one batch at a time. */
+import { type ChildProcess, spawn, spawnSync } from "node:child_process";
+import { closeSync, copyFileSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Batch } from "./batch.ts";
+import {
+  ADOPTED_AT,
+  CHANGES_AT,
+  IMAGE_AT,
+  LOADS_AT,
+  MAX_CHANGES,
+  MAX_STEPS,
+  RESULT,
+  RESULT_WORDS,
+  RESULTS_AT,
+  STATE_WORDS,
+  STEP_WORDS,
+  STEPS_AT,
+} from "./layout.ts";
 
-export const CODE = 0x1000_0000;
-export const CODE_SIZE = 0x10000;
-export const DATA = 0x2000_0000;
-export const DATA_SIZE = 0x10000;
-export const READ_ONLY = 0x3000_0000;
-
-/** `struct user_regs_struct`, in order. */
-export const REGISTERS = [
-  "r15",
-  "r14",
-  "r13",
-  "r12",
-  "rbp",
-  "rbx",
-  "r11",
-  "r10",
-  "r9",
-  "r8",
-  "rax",
-  "rcx",
-  "rdx",
-  "rsi",
-  "rdi",
-  "orig_rax",
-  "rip",
-  "cs",
-  "eflags",
-  "rsp",
-  "ss",
-  "fs_base",
-  "gs_base",
-  "ds",
-  "es",
-  "fs",
-  "gs",
-] as const;
-export type Register = (typeof REGISTERS)[number];
-export type Registers = Record<Register, bigint>;
-
-/** An FXSAVE64 image, then the upper halves of the YMM registers. */
-export const FX_BYTES = 512 + 256;
-export const UPPER = 512;
-const RECORD_BYTES = 32 + REGISTERS.length * 8 + FX_BYTES;
-const RESULT_BYTES = 24 + REGISTERS.length * 8 + FX_BYTES;
-
-export interface Step {
-  readonly code: Uint8Array;
-  /** Linear address of the code bytes. */
-  readonly address: number;
-  readonly resetMemory: boolean;
-  readonly repeats: boolean;
-  readonly registers: Registers;
-  /** FX_BYTES. */
-  readonly fx: Uint8Array;
-}
-
+/** What happened, in the words of layout.ts; valid until the next run. */
 export interface Outcome {
-  /** 0, or the signal that stopped the instruction. */
-  readonly signal: number;
-  readonly signalCode: number;
-  readonly signalAddress: bigint;
-  readonly registers: Registers;
-  readonly fx: Uint8Array;
-  /** Changed bytes: (offset << 8 | value). */
-  readonly changes: readonly number[];
+  readonly results: Int32Array;
+  readonly changes: Uint32Array;
 }
 
 export class Native {
   private readonly directory = mkdtempSync(join(tmpdir(), "ringside-lockstep-"));
-  private readonly program = join(this.directory, "tracer");
+  private readonly program = join(this.directory, "program");
+  private readonly exchange: number;
+  private readonly tracer: ChildProcess;
+  private readonly results = new Int32Array(MAX_STEPS * RESULT_WORDS);
+  private readonly changes = new Uint32Array(MAX_CHANGES);
 
-  constructor(source: string) {
-    const gcc = spawnSync("gcc", ["-O2", "-o", this.program, source], { encoding: "utf8" });
+  private readonly keep: string | undefined;
+
+  /** @param source path of tracer.c  @param keep where to leave a copy of the last program */
+  constructor(source: string, keep?: string) {
+    this.keep = keep;
+    const tracer = join(this.directory, "tracer");
+    const gcc = spawnSync("gcc", ["-O2", "-o", tracer, source], { encoding: "utf8" });
     if (gcc.status !== 0) throw new Error(`gcc failed: ${gcc.stderr}`);
+    const file = join(this.directory, "exchange");
+    this.exchange = openSync(file, "w+");
+    this.tracer = spawn(tracer, [this.program, file], { stdio: ["pipe", "pipe", "inherit"] });
+    this.tracer.stdin!.on("error", () => {});
   }
 
-  /** Runs steps one after the other from `image`, the initial contents of the data window. */
-  run(image: Uint8Array, steps: readonly Step[]): Outcome[] {
-    const input = Buffer.alloc(4 + DATA_SIZE + steps.length * RECORD_BYTES);
-    input.writeUInt32LE(steps.length, 0);
-    input.set(image, 4);
-    for (const [i, step] of steps.entries()) writeRecord(input, 4 + DATA_SIZE + i * RECORD_BYTES, step);
-    const result = spawnSync(this.program, { input, maxBuffer: 1 << 30 });
-    if (result.status !== 0) throw new Error(`the tracer failed (${result.status ?? result.signal}): ${result.stderr}`);
-    return readOutcomes(result.stdout, steps.length);
+  /** Runs a batch; what it holds is copied at once. One at a time. */
+  run(batch: Batch): Promise<Outcome> {
+    const put = (words: ArrayBufferView, length: number, at: number) => {
+      const bytes = new Uint8Array(words.buffer, words.byteOffset, length);
+      for (let done = 0; done < length; ) done += writeSync(this.exchange, bytes, done, length - done, at + done);
+    };
+    put(batch.image, batch.image.length, IMAGE_AT);
+    put(batch.steps, batch.count * STEP_WORDS * 4, STEPS_AT);
+    put(batch.loads, batch.loadCount * STATE_WORDS * 4, LOADS_AT);
+    put(batch.adopted, batch.adoptedCount * 4, ADOPTED_AT);
+    writeFileSync(this.program, batch.elf(), { mode: 0o700 });
+    this.tracer.stdin!.write(new Uint8Array(Uint32Array.of(batch.count, batch.bits === 64 ? 1 : 0).buffer));
+    const { count } = batch;
+    return new Promise((resolve, reject) => {
+      const ended = (status: number | null) => reject(new Error(`the tracer ended with status ${status}`));
+      this.tracer.once("exit", ended);
+      this.tracer.stdout!.once("data", () => {
+        this.tracer.off("exit", ended);
+        resolve(this.outcome(count));
+      });
+    });
+  }
+
+  private outcome(count: number): Outcome {
+    this.get(this.results, count * RESULT_WORDS, RESULTS_AT);
+    let used = 0;
+    for (let i = 0; i < count; i++) {
+      const at = i * RESULT_WORDS;
+      used = Math.max(used, this.results[at + RESULT.CHANGES_AT]! + this.results[at + RESULT.CHANGES_COUNT]!);
+    }
+    this.get(this.changes, Math.min(used, MAX_CHANGES), CHANGES_AT);
+    const { results, changes } = this;
+    return { results, changes };
+  }
+
+  private get(words: Int32Array | Uint32Array, count: number, at: number): void {
+    const bytes = new Uint8Array(words.buffer, 0, count * 4);
+    for (let done = 0; done < bytes.length; ) {
+      const got = readSync(this.exchange, bytes, done, bytes.length - done, at + done);
+      if (got === 0) throw new Error("the exchange file is too short");
+      done += got;
+    }
   }
 
   close(): void {
+    if (this.keep !== undefined) copyFileSync(this.program, this.keep);
+    this.tracer.kill("SIGKILL");
+    closeSync(this.exchange);
     rmSync(this.directory, { recursive: true, force: true });
   }
-}
-
-function writeRecord(to: Buffer, at: number, step: Step): void {
-  to.writeUInt32LE(step.code.length, at);
-  to.writeUInt32LE((step.resetMemory ? 1 : 0) | (step.repeats ? 2 : 0), at + 4);
-  to.writeBigUInt64LE(BigInt(step.address), at + 8);
-  to.set(step.code, at + 16);
-  for (const [i, name] of REGISTERS.entries()) {
-    to.writeBigUInt64LE(BigInt.asUintN(64, step.registers[name]), at + 32 + i * 8);
-  }
-  to.set(step.fx, at + 32 + REGISTERS.length * 8);
-}
-
-function readOutcomes(from: Buffer, count: number): Outcome[] {
-  const outcomes: Outcome[] = [];
-  let at = 0;
-  for (let i = 0; i < count; i++) {
-    const registers = {} as Registers;
-    REGISTERS.forEach((name, r) => {
-      registers[name] = from.readBigUInt64LE(at + 16 + r * 8);
-    });
-    const fxAt = at + 16 + REGISTERS.length * 8;
-    const n = from.readUInt32LE(fxAt + FX_BYTES);
-    const changes: number[] = [];
-    for (let c = 0; c < n; c++) changes.push(from.readUInt32LE(at + RESULT_BYTES + c * 4));
-    outcomes.push({
-      signal: from.readUInt32LE(at),
-      signalCode: from.readUInt32LE(at + 4),
-      signalAddress: from.readBigUInt64LE(at + 8),
-      registers,
-      fx: from.subarray(fxAt, fxAt + FX_BYTES),
-      changes,
-    });
-    at += RESULT_BYTES + n * 4;
-  }
-  return outcomes;
 }

@@ -1,4 +1,11 @@
-/** The seeded generator behind every choice of the oracle: same seed, same instructions. */
+/**
+ * The seeded generator behind every choice of the oracle: same seed, same instructions. Values wider than 32 bits are written as words,
+ * so that no choice allocates.
+ */
+const EXPONENT_MAX = 0x7ff;
+
+const view = new DataView(new ArrayBuffer(8));
+
 export class Random {
   private state: number;
 
@@ -23,52 +30,82 @@ export class Random {
   pick<T>(from: readonly T[]): T {
     return from[this.below(from.length)]!;
   }
-  big64(): bigint {
-    return (BigInt(this.next()) << 32n) | BigInt(this.next());
-  }
 
   /** 64 bits with more zeros, ones, signs and small numbers than chance would give. */
-  interesting64(): bigint {
+  interesting(to: Int32Array, at: number): void {
+    to[at + 1] = 0;
     switch (this.below(8)) {
       case 0:
-        return BigInt(this.below(32));
+        to[at] = this.below(32);
+        break;
       case 1:
-        return BigInt.asUintN(64, -BigInt(this.below(32)));
-      case 2:
-        return BigInt.asUintN(64, (1n << BigInt(this.below(64))) - BigInt(this.below(2)));
+        to[at] = -this.below(32);
+        to[at + 1] = to[at] === 0 ? 0 : -1;
+        break;
+      case 2: {
+        // A power of two, or one less.
+        const bit = this.below(64);
+        const less = this.chance(0.5);
+        const low = bit < 32 ? 1 << bit : 0;
+        to[at] = less ? low - 1 : low;
+        to[at + 1] = bit < 32 ? 0 : (1 << (bit - 32)) - (less ? 1 : 0);
+        break;
+      }
       case 3:
-        return BigInt(this.next());
+        to[at] = this.next();
+        break;
       case 4:
-        return BigInt.asUintN(64, BigInt(this.next() | 0));
+        to[at] = this.next();
+        to[at + 1] = to[at]! >> 31;
+        break;
       default:
-        return this.big64();
+        to[at] = this.next();
+        to[at + 1] = this.next();
     }
   }
 
   /** Bits of a double: zeros, denormals, infinities, NaNs, small integers, near neighbours, anything. */
-  double(): bigint {
-    const sign = BigInt(this.below(2)) << 63n;
+  double(to: Int32Array, at: number): void {
+    const sign = this.below(2) << 31;
+    const pair = (low: number, high: number) => {
+      to[at] = low;
+      to[at + 1] = high;
+    };
+    const exponent = (value: number) => sign | (value << 20);
     switch (this.below(10)) {
       case 0:
-        return sign;
+        pair(0, sign);
+        break;
       case 1:
-        return sign | (0x7ffn << 52n);
+        pair(0, exponent(EXPONENT_MAX));
+        break;
       case 2:
-        return sign | (0x7ffn << 52n) | (BigInt(this.below(2)) << 51n) | (this.big64() >> 14n);
+        pair(this.next(), exponent(EXPONENT_MAX) | (this.below(2) << 19) | (this.next() >>> 14));
+        break;
       case 3:
-        return sign | (this.big64() >> 13n);
+        pair(this.next(), sign | (this.next() >>> 13));
+        break;
       case 4:
       case 5:
-        return bitsOf(this.below(2000) - 1000);
+        this.number(to, at, this.below(2000) - 1000);
+        break;
       case 6:
-        return bitsOf((this.below(2000) - 1000) / 16);
+        this.number(to, at, (this.below(2000) - 1000) / 16);
+        break;
       case 7:
-        return sign | (BigInt(1 + this.below(2045)) << 52n) | (BigInt(this.below(3)) << 51n);
+        pair(0, exponent(1 + this.below(2045)) | (this.below(3) << 19));
+        break;
       case 8:
-        return sign | (BigInt(1000 + this.below(60)) << 52n) | (this.big64() >> 12n);
+        pair(this.next(), exponent(1000 + this.below(60)) | (this.next() >>> 12));
+        break;
       default:
-        return this.big64();
+        pair(this.next(), this.next());
     }
+  }
+  private number(to: Int32Array, at: number, value: number): void {
+    view.setFloat64(0, value, true);
+    to[at] = view.getInt32(0, true);
+    to[at + 1] = view.getInt32(4, true);
   }
 
   /** The same for singles. */
@@ -84,7 +121,8 @@ export class Random {
       case 3:
         return sign | (this.next() >>> 9);
       case 4:
-        return singleBitsOf((this.below(2000) - 1000) / 8);
+        view.setFloat32(0, (this.below(2000) - 1000) / 8);
+        return view.getInt32(0);
       case 5:
         return sign | ((110 + this.below(40)) << 23) | (this.next() >>> 9);
       default:
@@ -92,38 +130,41 @@ export class Random {
     }
   }
 
-  /** An 80-bit register: normal numbers, converted doubles, zeros, infinities, NaNs, denormals, unsupported patterns. */
-  extended(): { mant: bigint; signExponent: number } {
+  /** An 80-bit register in four words: normal numbers, converted doubles, zeros, infinities, NaNs, denormals, unsupported patterns. */
+  extended(to: Int32Array, at: number): void {
     const sign = this.below(2) << 15;
-    const integer = 1n << 63n;
+    const integer = 1 << 31;
+    const put = (low: number, high: number, signExponent: number) => {
+      to[at] = low;
+      to[at + 1] = high;
+      to[at + 2] = signExponent;
+      to[at + 3] = 0;
+    };
     switch (this.below(12)) {
       case 0:
-        return { mant: 0n, signExponent: sign };
+        put(0, 0, sign);
+        break;
       case 1:
-        return { mant: integer, signExponent: sign | 0x7fff };
+        put(0, integer, sign | 0x7fff);
+        break;
       case 2:
-        return { mant: integer | (this.big64() >> 1n), signExponent: sign | 0x7fff };
+        put(this.next(), integer | (this.next() >>> 1), sign | 0x7fff);
+        break;
       case 3:
-        return { mant: this.big64() >> 1n, signExponent: sign };
+        put(this.next(), this.next() >>> 1, sign);
+        break;
       case 4:
-        return { mant: this.big64(), signExponent: this.next() & 0xffff };
+        put(this.next(), this.next(), this.next() & 0xffff);
+        break;
       case 5:
       case 6:
-        return { mant: integer | (BigInt(this.below(256)) << 55n), signExponent: sign | (0x3fff + this.below(12)) };
+        put(0, integer | (this.below(256) << 23), sign | (0x3fff + this.below(12)));
+        break;
       case 7:
-        return { mant: integer | (this.big64() >> 1n), signExponent: sign | (1 + this.below(0x7ffe)) };
+        put(this.next(), integer | (this.next() >>> 1), sign | (1 + this.below(0x7ffe)));
+        break;
       default:
-        return { mant: integer | (this.big64() >> 1n), signExponent: sign | (0x3fff - 40 + this.below(100)) };
+        put(this.next(), integer | (this.next() >>> 1), sign | (0x3fff - 40 + this.below(100)));
     }
   }
-}
-
-const view = new DataView(new ArrayBuffer(8));
-function bitsOf(value: number): bigint {
-  view.setFloat64(0, value);
-  return view.getBigUint64(0);
-}
-function singleBitsOf(value: number): number {
-  view.setFloat32(0, value);
-  return view.getInt32(0);
 }

@@ -345,8 +345,9 @@ export class IrBuilder {
   reaches(low: number, high: number): boolean {
     return this.insn.bits === 64 ? isCanonical(high) : low >>> 0 <= this.csLimit;
   }
-  checkTarget(target: Value): void {
-    if (this.committed) this.bug("checks a target after a commit");
+  /** `pushed`: a call's, which has written its return address. */
+  checkTarget(target: Value, pushed = false): void {
+    if (this.committed && !pushed) this.bug("checks a target after a commit");
     if (this.insn.bits !== 64 && this.csLimit === 0xffff_ffff) return;
     this.push({ op: "checktarget", target });
   }

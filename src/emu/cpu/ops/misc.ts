@@ -48,7 +48,8 @@ function enter(cpu: Cpu, insn: Insn): void {
     const high = cpu.high;
     // The new top of stack must be writable, though nothing is written there.
     cpu.checkSeg(SEG.SS, low, high, unit, true);
-    cpu.writeReg(GPR.RBP, cpu.stackBits(), frameLow, frameHigh);
+    // A 32-bit ENTER on a 16-bit stack copies all of ESP (measured).
+    cpu.writeReg(GPR.RBP, insn.opSize === 32 ? 32 : cpu.stackBits(), frameLow, frameHigh);
     cpu.setStackPointer(low, high);
   });
 }

@@ -165,9 +165,15 @@ function comparisonEnds(cpu: Cpu, insn: Insn): boolean {
   return insn.repne ? zero : !zero;
 }
 
+/** Intel's fast strings begin by cutting counter and pointers to 32 bits, even if there is nothing to do or the first access faults. */
+function shorten(cpu: Cpu, op: StringOp): void {
+  const registers = op === movs ? [GPR.RCX, GPR.RSI, GPR.RDI] : op === stos ? [GPR.RCX, GPR.RDI] : [GPR.RCX];
+  for (const reg of registers) cpu.setGprHalves(reg, cpu.gprLow(reg), 0);
+}
+
 function repeat(cpu: Cpu, insn: Insn, op: StringOp, size: Element): void {
   const flags = cpu.getFlags();
-  if (insn.bits === 64 && insn.addrSize === 32) cpu.setGprHalves(GPR.RCX, cpu.gprLow(GPR.RCX), 0);
+  if (insn.bits === 64 && insn.addrSize === 32 && cpu.model.vendor === "intel") shorten(cpu, op);
   let left = countUpTo(cpu, insn, flags & EFLAGS.TF ? 1 : CHUNK);
   if (left === 0) return;
   if (op.bulk && left > 4 && !(flags & EFLAGS.DF)) {

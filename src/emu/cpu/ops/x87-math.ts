@@ -68,7 +68,17 @@ function scale(env: soft.Environment, a: soft.Unpacked, b: soft.Unpacked): soft.
   const exponent = soft.exponentOf(b);
   // Beyond these bounds every operand over- or underflows.
   const amount = exponent > 17 ? (b.sign ? -0x20000 : 0x20000) : Number(soft.toInteger(truncating, b, 32) ?? 0n);
-  return soft.roundTo(env, EXTENDED, soft.finite(a.sign, a.mant, a.exp + amount));
+  return withinBias(env, soft.roundTo(env, EXTENDED, soft.finite(a.sign, a.mant, a.exp + amount)));
+}
+/** Unmasked, further away than the bias reaches: infinity or zero whatever the rounding, and inexact (measured). */
+function withinBias(env: soft.Environment, result: soft.Unpacked): soft.Unpacked {
+  const unmasked = env.flags & ~env.masks;
+  if (result.kind !== soft.FINITE || !(unmasked & (soft.FE.O | soft.FE.U))) return result;
+  const exponent = soft.exponentOf(result);
+  if (exponent >= EXTENDED.minExponent && exponent <= EXTENDED.maxExponent) return result;
+  env.flags |= soft.FE.P;
+  env.roundedUp = (unmasked & soft.FE.O) !== 0;
+  return env.roundedUp ? soft.infinity(result.sign) : soft.zero(result.sign);
 }
 const truncating = new soft.Environment();
 truncating.rounding = soft.RC.ZERO;

@@ -1,0 +1,156 @@
+/**
+ * What is not compared, beyond the flags that iced's tables call undefined: a line for each, with its reason. Nothing else is excused.
+ */
+import type { Vendor } from "../../../src/emu/cpu/cpu.ts";
+import { VECTOR } from "../../../src/emu/cpu/fault.ts";
+import { EFLAGS } from "../../../src/emu/cpu/layout.ts";
+import type { Entry } from "./entries.ts";
+import { SIGNAL } from "./signals.ts";
+
+const STATUS_FLAGS = EFLAGS.CF | EFLAGS.PF | EFLAGS.AF | EFLAGS.ZF | EFLAGS.SF | EFLAGS.OF;
+
+export const isWord = ({ insn }: Entry): boolean => insn.opSize === 16 && insn.ops[0]?.kind !== "imm";
+
+interface FlagMask {
+  readonly names: RegExp;
+  readonly when?: (entry: Entry) => boolean;
+  readonly flags: number;
+  readonly reason: string;
+}
+
+const FLAG_MASKS: readonly FlagMask[] = [
+  {
+    names: /^Sh[lr]d$/,
+    when: isWord,
+    flags: STATUS_FLAGS,
+    reason: "a count above 16 on a 16-bit operand leaves all of them undefined",
+  },
+  {
+    names: /^Rc[lr]$/,
+    flags: EFLAGS.OF,
+    reason: "defined for a count of one only, and iced counts before the reduction modulo 9 and 17",
+  },
+];
+
+/** EFLAGS bits that may differ after an instruction that raised nothing. */
+export function undefinedFlags(entry: Entry): number {
+  let mask = entry.undefinedFlags;
+  for (const row of FLAG_MASKS) if (row.names.test(entry.name) && (row.when?.(entry) ?? true)) mask |= row.flags;
+  return mask;
+}
+
+/** Within one unit in the last place of the true value is all that is promised, and C1 tells which way that went. */
+const TRANSCENDENTAL = /^(F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fsin|Fcos|Fptan|Fsincos)$/;
+export const withinOneUlp = ({ name }: Entry): boolean => TRANSCENDENTAL.test(name);
+const C1 = 0x200;
+export const undefinedConditions = (entry: Entry): number => entry.undefinedConditions | (withinOneUlp(entry) ? C1 : 0);
+
+/** Bits of bytes that an instruction writes to its memory operand (or at the stack's top) and that are not compared. */
+export interface ForeignBytes {
+  /** The memory operand, or what has been pushed. */
+  readonly where: "operand" | "stack";
+  readonly from: number;
+  readonly to: number;
+  /** Bits of each byte that may differ. */
+  readonly bits: number;
+}
+
+interface ForeignRow extends ForeignBytes {
+  readonly names: RegExp;
+  readonly opSize?: number;
+  readonly reason: string;
+}
+
+const POINTERS = "instruction and data pointers, opcode and selectors are kept differently by each model";
+const FOREIGN: readonly ForeignRow[] = [
+  { names: /^Pushf/, where: "stack", from: 1, to: 2, bits: 1, reason: "TF is the tracer's" },
+  { names: /^Fn?(stenv|save)$/, opSize: 16, where: "operand", from: 6, to: 14, bits: 0xff, reason: POINTERS },
+  { names: /^Fn?(stenv|save)$/, opSize: 32, where: "operand", from: 12, to: 28, bits: 0xff, reason: POINTERS },
+  { names: /^Fxsave(64)?$/, where: "operand", from: 6, to: 24, bits: 0xff, reason: POINTERS },
+];
+
+export function foreignBytes({ name, insn }: Entry): readonly ForeignBytes[] {
+  return FOREIGN.filter(
+    (row) => row.names.test(name) && (row.opSize === undefined || row.opSize === (insn.opSize === 16 ? 16 : 32)),
+  );
+}
+
+/** What one side made of an instruction. */
+export interface Result {
+  readonly signal: number;
+  readonly vector: number;
+}
+
+interface Choice {
+  readonly when: (entry: Entry, ours: Result, theirs: { readonly signal: number }) => boolean;
+  readonly reason: string;
+}
+
+const MASKED_STORE = /^V?(maskmov|pmaskmov)/i;
+const IMAGES = /^(Fn?save|Frstor|Fn?stenv|Fldenv|Fxsave|Fxrstor)/;
+const longOperand = ({ insn }: Entry): boolean =>
+  insn.ops.some((op) => op.kind === "mem" && op.size > 8 && op.size !== 16);
+
+/** Where both ways are right; the sequence ends there. */
+const CHOICES: readonly Choice[] = [
+  {
+    when: ({ name }, ours, theirs) => MASKED_STORE.test(name) && ours.vector < 0 && theirs.signal === SIGNAL.SEGV,
+    reason: "a masked store of which no byte is selected on a page may fault there or not",
+  },
+  {
+    when: (entry, ours, theirs) =>
+      ours.vector >= 0 &&
+      theirs.signal !== 0 &&
+      (longOperand(entry) || IMAGES.test(entry.name) || MASKED_STORE.test(entry.name)),
+    reason:
+      "both fault; of a long operand the processor may have moved what comes before the faulting piece, and which piece that is is its choice",
+  },
+  {
+    when: ({ insn }, ours) => ours.vector === VECTOR.AC && insn.ops.some((op) => op.kind === "mem" && op.size > 8),
+    reason:
+      "which accesses of more than eight bytes are checked for alignment is the model's choice (SDM volume 3, table 6-7)",
+  },
+  {
+    when: ({ gathers, name }, ours) => ours.vector === VECTOR.AC && (gathers || /^Vcvtp[hs]2p[hs]$/.test(name)),
+    reason: "the same, for accesses in pieces",
+  },
+  {
+    when: (_, ours, theirs) => ours.vector === VECTOR.AC && theirs.signal === SIGNAL.SEGV,
+    reason: "an access that is misaligned and not mapped: ours finds the one before the other",
+  },
+];
+
+export const isChoice = (entry: Entry, ours: Result, theirs: { readonly signal: number }): boolean =>
+  CHOICES.some((choice) => choice.when(entry, ours, theirs));
+
+const PARTIAL = /^(Enter|Pusha|Pushad)$/;
+/** These fault in the middle; how much they have written below the stack pointer by then is the processor's choice, and ours writes nothing. */
+export const writesPartly = ({ name }: Entry, vector: number): boolean => PARTIAL.test(name) && vector >= 0;
+
+interface VendorRow {
+  readonly names: RegExp;
+  readonly when?: (entry: Entry) => boolean;
+  readonly reason: string;
+}
+
+/** Left out where our processor and the host's are of different vendors: docs/vendors.md. What decodes differently is left out too. */
+const VENDORS_DIFFER: readonly VendorRow[] = [
+  {
+    names: /^Push$/,
+    when: ({ insn }) => insn.ops[0]?.kind === "seg",
+    reason: "Intel leaves the upper half of the stack slot, AMD writes it",
+  },
+];
+export const vendorsDiffer = (entry: Entry): boolean =>
+  VENDORS_DIFFER.some((row) => row.names.test(entry.name) && (row.when?.(entry) ?? true));
+
+/** Left out on hosts of a vendor whose undefined results nobody has measured. */
+const UNMEASURED: Readonly<Record<Vendor, readonly VendorRow[]>> = {
+  intel: [],
+  amd: [
+    { names: /^Sh[lr]d$/, when: isWord, reason: "the result, too, is undefined for a count above 16" },
+    { names: /^Bs[fr]$/, reason: "the destination is undefined for a source of zero in Intel's manual" },
+  ],
+};
+export const unmeasured = (entry: Entry, host: Vendor): boolean =>
+  UNMEASURED[host].some((row) => row.names.test(entry.name) && (row.when?.(entry) ?? true));
