@@ -60,6 +60,16 @@ function segmentBase(name: string, seg: SegIndex): Msr {
   };
 }
 
+/** AMD, whose SYSENTER is for legacy mode, keeps 32 bits and asks nothing of the others. */
+function sysenterTarget(name: string, offset: number): Msr {
+  const wide = field(name, offset, canonical);
+  return {
+    ...wide,
+    write: (cpu, low, high) =>
+      cpu.model.vendor === "amd" ? cpu.set64(offset, BigInt(low >>> 0)) : wide.write(cpu, low, high),
+  };
+}
+
 const EFER_WRITABLE = EFER.SCE | EFER.LME | EFER.NXE;
 
 function writeEfer(cpu: Cpu, low: number, high: number): void {
@@ -109,8 +119,8 @@ export const MSRS: ReadonlyMap<number, Msr> = new Map([
   [0x1b, field("IA32_APIC_BASE", OFF.APIC_BASE, anything)],
   [0xe1, { ...field("IA32_UMWAIT_CONTROL", OFF.UMWAIT_CONTROL, umwait), vendor: "intel" }],
   [0x174, field("IA32_SYSENTER_CS", OFF.SYSENTER_CS, anything)],
-  [0x175, field("IA32_SYSENTER_ESP", OFF.SYSENTER_ESP, canonical)],
-  [0x176, field("IA32_SYSENTER_EIP", OFF.SYSENTER_EIP, canonical)],
+  [0x175, sysenterTarget("IA32_SYSENTER_ESP", OFF.SYSENTER_ESP)],
+  [0x176, sysenterTarget("IA32_SYSENTER_EIP", OFF.SYSENTER_EIP)],
   [0x1a0, { ...field("IA32_MISC_ENABLE", OFF.MISC_ENABLE, anything), vendor: "intel" }],
   [0x1d9, field("IA32_DEBUGCTL", OFF.DEBUGCTL, debugctl)],
   [0x277, field("IA32_PAT", OFF.PAT, memoryTypes)],
