@@ -45,7 +45,7 @@ const fits = (value: bigint, bits: number): boolean => fitsSigned(value, bits) |
 
 /** The width that the registers of the operand ask for; undefined when it has none. */
 export function widthOfRegisters(memory: MemoryOperand): Bits | undefined | "mixed" {
-  let width: Bits | undefined;
+  let width: Bits | undefined = memory.noIndex;
   for (const register of [memory.base, memory.index]) {
     const info = register === 0 ? undefined : regInfo(register);
     if (info === undefined || isVector(info.class)) continue;
@@ -208,15 +208,18 @@ function indexed(memory: MemoryOperand, parts: Parts, width: Bits, sibWanted: bo
   if (index !== undefined && isStackPointer(parts.index)) return INVALID;
   if (base === undefined) {
     const plain = sized({ ...memory, displacementSize: 32 }, width, true, context);
-    const sib = (SCALES[parts.scale]! << 6) | ((index!.number & 7) << 3) | 5;
-    const high = { indexHigh: index!.number >> 3, baseHigh: 0 };
+    const sib = (SCALES[parts.scale]! << 6) | (((index?.number ?? 4) & 7) << 3) | 5;
+    const high = { indexHigh: (index?.number ?? 0) >> 3, baseHigh: 0 };
     const rest = { displacementBytes: 4, displacement: plain.value, ripRelative: false, warning: plain.warning };
     return { size: width, mod: 0, rm: 4, sib, ...high, ...rest };
   }
   const { value, bytes, warning } = sized(memory, width, (base.number & 7) === 5, context);
-  const needsSib = index !== undefined || sibWanted || (base.number & 7) === 4;
+  const nameless = index === undefined && memory.noIndex === undefined;
+  const needsSib = !nameless || sibWanted || (base.number & 7) === 4;
   const sib = needsSib
-    ? (SCALES[parts.scale]! << 6) | ((index === undefined ? 4 : index.number & 7) << 3) | (base.number & 7)
+    ? (SCALES[nameless ? 1 : parts.scale]! << 6) |
+      ((index === undefined ? 4 : index.number & 7) << 3) |
+      (base.number & 7)
     : -1;
   return {
     size: width,
@@ -299,7 +302,7 @@ export function encodeAddress(memory: MemoryOperand, context: AddressContext): A
     if (context.dialect === "nasm") arrangeNasm(parts, memory.nosplit === true);
     else arrangeGas(parts);
   }
-  if (parts.base === 0 && parts.index === 0) {
+  if (parts.base === 0 && parts.index === 0 && memory.noIndex === undefined) {
     return absolute(memory, width, context.bits, memory.relative === true && context.bits === 64);
   }
   return indexed(

@@ -57,6 +57,9 @@ const LENGTHS: Readonly<Record<string, RegExp>> = {
 const fitsLength = (form: Form, letter: string): boolean =>
   (LENGTHS[letter === "y" ? "x" : letter]?.test(form.mnemonic) ?? false) && "xyz"[form.vex?.l ?? 3] === letter;
 
+/** GNU as lets an L go where the operand is a stack register. */
+const REGISTER_LONG = /^f(ld|stp?|comp?)$/;
+
 export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean {
   if (NEVER_SUFFIXED.test(form.mnemonic) || (form.mnemonic === "nop" && form.slots.length === 0)) return false;
   if (/[xyz]/.test(suffix)) return fitsLength(form, suffix);
@@ -65,6 +68,8 @@ export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean
   if (memory && form.memoryClass === "structure" && form.modes === 64 && form.operandSize === 0) return suffix === "q";
   if (memory && readsOrWritesWord(form)) return suffix === "w";
   if (isX87(form)) {
+    if (!memory && suffix === "l" && REGISTER_LONG.test(form.mnemonic)) return true;
+    if (form.memoryClass === "structure") return suffix === "l" && /^(28|108)$/.test(String(form.memoryBytes));
     const table = form.mnemonic.startsWith("fi") ? INTEGERS : FLOATS;
     return form.memoryBytes !== 0 && table[suffix] === form.memoryBytes;
   }

@@ -1,4 +1,5 @@
 /** Bytes of a form whose operands have been matched: prefixes in the tool's order, REX or VEX, opcode, ModRM, immediates. */
+import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { type Address, encodeAddress, type MemoryOperand } from "./address.ts";
 import { evexBytes, maskOf } from "./evex.ts";
@@ -7,7 +8,7 @@ import type { Slot } from "./kinds.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, SEGMENT_BYTES } from "./prefixes.ts";
 import { regInfo } from "./registers.ts";
-import { implicitSegment, stringAddressSize } from "./strings.ts";
+import { implicitSegment, isImplied, stringAddressSize } from "./strings.ts";
 import type { AsmOperand, Encoding, Fixup, Rounding } from "./types.ts";
 
 export interface EmitContext {
@@ -87,9 +88,14 @@ function overrideOf(draft: Draft, memory: MemoryOperand): number {
 function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: number): Failure {
   const { context } = draft;
   if (slot.string !== undefined) {
-    const size = stringAddressSize(memory, context.bits, slot.string);
+    const size = stringAddressSize(memory, context.bits, slot.string, context.dialect);
     if (size === undefined) return { message: "invalid combination of opcode and operands", operand };
+    if (context.dialect === "gas" && !isImplied(memory, slot.string))
+      draft.warnings.push("this address is not valid here: the instruction implies its own registers");
     draft.addressSize = size;
+    if (slot.string === "di" && context.dialect === "gas" && memory.segment !== 0 && memory.segment !== Register.ES)
+      if (!draft.form.mnemonic.includes("maskmov"))
+        return { message: `"${draft.form.mnemonic}" writes to and reads from %es only`, operand };
     if (slot.string !== "di") draft.segment = overrideOf(draft, memory);
     return undefined;
   }
@@ -173,6 +179,7 @@ function rexPrefix(draft: Draft): Failure {
   const written = context.prefixes.rex;
   const rex = (wide ? 8 : 0) | (draft.r << 2) | (draft.x << 1) | draft.b | Math.max(written, 0);
   if (rex === 0 && !draft.rexNeeded && written < 0) return undefined;
+  if (draft.rexForbidden >= 0 && rex === 0 && !draft.rexNeeded && context.dialect === "gas") return undefined;
   if (draft.rexForbidden >= 0)
     return {
       message: "cannot use high byte register in an instruction that requires a REX prefix",

@@ -51,7 +51,7 @@ const hasDirection = ({ form }: Pattern): boolean => {
     placed &&
     second?.place !== "imm" &&
     second?.place !== "implied" &&
-    !/^xchg$/.test(form.mnemonic) &&
+    form.mnemonic !== "xchg" &&
     form.encoding !== "xop"
   );
 };

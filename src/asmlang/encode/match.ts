@@ -1,7 +1,7 @@
 /** Which forms an operand list fits, best first. What depends on values (widths of immediates) is decided after this, per call. */
 import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
-import { fitsSuffix } from "./att.ts";
+import { fitsSuffix, widthOf } from "./att.ts";
 import { decorationMisfit, maskOf, namesHighRegister, needsEvex } from "./evex.ts";
 import { type Form, formsNamed } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
@@ -247,8 +247,20 @@ function compare(a: Pattern, b: Pattern, shape: Shape): number {
   );
 }
 
+/** GNU: `in $5`, `outs`: the accumulator, or the memory operand, is left out. */
+function leavesAccumulatorOut(patterns: readonly Pattern[]): boolean {
+  const widths = new Set<number>();
+  for (const { form, from } of patterns)
+    if (WITHOUT_WIDTH.test(form.mnemonic) && from.includes(-1)) widths.add(widthOf(form));
+  return widths.size > 1;
+}
+
+const WITHOUT_WIDTH = /^(in|out|(ins|outs|cmps|movs|lods|scas|stos)[bwdq])$/;
+
 /** Only unsized integer and floating-point memory can be of several widths. */
 function isAmbiguous(patterns: readonly Pattern[], shape: Shape): boolean {
+  if (shape.dialect === "gas" && shape.operands.every(({ kind }) => kind !== "mem"))
+    return leavesAccumulatorOut(patterns);
   if (!shape.operands.some((operand) => operand.kind === "mem" && operand.size === 0)) return false;
   const sizes = new Set<number>();
   for (const { form } of patterns) {

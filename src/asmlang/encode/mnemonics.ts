@@ -108,6 +108,16 @@ const GAS: Names = {
   lret: ["retf"],
 };
 
+/** SSE4.2's string comparisons: with Q the lengths are 64 bits wide. */
+function stringComparisons(): Names {
+  const names: Record<string, readonly string[]> = {};
+  for (const name of ["pcmpestri", "pcmpestrm", "vpcmpestri", "vpcmpestrm"]) {
+    names[`${name}l`] = [name];
+    names[`${name}q`] = [`${name}64`];
+  }
+  return names;
+}
+
 const ATT: Names = {
   movsl: ["movsd"],
   cmpsl: ["cmpsd"],
@@ -129,6 +139,7 @@ const ATT: Names = {
   cqto: ["cqo"],
   fxsaveq: ["fxsave64"],
   fxrstorq: ["fxrstor64"],
+  ...stringComparisons(),
 };
 
 const FAR: Readonly<Record<string, string>> = { lcall: "call", ljmp: "jmp" };
@@ -167,6 +178,8 @@ function attNames(name: string): Query[] {
   return queries;
 }
 
+/** MOVSLQ is its name with suffixes. */
+const NO_SUFFIX = /^movsxd$/;
 const SUFFIX = /^(.+?)(ll|[bwlqstxyz])$/;
 
 function att(name: string): Query[] {
@@ -174,6 +187,7 @@ function att(name: string): Query[] {
   for (const letters of [1, 2]) {
     const suffix = name.slice(-letters);
     if (!SUFFIX.test(name) || !/^(?:ll|[bwlqstxyz])$/.test(suffix)) continue;
+    if (NO_SUFFIX.test(name.slice(0, -letters))) continue;
     for (const query of attNames(name.slice(0, -letters))) {
       if (query.suffix === "" && query.sourceBytes !== SOURCE_BYTES[suffix]) queries.push({ ...query, suffix });
     }

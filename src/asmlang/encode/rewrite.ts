@@ -70,6 +70,24 @@ function impliedRegisters(request: EncodeRequest, implied: readonly number[]): E
   return { ...request, operands: [], prefixes: widthSaid ? [...request.prefixes, `a${width}`] : request.prefixes };
 }
 
+/** XMM0 may be written where it is implied. */
+const WITH_XMM0 = /^(p?blendvp?[bsd]|sha256rnds2)$/;
+
+function impliedXmm0(request: EncodeRequest): EncodeRequest {
+  const { operands } = request;
+  const last = operands[2];
+  return operands.length === 3 && last?.kind === "reg" && last.reg === Register.XMM0
+    ? { ...request, operands: operands.slice(0, 2) }
+    : request;
+}
+
+/** TPAUSE and UMWAIT, with the time in EDX:EAX written out. */
+function impliedTime(request: EncodeRequest): EncodeRequest {
+  const [state, high, low] = request.operands;
+  const written = high?.kind === "reg" && high.reg === Register.EDX && low?.kind === "reg" && low.reg === Register.EAX;
+  return written && request.operands.length === 3 ? { ...request, operands: [state!] } : request;
+}
+
 const POPPING = new Set(["fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"]);
 const WITH_ST1 = /^(f(add|subr?|mul|divr?)p|fxch|fu?comi?p?)$/;
 
@@ -128,6 +146,8 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
     if (mnemonic === "aam" || mnemonic === "aad") return bareAdjust(request);
     return mnemonic.startsWith("f") ? bareX87(request) : request;
   }
+  if (WITH_XMM0.test(mnemonic)) return impliedXmm0(request);
+  if (mnemonic === "tpause" || mnemonic === "umwait") return impliedTime(request);
   const implied = Object.hasOwn(IMPLIED, mnemonic) ? IMPLIED[mnemonic] : undefined;
   if (implied !== undefined) return impliedRegisters(request, implied);
   if (mnemonic === "movsx" && operands.length === 2 && isClass(operands[0]!, "r64") && isDword(operands[1]!)) {

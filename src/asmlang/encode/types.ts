@@ -42,6 +42,8 @@ export type AsmOperand =
       readonly relative?: boolean;
       /** A far pointer is read there: NASM `call far [x]`, `jmp far dword [x]` (size then that of its offset). GNU says it by the mnemonic. */
       readonly far?: boolean;
+      /** GNU's %eiz, %riz: there is a SIB byte with `scale` whose index is none; bits of the name's width. */
+      readonly noIndex?: 32 | 64;
       readonly mask?: Mask;
       /** Elements of a broadcast: 16 for `{1to16}`; "bcst" where only the element's size is given (`dword bcst [rax]`). */
       readonly broadcast?: number | "bcst";

@@ -105,6 +105,11 @@ export function asWritten(draft: Draft): Draft[] {
     return [{ ...draft, dialect: "nasm" }];
   if (/^(tpause|umwait)$/.test(mnemonic) && operandSize === 64) return [];
   if (mnemonic.startsWith("prefetchit")) return [{ ...draft, modes: 64 }];
+  if (mnemonic === "bndmk")
+    return [
+      { ...draft, dialect: "gas" },
+      { ...draft, dialect: "nasm", slots: [draft.slots[0]!, { ...draft.slots[1]!, addressing: "mib" }] },
+    ];
   if (mnemonic === "vmovw" && draft.slots.some((slot) => slot.reg === "r64")) return [];
   if (mnemonic === "undoc") return [];
   if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [];

@@ -41,7 +41,7 @@ function decorated(operand: AsmOperand, text: string): AsmOperand | string {
   const elements = /^1to(2|4|8|16|32)$/.exec(name)?.[1];
   if (elements !== undefined) {
     if (operand.kind !== "mem") return "only a memory operand can be broadcast";
-    return operand.broadcast === undefined ? { ...operand, broadcast: Number(elements) } : twice;
+    return typeof operand.broadcast === "number" ? twice : { ...operand, broadcast: Number(elements) };
   }
   const register = REGISTERS.get(name);
   if (register === undefined) return `unknown decoration {${text}}`;

@@ -149,7 +149,7 @@ interface Operands {
 }
 
 function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string): Operands {
-  const branch = BRANCH.test(mnemonic);
+  const branch = BRANCH.test(mnemonic.replace(/\.(d8|d32)$/, ""));
   const operands: PlacedOperand[] = [];
   const seen: RoundingSeen = { rounding: undefined };
   if (cursor.done) return { operands, rounding: undefined };

@@ -82,7 +82,7 @@ function readMemory(
   cursor.skipSpace();
   const expr = opensAddress(cursor, reader) ? undefined : reader.expressions.read(cursor);
   const value = expr && symbolic(expr, reader);
-  const parts = { base: 0, index: 0, scale: 1 as 1 | 2 | 4 | 8 };
+  const parts: Parts = { base: 0, index: 0, scale: 1 };
   cursor.skipSpace();
   if (cursor.peek() === "(") readAddress(cursor, reader, parts);
   else if (target && value) return { operand: { kind: "target", value }, span: cursor.span(start) };
@@ -95,16 +95,27 @@ function readMemory(
   };
 }
 
-function readAddress(
-  cursor: Cursor,
-  reader: OperandReader,
-  parts: { base: number; index: number; scale: 1 | 2 | 4 | 8 },
-): void {
+interface Parts {
+  base: number;
+  index: number;
+  scale: 1 | 2 | 4 | 8;
+  noIndex?: 32 | 64;
+}
+
+/** `%eiz`, `%riz`: an index that is none. */
+export function readNoIndex(cursor: Cursor): 32 | 64 | undefined {
+  const name = cursor.skipSpace().match(/%?[er]iz\b/iy);
+  return name === undefined ? undefined : /e/i.test(name) ? 32 : 64;
+}
+
+function readAddress(cursor: Cursor, reader: OperandReader, parts: Parts): void {
   cursor.expect("(");
   if (startsRegister(cursor, reader)) parts.base = readRegister(cursor, reader);
   if (cursor.eat(",")) {
-    if (startsRegister(cursor, reader)) {
-      parts.index = readRegister(cursor, reader);
+    const noIndex = readNoIndex(cursor);
+    if (noIndex !== undefined || startsRegister(cursor, reader)) {
+      if (noIndex !== undefined) parts.noIndex = noIndex;
+      else parts.index = readRegister(cursor, reader);
       if (cursor.eat(",") && cursor.skipSpace().peek() !== ")") parts.scale = readScale(cursor, reader);
     } else if (cursor.peek() !== ")") {
       parts.scale = readScale(cursor, reader);

@@ -9,7 +9,7 @@ import type { PlacedOperand, Symbolic } from "../core/instruction.ts";
 import { needs64, REGISTERS } from "../core/registers.ts";
 import type { Span } from "../core/source.ts";
 import type { Cursor } from "./cursor.ts";
-import { checkScale, type OperandReader, symbolic } from "./operands-att.ts";
+import { checkScale, type OperandReader, readNoIndex, symbolic } from "./operands-att.ts";
 
 const SIZES: Readonly<Record<string, number>> = {
   byte: 1,
@@ -64,6 +64,10 @@ const PRECEDENCE: Readonly<Record<string, number>> = {
   "<<": 6,
   ">>": 6,
 };
+
+/** EIZ and RIZ among registers. */
+const NO_INDEX_32 = -32;
+const NO_INDEX_64 = -64;
 
 /** A partial sum: an expression and registers with factors. */
 interface Sum {
@@ -140,7 +144,8 @@ export class IntelOperand {
   }
 
   #memory(sum: Sum, value: Symbolic | undefined, span: Span): PlacedOperand["operand"] {
-    const { base, index, scale } = this.#address(sum, span);
+    const { base, index: named, scale } = this.#address(sum, span);
+    const index = named < 0 ? 0 : named;
     const relative = base === Register.RIP || base === Register.EIP;
     const { segment, size, distance, broadcast } = this.#seen;
     return {
@@ -152,6 +157,7 @@ export class IntelOperand {
       displacement: value,
       size,
       ...(relative && { relative }),
+      ...(named < 0 && { noIndex: named === NO_INDEX_32 ? (32 as const) : (64 as const) }),
       ...(distance === "far" && { far: true }),
       ...(broadcast && { broadcast: "bcst" as const }),
     };
@@ -166,7 +172,9 @@ export class IntelOperand {
         ? list.splice(scaled, 1)[0]
         : list.length === 2
           ? list.splice(this.#swaps(list) ? 0 : 1, 1)[0]
-          : undefined;
+          : list[0] && list[0].register < 0
+            ? list.pop()
+            : undefined;
     const [base] = list;
     if (base?.explicit) throw new SourceError(base.span, "only one register of an address can have a scale");
     return {
@@ -179,6 +187,7 @@ export class IntelOperand {
   /** `[rcx+rsp]`: the stack pointer cannot be an index, so it is the base; 16-bit BX and BP always are. */
   #swaps(list: Sum["registers"]): boolean {
     const second = list[1]!.register;
+    if (list[0]!.register < 0) return true;
     return (
       second === Register.ESP ||
       second === Register.RSP ||
@@ -286,6 +295,7 @@ export class IntelOperand {
       if (cursor.word()?.toLowerCase() !== "ptr") cursor.at = after;
       return true;
     }
+    if (word === "flat" && cursor.eat(":")) return true;
     const register = REGISTERS.get(word);
     if (register !== undefined && register >= Register.ES && register <= Register.GS && cursor.eat(":")) {
       this.#seen.segment = register;
@@ -319,6 +329,14 @@ export class IntelOperand {
 
   #register(start: number): Sum | undefined {
     const cursor = this.#cursor;
+    const noIndex = readNoIndex(cursor);
+    if (noIndex !== undefined)
+      return {
+        expr: undefined,
+        registers: [
+          { register: noIndex === 32 ? NO_INDEX_32 : NO_INDEX_64, scale: 1, explicit: false, span: cursor.span(start) },
+        ],
+      };
     const percent = cursor.peek() === "%";
     if (percent) cursor.at++;
     else if (!this.#nakedRegisters) return undefined;

@@ -29,7 +29,7 @@ const UNKNOWN = /no such instruction|instruction expected|taken for a label|labe
 const NASM_HALF = /\b(v\w+[ps]h|vcvt\w*(ph|sh|bf16)\w*|vdpbf16ps|vp2intersect[dq]|vmovw) /;
 
 const NASM_UNSIZED =
-  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|prefetch\w*|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
+  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|cldemote|prefetch\w*|les|lds|bound|bndc[lnu]|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
 
 export const EXPLAINED: readonly Explanation[] = [
   {
@@ -125,12 +125,16 @@ export const EXPLAINED: readonly Explanation[] = [
     test: where("att intel", /^\{(store\} vp(ro|sh)|disp32\} mov )/),
   },
   {
-    reason: "GNU as wants no {disp32} with the implied operands of some string instructions",
-    test: accepted("att intel", /^\{disp/),
+    reason: "GNU as wants no hints with some implied operands and x87 instructions",
+    test: accepted("att intel", /^\{(disp|(load|store)\} f)/),
   },
   {
-    reason: "NASM takes BND in front of conditional jumps, but not REPNE, which is the same byte",
-    test: accepted("nasm", /^repne j/),
+    reason: "NASM keeps [r+r] with MIB operands apart, which our parser sees as [r*2]",
+    test: where("nasm", /\bbnd(ldx|stx|mk) /),
+  },
+  {
+    reason: "NASM takes BND in front of branches, but not REPNE, which is the same byte",
+    test: accepted("nasm", /^repne (j|call|ret)/),
   },
   {
     reason: "NASM 2.16 has VCMPSS with memory wrong",
