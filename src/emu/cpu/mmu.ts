@@ -34,6 +34,9 @@ export const TLB_USER = OFF.TLB;
 export const TLB_SUPERVISOR = OFF.TLB + TLB_BYTES;
 export const TLB_SUPERVISOR_AC = OFF.TLB + 2 * TLB_BYTES;
 
+const gibOf = (low: number, high: number): number => high * 4 + (low >>> 30);
+const MOST_LARGE = 1024;
+
 export interface TranslateAccess {
   readonly write?: boolean;
   readonly exec?: boolean;
@@ -47,6 +50,8 @@ export class Mmu extends PhysicalMemory {
   readonly watches = new Watches();
   private readonly tlbStart: number;
   private readonly tlbEnd: number;
+  /** Each GiB of the linear space of which some entry may be a piece of a large page. */
+  private readonly largeAt = new Set<number>();
 
   constructor(core: CoreMemory, index: number) {
     super(core, index);
@@ -60,6 +65,7 @@ export class Mmu extends PhysicalMemory {
 
   flushTlb(): void {
     this.i32.fill(-1, this.tlbStart, this.tlbEnd);
+    this.largeAt.clear();
     this.epoch++;
   }
 
@@ -71,25 +77,31 @@ export class Mmu extends PhysicalMemory {
     this.epoch++;
   }
 
+  /** Looks at the places that the page's own number gives, one a TLB; what else lies there may be dropped too. */
   flushTlbPage(addr: Addr): void {
-    const { i32 } = this;
-    const page = addrLow(addr) & ~0xfff;
-    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
-      // A large page's entries are pieces of it; dropping all such pieces is permitted and simple.
-      if (i32[e + FRAME]! & TLB_LARGE || this.entryPage(e) === page) this.dropEntry(e);
-    }
+    const place = this.tlbStart + ((addrLow(addr) >>> 12) & (TLB_ENTRIES - 1)) * WORDS;
+    for (let e = place; e < this.tlbEnd; e += TLB_ENTRIES * WORDS) this.dropEntry(e);
+    if (this.largeAt.has(gibOf(addrLow(addr), addrHigh(addr)))) this.dropLarge();
     this.epoch++;
   }
 
-  /** Low half of the page that an entry is about, or -1. */
-  private entryPage(e: number): number {
+  /** A large page's entries are pieces of it, at many places; dropping those of all large pages is permitted and simple. */
+  private dropLarge(): void {
     const { i32 } = this;
-    if (i32[e + READ]! !== -1) return i32[e + READ]!;
-    return i32[e + WRITE]! !== -1 ? i32[e + WRITE]! : i32[e + EXEC]!;
+    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) if (i32[e + FRAME]! & TLB_LARGE) this.dropEntry(e);
+    this.largeAt.clear();
   }
 
+  private noteLarge(low: number, high: number): void {
+    if (this.largeAt.size >= MOST_LARGE) this.dropLarge();
+    this.largeAt.add(gibOf(low, high));
+  }
+
+  /** With its frame gone it is not looked at again until it is filled. */
   private dropEntry(e: number): void {
-    this.i32.fill(-1, e, e + ADDEND);
+    const { i32 } = this;
+    for (let word = e; word < e + ADDEND; word++) i32[word] = -1;
+    i32[e + FRAME] = -1;
   }
 
   /** After the machine's dirty bytes were cleared: the next write to each page must be seen. */
@@ -184,6 +196,7 @@ export class Mmu extends PhysicalMemory {
     if (pa >= this.ramSize) return pa;
     const page = pa >>> 12;
     const { i32 } = this;
+    if (walk.large) this.noteLarge(low, high);
     const pageLow = low & ~0xfff;
     let seen: number = core.watch[page]!;
     if (this.watches.active) seen |= this.watches.pageBits(addrOf(pageLow, high), page * 0x1000);

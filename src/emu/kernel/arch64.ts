@@ -142,7 +142,8 @@ function switchTo(k: Kernel, cpu: Cpu, task: Task): void {
   k.setPerCpu(cpu, "current_task", task.address);
   k.setPerCpu(cpu, "cpu_current_top_of_stack", task.stack + layout.threadSize);
   loadTls(k, cpu, task);
-  const mm = k.mmOf(task) ?? (task.idle ? k.state.mms[0] : undefined);
+  // enter_lazy_tlb(): an idle task runs on whatever page tables there are
+  const mm = k.mmOf(task);
   if (mm !== undefined) {
     loadCr3(cpu, mm);
     loadLdt(k, cpu, mm);
@@ -203,6 +204,7 @@ function runKernel(k: Kernel, cpu: Cpu, symbol: string, sp: Addr): void {
 
 function goIdle(k: Kernel, cpu: Cpu): void {
   const idle = k.state.tasks.find((task) => task.idle && task.cpu === cpu.index)!;
+  loadCr3(cpu, k.state.mms[0]!);
   switchTo(k, cpu, idle);
   writeSwitchFrame(k, idle, idle.stack + layout.threadSize, "do_idle");
   runKernel(k, cpu, "do_idle", idle.stack + layout.threadSize);

@@ -68,6 +68,8 @@ function preallocate(k: Kernel, pgd: number): boolean {
 
 /** mmput() by the last user: every page and table goes back. */
 export function destroyMm(k: Kernel, mm: Mm): void {
+  // CPUs that idle may still be on its page tables
+  for (const cpu of k.machine.cpus) if (Number(cpu.get64(OFF.CR3)) === mm.pgd) k.arch.leaveMm(k, cpu);
   for (const vma of [...mm.vmas]) unmapRange(k, mm, vma.start, vma.end);
   for (const page of pageTables(k).tablePages(mm.pgd, 0, userRootEntries(k) - 1)) freePage(k, page);
   for (const page of mm.context.ldt?.pages ?? []) freePage(k, page);

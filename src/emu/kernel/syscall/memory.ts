@@ -2,6 +2,7 @@
 import type { Addr } from "../../cpu/state.ts";
 import { E } from "../abi/errno.ts";
 import { MADV, MAP, MREMAP, PROT } from "../abi/mman.ts";
+import { landingPad } from "../do-syscall.ts";
 import { populate } from "../exec/exec.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { mapRange, moveRange, protectRange, setBrk, unmapRange } from "../mm/mm.ts";
@@ -98,6 +99,7 @@ const munmap: Syscall = (c) => {
   const start = c.addr(0);
   const length = pageAlign(c.addr(1));
   if (start % PAGE_SIZE !== 0 || length === 0 || start + length > taskSize(c)) return -E.EINVAL;
+  if (cutsSpecial(c, start, start + length)) return -E.EINVAL;
   unmapRange(c.k, c.mm, start, start + length);
   return 0;
 };
@@ -159,10 +161,21 @@ function moveFixed(c: SyscallContext, start: Addr, oldLength: number, newLength:
   if (target < start + oldLength && start < target + newLength) return -E.EINVAL;
   const vma = findVma(c.mm, start);
   if (vma === undefined || start + oldLength > vma.end) return -E.EFAULT;
+  if (cutsSpecial(c, start, start + oldLength)) return -E.EINVAL;
   const error = prepareFixed(c, target, newLength, 0);
   if (error !== 0) return error;
-  return moveRange(c.k, c.mm, start, oldLength, newLength, target);
+  const pad = landingPad(c.k, c.task);
+  const moved = moveRange(c.k, c.mm, start, oldLength, newLength, target);
+  // vdso_fix_landing(): this call itself may be on its way back to the image's old place
+  if (c.compat && c.regs.ip === pad) c.regs.set("ip", landingPad(c.k, c.task));
+  return moved;
 }
+
+/** special_mapping_split(): the vDSO and its data are mapped and moved whole. */
+const cutsSpecial = (c: SyscallContext, start: Addr, end: Addr): boolean =>
+  c.mm.vmas.some(
+    (v) => (v.flags & VM.SPECIAL) !== 0 && ((v.start < start && start < v.end) || (v.start < end && end < v.end)),
+  );
 
 /** Advice is taken where it changes what a program sees: MADV_DONTNEED drops the pages. */
 const madvise: Syscall = (c) => {

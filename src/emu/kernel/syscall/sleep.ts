@@ -56,6 +56,8 @@ function futexWait(c: SyscallContext, width: Width, bitset: number, absolute: bo
 }
 
 const ANY = -1;
+/** futex_wake() counts after it has woken, so that none or fewer means one. */
+const wakeCount = (c: SyscallContext): number => Math.max(c.int(2), 1);
 const futex =
   (width: (c: SyscallContext) => Width): Syscall =>
   (c) => {
@@ -68,9 +70,9 @@ const futex =
       case FUTEX.WAIT_BITSET:
         return futexWait(c, width(c), c.int(5), true);
       case FUTEX.WAKE:
-        return futexWake(c.k, c.task, addr, c.int(2), ANY);
+        return futexWake(c.k, c.task, addr, wakeCount(c), ANY);
       case FUTEX.WAKE_BITSET:
-        return c.int(5) === 0 ? -E.EINVAL : futexWake(c.k, c.task, addr, c.int(2), c.int(5));
+        return c.int(5) === 0 ? -E.EINVAL : futexWake(c.k, c.task, addr, wakeCount(c), c.int(5));
       case FUTEX.REQUEUE:
       case FUTEX.CMP_REQUEUE:
         return requeue(c, addr, operation === FUTEX.CMP_REQUEUE);

@@ -84,15 +84,17 @@ function build(kind: VdsoKind): VdsoImage {
   if (problem !== undefined) throw new Error(`${source.uri}:${problem.range.line + 1}: ${problem.message}`);
   const text = linked.segments.find((segment) => segment.section === ".text");
   if (text === undefined) throw new Error(`${source.uri} has no .text`);
-  const bytes = new Uint8Array(Math.ceil(text.bytes.length / PAGE_SIZE) * PAGE_SIZE);
-  bytes.set(text.bytes);
   const start = text.address;
+  const parts = linked.segments.filter((segment) => segment.bytes.length > 0);
+  const size = Math.max(...parts.map((part) => Number(part.address - start) + part.bytes.length));
+  const bytes = new Uint8Array(Math.ceil(size / PAGE_SIZE) * PAGE_SIZE);
+  for (const part of parts) bytes.set(part.bytes, Number(part.address - start));
   const labels = object.symbols.filter((symbol) => symbol.section === text.section);
   return {
     kind,
     bits,
     bytes,
-    size: text.bytes.length,
+    size,
     symbols: new Map(labels.map(({ name }) => [name, Number(linked.symbols.get(name)! - start)])),
     lines: linked.lines.map((line) => ({ ...line, address: line.address - start })),
   };

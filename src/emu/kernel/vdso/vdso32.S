@@ -11,7 +11,11 @@
 	.set	NR_rt_sigreturn, 173
 	.set	NR_clock_gettime, 265
 	.set	NR_clock_getres, 266
+	.set	NR_getcpu, 318
 	.set	NR_clock_gettime64, 403
+
+# The file is two pages: this section, and after it .eh_frame.
+	.set	FILE_SIZE, 8192
 
 	.code32
 	.section .text, "ax"
@@ -28,21 +32,22 @@ vdso_start:
 	.long	phdr - vdso_start		# e_phoff
 	.long	0				# e_shoff: no section headers
 	.long	0
-	.short	52, 32, 4, 40, 0, 0		# ehsize, phentsize, phnum, shentsize, shnum, shstrndx
+	.short	52, 32, 5, 40, 0, 0		# ehsize, phentsize, phnum, shentsize, shnum, shstrndx
 
 # ---- program headers: type, offset, vaddr, paddr, filesz, memsz, flags, align
 phdr:
-	.long	1, 0, 0, 0, vdso_end - vdso_start, vdso_end - vdso_start, 5, 4096
+	.long	1, 0, 0, 0, FILE_SIZE, FILE_SIZE, 5, 4096
 	.long	2, dynamic - vdso_start, dynamic - vdso_start, dynamic - vdso_start, dynamic_end - dynamic, dynamic_end - dynamic, 4, 4
 	.long	4, note - vdso_start, note - vdso_start, note - vdso_start, note_end - note, note_end - note, 4, 4
 	.long	0x6474e551, 0, 0, 0, 0, 0, 4, 16
+	.long	0x6474e550, eh_frame_hdr - vdso_start, eh_frame_hdr - vdso_start, eh_frame_hdr - vdso_start, 8, 8, 4, 4
 
 # ---- DT_HASH with one bucket: a single chain through all symbols, so that no hash has to be worked out
 	.balign	4
 hash:
-	.long	1, 9				# nbucket, nchain
+	.long	1, 10				# nbucket, nchain
 	.long	1				# the bucket starts at symbol 1
-	.long	0, 2, 3, 4, 5, 6, 7, 8, 0	# next of each symbol
+	.long	0, 2, 3, 4, 5, 6, 7, 8, 9, 0	# next of each symbol
 
 # ---- dynamic symbols: name, value, size, info (global function), other, section
 	.balign	4
@@ -74,6 +79,9 @@ dynsym:
 	.long	name_clock_getres - dynstr, __vdso_clock_getres - vdso_start, clock_getres_end - __vdso_clock_getres
 	.byte	0x12, 0
 	.short	1
+	.long	name_getcpu - dynstr, __vdso_getcpu - vdso_start, getcpu_end - __vdso_getcpu
+	.byte	0x12, 0
+	.short	1
 
 dynstr:
 	.byte	0
@@ -93,6 +101,8 @@ name_clock_gettime64:
 	.asciz	"__vdso_clock_gettime64"
 name_clock_getres:
 	.asciz	"__vdso_clock_getres"
+name_getcpu:
+	.asciz	"__vdso_getcpu"
 name_soname:
 	.asciz	"linux-gate.so.1"
 name_linux_2_5:
@@ -104,7 +114,7 @@ dynstr_end:
 # ---- symbol versions: one entry a symbol, and the definitions
 	.balign	2
 versym:
-	.short	0, 2, 2, 2, 3, 3, 3, 3, 3
+	.short	0, 2, 2, 2, 3, 3, 3, 3, 3, 3
 	.balign	4
 verdef:
 	.short	1, 1, 1, 1			# version, VER_FLG_BASE, index 1, one name
@@ -141,6 +151,12 @@ note:
 	.balign	4
 	.long	0x060100
 note_end:
+
+# ---- .eh_frame_hdr without a search table: version 1, where .eh_frame is (from here, 4 bytes signed), neither count nor table
+	.balign	4
+eh_frame_hdr:
+	.byte	1, 0x1b, 0xff, 0xff
+	.long	eh_frame - .
 
 # ---- __kernel_vsyscall: eax = number, ebx ecx edx esi edi ebp = arguments, as for int $0x80
 	.balign	16
@@ -266,6 +282,16 @@ __vdso_clock_getres:
 clock_getres_end:
 
 	.balign	16
+	.globl	__vdso_getcpu
+	.type	__vdso_getcpu, @function
+__vdso_getcpu:
+	.cfi_startproc
+	mov	$NR_getcpu, %eax		# the third argument is long unused
+	jmp	two_arguments
+	.cfi_endproc
+getcpu_end:
+
+	.balign	16
 two_arguments:
 	.cfi_startproc
 	push	%ebx
@@ -282,3 +308,6 @@ two_arguments:
 
 	.balign	16
 vdso_end:
+
+	.section .eh_frame, "a", @progbits
+eh_frame:

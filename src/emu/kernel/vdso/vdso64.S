@@ -8,6 +8,9 @@
 	.set	NR_clock_getres, 229
 	.set	NR_getcpu, 309
 
+# The file is two pages: this section, and after it .eh_frame.
+	.set	FILE_SIZE, 8192
+
 	.code64
 	.section .text, "ax"
 	.balign	4096
@@ -23,18 +26,20 @@ vdso_start:
 	.quad	phdr - vdso_start		# e_phoff
 	.quad	0				# e_shoff: no section headers
 	.long	0
-	.short	64, 56, 4, 64, 0, 0		# ehsize, phentsize, phnum, shentsize, shnum, shstrndx
+	.short	64, 56, 5, 64, 0, 0		# ehsize, phentsize, phnum, shentsize, shnum, shstrndx
 
 # ---- program headers: type, flags, offset, vaddr, paddr, filesz, memsz, align
 phdr:
 	.long	1, 5				# PT_LOAD, R+X: the whole file
-	.quad	0, 0, 0, vdso_end - vdso_start, vdso_end - vdso_start, 4096
+	.quad	0, 0, 0, FILE_SIZE, FILE_SIZE, 4096
 	.long	2, 4				# PT_DYNAMIC, R
 	.quad	dynamic - vdso_start, dynamic - vdso_start, dynamic - vdso_start, dynamic_end - dynamic, dynamic_end - dynamic, 8
 	.long	4, 4				# PT_NOTE, R
 	.quad	note - vdso_start, note - vdso_start, note - vdso_start, note_end - note, note_end - note, 4
 	.long	0x6474e551, 4			# PT_GNU_STACK: not executable
 	.quad	0, 0, 0, 0, 0, 16
+	.long	0x6474e550, 4			# PT_GNU_EH_FRAME
+	.quad	eh_frame_hdr - vdso_start, eh_frame_hdr - vdso_start, eh_frame_hdr - vdso_start, 8, 8, 4
 
 # ---- DT_HASH with one bucket: a single chain through all symbols, so that no hash has to be worked out
 	.balign	8
@@ -126,6 +131,12 @@ note:
 	.long	0x060100
 note_end:
 
+# ---- .eh_frame_hdr without a search table: version 1, where .eh_frame is (from here, 4 bytes signed), neither count nor table
+	.balign	4
+eh_frame_hdr:
+	.byte	1, 0x1b, 0xff, 0xff
+	.long	eh_frame - .
+
 # ---- the functions; arguments are where the system call wants them
 	.balign	16
 	.globl	__vdso_clock_gettime
@@ -184,3 +195,6 @@ clock_getres_end:
 
 	.balign	16
 vdso_end:
+
+	.section .eh_frame, "a", @progbits
+eh_frame:
