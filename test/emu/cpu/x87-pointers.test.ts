@@ -56,7 +56,8 @@ describe("Intel: opcode and operand only with an unmasked exception", () => {
     ["FSTP of an empty register", "d91f", true, 1, { fip: 0, fop: 0x11f, fdp: ONE }],
     ["an inexact store", "d9ebd91f", true, 2, { fip: 2, fop: 0x11f, fdp: ONE }],
     ["prefixes are no part of the opcode", `${FLD1}3e48${DIVIDE_BY_ZERO}`, true, 2, { fip: 2, fop: 0x077, fdp: ZERO }],
-    // Control instructions are not remembered.
+    // Control instructions are not remembered, but FNOP is.
+    ["FNOP", `${FLD1}d9d0`, false, 2, { fip: 2, fop: 0, fdp: 0 }],
     ["FNSTSW AX", `${FLD1}dfe0`, false, 2, { fip: 0, fop: 0, fdp: 0 }],
     ["FLDCW that unmasks what is pending", `${FLD1}${DIVIDE_BY_ZERO}d96f08`, false, 3, { fip: 2, fop: 0, fdp: 0 }],
     ["FNINIT", `${FLD1}dbe3`, false, 2, { fip: -CODE - 2, fop: 0, fdp: 0 }],

@@ -5,7 +5,7 @@ import { CR0, OFF } from "../layout.ts";
 import { computed, type Insn, type Operation, type OperationTable } from "../operation.ts";
 import { checkBlock, loadAt, loadBig, storeAt, storeBig } from "./block-memory.ts";
 import { commitMmx, enterMmx } from "./sse-lanes.ts";
-import { clearPointers, linearPointer, loadSelectors, selectorImage } from "./x87-pointers.ts";
+import { clearPointers, linearPointer, loadSelectors, notePointer, selectorImage } from "./x87-pointers.ts";
 import {
   checkX87,
   checkX87NoWait,
@@ -171,7 +171,11 @@ export const x87ControlOperations: OperationTable = {
   }),
   Fnsave: computed(save),
   Frstor: computed(restore),
-  Fnop: computed(checkX87),
+  // Control or not: it is remembered (measured).
+  Fnop: computed((cpu, insn) => {
+    checkX87(cpu, insn);
+    notePointer(cpu, insn);
+  }),
   // The 8087's interrupt enables and the 287's protected-mode switch: accepted and ignored since the 387.
   Fneni: nothing,
   Fndisi: nothing,
