@@ -140,13 +140,11 @@ export class FrameWriter {
 
   #serves({ frame: first, rules }: Cie, frame: Frame): boolean {
     const same = (a: Pointer | undefined, b: Pointer | undefined) => a?.encoding === b?.encoding && a?.key === b?.key;
-    const next = frame.rules[rules.length];
     return (
       first.returnColumn === frame.returnColumn &&
       first.signal === frame.signal &&
       (!this.#eh || (same(first.personality, frame.personality) && first.lsda?.encoding === frame.lsda?.encoding)) &&
-      rules.every((rule, i) => sameBytes(rule, frame.rules[i])) &&
-      (!next || !isInitial(next))
+      rules.every((rule, i) => sameBytes(rule, frame.rules[i]))
     );
   }
 

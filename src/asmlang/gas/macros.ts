@@ -185,7 +185,7 @@ export function substitute(line: Line, values: ReadonlyMap<string, string>, coun
   let last = 0;
   for (const match of line.text.matchAll(ESCAPE)) {
     const value = match[1] ? String(count) : match[2] ? "" : longest(match[3]!, values);
-    if (value === undefined) continue;
+    if (value === undefined || isCharacter(line.text, match.index)) continue;
     const [text, taken] = typeof value === "string" ? [value, match[0].length] : [value.text, value.taken + 1];
     out.copy(line.text.slice(last, match.index), last, line.columns);
     out.put(text, line.columns?.[match.index] ?? match.index);
@@ -193,6 +193,17 @@ export function substitute(line: Line, values: ReadonlyMap<string, string>, coun
   }
   out.copy(line.text.slice(last), last, line.columns);
   return { text: out.text, uri: line.uri, line: line.line, columns: out.columns, call };
+}
+
+/** A backslash after a single quote, outside strings, is part of a character constant: no parameter goes there. */
+function isCharacter(text: string, at: number): boolean {
+  if (text[at - 1] !== "'") return false;
+  const quotes =
+    text
+      .slice(0, at)
+      .match(/\\.|"/g)
+      ?.filter((one) => one === '"').length ?? 0;
+  return quotes % 2 === 0;
 }
 
 /** `\name` takes the whole name; `.` and `$` may end it early (`\name.x`). */

@@ -25,6 +25,11 @@ export function writeFlatBinary(result: AssembleResult, base = 0n): FlatBinary {
   const layouts = layOut(result, linker, base);
   for (const { section, vstart } of layouts) linker.place(0, section, vstart);
   linker.collect(new Map());
+  for (const { section, start, vstart } of layouts) {
+    linker.defineName(`section.${section.name}.start`, start);
+    linker.defineName(`section.${section.name}.vstart`, vstart);
+    linker.defineName(`section.${section.name}.length`, BigInt(section.size));
+  }
   linker.relocate();
   const image = { segments: placedSegments(linker), ...namesAndLines(linker, [result]) };
   const filled = layouts.filter(({ section }) => !section.flags.nobits && section.size > 0);

@@ -14,6 +14,7 @@ import type {
   Section,
   SymbolInfo,
 } from "../types.ts";
+import { isThreadLocalSection } from "./elf.ts";
 
 import { StaticTables } from "./particular.ts";
 
@@ -96,6 +97,11 @@ export class Linker {
         before.range && [{ message: "first defined here", range: before.range }],
       );
     if (!before || (before.weak && !weak)) this.#globals.set(symbol.name, { address, weak, range: symbol.range });
+  }
+
+  /** A name that the linker itself gives a value. */
+  defineName(name: string, address: bigint): void {
+    if (!this.#globals.has(name)) this.#globals.set(name, { address, weak: true, range: undefined });
   }
 
   globalAddress(name: string): bigint | undefined {
@@ -267,7 +273,10 @@ function membersOf(results: readonly AssembleResult[], group: Group): { section:
       byName.set(section.name, [...(byName.get(section.name) ?? []), { section, index }]);
     }
   });
-  return [...byName.values()].flat();
+  // Thread-local data lies together: last of what is written, first of what is zeroed.
+  const rank = ({ section }: { section: Section }) =>
+    Number(isThreadLocalSection(section)) * (group === "zeroed" ? -1 : 1);
+  return [...byName.values()].flat().sort((a, b) => rank(a) - rank(b));
 }
 
 function placeCommons(results: readonly AssembleResult[], from: bigint) {

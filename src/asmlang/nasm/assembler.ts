@@ -10,7 +10,7 @@ import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types
 import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
 import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
 import { NasmExpressions, TokenCursor } from "./expressions.ts";
-import { Guesses } from "./guesses.ts";
+import { Guesses, isPlaced } from "./guesses.ts";
 import { assembleInstruction } from "./instructions.ts";
 import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
@@ -36,6 +36,7 @@ function skipDataPrefixes(cursor: TokenCursor): void {
   if (ahead > 0 && (dataUnit(wordAt(ahead)) ?? reserveUnit(wordAt(ahead))) !== undefined) cursor.at += ahead;
 }
 
+const SECTION_PLACE = /^section\..+\.(start|vstart|length)$/;
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
 export class NasmAssembler {
@@ -332,6 +333,8 @@ export class NasmAssembler {
       throw new SourceError(span, `register '${name}' cannot be used in an expression here`);
     const symbol = this.builder.symbol(this.fullName(name));
     symbol.firstUse ??= span;
+    // In flat files the sections' places have names.
+    if (SECTION_PLACE.test(name) && !symbol.definition) symbol.external = true;
     return symbolExpr(symbol, span);
   }
 
@@ -365,7 +368,7 @@ export class NasmAssembler {
   #known(expr: Expr): bigint {
     const value = evaluate(expr, this.now);
     if (value?.terms.length === 0) return value.constant;
-    if (value?.terms.every((term) => term.symbol.definition?.kind === "label")) return this.#guesses.guess(expr);
+    if (isPlaced(expr)) return this.#guesses.guess(expr);
     throw new SourceError(expr.span, "this must be a constant that is known here");
   }
 

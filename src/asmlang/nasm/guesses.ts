@@ -6,6 +6,7 @@ import { type EvalContext, type Expr, evaluate } from "../core/expr.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
 
 const MAX_ROUNDS = 16;
+const MAX_DEPTH = 200;
 
 export class Guesses {
   readonly round: number;
@@ -47,6 +48,38 @@ export class Guesses {
   get unsettled(): Expr | undefined {
     if (this.round < MAX_ROUNDS) return undefined;
     return this.#asked.find((_, i) => this.#settled?.[i] !== this.#guessed[i]);
+  }
+}
+
+/** Are all labels in it placed already, so that only their distances are open? A lone address is no number. */
+export const isPlaced = (expr: Expr): boolean => addressWeight(expr) === 0;
+
+/** How many addresses a value counts for: 0 if it is a number; undefined if a symbol is not placed yet. */
+function addressWeight(expr: Expr, depth = 0): number | undefined {
+  if (depth > MAX_DEPTH) return undefined;
+  const weigh = (part: Expr) => addressWeight(part, depth + 1);
+  switch (expr.op) {
+    case "number":
+      return 0;
+    case "symbol": {
+      const { definition } = expr.symbol;
+      if (definition?.kind === "equate") return weigh(definition.expr);
+      return definition?.kind === "label" ? (expr.symbol.section?.absolute ? 0 : 1) : undefined;
+    }
+    case "unary": {
+      const a = weigh(expr.a);
+      return expr.operator === "-" && a !== undefined ? -a : a;
+    }
+    case "binary": {
+      const [a, b] = [weigh(expr.a), weigh(expr.b)];
+      if (a === undefined || b === undefined) return undefined;
+      if (expr.operator === "+") return a + b;
+      return expr.operator === "-" ? a - b : a === b || (a === 0 && b === 0) ? 0 : undefined;
+    }
+    case "apply":
+      return weigh(expr.a);
+    default:
+      return undefined;
   }
 }
 

@@ -26,7 +26,7 @@ function nameAndRest(
 const define: PpDirective = (preprocessor, tokens, span, directive) => {
   const { name, rest } = nameAndRest(preprocessor, tokens, span);
   const { parameters, body } = rest[0]?.text === "(" ? readParameters(rest) : { parameters: undefined, body: rest };
-  const expanded = directive.includes("xdefine") ? preprocessor.expand(body) : preprocessor.contextTokens(body);
+  const expanded = directive.includes("xdefine") ? preprocessor.expand(body) : preprocessor.expandMarked(body);
   preprocessor.macros.define({ name, parameters, body: trim(expanded), ignoreCase: directive.startsWith("%i") });
 };
 

@@ -203,6 +203,11 @@ export class Preprocessor {
       : named;
   }
 
+  /** A body as it is kept: `%[...]` counts at once. */
+  expandMarked(tokens: readonly Token[]): readonly Token[] {
+    return this.macros.expandMarked(this.contextTokens(tokens));
+  }
+
   evaluate(tokens: readonly Token[], span: Span): bigint {
     const expanded = trim(this.expand(tokens));
     if (expanded.length === 0) throw new SourceError(span, "expected an expression");

@@ -64,13 +64,24 @@ export class SingleMacros {
   expand(tokens: readonly Token[]): Token[] {
     if (!tokens.some((token) => this.#mayExpand(token))) return tokens as Token[];
     this.#budget = 0;
-    let out = this.#expand(tokens, new Set(), 0);
+    let out = this.#expand(this.expandMarked(tokens), new Set(), 0);
     // What joining made may be the name of a macro.
     for (;;) {
       const joined = joinTouching(pasteMarked(out));
       if (joined === out) return out;
       out = this.#expand(joined, new Set(), 0);
     }
+  }
+
+  /** Only `%[...]` replaced. */
+  expandMarked(tokens: readonly Token[]): readonly Token[] {
+    if (!tokens.some((token) => token.text === "%[")) return tokens;
+    this.#budget = 0;
+    const out: Token[] = [];
+    for (let i = 0; i < tokens.length; i++)
+      if (tokens[i]!.kind === "pp" && tokens[i]!.text === "%[") i = this.#indirect(tokens, i, new Set(), 0, out);
+      else out.push(tokens[i]!);
+    return out;
   }
 
   #mayExpand({ kind, text }: Token): boolean {

@@ -1,0 +1,3 @@
+	.data
+steps:	.byte	1, 2, 3, 4
+	.set	STEPS, . - steps
