@@ -10,15 +10,21 @@ import type { Mm, Task } from "../state.ts";
 const KERNEL_PAGE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY | PTE.NX;
 const LDT_BYTES = 65536;
 
-/** Puts a new table with entry `index` set in the place of the old one; false = no memory. */
+/**
+ * Puts a new table with entry `index` set in the place of the old one; false = no memory. Pages in which nothing changes go from the
+ * old table to the new one: nobody can see which pages a table lies in.
+ */
 export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: number, value: bigint): boolean {
   const old = mm.context.ldt;
   const entries = Math.max(old?.entries ?? 0, index + 1);
-  const pages = allocPages(k, Math.ceil((entries * 8) / PAGE_SIZE));
+  const changed = Math.floor((index * 8) / PAGE_SIZE);
+  const replaced = old?.pages[changed];
+  const pages = pagesWith(k, old?.pages ?? [], Math.ceil((entries * 8) / PAGE_SIZE), changed);
   if (pages === undefined) return false;
+  const place = k.memory.virt(pages[changed]!);
+  if (replaced !== undefined) k.memory.write(place, k.memory.readPhys(replaced, PAGE_SIZE));
+  k.memory.writeScalar(place + ((index * 8) % PAGE_SIZE), 8, value);
   const address = pages.length === 1 ? k.memory.virt(pages[0]!) : mapRow(k, mm, pages);
-  if (old !== undefined) k.memory.write(address, k.memory.read(old.address, old.entries * 8));
-  k.memory.writeScalar(address + index * 8, 8, value);
   mm.context.ldt = { address, entries, pages };
   k.arch.loadLdt(k, cpu, mm);
   reloadSegments(k, cpu, task);
@@ -29,8 +35,18 @@ export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: numbe
     k.arch.loadLdt(k, other, mm);
     reloadSegments(k, other, running);
   }
-  for (const page of old?.pages ?? []) freePage(k, page);
+  if (replaced !== undefined) freePage(k, replaced);
   return true;
+}
+
+/** The old table's pages, with a new one for page `changed` and what is to be added; undefined = no memory. */
+function pagesWith(k: Kernel, old: readonly number[], count: number, changed: number): number[] | undefined {
+  const total = Math.max(count, old.length);
+  const isNew = (i: number) => i === changed || i >= old.length;
+  const fresh = allocPages(k, Array.from({ length: total }, (_, i) => i).filter(isNew).length);
+  if (fresh === undefined) return undefined;
+  let used = 0;
+  return Array.from({ length: total }, (_, i) => (isNew(i) ? fresh[used++]! : old[i]!));
 }
 
 /** ldt_dup_context(); false = no memory. */
