@@ -2,11 +2,13 @@
  * Set-up moves: before an instruction whose operands would lie nowhere, instructions that bring registers to where its memory operands
  * fall into the mapped windows, its stack is there and its counts are small. They are part of the program, and compared as well.
  */
-import { GPR, OFF, SEG } from "../../../src/emu/cpu/layout.ts";
+
+import { Mnemonic } from "../../../src/emu/cpu/iced.ts";
+import { GPR, OFF, SEG, type SegIndex } from "../../../src/emu/cpu/layout.ts";
 import type { Insn, Operand } from "../../../src/emu/cpu/operation.ts";
 import type { Entry } from "./entries.ts";
-import { type Bits, DATA, DATA_SIZE, INDICES, READ_ONLY, READ_ONLY_SIZE } from "./layout.ts";
-import { type Machine, SEGMENTS } from "./machine.ts";
+import { type Bits, CODE, DATA, DATA_SIZE, IMAGE_SIZE, IMAGES, INDICES, READ_ONLY, READ_ONLY_SIZE } from "./layout.ts";
+import type { Machine } from "./machine.ts";
 import type { Random } from "./random.ts";
 
 type Memory = Extract<Operand, { kind: "mem" }>;
@@ -43,14 +45,17 @@ export class Aim {
     this.emit = emit;
   }
 
-  /**
-   * 16-bit code reads itself through CS; what is not written yet is no more than the beginning for the host, which starts when all is.
-   */
+  /** Code reads itself through CS or the like; what is not written yet is there for the host, which starts when all is. */
   reaches({ insn, isString, name }: Entry): boolean {
-    if (this.bits !== 16) return true;
-    const op = insn.ops.find((one) => one.kind === "mem" && one.seg === SEG.CS);
-    if (op?.kind !== "mem") return true;
-    return !isString && name !== "Xlatb" && (op.base >= 0 || op.index >= 0) && this.written() > 0;
+    for (const op of insn.ops) {
+      if (op.kind !== "mem" || !this.inCode(op.seg)) continue;
+      if (isString || name === "Xlatb" || name.startsWith("Maskmov")) return false;
+      if ((op.base < 0 && op.index < 0) || this.written() <= 0) return false;
+    }
+    return true;
+  }
+  private inCode(seg: SegIndex): boolean {
+    return this.bits !== 64 && this.machine.cpu.segBase(seg) === CODE;
   }
 
   /** Bytes of code behind which nothing changes any more, but for the longest operand. */
@@ -94,7 +99,7 @@ export class Aim {
 
   private base(seg: number): bigint {
     const { cpu } = this.machine;
-    return this.bits === 64 ? (seg >= 4 ? BigInt(cpu.segBase(seg as 4)) : 0n) : BigInt(SEGMENTS[this.bits][seg]!.base);
+    return this.bits === 64 && seg < SEG.FS ? 0n : BigInt(cpu.segBase(seg as SegIndex));
   }
 
   private stackTarget(): bigint {
@@ -108,11 +113,17 @@ export class Aim {
     const away = offset < 0x200n || offset > BigInt(DATA_SIZE - 0x200);
     if (away && !this.random.chance(0.05) && !this.move(GPR.RSP, this.stackTarget())) return false;
     if (/^(Leave|Enter)/.test(name)) return this.move(GPR.RBP, this.stackTarget());
+    if (insn.ops[0]?.kind === "seg" && name === "Pop") return this.emit([0x6a, this.selector()]);
     // Somewhere for a return to go.
     if (!name.startsWith("Ret") || insn.opSize !== this.bits || this.random.chance(0.1)) return true;
     const next = this.machine.cpu.get32(OFF.RIP) + 16 + this.random.below(16);
     const bytes = [next & 0xff, (next >> 8) & 0xff];
     return this.emit([0x68, ...bytes, ...(this.bits === 16 ? [] : [(next >> 16) & 0xff, next >>> 24])]);
+  }
+
+  /** One of the program's, of the kernel's, or null; in registers only what ptrace can write back. */
+  private selector(): number {
+    return this.random.pick([0, 0x07, 0x0f, 0x17, 0x1f, 0x23, 0x2b, 0x33, 0x27, 0x13, 0x43, 0x5b]);
   }
 
   private prepareValues({ name, insn }: Entry): boolean {
@@ -127,6 +138,9 @@ export class Aim {
       const wide = this.bits === 64 ? 64 : 32;
       return this.move(GPR.RDX, this.gpr(GPR.RAX) & (1n << BigInt(insn.opSize - 1)) ? (1n << BigInt(wide)) - 1n : 0n);
     }
+    const selects = first?.kind === "seg" || /^(Lar|Lsl|Verr|Verw)$/.test(name);
+    const source = insn.ops[insn.ops.length - 1];
+    if (selects && source?.kind === "reg") return this.move(source.reg, BigInt(this.selector()));
     // Bases that ptrace accepts, or not canonical.
     if (/^Wr[fg]sbase$/.test(name) && first?.kind === "reg") {
       const value = DATA + random.below(0x1000);
@@ -179,13 +193,15 @@ export class Aim {
     return this.emit([...prefixes, 0xc5, (register < 8 ? 0x80 : 0) | 0x7e, 0x6f, ...modrm, ...displacement]);
   }
 
+  /** FXRSTOR finds images that are no fault on the read-only page. */
   private aimOperand(op: Memory, insn: Insn): boolean {
+    const restores = insn.mnemonic === Mnemonic.Fxrstor || insn.mnemonic === Mnemonic.Fxrstor64;
     const { base, index, scale } = op;
     const displacement = (BigInt(op.dispHigh) << 32n) + BigInt(op.dispLow >>> 0);
-    const inCode = this.bits === 16 && op.seg === SEG.CS;
-    const wanted =
-      (inCode ? BigInt(this.random.below(this.written())) : BigInt(target(this.random)) - this.base(op.seg)) -
-      displacement;
+    const image = READ_ONLY + this.random.below(IMAGES) * IMAGE_SIZE;
+    const linear = restores && this.random.chance(0.7) ? image : target(this.random);
+    const offset = this.inCode(op.seg) ? BigInt(this.random.below(this.written())) : BigInt(linear) - this.base(op.seg);
+    const wanted = offset - displacement;
     const reg = base >= 0 ? base : index;
     if (reg < 0) return true;
     let value: bigint;

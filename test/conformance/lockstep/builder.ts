@@ -1,6 +1,6 @@
 /** Makes batches: generates sequences instruction by instruction while our processor runs them, since each may depend on the state so far. */
 import type { Vendor } from "../../../src/emu/cpu/cpu.ts";
-import { EFLAGS, GPR, OFF, SEG } from "../../../src/emu/cpu/layout.ts";
+import { EFLAGS, GPR, OFF, SEG, type SegIndex } from "../../../src/emu/cpu/layout.ts";
 import type { Operand } from "../../../src/emu/cpu/operation.ts";
 import { Aim, target } from "./aim.ts";
 import type { Batch } from "./batch.ts";
@@ -12,6 +12,8 @@ import {
   CODE_SIZE,
   DATA,
   DATA_SIZE,
+  IMAGE_SIZE,
+  IMAGES,
   INDICES,
   RESULT,
   RESULT_WORDS,
@@ -22,7 +24,15 @@ import {
   WORD,
 } from "./layout.ts";
 import { Machine, SEGMENTS } from "./machine.ts";
-import { foreignBytes, undefinedConditions, undefinedFlags, unmeasured, vendorsDiffer, withinOneUlp } from "./masks.ts";
+import {
+  foreignBytes,
+  isApproximate,
+  undefinedConditions,
+  undefinedFlags,
+  unmeasured,
+  vendorsDiffer,
+  withinOneUlp,
+} from "./masks.ts";
 import { Random } from "./random.ts";
 import { signalOf } from "./signals.ts";
 
@@ -35,6 +45,8 @@ export interface Choice {
   readonly forms: readonly Form[];
 }
 
+/** In an FXSAVE image. */
+const MXCSR_AT = 24;
 /** C0 to C3 of the status word. */
 const CONDITIONS = 0x4700;
 /** Share of the sequences that are also run at once. */
@@ -89,6 +101,8 @@ export class Builder {
       const words = new Int32Array(bytes.buffer, 0, size >> 2);
       for (let i = 0; i < words.length; i += 2) this.operandWords(words, i, random.below(6));
     }
+    const images = new Int32Array(batch.readOnly.buffer, 0, (IMAGES * IMAGE_SIZE) >> 2);
+    for (let i = 0; i < IMAGES; i++) images[(i * IMAGE_SIZE + MXCSR_AT) >> 2]! &= 0xffff;
     const doublewords = new Int32Array(batch.readOnly.buffer, INDICES, 64);
     for (let i = 0; i < 64; i++) doublewords[i] = random.below(400) - 200;
     const quadwords = new BigInt64Array(batch.readOnly.buffer, INDICES + 0x100, 32);
@@ -236,6 +250,11 @@ export class Builder {
     this.cursor += bytes.length;
     if (machine.vector >= 0 || batch.state(i, WORD.EFLAGS) & EFLAGS.TF) return false;
     if (entry) this.afterwards(i, entry, pushed);
+    // A null selector other than zero is not there any more when the host's program reads it.
+    for (let seg = 0; seg < 6; seg++) {
+      const selector = machine.cpu.selector(seg as SegIndex);
+      if (selector > 0 && selector < 4) return false;
+    }
     return this.follow(i, bits);
   }
 
@@ -289,7 +308,8 @@ export class Builder {
   private afterwards(i: number, entry: Entry, operand: number): void {
     const { batch } = this;
     if (undefinedFlags(entry) !== 0) this.pendingFlags = STEP_FLAG.LOAD_GENERAL;
-    if (undefinedConditions(entry) !== 0 || withinOneUlp(entry)) this.pendingFlags = STEP_FLAG.LOAD_ALL;
+    if (undefinedConditions(entry) !== 0 || withinOneUlp(entry) || isApproximate(entry))
+      this.pendingFlags = STEP_FLAG.LOAD_ALL;
     const rows = foreignBytes(entry);
     if (rows.length === 0) return;
     batch.foreignAt[i] = batch.adoptedCount;
@@ -330,8 +350,7 @@ export class Builder {
       insn.addrSize,
       register(op.base) + register(op.index) * BigInt(op.scale) + displacement,
     );
-    if (bits !== 64) return BigInt(SEGMENTS[bits][op.seg]!.base) + offset;
-    return offset + (op.seg >= SEG.FS ? BigInt(machine.cpu.segBase(op.seg)) : 0n);
+    return offset + (bits === 64 && op.seg < SEG.FS ? 0n : BigInt(machine.cpu.segBase(op.seg)));
   }
 
   /** After a jump a little further on, the sequence goes on there. */

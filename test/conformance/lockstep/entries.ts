@@ -10,7 +10,7 @@ import {
   Mnemonic,
   RflagsBits,
 } from "../../../src/emu/cpu/iced.ts";
-import { EFLAGS } from "../../../src/emu/cpu/layout.ts";
+import { EFLAGS, SEG } from "../../../src/emu/cpu/layout.ts";
 import { factsOf } from "../../../src/emu/cpu/model.ts";
 import type { Insn } from "../../../src/emu/cpu/operation.ts";
 import { target } from "./aim.ts";
@@ -55,17 +55,22 @@ const STRINGS = /^(Movs|Cmps|Scas|Lods|Stos)[bwdq]$/;
 const SEGMENT_PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65];
 const EDGE_BYTES = [0, 1, 0x7f, 0x80, 0xff];
 
-/** Operands that lie outside what a program of this oracle can have. */
+/** Operands that lie outside what a program of this oracle can have, and ways into the host's kernel. */
 function refused(insn: Insn, name: string): boolean {
   const [first] = insn.ops;
   for (const op of insn.ops) {
     if (op.kind === "cr" || op.kind === "dr" || op.kind === "tr" || op.kind === "far" || op.kind === "bnd") return true;
     if ((op.kind === "xmm" || op.kind === "ymm") && op.reg > 15) return true;
   }
-  if (first?.kind === "seg" && name !== "Push") return true;
+  if (name === "Int" && first?.kind === "imm" && first.low === SYSTEM_CALL) return true;
+  // The debug trap after a load of SS comes an instruction later.
+  if (first?.kind === "seg" && first.seg === SEG.SS && name !== "Push") return true;
+  // The limit of the host's last descriptor is the number of its processor.
+  if (name === "Lsl" && insn.ops[1]?.kind === "mem") return true;
   // Far transfers through memory.
   return (name === "Jmp" || name === "Call") && first?.kind === "mem" && first.size !== insn.opSize / 8;
 }
+const SYSTEM_CALL = 0x80;
 
 const BULK = 256;
 const SLOT = 16;

@@ -28,22 +28,20 @@ export interface Form {
 
 /** Left out, and why. Mnemonics of iced. */
 const EXCLUDED: Readonly<Record<string, string>> = {
-  "Syscall Sysenter Int": "enter the host's kernel",
-  "Int1 Int3 Into": "stop the tracer in its own way",
+  "Syscall Sysenter": "enter the host's kernel",
+  Int1: "a debug exception, like the tracer's own",
   "Iret Iretd Iretq Retf Sysret Sysexit Sysretq Sysexitq": "return to other segments of the host",
-  "Lds Les Lfs Lgs Lss": "load selectors of the host's tables",
-  "Lar Lsl Verr Verw Arpl": "read the host's descriptor tables",
+  Lss: "the debug trap after it comes an instruction later",
   "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
   "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
-  "Rcpps Rcpss Rsqrtps Rsqrtss Vrcpps Vrcpss Vrsqrtps Vrsqrtss": "approximations differ by processor",
   "Dpps Dppd Vdpps Vdppd": "which of several NaNs survives is the model's choice, and when they raise D",
   "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",
   "In Insb Insd Insw Out Outsb Outsd Outsw Cli Sti": "need I/O privilege",
   "Xbegin Xend Xabort Xtest": "transactions",
   "Ptwrite Serialize Clwb Clflush Clflushopt Cldemote Clzero Rdpkru Wrpkru": "depend on the host's model",
   "Jmpe Ud0 Ud1 Loadall Montmul Umov Ibts Xbts": "other processors",
-  "Fxsave Fxsave64 Fxrstor Fxrstor64 Xsave Xsave64 Xsaveopt Xsaveopt64 Xsavec Xsavec64 Xrstor Xrstor64":
-    "whole images: compared through the FXSAVE image of every step",
+  "Xsave Xsave64 Xsaveopt Xsaveopt64 Xsavec Xsavec64 Xrstor Xrstor64":
+    "hosts have other state components, and which of them are in their initial state is for the processor to track",
 };
 const excluded = new Set(Object.keys(EXCLUDED).flatMap((names) => names.split(" ")));
 

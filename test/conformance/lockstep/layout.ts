@@ -13,6 +13,9 @@ export const DATA_SIZE = 0x4000;
 export const READ_ONLY = 0x3000_0000;
 export const READ_ONLY_SIZE = 0x1000;
 export const INDICES = 0xe00;
+/** Its beginning: FXSAVE images that FXRSTOR accepts. */
+export const IMAGES = 4;
+export const IMAGE_SIZE = 512;
 /** The program's own beginning: LDT, shared memory. */
 export const PROLOGUE = 0x0fff_0000;
 export const SHARED_FD = 3;

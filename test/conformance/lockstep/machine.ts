@@ -4,6 +4,7 @@
  * are words of layout.ts; nothing is allocated for a step.
  */
 import { Cpu, type Vendor } from "../../../src/emu/cpu/cpu.ts";
+import { VECTOR } from "../../../src/emu/cpu/fault.ts";
 import {
   CR0,
   CR4,
@@ -18,6 +19,7 @@ import {
   type SegIndex,
 } from "../../../src/emu/cpu/layout.ts";
 import { CoreMemory } from "../../../src/emu/cpu/memory.ts";
+import { ATTR } from "../../../src/emu/cpu/mode.ts";
 import { setSegmentRaw } from "../../../src/emu/cpu/system/segment.ts";
 import { type Bits, CODE, CODE_SIZE, DATA, DATA_SIZE, READ_ONLY, READ_ONLY_SIZE, WORD } from "./layout.ts";
 
@@ -29,6 +31,7 @@ const PHYSICAL = {
   TSS: 0x12000,
   HANDLER: 0x13000,
   STACK: 0x14000,
+  LDT: 0x15000,
   CODE: 0x100000,
   DATA: 0x110000,
   READ_ONLY: 0x120000,
@@ -41,6 +44,27 @@ const FLAT_CODE = { attr: 0xc0fb, base: 0, limit: 0xffff_ffff };
 const SMALL_DATA = { attr: 0x00f3, base: DATA, limit: 0xffff };
 const SMALL_CODE = { attr: 0x00fb, base: CODE, limit: 0xffff };
 const NULL = { attr: SEG_NULL, base: 0, limit: 0 };
+
+/** The user's descriptors in Linux's GDT by selector, of which the last one's limit is the processor's number, and the program's LDT. */
+const GDT_USER = [
+  [0x20, FLAT_CODE],
+  [0x28, FLAT_DATA],
+  [0x30, { ...FLAT_CODE, attr: 0xa0fb }],
+  [0x78, { base: 0, limit: 0, attr: 0x40f5 }],
+] as const;
+const LDT = [
+  { ...SMALL_CODE, attr: 0x00fb },
+  { ...SMALL_DATA, attr: 0x00f3 },
+  { ...SMALL_CODE, attr: 0x40fb },
+  { ...SMALL_DATA, attr: 0x40f3 },
+];
+
+function descriptor({ base, limit, attr }: Omit<Segment, "selector">): bigint {
+  const units = attr & ATTR.G ? limit >>> 12 : limit;
+  const low = BigInt(units & 0xffff) | (BigInt(base & 0xff_ffff) << 16n);
+  const high = (attr & 0xf0ff) | ((units >>> 8) & 0xf00) | ((base >>> 8) & 0xff_0000);
+  return low | (BigInt(high >>> 0) << 40n);
+}
 
 interface Segment {
   readonly selector: number;
@@ -157,9 +181,13 @@ export class Machine {
     this.map(READ_ONLY, PHYSICAL.READ_ONLY, 5);
     this.ram64(PHYSICAL.GDT + 0x10, 0x00af_9b00_0000_ffffn);
     this.ram64(PHYSICAL.TSS + 4, BigInt(KERNEL + PHYSICAL.STACK + STACK_TOP));
+    for (const [selector, segment] of GDT_USER) this.ram64(PHYSICAL.GDT + selector, descriptor(segment));
+    for (const [i, segment] of LDT.entries()) this.ram64(PHYSICAL.LDT + i * 8, descriptor(segment));
     for (let vector = 0; vector < 256; vector++) {
+      // Breakpoints and overflow are the program's to raise.
+      const gate = vector === VECTOR.BP || vector === VECTOR.OF ? 0xee00n : 0x8e00n;
       const handler = BigInt.asUintN(64, BigInt(KERNEL + PHYSICAL.HANDLER));
-      const low = (handler & 0xffffn) | (0x10n << 16n) | (0xee00n << 32n) | (((handler >> 16n) & 0xffffn) << 48n);
+      const low = (handler & 0xffffn) | (0x10n << 16n) | (gate << 32n) | (((handler >> 16n) & 0xffffn) << 48n);
       this.ram64(PHYSICAL.IDT + vector * 16, low);
       this.ram64(PHYSICAL.IDT + vector * 16 + 8, handler >> 32n);
     }
@@ -178,7 +206,12 @@ export class Machine {
     cpu.setAddr(OFF.IDTR_BASE, KERNEL + PHYSICAL.IDT);
     cpu.set32(OFF.IDTR_LIMIT, 0xfff);
     setSegmentRaw(cpu, SEG.TR, { selector: 0x40, attr: 0x8b, base: KERNEL + PHYSICAL.TSS, limit: 0x67 });
-    setSegmentRaw(cpu, SEG.LDTR, { selector: 0, ...NULL });
+    setSegmentRaw(cpu, SEG.LDTR, {
+      selector: 0x50,
+      attr: 0x82,
+      base: KERNEL + PHYSICAL.LDT,
+      limit: LDT.length * 8 - 1,
+    });
     cpu.flushTlb();
   }
 
@@ -238,7 +271,11 @@ export class Machine {
     for (let i = 0; i < 8; i++) if (((tags >> (i * 2)) & 3) !== 3) abridged |= 1 << i;
     states[to + WORD.FTW] = abridged;
     states.fill(0, to + WORD.SELECTORS, to + WORD.X87);
-    for (let seg = 0; seg < 6; seg++) states[to + WORD.SELECTORS + seg] = cpu.selector(seg as SegIndex);
+    for (let seg = 0; seg < 6; seg++) {
+      const selector = cpu.selector(seg as SegIndex);
+      // Null selectors are alike: the host's kernel makes zeros of them when it switches tasks.
+      states[to + WORD.SELECTORS + seg] = selector < 4 ? 0 : selector;
+    }
     for (const [word, seg] of BASES) {
       const from = base32 + at(OFF.SEG + seg * SEG_STRIDE + SEGF.BASE);
       states[to + word] = i32[from]!;

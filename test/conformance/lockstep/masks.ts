@@ -45,6 +45,14 @@ export const withinOneUlp = ({ name }: Entry): boolean => TRANSCENDENTAL.test(na
 const C1 = 0x200;
 export const undefinedConditions = (entry: Entry): number => entry.undefinedConditions | (withinOneUlp(entry) ? C1 : 0);
 
+const APPROXIMATE = /^V?R(cp|sqrt)[ps]s$/i;
+/** Relative error of at most 1.5 * 2^-12 is all that is promised. */
+export const isApproximate = ({ name }: Entry): boolean => APPROXIMATE.test(name);
+const APPROXIMATION = 2 ** -10;
+export function closeEnough(ours: number, theirs: number): boolean {
+  return Object.is(ours, theirs) || Math.abs(ours - theirs) <= Math.abs(ours) * APPROXIMATION;
+}
+
 /** Bits of bytes that an instruction writes to its memory operand (or at the stack's top) and that are not compared. */
 export interface ForeignBytes {
   /** The memory operand, or what has been pushed. */
@@ -67,6 +75,14 @@ const FOREIGN: readonly ForeignRow[] = [
   { names: /^Fn?(stenv|save)$/, opSize: 16, where: "operand", from: 6, to: 14, bits: 0xff, reason: POINTERS },
   { names: /^Fn?(stenv|save)$/, opSize: 32, where: "operand", from: 12, to: 28, bits: 0xff, reason: POINTERS },
   { names: /^Fxsave(64)?$/, where: "operand", from: 6, to: 24, bits: 0xff, reason: POINTERS },
+  {
+    names: /^Fxsave(64)?$/,
+    where: "operand",
+    from: 28,
+    to: 32,
+    bits: 0xff,
+    reason: "MXCSR_MASK: bits that the model has",
+  },
 ];
 
 export function foreignBytes({ name, insn }: Entry): readonly ForeignBytes[] {
@@ -127,6 +143,9 @@ const PARTIAL = /^(Enter|Pusha|Pushad)$/;
 /** These fault in the middle; how much they have written below the stack pointer by then is the processor's choice, and ours writes nothing. */
 export const writesPartly = ({ name }: Entry, vector: number): boolean => PARTIAL.test(name) && vector >= 0;
 
+const loadsSegment = ({ name, insn }: Entry): boolean => insn.ops[0]?.kind === "seg" || /^L[fg]s$/.test(name);
+const STRING_OPERATION = /^(Movs|Cmps|Scas|Lods|Stos)[bwdq]$/;
+
 interface VendorRow {
   readonly names: RegExp;
   readonly when?: (entry: Entry) => boolean;
@@ -140,6 +159,16 @@ const VENDORS_DIFFER: readonly VendorRow[] = [
     when: ({ insn }) => insn.ops[0]?.kind === "seg",
     reason: "Intel leaves the upper half of the stack slot, AMD writes it",
   },
+  {
+    names: /^(Mov|Pop|Lfs|Lgs)$/,
+    when: loadsSegment,
+    reason: "Intel clears base and limit when a null selector is loaded, AMD (before Zen 3) keeps them",
+  },
+  {
+    names: STRING_OPERATION,
+    when: ({ insn }) => insn.bits === 64 && insn.addrSize === 32,
+    reason: "Intel's repeats begin by cutting counter and pointers to 32 bits",
+  },
 ];
 export const vendorsDiffer = (entry: Entry): boolean =>
   VENDORS_DIFFER.some((row) => row.names.test(entry.name) && (row.when?.(entry) ?? true));
@@ -149,6 +178,11 @@ const UNMEASURED: Readonly<Record<Vendor, readonly VendorRow[]>> = {
   intel: [],
   amd: [
     { names: /^Sh[lr]d$/, when: isWord, reason: "the result, too, is undefined for a count above 16" },
+    {
+      names: /^(Mov|Pop|Lfs|Lgs)$/,
+      when: loadsSegment,
+      reason: "whether a null selector clears the base depends on the generation",
+    },
     { names: /^Bs[fr]$/, reason: "the destination is undefined for a source of zero in Intel's manual" },
   ],
 };

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -169,8 +170,29 @@ static unsigned long long *const gprs[16] = { (void *)&regs.rax, (void *)&regs.r
 	(void *)&regs.rsp, (void *)&regs.rbp, (void *)&regs.rsi, (void *)&regs.rdi, (void *)&regs.r8, (void *)&regs.r9,
 	(void *)&regs.r10, (void *)&regs.r11, (void *)&regs.r12, (void *)&regs.r13, (void *)&regs.r14, (void *)&regs.r15 };
 
-static void set_general(pid_t pid, const struct state *s)
+/* Null selectors are alike: the kernel makes zeros of them when it switches tasks. */
+static void read_selectors(uint32_t *to)
 {
+	const uint32_t selectors[6] = { regs.es, regs.cs, regs.ss, regs.ds, regs.fs, regs.gs };
+	for (int i = 0; i < 6; i++) to[i] = selectors[i] < 4 ? 0 : selectors[i];
+}
+
+/* Does the program have these registers already, but for the flags? ptrace refuses some selectors that a program can load. */
+static int same_general(const struct state *s)
+{
+	uint32_t selectors[6];
+	read_selectors(selectors);
+	for (int i = 0; i < 16; i++) {
+		if ((wide ? *gprs[i] : i < 8 ? (uint32_t)*gprs[i] : 0) != s->gpr[i]) return 0;
+	}
+	return memcmp(selectors, s->selectors, sizeof selectors) == 0 && (wide ? regs.rip : (uint32_t)regs.rip) == s->rip &&
+		regs.fs_base == s->fs_base && regs.gs_base == s->gs_base;
+}
+
+/* 0 if ptrace refuses them. */
+static int set_general(pid_t pid, const struct state *s)
+{
+	if (same_general(s)) return ptrace(PTRACE_POKEUSER, pid, offsetof(struct user, regs.eflags), s->eflags) == 0;
 	for (int i = 0; i < 16; i++) *gprs[i] = s->gpr[i];
 	regs.rip = s->rip;
 	regs.eflags = s->eflags;
@@ -183,7 +205,7 @@ static void set_general(pid_t pid, const struct state *s)
 	regs.fs_base = s->fs_base;
 	regs.gs_base = s->gs_base;
 	regs.orig_rax = -1;
-	need(ptrace(PTRACE_SETREGS, pid, 0, &regs) == 0, "setregs");
+	return ptrace(PTRACE_SETREGS, pid, 0, &regs) == 0;
 }
 
 static void read_state(pid_t pid, struct state *s)
@@ -197,8 +219,7 @@ static void read_state(pid_t pid, struct state *s)
 	s->fsw = fx->swd;
 	s->ftw = fx->ftw & 0xff;
 	s->mxcsr = fx->mxcsr;
-	const uint32_t selectors[6] = { regs.es, regs.cs, regs.ss, regs.ds, regs.fs, regs.gs };
-	memcpy(s->selectors, selectors, sizeof selectors);
+	read_selectors(s->selectors);
 	s->pad0 = 0;
 	s->pad1 = 0;
 	s->fs_base = regs.fs_base;
@@ -245,7 +266,8 @@ static void reset_flags(pid_t pid)
 	need(step(pid) == SIGTRAP, "the flag reset");
 }
 
-static void prepare(pid_t pid, const struct step *s)
+/* 0 if the program is in a state that cannot be brought to the one expected. */
+static int prepare(pid_t pid, const struct step *s)
 {
 	if (s->flags & RESET_MEMORY) {
 		memcpy(data, x->image, DATA_SIZE);
@@ -254,9 +276,11 @@ static void prepare(pid_t pid, const struct step *s)
 	}
 	for (uint32_t i = s->adopt_at; i < s->adopt_at + s->adopt_count; i++)
 		data[x->adopted[i] >> 8] = copy[x->adopted[i] >> 8] = x->adopted[i];
-	if (s->load == NONE) return;
-	set_general(pid, &x->loads[s->load]);
+	if (s->load == NONE) return 1;
+	if (s->flags & RESET_MEMORY) regs.rip = ~0ul;
+	if (!set_general(pid, &x->loads[s->load])) return 0;
 	if (s->flags & LOAD_ALL) set_vectors(pid, &x->loads[s->load], s->flags & RESET_MEMORY);
+	return 1;
 }
 
 /* 0 if the program has ended. */
@@ -291,7 +315,11 @@ static void batch(const char *program, uint32_t steps)
 		/* After a signal or a jump that was not expected, the rest of a sequence is of no interest. */
 		out->status = lost ? LOST : !(s->flags & RESET_MEMORY) && at != s->ip ? SKIPPED : DONE;
 		if (out->status != DONE) continue;
-		prepare(pid, s);
+		if (!prepare(pid, s)) {
+			out->status = SKIPPED;
+			at = ~0ul;
+			continue;
+		}
 		if (!run(pid, s, out)) {
 			out->status = LOST;
 			lost = 1;

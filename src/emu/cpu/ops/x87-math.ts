@@ -104,10 +104,12 @@ const remainder = (nearest: boolean) =>
       if (a.kind === soft.ZERO || b.kind === soft.INF) [result, conditions] = [a, 0];
       else [result, conditions] = reduce(a, b, nearest);
     }
+    // Exact, but it can be tiny.
+    const rounded = soft.roundTo(env, EXTENDED, result);
     // An unmasked exception of the operands leaves no answer either.
     if (!finish(cpu, env)) return;
     setConditions(cpu, conditions, CONDITIONS);
-    writeSt(cpu, 0, soft.roundTo(env, EXTENDED, result));
+    writeSt(cpu, 0, rounded);
   });
 
 function reduce(a: soft.Unpacked, b: soft.Unpacked, nearest: boolean): [soft.Unpacked, number] {

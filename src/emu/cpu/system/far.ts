@@ -35,10 +35,11 @@ export function farPointer(cpu: Cpu, insn: Insn, index: number): FarPointer {
   if (op.kind !== "mem") throw new Error("a far pointer is an immediate or in memory");
   const low = cpu.effectiveAddress(insn, index);
   const { high } = cpu;
-  const selectorAt = offsetPlus(insn, low, high, size);
-  const selector = cpu.loadSeg(op.seg, selectorAt.low, selectorAt.high, 2) & 0xffff;
+  // In this order: where neither can be read, the fault is the offset's (measured).
   const offsetLow = cpu.loadSeg(op.seg, low, high, size);
   const offset = { low: size === 2 ? offsetLow & 0xffff : offsetLow, high: size === 8 ? cpu.high : 0 };
+  const selectorAt = offsetPlus(insn, low, high, size);
+  const selector = cpu.loadSeg(op.seg, selectorAt.low, selectorAt.high, 2) & 0xffff;
   return { selector, offset, size };
 }
 

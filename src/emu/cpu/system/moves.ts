@@ -42,10 +42,12 @@ function pushNarrow(cpu: Cpu, selector: number): void {
   cpu.setStackPointer(low, high);
 }
 
+/** However wide the pop, only the selector's 16 bits are read (measured). */
 export const popSeg: Helper = (cpu, insn) => {
   const seg = segOperand(insn, 0);
   const stack = new StackReader(cpu);
-  const pending = checkSegmentLoad(cpu, seg, stack.popSelector((insn.opSize >> 3) as WordSize));
+  const pending = checkSegmentLoad(cpu, seg, stack.popSelector(2));
+  stack.skip((insn.opSize >> 3) - 2);
   // commit
   stack.commit();
   commitSegment(cpu, seg, pending);
