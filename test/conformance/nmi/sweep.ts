@@ -1,0 +1,159 @@
+/**
+ * An event from outside at every instruction that the kernel executes: a program that comes into it in every way is walked once, and
+ * from each instruction in ring 0 run again with an NMI or a machine check there. Every later return to user mode must be as without.
+ */
+import { assemble, link } from "../../../src/asmlang/index.ts";
+import costs from "../../../src/cli/costs-program.S?raw";
+import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
+import { OFF, SEG, SEG_STRIDE, SEGF } from "../../../src/emu/cpu/layout.ts";
+import { inject } from "../../../src/emu/kernel/inject.ts";
+import { createSystem, type System } from "../../../src/emu/kernel/system.ts";
+import type { Injection } from "../../../src/emu/kernel/types.ts";
+import type { StopReason } from "../../../src/emu/machine/types.ts";
+
+export interface Setting {
+  readonly vendor: "intel" | "amd";
+  readonly designs: Readonly<Record<string, string>>;
+  readonly program: keyof typeof PROGRAMS;
+}
+/** A place where the event made a difference. */
+export interface Break {
+  readonly at: string;
+  readonly why: string;
+}
+
+/** The vDSO's entry, SYSENTER or SYSCALL, from 32-bit code. */
+const VSYSCALL = `
+	.code32
+	.globl _start
+_start:	mov (%esp), %ecx
+	lea 8(%esp,%ecx,4), %ebx
+env:	add $4, %ebx
+	cmpl $0, -4(%ebx)
+	jne env
+aux:	cmpl $32, (%ebx)		# AT_SYSINFO
+	je found
+	add $8, %ebx
+	jmp aux
+found:	mov 4(%ebx), %esi
+	mov $20, %eax
+	call *%esi
+	pushf
+	orl $0x100, (%esp)
+	popf				# single steps end the program
+	mov $20, %eax
+	call *%esi
+	mov $1, %eax
+	int $0x80
+`;
+const NESTED: readonly Injection[] = [
+  { at: "entry_SYSRETQ_unsafe_stack", event: "nmi" },
+  { at: "exc_nmi", event: "mc" },
+];
+/** A machine check in an NMI's handler lets the next NMI in. */
+const PROGRAMS = {
+  "every way in": { bits: 64, text: costs, inject: [{ at: "irq", event: "irq" }] },
+  "the vDSO's entry": { bits: 32, text: VSYSCALL, inject: [] },
+  "inside an NMI": { bits: 64, text: costs, inject: NESTED },
+} as const;
+export const PROGRAM_NAMES = Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[];
+
+/** Instructions that a run may take to its end. */
+const MOST = 20_000;
+
+function boot({ vendor, designs, program }: Setting): System {
+  const { bits, text, inject: injections } = PROGRAMS[program];
+  const image = link([assemble({ uri: "sweep.S", text }, { dialect: "gas", bits })]);
+  return createSystem({
+    arch: "x86_64",
+    cpu: { vendor, model: "current", quirks: [] },
+    cpus: 1,
+    preset: "linux-6.1",
+    designs,
+    program: { kind: "image", name: "sweep", image },
+    args: [],
+    env: {},
+    stdin: new Uint8Array(0),
+    seed: 1,
+    ramSize: 64 << 20,
+    files: {},
+    inject: injections,
+  });
+}
+
+/** All that user mode can see of the processor, and the kernel's GS base, which it must never see. */
+function userState(cpu: Cpu): string {
+  const general = Array.from({ length: 16 }, (_, i) => cpu.gpr(i).toString(16));
+  const segments = [SEG.CS, SEG.SS, SEG.DS, SEG.ES, SEG.FS, SEG.GS].map((seg) => {
+    const base = cpu.get64(OFF.SEG + seg * SEG_STRIDE + SEGF.BASE).toString(16);
+    return `${cpu.selector(seg).toString(16)}:${base}`;
+  });
+  const kernel = cpu.get64(OFF.KERNEL_GS_BASE).toString(16);
+  return [...general, (cpu.getFlags() >>> 0).toString(16), ...segments, kernel].join(" ");
+}
+
+/** Returns to user mode and how it ended. */
+class Recorder {
+  returns: string[] = [];
+
+  constructor(system: System) {
+    system.machine.events.listen((event) => {
+      if (event.type !== "exit" || event.toCpl !== 3) return;
+      this.returns.push(`${event.toIp} ${userState(system.machine.cpus[event.cpu]!)}`);
+    });
+  }
+}
+
+const ending = (stop: StopReason): string =>
+  stop.kind === "exit" ? `exit ${stop.status} ${stop.signal ?? ""}` : stop.kind === "shutdown" ? stop.why : stop.kind;
+
+/** @returns what broke, and at how many instructions it was tried. */
+export function sweep(setting: Setting, event: "nmi" | "mc"): { readonly tried: number; readonly breaks: Break[] } {
+  const reference = boot(setting);
+  const expected = new Recorder(reference);
+  const end = ending(reference.run(MOST));
+
+  const system = boot(setting);
+  const recorder = new Recorder(system);
+  const { machine, kernel } = system;
+  const cpu = machine.cpus[0]!;
+  const breaks: Break[] = [];
+  let tried = 0;
+  while (kernel.state.exit === undefined) {
+    if (cpu.get32(OFF.CPL) === 0) {
+      tried++;
+      const before = machine.save();
+      const made = [...recorder.returns];
+      const at = BigInt.asUintN(64, cpu.rip);
+      inject(kernel, cpu, event);
+      const stop = ending(system.run(MOST));
+      const why = difference(expected.returns, recorder.returns, end, stop);
+      if (why !== undefined) breaks.push({ at: placeOf(system, at), why });
+      machine.restore(before);
+      recorder.returns = made;
+    }
+    const stop = system.run(1);
+    if (stop.kind === "shutdown") throw new Error(stop.why);
+  }
+  return { tried, breaks };
+}
+
+function difference(wanted: string[], seen: string[], end: string, stop: string): string | undefined {
+  if (stop !== end) return stop;
+  const at = wanted.findIndex((state, i) => seen[i] !== state);
+  if (at >= 0) return `return ${at + 1} to user mode: ${differing(wanted[at]!, seen[at] ?? "none")}`;
+  return seen.length === wanted.length ? undefined : `${seen.length} returns to user mode, not ${wanted.length}`;
+}
+const differing = (wanted: string, seen: string): string => {
+  const [a, b] = [wanted.split(" "), seen.split(" ")];
+  const i = a.findIndex((item, n) => item !== b[n]);
+  return `${a[i]} became ${b[i]}`;
+};
+
+/** The last label at or before an address of the kernel. */
+function placeOf({ kernel }: System, address: bigint): string {
+  let best: readonly [string, bigint] | undefined;
+  for (const [name, value] of kernel.image.symbols)
+    if (value <= address && (best === undefined || value > best[1])) best = [name, value];
+  return best === undefined ? `0x${address.toString(16)}` : `${best[0]}+${address - best[1]}`;
+}
