@@ -192,4 +192,20 @@ const EXIT_PATHS: readonly Design[] = [
   }),
 ];
 
-export const DESIGNS: readonly Design[] = [...ESPFIX, ...ESPFIX_INIT, ...EXIT_PATHS, ...SYSRET, ...SS_FIX];
+const preempt = make({ key: "preempt", systems: ["X5"] });
+const PREEMPT: readonly Design[] = [
+  preempt("none", {
+    summary: "the kernel gives up the processor where it says so, and on the way to user mode",
+    source: "Linux 6.1, kernel/entry/common.c without CONFIG_PREEMPTION, or with preempt=voluntary",
+    defines: {},
+    hooks: {},
+  }),
+  preempt("full", {
+    summary: "an interrupt that returns into the kernel schedules, where preempt_count allows it",
+    source: "Linux 6.1, kernel/entry/common.c: irqentry_exit_cond_resched",
+    defines: {},
+    hooks: { preempt: true },
+  }),
+];
+
+export const DESIGNS: readonly Design[] = [...ESPFIX, ...ESPFIX_INIT, ...EXIT_PATHS, ...SYSRET, ...SS_FIX, ...PREEMPT];

@@ -34,6 +34,8 @@ export interface DesignHooks {
   readonly tif?: Readonly<Record<string, number>>;
   /** force_iret(): the flag that a system call sets which has changed pt_regs, to stay off the fast path. */
   readonly forceIret?: "IRET" | "NOTIFY_RESUME";
+  /** An interrupt's return into the kernel may schedule (CONFIG_PREEMPTION). */
+  readonly preempt?: boolean;
   /** __switch_to puts the kernel's SS back where the processor's SYSRET needs it (X86_BUG_SYSRET_SS_ATTRS). */
   readonly fixSysretSs?: boolean;
 }

@@ -133,7 +133,14 @@ export const syscallUpcalls32 = (tests: readonly FastExitTest[]): UpcallTable =>
 });
 
 /** A function that gets pt_regs in the first argument register keeps it there: only an up-call with a result changes a register. */
-const SYSCALL_32 = ["call syscall_32_enter", "call do_syscall_32_irqs_on", "call syscall_exit_to_user_mode", "ret"];
+const SYSCALL_32 = [
+  "call syscall_32_enter",
+  "sti",
+  "call do_syscall_32_irqs_on",
+  "cli",
+  "call syscall_exit_to_user_mode",
+  "ret",
+];
 
 /** do_fast_syscall_32 and do_SYSENTER_32; the result register is also the first argument's on the 32-bit kernel. */
 const fastSyscall32 = (save: readonly string[], restore: readonly string[]): FunctionTable => {
@@ -144,7 +151,9 @@ const fastSyscall32 = (save: readonly string[], restore: readonly string[]): Fun
     "testl %eax, %eax",
     ...restore,
     "jz 1f",
+    "sti",
     "call do_syscall_32_irqs_on",
+    "cli",
     "call syscall_exit_to_user_mode",
     "call fast_exit_tests",
     "ret",
@@ -170,7 +179,9 @@ export const SYSCALL_FUNCTIONS_64: FunctionTable = {
   do_syscall_64: [
     "call syscall_enter_from_user_mode",
     "movl %eax, %esi",
+    "sti",
     "call do_syscall_x64",
+    "cli",
     "call syscall_exit_to_user_mode",
     "ret",
   ],

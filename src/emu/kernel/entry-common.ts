@@ -3,6 +3,7 @@
  * call, after it, and before every return to user mode. The flags in guest memory decide; nothing is remembered here.
  */
 import type { Cpu } from "../cpu/cpu.ts";
+import { EFLAGS } from "../cpu/layout.ts";
 import { updateIoBitmap } from "./ioport.ts";
 import type { Kernel } from "./kernel.ts";
 import { traceSyscallEnter, traceSyscallExit } from "./ptrace/syscall.ts";
@@ -31,12 +32,21 @@ function syscallExitWork(u: UpcallContext): ReturnType<Upcall> {
   return traceSyscallExit(k, cpu, task, u.regs(), flags);
 }
 
-/** irqentry_exit(): for exceptions and interrupts; only a return to user mode has work. The first argument is pt_regs. */
+/** irqentry_exit(): for exceptions and interrupts, on the way to user mode or back into the kernel. The first argument is pt_regs. */
 function irqentryExit(u: UpcallContext): ReturnType<Upcall> {
   const { kernel: k, cpu } = u;
   const regs = u.regs();
   const task = k.current(cpu);
-  return regs.user && !task.idle ? exitToUserModePrepare(k, cpu, task, regs) : undefined;
+  if (task.idle) return;
+  return regs.user ? exitToUserModePrepare(k, cpu, task, regs) : irqentryExitCondResched(k, cpu, task, regs);
+}
+
+/** irqentry_exit_cond_resched(): where the kernel may be preempted, an interrupt of it is a place to schedule. */
+function irqentryExitCondResched(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): ReturnType<Upcall> {
+  if (k.choice.hooks.preempt !== true || (regs.flags & EFLAGS.IF) === 0) return;
+  if (k.perCpu(cpu, "__preempt_count") !== 0n || !k.testFlag(task, "NEED_RESCHED")) return;
+  k.timeline.exitWork(cpu, "preempt_schedule_irq", ["NEED_RESCHED"]);
+  return SCHEDULE;
 }
 
 /** Called again after schedule() until nothing is left to do. */

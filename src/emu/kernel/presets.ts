@@ -8,7 +8,14 @@ export interface Preset {
 export const PRESETS: readonly Preset[] = [
   {
     name: "linux-6.1",
-    designs: { espfix: "final", espfixInit: "boot", exitPaths: "separate", sysret: "opportunistic", ssFix: "on" },
+    designs: {
+      espfix: "final",
+      espfixInit: "boot",
+      exitPaths: "separate",
+      sysret: "opportunistic",
+      ssFix: "on",
+      preempt: "none",
+    },
     source:
       "Linux 6.1 (stable), arch/x86 and kernel/entry; KPTI, KASLR and speculation mitigations off, 4-level paging",
   },

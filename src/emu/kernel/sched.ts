@@ -156,8 +156,8 @@ export function timerInterrupt(k: Kernel, cpu: Cpu): void {
 }
 
 export const SCHED_UPCALLS: UpcallTable = {
-  /** The task switched to has begun to run. */
-  schedule_tail: () => {},
+  /** The task switched to has begun to run: what the other one's schedule() has disabled is enabled again. */
+  schedule_tail: ({ kernel: k, cpu }) => k.setPerCpu(cpu, "__preempt_count", k.perCpu(cpu, "__preempt_count") - 1n),
   /** An idle CPU woke up: is there something to run? */
   schedule_idle: ({ kernel: k, cpu }) => (queueOf(k, cpu.index).length > 0 ? SCHEDULE : undefined),
   pick_next_task: pickNextTask,
@@ -167,6 +167,9 @@ export const SCHED_UPCALLS: UpcallTable = {
 /** schedule(): keeps the argument registers, for the up-call that is called again after it. */
 export const SCHED_FUNCTIONS_64: FunctionTable = {
   schedule: [
+    "pushfq",
+    "cli",
+    "incl %gs:PER_CPU___preempt_count",
     "pushq %rdi",
     "pushq %rsi",
     "call pick_next_task",
@@ -178,11 +181,16 @@ export const SCHED_FUNCTIONS_64: FunctionTable = {
     "1:",
     "popq %rsi",
     "popq %rdi",
+    "decl %gs:PER_CPU___preempt_count",
+    "popfq",
     "ret",
   ],
 };
 export const SCHED_FUNCTIONS_32: FunctionTable = {
   schedule: [
+    "pushfl",
+    "cli",
+    "incl %fs:PER_CPU___preempt_count",
     "pushl %eax",
     "pushl %edx",
     "call pick_next_task",
@@ -194,6 +202,8 @@ export const SCHED_FUNCTIONS_32: FunctionTable = {
     "1:",
     "popl %edx",
     "popl %eax",
+    "decl %fs:PER_CPU___preempt_count",
+    "popfl",
     "ret",
   ],
 };

@@ -24,7 +24,9 @@ function report(name: string, setting: Setting, event: "nmi" | "mc"): void {
   const { tried, breaks } = sweep(setting, event);
   const known = KNOWN[name];
   const label = `${name} ${setting.vendor}, ${setting.program}: ${event} at ${tried} instructions`;
-  console.log(`${label}${breaks.length === 0 ? "" : `, ${breaks.length} break${known === undefined ? "" : ` (${known})`}`}`);
+  console.log(
+    `${label}${breaks.length === 0 ? "" : `, ${breaks.length} break${known === undefined ? "" : ` (${known})`}`}`,
+  );
   for (const line of breaks.slice(0, 3).map(describe)) console.log(`    ${line}`);
   if (breaks.length > 0 && known === undefined) unexpected++;
 }

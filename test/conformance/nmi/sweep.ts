@@ -6,6 +6,7 @@ import { assemble, link } from "../../../src/asmlang/index.ts";
 import costs from "../../../src/cli/costs-program.S?raw";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import { OFF, SEG, SEG_STRIDE, SEGF } from "../../../src/emu/cpu/layout.ts";
+import entry64 from "../../../src/emu/kernel/entry/entry_64.S?raw";
 import { inject } from "../../../src/emu/kernel/inject.ts";
 import { createSystem, type System } from "../../../src/emu/kernel/system.ts";
 import type { Injection } from "../../../src/emu/kernel/types.ts";
@@ -15,6 +16,8 @@ export interface Setting {
   readonly vendor: "intel" | "amd";
   readonly designs: Readonly<Record<string, string>>;
   readonly program: keyof typeof PROGRAMS;
+  /** A change to the kernel's entry code. */
+  readonly change?: (text: string) => string;
 }
 /** A place where the event made a difference. */
 export interface Break {
@@ -61,7 +64,7 @@ export const PROGRAM_NAMES = Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[];
 /** Instructions that a run may take to its end. */
 const MOST = 20_000;
 
-function boot({ vendor, designs, program }: Setting): System {
+function boot({ vendor, designs, program, change }: Setting): System {
   const { bits, text, inject: injections } = PROGRAMS[program];
   const image = link([assemble({ uri: "sweep.S", text }, { dialect: "gas", bits })]);
   return createSystem({
@@ -78,6 +81,7 @@ function boot({ vendor, designs, program }: Setting): System {
     ramSize: 64 << 20,
     files: {},
     inject: injections,
+    ...(change === undefined ? {} : { entrySource: { uri: "changed.S", text: change(entry64) } }),
   });
 }
 
@@ -97,10 +101,12 @@ class Recorder {
   returns: string[] = [];
 
   constructor(system: System) {
-    system.machine.events.listen((event) => {
-      if (event.type !== "exit" || event.toCpl !== 3) return;
-      this.returns.push(`${event.toIp} ${userState(system.machine.cpus[event.cpu]!)}`);
-    });
+    system.machine.events.listen(
+      (event) => {
+        if (event.toCpl === 3) this.returns.push(`${event.toIp} ${userState(system.machine.cpus[event.cpu]!)}`);
+      },
+      ["exit"],
+    );
   }
 }
 

@@ -234,6 +234,8 @@ function startFirstProgram(k: Kernel, cpu: Cpu): string | undefined {
   const problem = execProgram(k, cpu, task, program, [program.name, ...args], environment);
   if (problem !== undefined) return problem;
   k.arch.goFork(k, cpu, task);
+  // as if it had been switched to: schedule_tail() takes it off
+  k.setPerCpu(cpu, "__preempt_count", 1);
   k.timeline.begin(cpu, "ret_from_fork");
   return undefined;
 }

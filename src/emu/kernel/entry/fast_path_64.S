@@ -18,7 +18,9 @@ fast_path_call:
 
 	movq	%rsp, %rdi
 	movslq	%eax, %rsi
+	sti
 	call	do_syscall_x64
+	cli
 LABEL fast_path_check_exit_work
 	movq	%gs:PER_CPU_current_task, %rbx
 	testl	$_TIF_FAST_PATH_WORK, TI_flags(%rbx)

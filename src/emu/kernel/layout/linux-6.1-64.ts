@@ -61,6 +61,7 @@ const perCpu: FieldMap = {
   cpu_current_top_of_stack: { offset: 64, size: 8 },
   current_task: { offset: 72, size: 8 },
   cpu_number: { offset: 80, size: 4 },
+  __preempt_count: { offset: 84, size: 4 },
   espfix_stack: { offset: 88, size: 8 },
   espfix_waddr: { offset: 96, size: 8 },
   /** The writable address of this CPU's GDT. */
