@@ -105,3 +105,40 @@ describe("XSETBV", () => {
     expect(exec("c5fc58c0")).toBeUndefined();
   });
 });
+
+describe("XSAVES and XRSTORS", () => {
+  const XSAVES = "0fc72f";
+  const XRSTORS = "0fc71f";
+  it("give back every component through the compacted format", () => {
+    machine.cpu.set32(OFF.YMM + 32, 11);
+    machine.cpu.set32(upper(15), 22);
+    expect(exec(XSAVES)).toBeUndefined();
+    expect([header(0), header(8), header(12) >>> 0]).toEqual([6, 7, 0x8000_0000]);
+    for (const at of [OFF.YMM + 32, upper(15)]) machine.cpu.set32(at, 0);
+    machine.cpu.set32(OFF.FCW, 0x27f);
+    expect(exec(XRSTORS)).toBeUndefined();
+    expect([OFF.YMM + 32, upper(15), OFF.FCW].map((at) => machine.cpu.get32(at))).toEqual([11, 22, 0x37f]);
+  });
+  it("XRSTORS refuses the standard format", () => {
+    exec(XSAVE);
+    expect(exec(XRSTORS)).toBe(13);
+  });
+  it("are for CPL 0, after #UD and #NM, before the area is looked at", () => {
+    machine.atCpl(3, "long");
+    machine.cpu.setGpr(GPR.RDI, 1n);
+    expect([exec(XSAVES), exec(XRSTORS)]).toEqual([13, 13]);
+    machine.cpu.set32(OFF.CR0, machine.cpu.get32(OFF.CR0) | 8);
+    expect([exec(XSAVES), exec(XRSTORS)]).toEqual([7, 7]);
+    machine.cpu.set32(OFF.CR4, machine.cpu.get32(OFF.CR4) & ~CR4.OSXSAVE);
+    expect([exec(XSAVES), exec(XRSTORS)]).toEqual([6, 6]);
+  });
+  it("IA32_XSS holds no component", () => {
+    const wrmsr = (value: bigint) => {
+      machine.cpu.setGpr(GPR.RCX, 0xda0n);
+      machine.cpu.setGpr(GPR.RAX, value);
+      machine.cpu.setGpr(GPR.RDX, 0n);
+      return machine.exec(0x0f, 0x30)?.vector;
+    };
+    expect([wrmsr(0n), wrmsr(1n << 8n)]).toEqual([undefined, 13]);
+  });
+});
