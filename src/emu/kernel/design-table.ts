@@ -192,6 +192,23 @@ const EXIT_PATHS: readonly Design[] = [
   }),
 ];
 
+const nmi = make({ key: "nmi", systems: ["X3"] });
+const NMI: readonly Design[] = [
+  nmi("nested", {
+    summary: "the first NMI works on a copy of its frame, and goes round once more if another one strikes it",
+    source: "Linux 6.1, arch/x86/entry/entry_64.S: asm_exc_nmi",
+    defines: { NMI_NESTING: 1 },
+    hooks: {},
+  }),
+  nmi("plain", {
+    summary:
+      "like any exception with a stack of its own: a fault in the handler lets another NMI in, over the first one's frame",
+    source: "Linux before 3.3, arch/x86/kernel/entry_64.S",
+    defines: { NMI_NESTING: 0 },
+    hooks: {},
+  }),
+];
+
 const preempt = make({ key: "preempt", systems: ["X5"] });
 const PREEMPT: readonly Design[] = [
   preempt("none", {
@@ -208,4 +225,12 @@ const PREEMPT: readonly Design[] = [
   }),
 ];
 
-export const DESIGNS: readonly Design[] = [...ESPFIX, ...ESPFIX_INIT, ...EXIT_PATHS, ...SYSRET, ...SS_FIX, ...PREEMPT];
+export const DESIGNS: readonly Design[] = [
+  ...ESPFIX,
+  ...ESPFIX_INIT,
+  ...EXIT_PATHS,
+  ...SYSRET,
+  ...SS_FIX,
+  ...PREEMPT,
+  ...NMI,
+];

@@ -15,6 +15,7 @@ export const PRESETS: readonly Preset[] = [
       sysret: "opportunistic",
       ssFix: "on",
       preempt: "none",
+      nmi: "nested",
     },
     source:
       "Linux 6.1 (stable), arch/x86 and kernel/entry; KPTI, KASLR and speculation mitigations off, 4-level paging",

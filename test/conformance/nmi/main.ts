@@ -3,8 +3,11 @@ import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
 import { type Break, PROGRAM_NAMES, type Setting, sweep } from "./sweep.ts";
 
 /** Designs that break, and why: nothing else may. */
-const KNOWN: Readonly<Record<string, string>> = {};
-const KEYS = ["exitPaths", "sysret", "espfix", "espfixInit"];
+const KNOWN: Readonly<Record<string, string>> = {
+  "nmi=plain":
+    "an NMI that strikes another one after an IRET in its handler starts at the top of the same stack, over the first one's frame",
+};
+const KEYS = ["nmi", "exitPaths", "sysret", "espfix", "espfixInit"];
 
 const only = process.argv.slice(2);
 let unexpected = 0;

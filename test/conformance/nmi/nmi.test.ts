@@ -12,8 +12,18 @@ describe("at every instruction of the vDSO's entry", () => {
   });
 });
 
+test("without the copy an NMI inside another one's handler writes over its frame; with it, none does", () => {
+  const under = (nmi: string) =>
+    sweep({ vendor: "intel", designs: { nmi }, program: "inside an NMI", range: [180, 260] }, "nmi").breaks;
+  expect(under("nested")).toEqual([]);
+  expect(under("plain").length).toBeGreaterThan(5);
+});
+
 test("entry code that trusts CS in paranoid_entry breaks where GS base is still the user's", () => {
   const trusting = (text: string) => text.replace("\trdgsbase %rbx\n\tGET_PERCPU_BASE %rax\n\twrgsbase %rax\n", "");
-  const { breaks } = sweep({ vendor: "intel", designs: {}, program: "every way in", change: trusting }, "mc");
+  const { breaks } = sweep(
+    { vendor: "intel", designs: {}, program: "every way in", change: trusting, range: [30, 110] },
+    "mc",
+  );
   expect(breaks.length).toBeGreaterThan(0);
 });

@@ -18,6 +18,8 @@ export interface Setting {
   readonly program: keyof typeof PROGRAMS;
   /** A change to the kernel's entry code. */
   readonly change?: (text: string) => string;
+  /** Of the kernel's instructions: which to try, first and last. */
+  readonly range?: readonly [from: number, to: number];
 }
 /** A place where the event made a difference. */
 export interface Break {
@@ -125,8 +127,10 @@ export function sweep(setting: Setting, event: "nmi" | "mc"): { readonly tried: 
   const cpu = machine.cpus[0]!;
   const breaks: Break[] = [];
   let tried = 0;
-  while (kernel.state.exit === undefined) {
-    if (cpu.get32(OFF.CPL) === 0) {
+  const [from, to] = setting.range ?? [0, MOST];
+  let reached = 0;
+  while (kernel.state.exit === undefined && reached < to) {
+    if (cpu.get32(OFF.CPL) === 0 && ++reached >= from) {
       tried++;
       const before = machine.save();
       const made = [...recorder.returns];

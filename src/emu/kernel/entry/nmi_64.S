@@ -13,6 +13,15 @@
 #   GS base:  unknown if from kernel mode.
 ENTRY asm_exc_nmi
 	cld
+	.if NMI_NESTING == 0
+# As up to Linux 3.2: an NMI like any other exception with a stack of its own, wherever it came from.
+	pushq	$-1
+	call	paranoid_entry
+	movq	%rsp, %rdi
+	movq	$-1, %rsi
+	call	exc_nmi
+	jmp	paranoid_exit
+	.else
 	pushq	%rdx
 	testb	$3, (CS - RIP + 8)(%rsp)
 	jz	nmi_from_kernel
@@ -104,3 +113,4 @@ LABEL nmi_restore
 	std
 	movq	$0, (5*8)(%rsp)
 	iretq
+	.endif
