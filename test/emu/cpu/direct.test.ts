@@ -1,7 +1,8 @@
 /** ADX, direct stores, cache control, and what has no effect but its checks. */
 import { describe, expect, it } from "vitest";
-import { CODE, INTEL, TestMachine } from "./kit.ts";
-import { AT, Bench, EFLAGS, GPR, SEG, V } from "./system/kit.ts";
+import { CR4 } from "../../../src/emu/cpu/layout.ts";
+import { AMD, CODE, INTEL, TestMachine } from "./kit.ts";
+import { AT, Bench, EFLAGS, GPR, OFF, SEG, V } from "./system/kit.ts";
 
 describe("ADCX and ADOX", () => {
   const run = (hex: string, a: bigint, b: bigint, flags: number) => {
@@ -124,5 +125,65 @@ describe("caches", () => {
       m.set("RAX", 0x1234).set("RDI", 0x7fff_0000_0000n).load(hex).run(1);
       expect([Number(m.cpu.rip) - CODE, m.get("RAX")]).toEqual([hex.length / 2, 0x1234n]);
     }
+  });
+});
+
+describe("AMD's own", () => {
+  it("CLZERO: the whole line, wherever RAX points in it", () => {
+    const b = new Bench("long", "amd");
+    b.atCpl(3, "long");
+    for (let i = 0; i < 192; i++) b.write(0x100000 + i, 1, 0xee);
+    b.cpu.setGpr(GPR.RAX, 0x10005bn);
+    expect(b.exec(0x0f, 0x01, 0xfc)).toBeUndefined();
+    expect([0x3f, 0x40, 0x7f, 0x80].map((i) => b.read(0x100000 + i, 1))).toEqual([0xee, 0, 0, 0xee]);
+    b.mapPage(0x100000, 5);
+    expect(b.exec(0x0f, 0x01, 0xfc)).toMatchObject({ vector: V.PF, errorCode: 7 });
+  });
+  it("RDPRU: MPERF and APERF, 0 for others; CR4.TSD makes it #UD above CPL 0", () => {
+    const b = new Bench("long", "amd");
+    b.atCpl(3, "long");
+    const read = (which: number) => {
+      b.cpu.setGpr(GPR.RCX, BigInt(which));
+      b.cpu.setGpr(GPR.RAX, 0xdeadn);
+      expect(b.exec(0x0f, 0x01, 0xfd)).toBeUndefined();
+      return [b.cpu.gprLow(GPR.RAX) !== 0xdead, (b.flags & EFLAGS.CF) !== 0];
+    };
+    expect([read(0), read(1), read(2)]).toEqual([
+      [true, true],
+      [true, true],
+      [true, false],
+    ]);
+    expect(b.cpu.gpr(GPR.RAX)).toBe(0n);
+    b.cpu.set32(OFF.CR4, b.cpu.get32(OFF.CR4) | CR4.TSD);
+    b.expectFault(V.UD, 0, /TSD/, 0x0f, 0x01, 0xfd);
+  });
+  describe("SSE4A", () => {
+    const VALUE = 0x8765_4321_0fed_cba9n;
+    const run = (hex: string, d: bigint, s: readonly [bigint, bigint] = [0n, 0n]) => {
+      const m = new TestMachine({ bits: 64, model: AMD });
+      m.cpu.set32(OFF.CR4, m.cpu.get32(OFF.CR4) | CR4.OSFXSR);
+      m.cpu.set64(OFF.YMM + 32, d);
+      m.cpu.set64(OFF.YMM + 64, s[0]);
+      m.cpu.set64(OFF.YMM + 72, s[1]);
+      m.set("RDI", 0x40000).load(hex).run(1);
+      expect(Number(m.cpu.rip) - CODE).toBe(hex.length / 2);
+      return { low: m.cpu.get64(OFF.YMM + 32), memory: m.read(0x40000, 4) >>> 0, next: m.read(0x40004, 4) >>> 0 };
+    };
+    it("EXTRQ: length and index by immediates or by a register", () => {
+      // 12 bits at 8.
+      expect(run("660f78c10c08", VALUE).low).toBe(0xdcbn);
+      expect(run("660f79ca", VALUE, [0x080cn, 0n]).low).toBe(0xdcbn);
+      expect(run("660f78c10000", VALUE).low).toBe(VALUE);
+      expect(run("660f78c1013f", VALUE).low).toBe(1n);
+    });
+    it("INSERTQ", () => {
+      expect(run("f20f78ca0c08", VALUE, [0xffff_f123n, 0n]).low).toBe(0x8765_4321_0fe1_23a9n);
+      expect(run("f20f79ca", VALUE, [0xffff_f123n, 0x080cn]).low).toBe(0x8765_4321_0fe1_23a9n);
+      expect(run("f20f78ca0000", VALUE, [5n, 0n]).low).toBe(5n);
+    });
+    it("MOVNTSS and MOVNTSD", () => {
+      expect(run("f30f2b0f", VALUE)).toMatchObject({ memory: 0x0fed_cba9, next: 0 });
+      expect(run("f20f2b0f", VALUE)).toMatchObject({ memory: 0x0fed_cba9, next: 0x8765_4321 });
+    });
   });
 });

@@ -23,13 +23,14 @@ const REASONS: readonly (readonly [RegExp, string])[] = [
     "CPUID says absent, #UD",
   ],
   [
-    /^(PADLOCK|CYRIX|CENTAUR|GEODE|D3NOW|SSE4A|XOP|FMA4|TBM|LWP|CL1INVMB|MULTIBYTENOP_CYRIX|UMOV|CLZERO|RDPRU|RMPQUERY|INVLPGB|SNP|MCOMMIT|SSE5|IA64)/,
+    /^(PADLOCK|CYRIX|CENTAUR|GEODE|D3NOW|XOP|FMA4|TBM|LWP|CL1INVMB|MULTIBYTENOP_CYRIX|UMOV|SSE5|IA64)/,
     "of one vendor's older or other processors",
   ],
   [
     /^(MOV_TR|INTEL386_A0_ONLY|INTEL486_A_ONLY|INTEL286_ONLY|INTEL386_ONLY|INTEL386_486_ONLY|INTEL8086_ONLY|FPU287|FPU387SL_ONLY|FPU287XL_ONLY)/,
     "of processors before the Pentium only",
   ],
+  [/^(RMPQUERY|INVLPGB|MCOMMIT)/, "AMD's: CPUID says absent, #UD"],
   [/^SMM$/, "RSM: #UD outside system-management mode, which there is none of"],
 ];
 

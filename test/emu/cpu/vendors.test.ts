@@ -238,10 +238,15 @@ const DIFFERENCES: Readonly<Record<string, Difference>> = {
     intel: ["done", "done", "done", "done"],
     amd: [UD, UD, UD, UD],
   },
-  "MONITORX, MWAITX": {
-    see: (vendor) => ["0f01fa", "0f01fb"].map((hex) => run(new Bench("long", vendor), hex)),
-    intel: [UD, UD],
-    amd: ["done", "done"],
+  "MONITORX, MWAITX, CLZERO, RDPRU, SSE4A": {
+    see: (vendor) =>
+      ["0f01fa", "0f01fb", "0f01fc", "0f01fd", "660f79ca"].map((hex) => {
+        const b = new Bench("long", vendor);
+        b.cpu.set32(OFF.CR4, b.cpu.get32(OFF.CR4) | 0x200);
+        return run(b, hex);
+      }),
+    intel: [UD, UD, UD, UD, UD],
+    amd: ["done", "done", "done", "done", "done"],
   },
   "CPUID leaf 0x80000001 EDX": {
     see: (vendor) => [
@@ -269,11 +274,12 @@ const DIFFERENCES: Readonly<Record<string, Difference>> = {
       bits(leaf(vendor, 7).ebx, 6, 13),
       bits(leaf(vendor, 7).ecx, 5),
       bits(leaf(vendor, 7).edx, 14),
-      bits(leaf(vendor, 0x8000_0001).ecx, 29),
-      bits(leaf(vendor, 0x8000_0008).ebx, 2, 20),
+      bits(leaf(vendor, 0x8000_0001).ecx, 6, 29),
+      bits(leaf(vendor, 0x8000_0008).ebx, 0, 2, 4, 20),
+      leaf(vendor, 0x8000_0008).edx,
     ],
-    intel: [[1, 1], [1], [1], [0], [0, 0]],
-    amd: [[0, 0], [0], [0], [1], [1, 1]],
+    intel: [[1, 1], [1], [1], [0, 0], [0, 0, 0, 0], 0],
+    amd: [[0, 0], [0], [0], [1, 1], [1, 1, 1, 1], 0x10000],
   },
   "CPUID leaves 0 and 1, and EDX after RESET": {
     see: (vendor) => {

@@ -17,6 +17,7 @@ import { sseMoveOperations } from "./sse-move.ts";
 import { sseShuffleOperations } from "./sse-shuffle.ts";
 import { sseStateOperations } from "./sse-state.ts";
 import { sseTextOperations } from "./sse-text.ts";
+import { sse4aOperations } from "./sse4a.ts";
 import { stringOperations } from "./strings.ts";
 import { x87ArithmeticOperations } from "./x87-arith.ts";
 import { x87ControlOperations } from "./x87-control.ts";
@@ -45,6 +46,7 @@ export const COMPUTING_TABLES: readonly OperationTable[] = [
   sseShuffleOperations,
   sseStateOperations,
   sseTextOperations,
+  sse4aOperations,
   x87ArithmeticOperations,
   x87ControlOperations,
   x87LoadOperations,

@@ -82,6 +82,8 @@ export const systemOperations: OperationTable = {
   Clflush: computed(processor.clflush),
   Clflushopt: computed(processor.clflush),
   Clwb: computed(processor.clflush),
+  Clzero: computed(processor.clzero),
+  Rdpru: system(processor.rdpru),
   Monitor: computed(waiting.monitor),
   Mwait: computed(waiting.mwait),
   Monitorx: computed(waiting.monitorx),

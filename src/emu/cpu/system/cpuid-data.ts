@@ -91,9 +91,9 @@ export const FEATURES: readonly Feature[] = [
   })),
   ...rows(7, "edx", { serialize: 14 }, "intel"),
   ...rows(0x8000_0001, "ecx", { lahf64: 0, abm: 5, prefetchw: 8 }),
-  ...rows(0x8000_0001, "ecx", { monitorx: 29 }, "amd"),
+  ...rows(0x8000_0001, "ecx", { sse4a: 6, monitorx: 29 }, "amd"),
   ...rows(0x8000_0008, "ebx", { wbnoinvd: 9 }),
-  ...rows(0x8000_0008, "ebx", { xsaveerptr: 2, lmsleunsupported: 20 }, "amd"),
+  ...rows(0x8000_0008, "ebx", { clzero: 0, xsaveerptr: 2, rdpru: 4, lmsleunsupported: 20 }, "amd"),
   ...rows(0x8000_0001, "edx", { syscall: 11, nx: 20, pdpe1gb: 26, rdtscp: 27, lm: 29 }),
   ...rows(0x8000_0001, "edx", BASIC_EDX, "amd"),
 ];
@@ -142,6 +142,8 @@ export const IDENTITIES: Readonly<Record<"intel" | "amd", Identity>> = {
 
 export const MAX_BASIC_LEAF = 0xd;
 export const MAX_EXTENDED_LEAF = 0x8000_0008;
+/** Highest register of RDPRU. */
+export const MAX_RDPRU = 1;
 /** Highest subleaf of leaf 7. */
 export const MAX_SUBLEAF_7 = 1;
 export const LINEAR_BITS = 48;

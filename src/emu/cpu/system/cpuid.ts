@@ -4,6 +4,7 @@ import { ud } from "../fault.ts";
 import { CR4, GPR, OFF } from "../layout.ts";
 import type { Helper } from "../operation.ts";
 import { PHYSICAL_BITS } from "../paging.ts";
+import { hasFeature } from "./announced.ts";
 import {
   AVX_OFFSET,
   CLFLUSH_QWORDS,
@@ -12,6 +13,7 @@ import {
   LINEAR_BITS,
   MAX_BASIC_LEAF,
   MAX_EXTENDED_LEAF,
+  MAX_RDPRU,
   MAX_SUBLEAF_7,
   XFEATURES,
   XSAVE_EXTENSIONS,
@@ -73,6 +75,12 @@ function extendedFeatures(cpu: Cpu, subleaf: number): Leaf {
 /** MONITOR: the least and the most bytes watched; interrupts can end MWAIT while they are masked. */
 const MONITOR_LEAF: Leaf = { eax: 64, ebx: 64, ecx: 3, edx: 0 };
 
+/** Address sizes; AMD says here how many registers RDPRU knows. */
+function addressLeaf(cpu: Cpu): Leaf {
+  const edx = hasFeature(cpu, "rdpru") ? MAX_RDPRU << 16 : 0;
+  return { ...featureBits(cpu, 0x8000_0008), eax: (LINEAR_BITS << 8) | PHYSICAL_BITS, edx };
+}
+
 const SYSCALL_BIT = 1 << 11;
 
 /** Intel reports SYSCALL only where it exists: in 64-bit mode. */
@@ -119,7 +127,7 @@ export function leafOf(cpu: Cpu, leaf: number, subleaf: number): Leaf {
     case 0x8000_0004:
       return brandLeaf(cpu, leaf - 0x8000_0002);
     case 0x8000_0008:
-      return { ...featureBits(cpu, 0x8000_0008), eax: (LINEAR_BITS << 8) | PHYSICAL_BITS };
+      return addressLeaf(cpu);
     default:
       return leaf < MAX_BASIC_LEAF || (leaf >= 0x8000_0000 && leaf <= MAX_EXTENDED_LEAF) ? ZERO : beyond(cpu);
   }

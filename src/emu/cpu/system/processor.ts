@@ -5,6 +5,7 @@ import { ARITH_FLAGS, CR4, EFLAGS, GPR, OFF, SEG, type SegIndex } from "../layou
 import type { Helper, Insn } from "../operation.ts";
 import { addrOf, isCanonical } from "../state.ts";
 import { announced } from "./announced.ts";
+import { MAX_RDPRU } from "./cpuid-data.ts";
 import { offsetPlus } from "./far.ts";
 import { timeStamp } from "./msr.ts";
 import { hasCr4, isLongMode, isProtected } from "./predicates.ts";
@@ -28,6 +29,14 @@ export const clflush: Helper = (cpu, insn) => {
   const low = cpu.effectiveAddress(insn, 0);
   cpu.checkSeg(op.seg, low, cpu.high, 1, false);
 };
+
+/** AMD's: a cache line of zeros at DS:rAX, wherever in the line that is. */
+export const clzero: Helper = announced("clzero", (cpu, insn) => {
+  const low = cpu.readReg(GPR.RAX, insn.addrSize) & ~63;
+  const { high } = cpu;
+  cpu.checkSeg(SEG.DS, low, high, 64, true);
+  for (let by = 0; by < 64; by += 8) cpu.storeSeg(SEG.DS, low + by, high, 8, 0, 0);
+});
 
 /** Every instruction completes before the next one starts. */
 export const serialize: Helper = announced("serialize", () => {});
@@ -99,6 +108,15 @@ export const rdtscp: Helper = (cpu) => {
   storeTimeStamp(cpu);
   cpu.setGprHalves(GPR.RCX, cpu.get32(OFF.TSC_AUX), 0);
 };
+
+/** AMD's: MPERF and APERF, which count as the time stamp does; other registers read as 0. */
+export const rdpru: Helper = announced("rdpru", (cpu) => {
+  if (cpu.cpl !== 0 && isProtected(cpu) && hasCr4(cpu, CR4.TSD)) throw ud(`RDPRU at CPL ${cpu.cpl} with CR4.TSD set`);
+  const known = cpu.gprLow(GPR.RCX) >>> 0 <= MAX_RDPRU;
+  if (known) storeTimeStamp(cpu);
+  else for (const reg of [GPR.RAX, GPR.RDX]) cpu.setGprHalves(reg, 0, 0);
+  cpu.setArithFlags(known ? EFLAGS.CF : 0, ARITH_FLAGS);
+});
 
 /** No performance counters exist, so whatever ECX names is refused. */
 export const rdpmc: Helper = (cpu) => {
