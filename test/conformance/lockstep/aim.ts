@@ -35,6 +35,8 @@ export class Aim {
   private readonly random: Random;
   private readonly bits: Bits;
   private readonly machine: Machine;
+  /** The displacement that the instruction itself gets, if it was the easiest to change. */
+  displacement: number | undefined;
   /** Puts one instruction at RIP and runs it; false if it raised an exception. */
   private readonly emit: (bytes: readonly number[]) => boolean;
 
@@ -66,6 +68,7 @@ export class Aim {
   /** False if a set-up move raised an exception. */
   at(entry: Entry): boolean {
     const { insn, name } = entry;
+    this.displacement = undefined;
     if (USES_STACK.test(name) && !this.prepareStack(entry)) return false;
     if (entry.isString) return this.aimString(insn);
     if (name === "Maskmovq" || name === "Maskmovdqu") return this.pointer(GPR.RDI, insn, "ds");
@@ -74,7 +77,7 @@ export class Aim {
     for (const op of insn.ops) {
       if (op.kind !== "mem" || op.size === 0) continue;
       if (op.vindex !== undefined && !this.loadIndices(op.vindex, name)) return false;
-      if (!this.aimOperand(op, insn)) return false;
+      if (!this.aimOperand(op, entry)) return false;
     }
     return true;
   }
@@ -193,26 +196,38 @@ export class Aim {
     return this.emit([...prefixes, 0xc5, (register < 8 ? 0x80 : 0) | 0x7e, 0x6f, ...modrm, ...displacement]);
   }
 
-  /** FXRSTOR finds images that are no fault on the read-only page. */
-  private aimOperand(op: Memory, insn: Insn): boolean {
-    const restores = insn.mnemonic === Mnemonic.Fxrstor || insn.mnemonic === Mnemonic.Fxrstor64;
+  /** By what is already there, by the displacement, or by a move to a register. FXRSTOR finds images that are no fault. */
+  private aimOperand(op: Memory, { insn, displacementAt }: Entry): boolean {
     const { base, index, scale } = op;
-    const displacement = (BigInt(op.dispHigh) << 32n) + BigInt(op.dispLow >>> 0);
-    const image = READ_ONLY + this.random.below(IMAGES) * IMAGE_SIZE;
-    const linear = restores && this.random.chance(0.7) ? image : target(this.random);
-    const offset = this.inCode(op.seg) ? BigInt(this.random.below(this.written())) : BigInt(linear) - this.base(op.seg);
-    const wanted = offset - displacement;
     const reg = base >= 0 ? base : index;
     if (reg < 0) return true;
+    const { addrSize } = insn;
+    const displacement = (BigInt(op.dispHigh) << 32n) + BigInt(op.dispLow >>> 0);
+    const registers = (base < 0 ? 0n : this.gpr(base)) + (index < 0 ? 0n : this.gpr(index) * BigInt(scale));
+    const start = this.base(op.seg);
+    const restores = insn.mnemonic === Mnemonic.Fxrstor || insn.mnemonic === Mnemonic.Fxrstor64;
+    const inCode = this.inCode(op.seg);
+    const now = BigInt.asUintN(addrSize, registers + displacement) + start - BigInt(DATA);
+    if (!inCode && !restores && now >= 0n && now < DATA_SIZE - 64 && this.random.chance(0.9)) return true;
+    const image = READ_ONLY + this.random.below(IMAGES) * IMAGE_SIZE;
+    const linear = restores && this.random.chance(0.7) ? image : target(this.random);
+    const offset = inCode ? BigInt(this.random.below(this.written())) : BigInt(linear) - start;
+    if (displacementAt >= 0 && this.random.chance(0.9)) {
+      const distance = BigInt.asIntN(addrSize, offset - registers);
+      if (addrSize === 32 || distance === BigInt.asIntN(32, distance)) {
+        this.displacement = low32(distance);
+        return true;
+      }
+    }
+    const wanted = offset - displacement;
     let value: bigint;
     if (base >= 0 && index >= 0 && base !== index) value = wanted - this.gpr(index) * BigInt(scale);
     else if (index < 0) value = wanted;
     else {
-      const signed = BigInt.asIntN(insn.addrSize, wanted);
-      value =
-        (signed < 0n && insn.addrSize === 64 ? 0n : BigInt.asUintN(insn.addrSize, wanted)) /
-        BigInt(base >= 0 ? scale + 1 : scale);
+      const signed = BigInt.asIntN(addrSize, wanted);
+      const unsigned = signed < 0n && addrSize === 64 ? 0n : BigInt.asUintN(addrSize, wanted);
+      value = unsigned / BigInt(base >= 0 ? scale + 1 : scale);
     }
-    return this.move(reg, this.withHighBits(BigInt.asUintN(insn.addrSize, value), reg, insn.addrSize));
+    return this.move(reg, this.withHighBits(BigInt.asUintN(addrSize, value), reg, addrSize));
   }
 }

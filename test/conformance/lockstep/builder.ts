@@ -50,7 +50,7 @@ const MXCSR_AT = 24;
 /** C0 to C3 of the status word. */
 const CONDITIONS = 0x4700;
 /** Share of the sequences that are also run at once. */
-const RUN_AT_ONCE = 0.25;
+const RUN_AT_ONCE = 0.06;
 const LONGEST_SEQUENCE = 24;
 /** Bytes that a sequence's longest instruction with its set-up may take. */
 const ROOM = 128;
@@ -218,7 +218,8 @@ export class Builder {
   /** Displacements become such that the instruction, at the cursor, refers to something. */
   private patched(entry: Entry): Uint8Array {
     const { random } = this;
-    if (entry.branchAt < 0 && entry.ipRelativeAt < 0) return entry.bytes;
+    const { displacement } = this.aim;
+    if (entry.branchAt < 0 && entry.ipRelativeAt < 0 && displacement === undefined) return entry.bytes;
     const bytes = entry.bytes.slice();
     const put = (at: number, size: number, value: number) => {
       for (let i = 0; i < size; i++) bytes[at + i] = value >> (i * 8);
@@ -226,7 +227,8 @@ export class Builder {
     const next = this.ipOf(this.cursor) + bytes.length;
     if (entry.branchAt >= 0) {
       if (!random.chance(0.1)) put(entry.branchAt, entry.branchSize, random.below(24));
-    } else put(entry.ipRelativeAt, 4, target(random) - next);
+    } else if (displacement !== undefined) put(entry.displacementAt, 4, displacement);
+    else put(entry.ipRelativeAt, 4, target(random) - next);
     return bytes;
   }
 
@@ -339,13 +341,14 @@ export class Builder {
     return op ? Number(BigInt.asIntN(53, this.linear(op, entry) - BigInt(DATA))) : 0;
   }
 
-  private linear(op: Extract<Operand, { kind: "mem" }>, { insn, ipRelativeAt }: Entry): bigint {
+  private linear(op: Extract<Operand, { kind: "mem" }>, { insn, ipRelativeAt, displacementAt }: Entry): bigint {
     const { machine, cursor } = this;
     const { bits } = this.choice;
     const register = (reg: number) => (reg < 0 ? 0n : machine.cpu.gpr(reg));
     let displacement = (BigInt(op.dispHigh) << 32n) + BigInt(op.dispLow >>> 0);
     const view = new DataView(machine.code.buffer, machine.code.byteOffset + cursor, 16);
     if (ipRelativeAt >= 0) displacement = BigInt(this.ipOf(cursor) + insn.length + view.getInt32(ipRelativeAt, true));
+    if (displacementAt >= 0) displacement = BigInt(view.getInt32(displacementAt, true));
     const offset = BigInt.asUintN(
       insn.addrSize,
       register(op.base) + register(op.index) * BigInt(op.scale) + displacement,

@@ -30,6 +30,8 @@ export interface Entry {
   readonly branchAt: number;
   readonly branchSize: number;
   readonly ipRelativeAt: number;
+  /** Where a 32-bit displacement from registers is, or -1. */
+  readonly displacementAt: number;
   readonly isString: boolean;
   readonly gathers: boolean;
 }
@@ -201,6 +203,7 @@ export class Supply {
       branchAt: near ? immediateAt : -1,
       branchSize: immediateSize,
       ipRelativeAt: relative ? displacementAt : -1,
+      displacementAt: !relative && !near && displacementSize === 4 && x.memoryBase !== 0 ? displacementAt : -1,
       isString: STRINGS.test(form.mnemonic) && insn.ops.every((op) => op.kind === "mem" || op.kind === "reg"),
       gathers: insn.ops.some((op) => op.kind === "mem" && op.vindex !== undefined),
     };
@@ -224,6 +227,7 @@ export class Supply {
       branchAt: -1,
       branchSize: 0,
       ipRelativeAt: -1,
+      displacementAt: -1,
       isString: false,
       gathers: false,
     };

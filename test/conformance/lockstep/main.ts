@@ -35,13 +35,19 @@ const number = (text: string): number => {
   return value;
 };
 
-/** One example a mnemonic, then how often each differed. */
-function printDifferences({ differences, covered }: Report): void {
+/** Prints one example a mnemonic, at once. */
+function examples(): (name: string, text: string) => void {
+  const shown = new Set<string>();
+  return (name, text) => {
+    if (!shown.has(name)) console.log(text);
+    shown.add(name);
+  };
+}
+
+/** How often each mnemonic differed. */
+function printCounts({ differences, covered }: Report): void {
   const counts = new Map<string, number>();
-  for (const { name, text } of differences) {
-    counts.set(name, (counts.get(name) ?? 0) + 1);
-    if (counts.get(name) === 1) console.log(text);
-  }
+  for (const { name } of differences) counts.set(name, (counts.get(name) ?? 0) + 1);
   if (counts.size > 1) console.log([...counts].map(([name, n]) => `${name} ${n}/${covered.get(name) ?? 0}`).join(", "));
 }
 
@@ -84,10 +90,11 @@ async function main(): Promise<number> {
           batch: values.batch === undefined ? undefined : number(values.batch),
           limit: number(values["keep-going"]),
           progress: progressOf(bits, instructions),
+          found: examples(),
         },
         native,
       );
-      printDifferences(report);
+      printCounts(report);
       console.log(
         `${bits}-bit: ${report.compared} instructions (and ${report.setUps} set-up moves), ${report.covered.size} mnemonics, ${report.differences.length} differences`,
       );

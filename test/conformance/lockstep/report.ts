@@ -3,7 +3,6 @@ import type { Batch } from "./batch.ts";
 import type { Mismatch } from "./compare.ts";
 import { textOf } from "./entries.ts";
 import { type Bits, CODE, RESULT, RESULT_WORDS, STATE_WORDS, STEP, STEP_WORDS, WORD } from "./layout.ts";
-import type { Outcome } from "./native.ts";
 
 const NAMES = "rax rcx rdx rbx rsp rbp rsi rdi r8 r9 r10 r11 r12 r13 r14 r15 rip".split(" ");
 const word = (value: number): string => (value >>> 0).toString(16);
@@ -52,7 +51,7 @@ export interface Origin {
   readonly vendor: string;
 }
 
-export function report(batch: Batch, { step, lines }: Mismatch, _outcome: Outcome, origin: Origin): string {
+export function report(batch: Batch, { step, lines }: Mismatch, origin: Origin): string {
   const { bits, seed, vendor } = origin;
   const before: string[] = [];
   for (let i = batch.first[step]!; i < step; i++) before.push(`    ${instruction(batch, i, bits)}`);

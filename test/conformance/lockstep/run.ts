@@ -25,6 +25,8 @@ export interface Options {
   /** Stop at so many differences. */
   readonly limit: number;
   readonly progress?: (compared: number, differences: number) => void;
+  /** Called with each difference at once. */
+  readonly found?: (name: string, text: string) => void;
 }
 
 export interface Report {
@@ -93,7 +95,7 @@ class Run {
   }
 
   private compare(batch: Batch, outcome: Outcome): void {
-    for (const mismatch of new Comparison(batch, outcome).mismatches()) this.note(batch, mismatch, outcome);
+    for (const mismatch of new Comparison(batch, outcome).mismatches()) this.note(batch, mismatch);
     for (let i = 0; i < batch.count; i++) {
       const name = batch.entries[i]?.name;
       if (name !== undefined) this.covered.set(name, (this.covered.get(name) ?? 0) + 1);
@@ -103,9 +105,11 @@ class Run {
     this.options.progress?.(this.compared, this.differences.length);
   }
 
-  private note(batch: Batch, mismatch: Mismatch, outcome: Outcome): void {
+  private note(batch: Batch, mismatch: Mismatch): void {
     const name = batch.entries[mismatch.step]?.name ?? "set-up move";
-    this.differences.push({ name, text: report(batch, mismatch, outcome, this.options) });
+    const text = report(batch, mismatch, this.options);
+    this.differences.push({ name, text });
+    this.options.found?.(name, text);
   }
 }
 

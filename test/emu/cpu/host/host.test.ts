@@ -1,6 +1,6 @@
 /**
- * Every integer form against this machine's own processor: same registers, memory and defined flags after one instruction, on random
- * and edge values. Undefined flags are compared too where the host is the kind of processor that we take them from.
+ * Every integer form against this machine's own processor, whoever made it: same registers, memory and defined flags after one
+ * instruction, on random and edge values.
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -9,6 +9,7 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { Decoder, RflagsBits } from "../../../../src/emu/cpu/iced.ts";
 import { ARITH_FLAGS, EFLAGS } from "../../../../src/emu/cpu/layout.ts";
+import { hostVendor } from "../../../conformance/lockstep/host.ts";
 import { requireTool } from "../../../tools.ts";
 import { TestMachine } from "../kit.ts";
 import { forms } from "./forms.ts";
@@ -62,6 +63,14 @@ function record(code: Uint8Array): Buffer {
   return b;
 }
 
+/** The record's flags when the host lacks the instruction. */
+const LACKING = (1n << 64n) - 1n;
+const INTEL = hostVendor() === "intel";
+
+/** Results that the manuals leave undefined are ours on an Intel host only: a double shift of 16 bits by more than they are. */
+const isDefined = (form: string, before: Buffer): boolean =>
+  INTEL || !/^sh[lr]d (ax|word).*cl$/.test(form) || (before.readUInt8(16) & 31) <= 16;
+
 function undefinedFlags(code: Uint8Array): number {
   const decoder = new Decoder(64, code, 0);
   const insn = decoder.decode();
@@ -106,19 +115,25 @@ describe.runIf(TOOLS)("one instruction, against the host", () => {
 
   it("leaves the same registers, memory and defined flags", () => {
     const machine = new TestMachine({ bits: 64, ram: 0x100000 });
-    const failures: string[] = [];
-    list.forEach((form, i) => {
+    const cases = list.flatMap((form, i) => {
       const bytes = code.subarray(i * 32, i * 32 + 32);
       const mask = ARITH_FLAGS & ~undefinedFlags(bytes);
-      const records = Array.from({ length: 12 }, () => record(bytes));
-      const run = spawnSync(path.join(dir, "runner"), { input: Buffer.concat(records) });
-      // An extension that this host lacks ends the runner.
-      if (run.status !== 0) return;
-      records.forEach((before, k) => {
-        const found = differences(machine, before, run.stdout.subarray(k * RECORD, (k + 1) * RECORD), mask);
-        if (found.length > 0) failures.push(`${form}: ${found.join(", ")}`);
-      });
+      const befores = Array.from({ length: 12 }, () => record(bytes)).filter((before) => isDefined(form, before));
+      return befores.map((before) => ({ form, mask, before }));
+    });
+    const input = Buffer.concat(cases.map(({ before }) => before));
+    const run = spawnSync(path.join(dir, "runner"), { input, maxBuffer: input.length * 2 });
+    expect(run.stdout.length).toBe(input.length);
+    const failures: string[] = [];
+    let compared = 0;
+    cases.forEach(({ form, mask, before }, k) => {
+      const after = run.stdout.subarray(k * RECORD, (k + 1) * RECORD);
+      if (after.readBigUInt64LE(48) === LACKING) return;
+      compared++;
+      const found = differences(machine, before, after, mask);
+      if (found.length > 0) failures.push(`${form}: ${found.join(", ")}`);
     });
     expect(failures).toEqual([]);
+    expect(compared).toBeGreaterThan(cases.length * 0.8);
   });
 });
