@@ -125,7 +125,8 @@ export class SectionWriter {
   #fill(place: number, fixup: PendingFixup, value: bigint): void {
     const bits = fixup.size * 8;
     const fits =
-      BigInt.asIntN(bits, value) === value || (fixup.kind === "abs" && BigInt.asUintN(bits, value) === value);
+      BigInt.asIntN(bits, value) === value ||
+      ((fixup.kind === "abs" || !fixup.signed) && BigInt.asUintN(bits, value) === value);
     if (!fits) this.#overflow(fixup, value);
     if (!this.nobits) putLittleEndian(this.bytes, place, fixup.size, value);
   }

@@ -126,6 +126,9 @@ function sized(memory: MemoryOperand, width: Bits, needed: boolean, context: Siz
         ? BigInt.asIntN(64, value)
         : BigInt.asIntN(width, value);
   const warning = tooWide(value, width);
+  // GNU as does not look whether what is left of a value would fit 8 bits.
+  if (context.dialect === "gas" && width !== 64 && value < -(1n << BigInt(width - 1)))
+    return { value: signed, bytes: full, warning };
   if (context.unit > 1) return compressed(signed, memory, full, needed, context, warning);
   if (hinted) return { value: signed, bytes: fitsSigned(signed, 8) ? 1 : full, warning };
   if (memory.displacementSize === 8) return { value: signed, bytes: 1, warning };
@@ -260,6 +263,12 @@ function checkRegisters(memory: MemoryOperand, width: Bits, context: AddressCont
   if (context.vsib !== undefined && memory.displacementSize === 16) return INVALID;
   if (context.vsib !== undefined) return index?.class === context.vsib ? undefined : INVALID;
   return memory.index === 0 || (index !== undefined && general(index.class)) ? undefined : INVALID;
+}
+
+/** GNU as does not cut displacements in 64-bit code; MOV has a form for them. */
+export function cutsDisplacement({ displacement }: MemoryOperand, width: Bits, dialect: Dialect): boolean {
+  const known = dialect === "gas" && width === 64 ? displacement?.known : undefined;
+  return known !== undefined && tooWide(known, 64) !== undefined;
 }
 
 /** GNU as: {disp32} with 16-bit addresses, and {disp16} with others. */

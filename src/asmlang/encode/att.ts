@@ -46,7 +46,7 @@ function readsOrWritesWord(form: Form): boolean {
 
 /** Names that tell their width, and instructions that take it from the mode: GNU as knows no suffix for them. */
 const NEVER_SUFFIXED =
-  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|encodekey.*|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
+  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|j(?!mp)[a-z]+|encodekey.*|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
 
 /** Only the length of a vector in memory tells these conversions and classifications apart: X, Y and Z say it. */
 const LENGTHS: Readonly<Record<string, RegExp>> = {

@@ -1,7 +1,7 @@
 /** Bytes of a form whose operands have been matched: prefixes in the tool's order, REX or VEX, opcode, ModRM, immediates. */
 import { Register } from "../../emu/cpu/iced.ts";
 import type { Bits, Dialect } from "../types.ts";
-import { type Address, encodeAddress, type MemoryOperand } from "./address.ts";
+import { type Address, cutsDisplacement, encodeAddress, type MemoryOperand } from "./address.ts";
 import { evexBytes, maskOf } from "./evex.ts";
 import type { Form } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
@@ -109,6 +109,9 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
     unit: draft.form.evex === undefined ? 1 : memory.broadcast ? draft.form.evex.element : draft.form.evex.unit,
   });
   if (typeof address === "string") return { message: address, operand };
+  const wraps = slot.place === "moffs" || (draft.form.mnemonic === "lea" && draft.form.operandSize < 64);
+  if (!wraps && cutsDisplacement(memory, address.size, context.dialect))
+    return { message: "the displacement does not fit in 32 bits", operand };
   draft.memory = operand;
   draft.address = address;
   draft.addressSize = address.size;
@@ -144,11 +147,15 @@ function operandSizePrefix(form: Form, bits: Bits, asked: Bits | undefined, dial
   return (size === 16) !== (bits === 16);
 }
 
+/** VIA's instructions: their F3 is REP, which may be written or not. */
+const PADLOCK = /^(xcrypt.*|xsha.*|xstore|montmul|ccs_.*)$/;
+
 function legacyPrefixes(draft: Draft): void {
   const { form, context, bytes } = draft;
   const { prefixes, bits } = context;
   const asked = prefixes.operandSize;
   const segment = draft.segment !== 0 ? draft.segment : prefixes.segment;
+  const repeats = form.mandatory === 0xf3 && PADLOCK.test(form.mnemonic);
   const data = operandSizePrefix(form, bits, asked, context.dialect) || (asked === 16 && bits !== 16);
   const address = draft.addressSize !== bits;
   if (prefixes.wait || form.wait) bytes.push(0x9b);
@@ -156,19 +163,20 @@ function legacyPrefixes(draft: Draft): void {
     if (wanted) bytes.push(byte);
   };
   if (context.dialect === "nasm") {
-    push(prefixes.rep !== 0, prefixes.rep);
+    const rep = prefixes.rep !== 0 ? prefixes.rep : repeats ? 0xf3 : 0;
+    push(rep !== 0, rep);
     push(draft.lock, 0xf0);
     push(segment !== 0, segment);
     push(data, 0x66);
     push(address, 0x67);
-    push(form.mandatory !== 0 && form.vex === undefined, form.mandatory);
+    push(form.mandatory !== 0 && form.vex === undefined && !repeats, form.mandatory);
     return;
   }
   push(segment !== 0, segment);
   push(address, 0x67);
   push(data || (form.mandatory === 0x66 && form.vex === undefined), 0x66);
   push(form.mandatory > 0x66 && form.vex === undefined, form.mandatory);
-  push(prefixes.rep !== 0, prefixes.rep);
+  push(prefixes.rep !== 0 && !repeats, prefixes.rep);
   push(draft.lock, 0xf0);
 }
 
@@ -291,7 +299,9 @@ function immediate(draft: Draft, slot: Slot, value: bigint | undefined, operand:
 }
 
 function branch(draft: Draft, slot: Slot, operand: number): void {
-  field(draft, undefined, { size: slot.bytes as 1 | 2 | 4, kind: "pcrel", signed: true, operand, part: "value" });
+  // Outside 64-bit mode addresses wrap, so that every place is in reach of as many bits.
+  const signed = slot.bytes === 1 || draft.context.bits === 64;
+  field(draft, undefined, { size: slot.bytes as 1 | 2 | 4, kind: "pcrel", signed, operand, part: "value" });
 }
 
 /** The register in the high half of an immediate byte that may also carry a value in its low half. */
@@ -304,6 +314,8 @@ function mergeIs4(draft: Draft): void {
 function start(pattern: Pattern, context: EmitContext): Draft {
   const { form } = pattern;
   const asked = context.prefixes.addressSize;
+  // GNU as puts a prefix that says otherwise in front of a branch on the counter, too.
+  const turned = context.dialect === "gas" && asked !== undefined && form.slots[0]?.place === "rel";
   return {
     form,
     context,
@@ -312,7 +324,7 @@ function start(pattern: Pattern, context: EmitContext): Draft {
     warnings: [],
     address: undefined,
     memory: -1,
-    addressSize: form.addressSize !== 0 ? form.addressSize : (asked ?? context.bits),
+    addressSize: form.addressSize !== 0 && !turned ? form.addressSize : (asked ?? context.bits),
     segment: 0,
     lock: context.prefixes.lock,
     rexNeeded: false,

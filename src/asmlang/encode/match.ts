@@ -20,6 +20,8 @@ export interface Query {
   readonly absolute: boolean;
   /** Bytes of an unsized memory source (movzb, movsl). */
   readonly sourceBytes: number;
+  /** Its destination is wider than that: MOVSW is not MOVSXW. */
+  readonly widens: boolean;
   /** AT&T names fsub and fsubr (fdiv, fdivr) crosswise where the stack register is the destination; "" otherwise. */
   readonly crossed: string;
 }
@@ -47,7 +49,8 @@ export interface Shape {
 type Memory = Extract<AsmOperand, { kind: "mem" }>;
 type Immediate = Extract<AsmOperand, { kind: "imm" }>;
 
-const isOffsetOnly = (memory: Memory): boolean => memory.base === 0 && memory.index === 0 && memory.relative !== true;
+const isOffsetOnly = (memory: Memory): boolean =>
+  memory.base === 0 && memory.index === 0 && memory.noIndex === undefined && memory.relative !== true;
 
 function shapeOf(operand: AsmOperand): string {
   const mask = maskOf(operand);
@@ -61,7 +64,7 @@ function plainShape(operand: AsmOperand): string {
     case "reg":
       return regInfo(operand.reg)?.shape ?? "?";
     case "mem": {
-      const offset = isOffsetOnly(operand) ? "o" : "";
+      const offset = isOffsetOnly(operand) ? "o" : operand.noIndex === undefined ? "" : "e";
       const wide = operand.displacementSize === 64 ? "q" : "";
       return `m${operand.size}${offset}${wide}${operand.far ? "f" : ""}${operand.broadcast ? `b${operand.broadcast}` : ""}`;
     }
@@ -164,6 +167,7 @@ function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
   if (wouldBeNop(form, shape)) return false;
   if (pattern.arity !== shape.operands.length) return false;
   if (query.sourceBytes !== 0 && query.sourceBytes !== form.memoryBytes) return false;
+  if (query.widens && query.sourceBytes * 8 >= form.operandSize) return false;
   for (let i = 0; i < form.slots.length; i++) {
     const index = pattern.from[i]!;
     if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query)) return false;

@@ -143,7 +143,14 @@ const ATT: Names = {
 };
 
 const FAR: Readonly<Record<string, string>> = { lcall: "call", ljmp: "jmp" };
-const PLAIN: Omit<Query, "names"> = { suffix: "", far: false, absolute: false, sourceBytes: 0, crossed: "" };
+const PLAIN: Omit<Query, "names"> = {
+  suffix: "",
+  far: false,
+  absolute: false,
+  sourceBytes: 0,
+  widens: false,
+  crossed: "",
+};
 const SOURCE_BYTES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4 };
 
 function known(table: readonly Names[], name: string): readonly string[] | undefined {
@@ -160,7 +167,8 @@ function extension(name: string): Query[] {
   if (match === null) return [];
   const [, how, from, to] = match as unknown as [string, string, string, string];
   if ((from === "l" && how === "z") || from === to) return [];
-  return [{ ...PLAIN, names: [from === "l" ? "movsxd" : `mov${how}x`], suffix: to, sourceBytes: SOURCE_BYTES[from]! }];
+  const names = [from === "l" ? "movsxd" : `mov${how}x`];
+  return [{ ...PLAIN, names, suffix: to, sourceBytes: SOURCE_BYTES[from]!, widens: name[4] !== "x" }];
 }
 
 function attNames(name: string): Query[] {
@@ -178,8 +186,8 @@ function attNames(name: string): Query[] {
   return queries;
 }
 
-/** MOVSLQ is its name with suffixes. */
-const NO_SUFFIX = /^movsxd$/;
+/** Suffixes of these are about their source. */
+const NO_SUFFIX = /^mov(sxd|[sz]x)$/;
 const SUFFIX = /^(.+?)(ll|[bwlqstxyz])$/;
 
 function att(name: string): Query[] {
@@ -235,6 +243,7 @@ function intelNames(name: string): Query[] {
   const far = Object.hasOwn(FAR, name) ? FAR[name] : undefined;
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
   if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
+  if (/^movs[bw]$/.test(name)) queries.push(...extension(name));
   return queries;
 }
 

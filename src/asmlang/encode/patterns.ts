@@ -82,6 +82,8 @@ function build(form: Form, dialect: Dialect): Pattern[] {
   if (dialect === "nasm") patterns.push(...destructivePattern(form));
   const values = form.slots.some(({ place }) => place === "imm");
   const symmetric = SYMMETRIC.has(form.mnemonic) && patterns.includes(full) && !values;
+  if (dialect === "gas" && form.slots[0]?.reg === "st" && /^f(add|mul|subr?|divr?)p$/.test(form.mnemonic))
+    patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
   if (symmetric && form.slots.length === 2) patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
   return patterns;
 }

@@ -42,7 +42,8 @@ const OPERAND_SIZES: Readonly<Record<string, Bits>> = { o16: 16, o32: 32, o64: 6
 const ADDRESS_SIZES: Readonly<Record<string, Bits>> = { a16: 16, a32: 32, a64: 64, addr16: 16, addr32: 32 };
 
 function rexBits(word: string): number | undefined {
-  if (word === "rex64") return 8;
+  const old = /^rex(64)?(x?)(y?)(z?)$/.exec(word);
+  if (old !== null && word !== "rex") return (old[1] ? 8 : 0) | (old[2] ? 4 : 0) | (old[3] ? 2 : 0) | (old[4] ? 1 : 0);
   const match = /^rex(?:\.?(w?r?x?b?))?$/.exec(word);
   if (match === null) return undefined;
   const letters = match[1] ?? "";

@@ -52,6 +52,12 @@ const IMPLIED: Readonly<Record<string, readonly number[]>> = {
   invlpga: [0, Register.ECX],
   clzero: [0],
   skinit: [Register.EAX],
+  invlpgb: [0, Register.ECX, Register.EDX],
+  pvalidate: [0, Register.ECX, Register.EDX],
+  psmash: [0],
+  rmpupdate: [0, Register.RCX],
+  rmpadjust: [0, Register.RCX, Register.RDX],
+  rmpquery: [0, Register.RCX, Register.RDX],
 };
 
 function impliedRegisters(request: EncodeRequest, implied: readonly number[]): EncodeRequest {
@@ -113,12 +119,21 @@ function wideChecksum(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: [to, register(Register.RAX + info.number)] };
 }
 
+/** `div %cl, %al`: the accumulator, as wide as the divisor. */
+function isAccumulatorOf([to, from]: EncodeRequest["operands"]): boolean {
+  const [first, second] = [to, from].map((operand) => (operand?.kind === "reg" ? regInfo(operand.reg) : undefined));
+  const said = from?.kind === "mem" && (from.size === 0 || from.size === first?.size);
+  return first?.number === 0 && /^r\d+$/.test(first.class) && (first.class === second?.class || said);
+}
+
 function gas(request: EncodeRequest): EncodeRequest {
   const { mnemonic, operands } = request;
   const first = operands[0];
   if (/^clr[bwlq]?$/.test(mnemonic) && operands.length === 1) {
     return { ...request, mnemonic: mnemonic.replace("clr", "xor"), operands: [first!, first!] };
   }
+  if (/^i?div[bwlq]?$/.test(mnemonic) && operands.length === 2 && isAccumulatorOf(operands))
+    return { ...request, operands: [operands[1]!] };
   if (mnemonic === "crc32q") return wideChecksum(request);
   if (mnemonic === "xchg" || mnemonic === "xchgq") return exchangedWithItself(request);
   if (mnemonic === "int" && first?.kind === "imm" && first.value.known === 3n)
@@ -150,7 +165,8 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   if (mnemonic === "tpause" || mnemonic === "umwait") return impliedTime(request);
   const implied = Object.hasOwn(IMPLIED, mnemonic) ? IMPLIED[mnemonic] : undefined;
   if (implied !== undefined) return impliedRegisters(request, implied);
-  if (mnemonic === "movsx" && operands.length === 2 && isClass(operands[0]!, "r64") && isDword(operands[1]!)) {
+  const extended = mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!);
+  if (extended && (isClass(operands[0]!, "r64") || (request.dialect === "gas" && isClass(operands[1]!, "r32")))) {
     return { ...request, mnemonic: "movsxd" };
   }
   if (/^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {

@@ -94,7 +94,7 @@ export function byAddressPrefix(
   const meant = patterns.filter(({ form }) => form.addressSize === asked);
   if (meant.length > 0) return meant;
   // With 32-bit addresses the form without ModRM is the shorter one in 64-bit code, too.
-  const offsets = bits === 64 ? patterns.filter(takesOffset) : [];
+  const offsets = bits === 64 && prefixes.repKind !== "hle" ? patterns.filter(takesOffset) : [];
   return offsets.length > 0 ? offsets : patterns;
 }
 
@@ -137,12 +137,18 @@ function nasmPrefixError(form: Form, { bits, hints, operands }: EncodeRequest, p
     : undefined;
 }
 
+const REPEAT_WORDS = /^(rep|bnd|xacquire|xrelease)/;
+const SEGMENT_WORDS = new Set(["es", "cs", "ss", "ds", "fs", "gs", "notrack"]);
 /** Segment prefixes that are no branch hints mean nothing in 64-bit code. */
 const IGNORED_SEGMENTS: Readonly<Record<number, string>> = { 38: "es", 54: "ss" };
 
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
   if (request.dialect === "nasm") return nasmPrefixError(form, request, prefixes);
+  if (request.prefixes.filter((word) => SEGMENT_WORDS.has(word)).length > 1) return "same type of prefix used twice";
+  if (request.prefixes.filter((word) => REPEAT_WORDS.test(word)).length > 1) return "same type of prefix used twice";
+  const indirect = /^(call|jmp)$/.test(form.mnemonic) && form.slots[0]?.place === "rm";
+  if (request.prefixes.includes("notrack") && !indirect) return `expecting indirect branch instruction after "notrack"`;
   const ignored = request.bits === 64 ? IGNORED_SEGMENTS[prefixes.segment] : undefined;
   if (ignored !== undefined) return `prefix "${ignored}" is not supported in 64-bit mode`;
   const displacement = form.slots[0]?.place === "rel" || form.slots[0]?.place === "far";
@@ -161,7 +167,9 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
       : repKind === "hle"
         ? elides(form, request, prefixes)
         : form.repeatable ||
-          (REP_IS_HARMLESS.test(form.mnemonic) && !(prefixes.rep === 0xf2 && form.mnemonic === "nop" && form.modrm));
+          (REP_IS_HARMLESS.test(form.mnemonic) &&
+            !(form.mnemonic === "nop" && form.modrm) &&
+            !(prefixes.rep === 0xf2 && form.mandatory === 0xf3));
   if (repKind !== undefined && !takesRep) return `invalid instruction "${request.mnemonic}" after "${repKind}"`;
   if (prefixes.operandSize === request.bits && request.bits !== 64) return `redundant data${request.bits} prefix`;
   if (prefixes.addressSize === request.bits) return `redundant addr${request.bits} prefix`;

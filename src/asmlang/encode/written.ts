@@ -75,8 +75,8 @@ export function asWritten(draft: Draft): Draft[] {
     ];
   if (NO_WIDE.test(mnemonic)) {
     const narrow: Draft = { ...draft, default64: true, vex: draft.vex && { ...draft.vex, w: 0 } };
-    const fromQuadword =
-      draft.evex === undefined && draft.slots.some((slot) => slot.reg === "r64") && NASM_NARROW.test(mnemonic);
+    const exempt = mnemonic === "vextractps" && draft.evex !== undefined;
+    const fromQuadword = !exempt && draft.slots.some((slot) => slot.reg === "r64") && NASM_NARROW.test(mnemonic);
     if (fromQuadword || (/^(pmovmskb|pextrw)$/.test(mnemonic) && draft.slots[1]?.reg === "mm" && operandSize === 64))
       return [{ ...narrow, dialect: "gas" }];
     if (!NASM_WIDE.test(mnemonic)) return [narrow];
@@ -109,6 +109,11 @@ export function asWritten(draft: Draft): Draft[] {
     return [
       { ...draft, dialect: "gas" },
       { ...draft, dialect: "nasm", slots: [draft.slots[0]!, { ...draft.slots[1]!, addressing: "mib" }] },
+    ];
+  if (/^(rd|wr)[fg]sbase$/.test(mnemonic) && operandSize === 32)
+    return [
+      { ...draft, modes: 16 | 32 | 64, dialect: "gas" },
+      { ...draft, dialect: "nasm" },
     ];
   if (mnemonic === "vmovw" && draft.slots.some((slot) => slot.reg === "r64")) return [];
   if (mnemonic === "undoc") return [];

@@ -65,7 +65,7 @@ const PREFIXES: Readonly<Record<string, number | undefined>> = {
 };
 const BRANCH = /^(j[a-z]+|call[wlq]?|loop[a-z]*|xbegin|jmp[wlq]?|lcall[wlq]?|ljmp[wlq]?)$/;
 /** Their operands stand in Intel order in AT&T syntax too. */
-const UNREVERSED = /^(bound[wl]?|invlpga|monitorx?|mwaitx?|pvalidate|rmpadjust|tpause|umwait)$/;
+const UNREVERSED = /^(bound[wl]?|invlpg[ab]|monitorx?|mwaitx?|pvalidate|rmp\w+|tpause|umwait)$/;
 
 export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): void {
   const { prefixes, hints, mnemonic, span } = readHead(cursor);
@@ -110,7 +110,7 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
       if (prefixes.length > 0 && cursor.done) return { prefixes, hints, mnemonic: "", span: cursor.span(0) };
       throw cursor.error("expected an instruction or directive");
     }
-    if (!(word in PREFIXES)) {
+    if (!(word in PREFIXES) && !/^rex(64)?x?y?z?$/.test(word)) {
       // `jne,pt`: a branch hint is the old way to write a segment prefix.
       const predicted = cursor.match(/,p[nt]\b/y);
       if (predicted) prefixes.push(predicted === ",pt" ? "ds" : "cs");
@@ -122,7 +122,7 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
 
 /** `.code16gcc`: without a size of their own these push and pop 32 bits. */
 function onWideStack(mnemonic: string, operands: readonly PlacedOperand[]): string {
-  const stack = /^(push|pop|pushf|popf|pusha|popa|call|ret|lret|leave|enter)$/.test(mnemonic);
+  const stack = /^(push|pop|pushf|popf|pusha|popa|call|lcall|ret|lret|leave|enter)$/.test(mnemonic);
   const word = operands.some(({ operand }) => operand.kind === "reg" && regInfo(operand.reg)?.class === "r16");
   return stack && !word ? `${mnemonic}l` : mnemonic;
 }
@@ -159,6 +159,8 @@ function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string)
     const operand = assembler.intel
       ? new IntelOperand(cursor, assembler, assembler.nakedRegisters).read(branch)
       : readOperandAtt(cursor, assembler, branch);
+    const port = operand.operand.kind === "reg" && cursor.text[operand.span.start] === "(";
+    if (port && !/^(in|out)/.test(mnemonic)) throw new SourceError(operand.span, `"${mnemonic}" does not take a port`);
     operands.push(
       cursor.skipSpace().peek() === "{" ? decorate(cursor, assembler, operand, operands.length, seen) : operand,
     );

@@ -187,7 +187,8 @@ export class IntelOperand {
   /** `[rcx+rsp]`: the stack pointer cannot be an index, so it is the base; 16-bit BX and BP always are. */
   #swaps(list: Sum["registers"]): boolean {
     const second = list[1]!.register;
-    if (list[0]!.register < 0) return true;
+    const first = list[0]!.register;
+    if (first < 0 || (first >= Register.XMM0 && first <= Register.ZMM31)) return true;
     return (
       second === Register.ESP ||
       second === Register.RSP ||

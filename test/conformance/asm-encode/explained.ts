@@ -29,7 +29,7 @@ const UNKNOWN = /no such instruction|instruction expected|taken for a label|labe
 const NASM_HALF = /\b(v\w+[ps]h|vcvt\w*(ph|sh|bf16)\w*|vdpbf16ps|vp2intersect[dq]|vmovw) /;
 
 const NASM_UNSIZED =
-  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|cldemote|prefetch\w*|les|lds|bound|bndc[lnu]|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
+  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|cldemote|prefetch\w*|l[defgs]s|bound|bndc[lnu]|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
 
 export const EXPLAINED: readonly Explanation[] = [
   {
@@ -47,11 +47,6 @@ export const EXPLAINED: readonly Explanation[] = [
   {
     reason: "AMD's manual: F3 0F 01 D9; NASM has the bytes of VMCALL",
     test: where("nasm", /vmgexit/),
-  },
-  {
-    reason:
-      "NASM counts the F3 of VIA's instructions as a written REP when it orders prefixes; GNU as does not repeat it",
-    test: where("nasm att intel", /(xcrypt|xstore|xsha|montmul)/),
   },
   {
     reason: "NASM gives Jcc after o32 in 16-bit code a 16-bit displacement, which the processor reads as 32 bits",
@@ -107,17 +102,20 @@ export const EXPLAINED: readonly Explanation[] = [
     test: accepted("nasm", NASM_UNSIZED),
   },
   {
-    reason: "NASM wants a size where only another mode has a second form",
-    test: accepted("nasm", /\bvcvtu?si2s[sd] .*\[/),
+    reason: "NASM wants a size where there is no second form in this mode, or none that is meant",
+    test: accepted("nasm", /\b(vcvtu?si2s[sd]|vpdpb[su][su]ds?) .*\[/),
   },
   {
     reason:
       "NASM takes registers and masks of other kinds than there are: 16 bits, quadwords outside 64-bit code, zeroing of memory",
-    test: refused("nasm", /\b(vpextrw [a-z]+,|vpbroadcast[bw] .*, r|vcvtusi2s[sd] .*qword|vmov\w+ \w*\s?\[.*\{z\})/),
+    test: refused(
+      "nasm",
+      /\b(vpextrw [a-z]+,|pinsrw .*, [sdb][ip],|pinsrw .*, [a-d]x,|vpbroadcast[bw] .*, [a-d1-9rs]|vcvtusi2s[sd] .*qword|vmov\w+ \w*\s?\[.*\{z\})/,
+    ),
   },
   {
     reason: "NASM stores 64 bits with an opcode that means 32 bits outside 64-bit code",
-    test: where("nasm", /\bvmovq qword \[/),
+    test: where("nasm", /\bvmovq (qword )?\[/),
   },
   {
     reason:
@@ -163,7 +161,7 @@ export const EXPLAINED: readonly Explanation[] = [
     reason: "GNU as wants no size keyword there",
     test: accepted(
       "intel",
-      /\b(movdir64b|enqcmds?|bnd\w+|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|aes\w+kl|ldtilecfg|sttilecfg|invlpg|clflush\w*|prefetch\w*) .*ptr/,
+      /\b(movdir64b|enqcmds?|bnd\w+|bound|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|aes\w+kl|ldtilecfg|sttilecfg|invlpg|clflush\w*|prefetch\w*) .*ptr/,
     ),
   },
   {
