@@ -28,6 +28,8 @@ export class Reporter {
   readonly diagnostics: Diagnostic[] = [];
   #seen = new Set<string>();
   errors = 0;
+  /** How often anything was reported, shown or not. */
+  reported = 0;
 
   /** No more diagnostics are taken: the reader may stop. */
   get full(): boolean {
@@ -65,6 +67,7 @@ export class Reporter {
     related: readonly Related[],
     fix?: Diagnostic["fix"],
   ): void {
+    this.reported++;
     if (severity === "error") this.errors++;
     if (this.full) return;
     const range = rangeOf(span);

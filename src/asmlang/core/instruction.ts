@@ -54,9 +54,41 @@ export function valuesOf(operand: AsmOperand): Symbolic[] {
   }
 }
 
+/** Branches to targets that are not known yet: nothing but the mnemonic and the mode decides. */
+const BRANCHES = new Map<string, ReturnType<typeof encode>>();
+
+function branchKey({
+  dialect,
+  intelMnemonics,
+  bits,
+  mnemonic,
+  operands,
+  prefixes,
+  hints,
+  rounding,
+}: EncodeRequest): string | undefined {
+  const [target] = operands;
+  const plain = operands.length === 1 && prefixes.length === 0 && hints.length === 0 && !rounding;
+  if (!plain || target?.kind !== "target") return undefined;
+  const value = target.value as Symbolic;
+  if (value.known !== undefined || value.modifier !== undefined) return undefined;
+  return `${dialect} ${Number(intelMnemonics)} ${bits} ${mnemonic} ${target.distance ?? ""}`;
+}
+
+function encoded(request: EncodeRequest): ReturnType<typeof encode> {
+  const key = branchKey(request);
+  if (key === undefined) return encode(request);
+  let known = BRANCHES.get(key);
+  if (!known) {
+    known = encode(request);
+    if (known.ok) BRANCHES.set(key, known);
+  }
+  return known;
+}
+
 /** The encodings of a statement; an error names the guilty operand. */
 export function encodeStatement(statement: Statement): { best: Encoding; long?: Encoding } {
-  const result = encode(statement.request);
+  const result = encoded(statement.request);
   if (result.ok) return result;
   throw new SourceError(statement.spans[result.operand] ?? statement.mnemonic, result.message);
 }

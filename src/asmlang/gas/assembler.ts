@@ -3,6 +3,7 @@ import { ObjectBuilder } from "../core/builder.ts";
 import { Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } from "../core/expr.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
+import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
 import { CallFrames } from "./cfi.ts";
@@ -19,6 +20,9 @@ import { gasRelocation } from "./relocations.ts";
 import { callMacro } from "./repeats.ts";
 import { defaultFlags, firstDefinition } from "./sections.ts";
 import { blankComments } from "./text.ts";
+
+const KNOWN = new StatementCache();
+const MAX_KNOWN = 100;
 
 export class GasAssembler {
   readonly options: AssembleOptions;
@@ -51,6 +55,8 @@ export class GasAssembler {
   /** Number of macro expansions so far: `\@`. */
   expansions = 0;
   #entryBits: Bits;
+  /** Symbols and places that expressions have named so far. */
+  #references = 0;
 
   constructor(source: SourceText, options: AssembleOptions) {
     this.#source = source;
@@ -63,7 +69,10 @@ export class GasAssembler {
     this.expressions = new ExpressionReader({
       reference: (name, span) => this.#reference(name, span),
       numeric: (label, forward, span) => this.#numericReference(label, forward, span),
-      here: (span) => symbolExpr(this.builder.here(span.line), span),
+      here: (span) => {
+        this.#references++;
+        return symbolExpr(this.builder.here(span.line), span);
+      },
       wide: this.objectBits === 64,
     });
     for (const name of [".text", ".data", ".bss"]) this.builder.getSection(name, defaultFlags(name));
@@ -161,8 +170,33 @@ export class GasAssembler {
   #statements(): void {
     for (let line = this.input.next(); line && !this.reporter.full; line = this.input.next()) {
       const statement = line;
+      if (this.#replays(statement)) continue;
       this.reporter.guard(() => this.#statement(new Cursor(statement)));
     }
+  }
+
+  /** What instructions mean depends on this, and on their text. */
+  get #state(): number {
+    const flags = Number(this.intel) | (Number(this.nakedRegisters) << 1) | (Number(this.wideStack) << 2);
+    return (this.builder.bits << 8) | (this.objectBits << 16) | flags;
+  }
+
+  #replays(line: Line): boolean {
+    const known = KNOWN.find(this.#state, line.text);
+    if (!known || !this.conditions.active || this.macros.has(known.words[0]!)) return false;
+    if (this.locations.waiting) this.locations.emit(new Cursor(line));
+    replay(known, this.builder, line);
+    return true;
+  }
+
+  #instruction(cursor: Cursor, word: string): void {
+    const { line } = cursor;
+    const whole = line.text.length < MAX_KNOWN && line.text.slice(0, cursor.at).trim() === "";
+    const watch = whole ? new StatementWatch(this.builder) : undefined;
+    const references = this.#references;
+    assembleInstruction(this, cursor);
+    const known = watch && this.#references === references ? watch.noted([word]) : undefined;
+    if (known) KNOWN.keep(this.#state, line.text, known);
   }
 
   #statement(cursor: Cursor): void {
@@ -184,7 +218,7 @@ export class GasAssembler {
     else if (lower.startsWith(".")) this.#directive(lower, cursor, start);
     else {
       cursor.at = start;
-      assembleInstruction(this, cursor);
+      this.#instruction(cursor, lower);
     }
   }
 
@@ -239,6 +273,7 @@ export class GasAssembler {
   }
 
   #numericReference(label: string, forward: boolean, span: Span): Expr {
+    this.#references++;
     const number = label.replace(/^0+(?=\d)/, "");
     const entry = this.#numeric.get(number) ?? {};
     this.#numeric.set(number, entry);
@@ -276,6 +311,7 @@ export class GasAssembler {
 
   /** A name in an expression: what it is set to now, or the symbol. */
   #reference(name: string, span: Span): Expr {
+    this.#references++;
     const symbol = this.builder.symbol(name);
     symbol.firstUse ??= span;
     const { definition } = symbol;

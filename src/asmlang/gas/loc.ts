@@ -44,6 +44,11 @@ export class SourceLocations {
     pending.statement = statement;
   }
 
+  /** A `.loc` that no instruction has followed yet. */
+  get waiting(): boolean {
+    return this.#pending !== undefined;
+  }
+
   /** An instruction comes next. */
   emit(cursor: Cursor): void {
     if (!this.#pending) return;

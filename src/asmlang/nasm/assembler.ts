@@ -4,6 +4,7 @@ import { FatalError, Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
+import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
 import { isNasmMnemonic, isPrefix } from "../encode/index.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
@@ -39,6 +40,11 @@ function skipDataPrefixes(cursor: TokenCursor): void {
 const SECTION_PLACE = /^section\..+\.(start|vstart|length)$/;
 const MAX_OUTPUT = 64 * 1024 * 1024;
 
+const KNOWN = new StatementCache();
+const MAX_KNOWN = 100;
+/** Words of a line, comments included; the sign of the preprocessor counts as one. */
+const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
+
 export class NasmAssembler {
   readonly options: AssembleOptions;
   readonly reporter = new Reporter();
@@ -58,6 +64,8 @@ export class NasmAssembler {
   structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
   #entryBits: Bits;
+  /** Symbols and places that expressions have named so far. */
+  #references = 0;
   /** `$`: the start of the statement at hand, with `times` of its first repetition. */
   #here: AsmSymbol | undefined;
 
@@ -70,8 +78,14 @@ export class NasmAssembler {
     this.now = this.builder.now(false);
     this.expressions = new NasmExpressions({
       reference: (name, span) => this.#reference(name, span),
-      here: (span) => symbolExpr(this.#here ?? this.builder.here(span.line), span),
-      sectionStart: (span) => symbolExpr(this.#sectionStart(span.line), span),
+      here: (span) => {
+        this.#references++;
+        return symbolExpr(this.#here ?? this.builder.here(span.line), span);
+      },
+      sectionStart: (span) => {
+        this.#references++;
+        return symbolExpr(this.#sectionStart(span.line), span);
+      },
     });
     this.builder.section = namedSection(this, ".text");
     this.#preprocessor = new Preprocessor({
@@ -83,6 +97,8 @@ export class NasmAssembler {
         if (name === "smartalign") this.smartAlign ??= { mode: "generic", threshold: 8 };
       },
       statement: (tokens, line) => this.#statement(new TokenCursor(tokens, line)),
+      known: (line) => KNOWN.find(this.#state, line.text),
+      again: (known, line) => replay(known, this.builder, line),
     });
   }
 
@@ -194,7 +210,29 @@ export class NasmAssembler {
     }
     this.#markHere(cursor);
     this.#label(cursor);
-    if (!cursor.done) this.statementRest(cursor);
+    if (cursor.at === 0) this.#asWritten(cursor);
+    else if (!cursor.done) this.statementRest(cursor);
+  }
+
+  /** What statements mean depends on this, and on their text. */
+  get #state(): number {
+    const { absolute, flags } = this.builder.section;
+    const place = Number(absolute) | (Number(flags.nobits) << 1);
+    return (this.bits << 8) | (place << 1) | Number(this.defaultRelative);
+  }
+
+  /** A statement that stands in the source as it is read here: no macro has a part in it. */
+  #asWritten(cursor: TokenCursor): void {
+    const { line, tokens } = cursor;
+    const plain = line.text.length < MAX_KNOWN && tokens[0]?.line === line && this.#isKeyword(tokens[0]);
+    const watch = plain ? new StatementWatch(this.builder) : undefined;
+    const references = this.#references;
+    this.statementRest(cursor);
+    if (!watch || this.#references !== references) return;
+    const words = line.text.match(WORDS) ?? [];
+    if (words.some((word) => word === "%" || /^incbin$/i.test(word) || this.#preprocessor.isMacro(word))) return;
+    const known = watch.noted(words);
+    if (known) KNOWN.keep(this.#state, line.text, known);
   }
 
   #markHere(cursor: TokenCursor): void {
@@ -329,6 +367,7 @@ export class NasmAssembler {
   }
 
   #reference(name: string, span: Span): Expr {
+    this.#references++;
     if (registerNamed(name) !== undefined && !this.builder.symbols.get(name)?.definition)
       throw new SourceError(span, `register '${name}' cannot be used in an expression here`);
     const symbol = this.builder.symbol(this.fullName(name));

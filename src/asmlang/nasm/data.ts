@@ -34,6 +34,7 @@ function emitList(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
 
 function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): void {
   const { builder } = assembler;
+  if (cursor.done) throw new SourceError(cursor.here(), "expected a value");
   if (cursor.eat("?")) {
     builder.bytes(new Uint8Array(unit), cursor.line);
     return;

@@ -106,6 +106,8 @@ function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Mod
   if (!cursor.eat("]")) throw new SourceError(cursor.here(), "expected ']' at the end of the address");
   const span = cursor.spanFrom(start);
   const { base, index, scale } = baseAndIndex(terms, span);
+  // Registers that cancel out leave an address of 0.
+  const expr = terms.expr ?? (base === 0 && index === 0 ? number(0n, span) : undefined);
   const relative = isRelative(inside, context, base | index, span);
   const displacementSize = inside.size > 0 ? ((inside.size * 8) as 8 | 16 | 32 | 64) : undefined;
   return {
@@ -114,7 +116,7 @@ function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Mod
     base,
     index,
     scale,
-    displacement: terms.expr && symbolic(terms.expr, context),
+    displacement: expr && symbolic(expr, context),
     size: modifiers.size,
     ...(displacementSize && { displacementSize }),
     ...(inside.addressSize && { addressSize: inside.addressSize }),

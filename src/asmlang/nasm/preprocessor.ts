@@ -4,6 +4,7 @@
  */
 import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
+import type { KnownStatement } from "../core/statement-cache.ts";
 import type { SourceText } from "../types.ts";
 import {
   bind,
@@ -52,6 +53,20 @@ export interface PreprocessorHost {
   /** `%use` named a standard package. */
   usesPackage(name: string): void;
   statement(tokens: readonly Token[], line: Line): void;
+  /** A statement that has been read before with this very text, and doing it again. */
+  known(line: Line): KnownStatement | undefined;
+  again(known: KnownStatement, line: Line): void;
+}
+
+/** A line of a file, cut into tokens when they are asked for. */
+function lazyTokens(line: Line): TokenLine {
+  let tokens: readonly Token[] | undefined;
+  return {
+    line,
+    get tokens() {
+      return (tokens ??= tokenize(line));
+    },
+  };
 }
 
 export class Preprocessor {
@@ -135,7 +150,7 @@ export class Preprocessor {
       let text = lines[at++]!;
       while (text.endsWith("\\") && at < lines.length) text = text.slice(0, -1) + lines[at++]!;
       const line: Line = { text, uri: source.uri, line: number, ...(call && { call }) };
-      return { tokens: tokenize(line), line };
+      return lazyTokens(line);
     };
     this.#push(
       { kind: "file", next, conditions: this.#conditions.depth },
@@ -161,7 +176,9 @@ export class Preprocessor {
       this.#record(raw, trim(raw.tokens)[0]);
       return;
     }
-    const expansion = this.#frames.at(-1)?.expansion;
+    const frame = this.#frames.at(-1);
+    if (frame?.kind === "file" && this.#isKnown(raw.line)) return;
+    const expansion = frame?.expansion;
     const { tokens, line } = expansion ? instantiate(raw, expansion) : raw;
     const text = trim(tokens);
     const [first] = text;
@@ -174,6 +191,19 @@ export class Preprocessor {
     const expanded = trim(this.expand(text));
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
     this.#host.statement(joinTouching(expanded), line);
+  }
+
+  isMacro(word: string): boolean {
+    return this.macros.isDefined(word) || this.#multi.has(word.toLowerCase());
+  }
+
+  /** The same text as before, and no word of it is a macro now: it is not even cut into tokens. */
+  #isKnown(line: Line): boolean {
+    if (!this.#conditions.active) return false;
+    const known = this.#host.known(line);
+    if (!known || known.words.some((word) => this.isMacro(word))) return false;
+    this.#host.again(known, line);
+    return true;
   }
 
   #directive(first: Token, rest: readonly Token[]): void {
