@@ -139,8 +139,11 @@ const CHOICES: readonly Choice[] = [
 export const isChoice = (entry: Entry, ours: Result, theirs: { readonly signal: number }): boolean =>
   CHOICES.some((choice) => choice.when(entry, ours, theirs));
 
-const PARTIAL = /^(Enter|Pusha|Pushad)$/;
-/** These fault in the middle; how much they have written below the stack pointer by then is the processor's choice, and ours writes nothing. */
+const PARTIAL = /^(Enter|Pusha|Pushad|Movbe)$/;
+/**
+ * These write in several accesses (ENTER, PUSHA) or in halves (a MOVBE of 64 bits on Intel), and may fault in the middle: what has been
+ * written by then is the processor's choice. Ours writes nothing.
+ */
 export const writesPartly = ({ name }: Entry, vector: number): boolean => PARTIAL.test(name) && vector >= 0;
 
 const loadsSegment = ({ name, insn }: Entry): boolean => insn.ops[0]?.kind === "seg" || /^L[fg]s$/.test(name);

@@ -108,7 +108,7 @@ describe.runIf(TOOLS)("one instruction, against the host", () => {
     const source = list.map((form) => `align 32, db 0xc3\n${form}\nret`).join("\n");
     writeFileSync(path.join(dir, "forms.asm"), `bits 64\n${source}\nalign 32, db 0xc3\n`);
     execFileSync("nasm", ["-f", "bin", "-o", path.join(dir, "forms.bin"), path.join(dir, "forms.asm")]);
-    execFileSync("gcc", ["-O1", "-o", path.join(dir, "runner"), path.join(import.meta.dirname, "runner.c")]);
+    execFileSync("gcc", ["-O1", "-o", path.join(dir, "runner"), path.join(import.meta.dirname, "forms-runner.c")]);
     code = readFileSync(path.join(dir, "forms.bin"));
   });
   afterAll(() => rmSync(dir, { recursive: true }));
