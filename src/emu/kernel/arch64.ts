@@ -254,6 +254,8 @@ function loadOrNull(cpu: Cpu, seg: SegIndex, selector: number): void {
     loadSegment(cpu, seg, selector);
   } catch (fault) {
     if (!(fault instanceof Fault)) throw fault;
+    // ex_handler_clear_fs(): on AMD a null selector keeps the base, so one with base 0 goes before it
+    loadSegment(cpu, seg, layout.selectors.__USER_DS!);
     loadSegment(cpu, seg, 0);
   }
 }

@@ -6,6 +6,7 @@ import { exitRobustLists, futexWake } from "./futex.ts";
 import type { Kernel } from "./kernel.ts";
 import { destroyMm } from "./mm/mm.ts";
 import { putWord } from "./mm/uaccess.ts";
+import { descriptorsClosed } from "./pipe.ts";
 import { exitPtrace } from "./ptrace/attach.ts";
 import { ptraceEvent, tracerOf, wakeWaiters } from "./ptrace/stop.ts";
 import { wakeUp } from "./sched.ts";
@@ -52,6 +53,8 @@ export function doExit(k: Kernel, cpu: Cpu, task: Task, status = 0): void {
   const ends = isLast && process.ppid === 0;
   leaveMm(k, cpu, task, ends);
   exitThread(k, task, process, how);
+  const execing = threadsOf(k, task.tgid).find((t) => t.pid === process.execTask && t.wait?.reason === "exec");
+  if (execing !== undefined) wakeUp(k, execing);
   if (!isLast) return;
   k.machine.events.emit(ends ? "exit-program" : "exit-process", cpu.index, {
     pid: process.tgid,
@@ -121,6 +124,9 @@ function exitNotify(k: Kernel, process: Process, how: Fate): void {
     if (child.zombie !== undefined && child.zombieTracer === undefined) reap(k, child);
   }
   process.zombie = statusCode(how);
+  const files = Object.values(process.files);
+  process.files = {};
+  descriptorsClosed(k, files);
   const tracer = k.state.processes.find((p) => p.tgid === process.zombieTracer && p.zombie === undefined);
   if (tracer !== undefined) sendChildSignal(k, tracer, SIG.SIGCHLD, zombieInfo(process));
   else {

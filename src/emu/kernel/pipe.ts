@@ -9,7 +9,7 @@ import { wakeUp } from "./sched.ts";
 import { signalPending } from "./signal/send.ts";
 import type { OpenFile, Pipe, Task } from "./state.ts";
 
-const CAPACITY = 65536;
+export const PIPE_CAPACITY = 65536;
 /** Writes up to this size are not mixed with others. */
 export const PIPE_BUF = 4096;
 const PREFIX = "pipe:";
@@ -81,7 +81,7 @@ export function writePipe(
     return { done, error: -E.EPIPE };
   }
   const pipe = pipeOf(k, file);
-  const room = CAPACITY - pipe.bytes.length;
+  const room = PIPE_CAPACITY - pipe.bytes.length;
   const left = bytes.subarray(done);
   const part = left.subarray(0, left.length <= PIPE_BUF && left.length > room ? 0 : room);
   if (part.length > 0) {

@@ -133,6 +133,8 @@ export interface Process {
   continued?: boolean;
   stopsLeft?: number;
   stopCode?: number;
+  /** group_exec_task: the thread that waits in execve until it is alone. */
+  execTask?: number;
   comm: string;
   /** Real user id of its first thread, for the parent to know. */
   uid: number;

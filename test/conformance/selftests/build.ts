@@ -6,6 +6,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import type { Target } from "./expected.ts";
 
 const ARCHIVE = "/usr/src/linux-source-6.1.tar.xz";
 const TREE = "linux-source-6.1/tools/testing/selftests";
@@ -44,6 +45,19 @@ const ONLY_64 = ["fsgsbase", "sysret_rip", "syscall_numbering", "corrupt_xstate_
 export const SELFTESTS: Readonly<Record<32 | 64, readonly string[]>> = {
   32: [...BOTH, ...ONLY_32],
   64: [...BOTH, ...ONLY_64],
+};
+
+/** Where each is run: 32-bit programs on both kernels. */
+export const TARGETS: Readonly<Record<32 | 64, readonly Target[]>> = {
+  64: [
+    { arch: "x86_64", vendor: "intel" },
+    { arch: "x86_64", vendor: "amd" },
+  ],
+  32: [
+    { arch: "x86_64", vendor: "intel" },
+    { arch: "x86_64", vendor: "amd" },
+    { arch: "i386", vendor: "intel" },
+  ],
 };
 
 /** Sources beside the C file itself. */

@@ -127,6 +127,21 @@ export function syscallName(abi: SyscallAbi, nr: number): string | undefined {
   return SYSCALL_NAMES[abi].get(abi === "x32" ? nr & ~X32_SYSCALL_BIT : nr);
 }
 
+/** Numbers with a name and no function: Linux answers ENOSYS as well (sys_ni_syscall). vm86 has one on the 32-bit kernel. */
+// biome-ignore format: a table
+const NI_SYSCALLS: Readonly<Record<"x86_64" | "i386", readonly string[]>> = {
+  x86_64: [
+    "uselib", "create_module", "get_kernel_syms", "query_module", "nfsservctl", "getpmsg", "putpmsg", "afs_syscall", "tuxcall", "security",
+    "set_thread_area", "get_thread_area", "epoll_ctl_old", "epoll_wait_old", "vserver", "_sysctl",
+  ],
+  i386: [
+    "break", "stty", "gtty", "ftime", "prof", "lock", "mpx", "ulimit", "profil", "idle", "create_module", "get_kernel_syms", "afs_syscall",
+    "query_module", "nfsservctl", "getpmsg", "putpmsg", "vserver", "bdflush", "_sysctl", "vm86old", "vm86",
+  ],
+};
+export const isNiSyscall = (abi: SyscallAbi, name: string): boolean =>
+  NI_SYSCALLS[abi === "i386" ? "i386" : "x86_64"].includes(name);
+
 /** The number of a call that is known to exist. */
 export function syscallNumber(abi: SyscallAbi, name: string): number {
   const nr = SYSCALL_NUMBERS[abi].get(name);

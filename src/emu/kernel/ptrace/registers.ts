@@ -121,12 +121,13 @@ function debugIndex({ debugreg, word }: UserArea, offset: number): number | unde
   const index = (offset - debugreg) / word;
   return index >= 0 && index < 8 ? index : undefined;
 }
-const misplaced = ({ size, word }: UserArea, offset: number): boolean =>
-  !Number.isSafeInteger(offset) || offset < 0 || offset % word !== 0 || offset >= size;
+/** getreg32() lets a 32-bit tracer of the 64-bit kernel look one word too far. */
+const misplaced = (k: Kernel, { size, word }: UserArea, offset: number): boolean =>
+  offset % word !== 0 || offset > size || (offset === size && word === k.layout.wordSize);
 
 /** PTRACE_PEEKUSR: what lies between the registers reads as 0. */
 export function peekUser(k: Kernel, task: Task, area: UserArea, offset: number): bigint | number {
-  if (misplaced(area, offset)) return -E.EIO;
+  if (misplaced(k, area, offset)) return -E.EIO;
   const name = area.registers[offset / area.word];
   if (name !== undefined) return area.get(k, task, name);
   const debug = debugIndex(area, offset);
@@ -134,7 +135,7 @@ export function peekUser(k: Kernel, task: Task, area: UserArea, offset: number):
 }
 
 export function pokeUser(k: Kernel, task: Task, area: UserArea, offset: number, value: bigint): number {
-  if (misplaced(area, offset)) return -E.EIO;
+  if (misplaced(k, area, offset)) return -E.EIO;
   const name = area.registers[offset / area.word];
   if (name !== undefined) return area.put(k, task, name, value);
   const debug = debugIndex(area, offset);

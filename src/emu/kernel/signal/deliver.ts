@@ -51,7 +51,8 @@ function getSignal(k: Kernel, cpu: Cpu, task: Task): Ksignal | undefined {
   for (;;) {
     const process = k.process(task);
     if (info === undefined) {
-      if (process.groupExit !== undefined) {
+      const execs = process.execTask !== undefined && process.execTask !== task.pid;
+      if (process.groupExit !== undefined || execs) {
         task.pending.signal &= ~bitOf(SIG.SIGKILL);
         doExit(k, cpu, task);
         return undefined;

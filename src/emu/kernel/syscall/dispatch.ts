@@ -1,7 +1,7 @@
 /** From a system call's number to its function, and back with the result: do_syscall_x64, do_syscall_32_irqs_on. */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { E } from "../abi/errno.ts";
-import { syscallName } from "../abi/syscalls.ts";
+import { isNiSyscall, syscallName } from "../abi/syscalls.ts";
 import type { Kernel } from "../kernel.ts";
 import type { PtRegs } from "../ptregs.ts";
 import { armTimer } from "../sched.ts";
@@ -27,7 +27,7 @@ export function callSyscall(
   const call = known === undefined ? undefined : table.calls[known];
   if (!again) k.timeline.syscallEnter(cpu, name, nr, args, table.compat);
   // a number that Linux does not have either is no gap of ours
-  if (call === undefined && known !== undefined)
+  if (call === undefined && known !== undefined && !isNiSyscall(table.abi, known))
     k.unimplemented(cpu, table.compat ? "system call (i386)" : "system call", name);
   const result = call === undefined ? -E.ENOSYS : call(new SyscallContext(k, cpu, task, regs, table, args));
   if (result === BLOCK) {

@@ -1,17 +1,20 @@
 /** Reading and writing: descriptors for the three streams and for files held in memory. */
+import { PIPE_FDS } from "../abi/clone.ts";
 import { E } from "../abi/errno.ts";
-import { F, FD_CLOEXEC, IOVEC_32, IOVEC_64, O, TTY_IOCTL } from "../abi/file.ts";
-import { concat, copyToUser, getStruct, readUser } from "../mm/uaccess.ts";
+import { F, FD_CLOEXEC, O, TTY_IOCTL } from "../abi/file.ts";
+import { concat, copyToUser, putStruct, readUser } from "../mm/uaccess.ts";
+import { createPipe, descriptorsClosed, isPipe, pipeOf, readPipe, WAIT_FOR_PIPE, writePipe } from "../pipe.ts";
 import type { OpenFile } from "../state.ts";
-import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
+import { type Buffer, iovecs } from "./iovec.ts";
+import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
 /** Linux moves at most this much in one call. */
 const MAX_RW_COUNT = 0x7fff_f000;
-const IOV_MAX = 1024;
 
 export const DEVICES: readonly string[] = ["/dev/null", "/dev/zero"];
 const STREAMS: readonly string[] = ["stdin", "stdout", "stderr", ...DEVICES];
-export const isStream = (file: OpenFile): boolean => STREAMS.includes(file.path);
+/** Without a position: what pread and lseek refuse. */
+export const isStream = (file: OpenFile): boolean => STREAMS.includes(file.path) || isPipe(file);
 export const fileOf = (c: SyscallContext, fd: number): OpenFile | undefined => c.process.files[fd];
 const readable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_WRONLY;
 const writable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_RDONLY;
@@ -29,7 +32,8 @@ function take(c: SyscallContext, file: OpenFile, count: number): Uint8Array {
   }
   if (file.path === "/dev/zero") return new Uint8Array(Math.min(count, MAX_OUTPUT));
   if (file.path === "/dev/null") return new Uint8Array(0);
-  const bytes = (c.k.state.files[file.path] ?? new Uint8Array(0)).subarray(file.position, file.position + count);
+  const all = file.contents ?? c.k.state.files[file.path] ?? new Uint8Array(0);
+  const bytes = all.subarray(file.position, file.position + count);
   file.position += bytes.length;
   return bytes;
 }
@@ -49,8 +53,9 @@ function put(c: SyscallContext, file: OpenFile, bytes: Uint8Array): void {
   file.position += bytes.length;
 }
 
-function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): number {
+function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
   if (!readable(file)) return -E.EBADF;
+  if (isPipe(file)) return readFromPipe(c, file, buffers);
   let total = 0;
   for (const { base, length } of buffers) {
     const bytes = take(c, file, Math.min(length, MAX_RW_COUNT - total));
@@ -61,7 +66,33 @@ function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[])
   return total;
 }
 
-function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): number {
+/** Whatever is there, into as many buffers as it fills. */
+function readFromPipe(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
+  const bytes = readPipe(c.k, c.task, file, Math.min(total(buffers), MAX_OUTPUT));
+  if (typeof bytes === "number") return bytes;
+  if (bytes === WAIT_FOR_PIPE) return waitForPipe(c);
+  let done = 0;
+  for (const { base, length } of buffers) {
+    const part = bytes.subarray(done, done + length);
+    if (!copyToUser(c.k, c.task, base, part)) return done > 0 ? done : -E.EFAULT;
+    done += part.length;
+  }
+  return done;
+}
+const total = (buffers: readonly Buffer[]): number => buffers.reduce((sum, { length }) => sum + length, 0);
+function waitForPipe(c: SyscallContext, progress = 0): typeof BLOCK {
+  c.task.wait = { reason: "pipe", progress };
+  return BLOCK;
+}
+
+function writeToPipe(c: SyscallContext, file: OpenFile, bytes: Uint8Array): SyscallResult {
+  const { done, error } = writePipe(c.k, c.task, file, bytes, c.task.wait?.progress ?? 0);
+  if (error === undefined) return done;
+  if (error === WAIT_FOR_PIPE) return waitForPipe(c, done);
+  return done > 0 ? done : error;
+}
+
+function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
   if (!writable(file)) return -E.EBADF;
   const parts: Uint8Array[] = [];
   let total = 0;
@@ -75,30 +106,12 @@ function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]
     if (bytes.length < length) break;
   }
   if (faulted && total === 0) return -E.EFAULT;
+  if (isPipe(file)) return total > 0 ? writeToPipe(c, file, concat(parts)) : 0;
   if (total > 0) put(c, file, concat(parts));
   return total;
 }
 
-interface Buffer {
-  readonly base: number;
-  readonly length: number;
-}
-
-function iovecs(c: SyscallContext, address: number, count: number): Buffer[] | number {
-  if (count < 0 || count > IOV_MAX) return -E.EINVAL;
-  const struct = c.compat ? IOVEC_32 : IOVEC_64;
-  const buffers: Buffer[] = [];
-  for (let i = 0; i < count; i++) {
-    const view = getStruct(c.k, c.task, address + i * struct.size, struct as typeof IOVEC_64);
-    if (view === undefined) return -E.EFAULT;
-    const length = view.get("iov_len");
-    if (length > 0x7fff_ffff_ffff) return -E.EINVAL;
-    buffers.push({ base: view.get("iov_base"), length });
-  }
-  return buffers;
-}
-
-type Transfer = (c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]) => number;
+type Transfer = (c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]) => SyscallResult;
 const single =
   (transfer: Transfer): Syscall =>
   (c) => {
@@ -123,51 +136,94 @@ const pread: Syscall = (c) => {
   return readInto(c, { ...file, position }, [{ base: c.addr(1), length: c.addr(2) }]);
 };
 
-const close: Syscall = (c) => {
-  const fd = c.int(0);
-  if (fileOf(c, fd) === undefined) return -E.EBADF;
+/** close_fd(): false = there was none. */
+function closeFd(c: SyscallContext, fd: number): boolean {
+  const file = fileOf(c, fd);
+  if (file === undefined) return false;
   delete c.process.files[fd];
+  delete c.process.closeOnExec[fd];
+  descriptorsClosed(c.k, [file]);
+  return true;
+}
+const close: Syscall = (c) => (closeFd(c, c.int(0)) ? 0 : -E.EBADF);
+const closeRange: Syscall = (c) => {
+  const [first, last, flags] = [c.uint(0), c.uint(1), c.int(2)];
+  if (flags !== 0 && flags !== CLOSE_RANGE_CLOEXEC) return -E.EINVAL;
+  if (first > last) return -E.EINVAL;
+  for (const fd of Object.keys(c.process.files)
+    .map(Number)
+    .filter((n) => n >= first && n <= last)) {
+    if (flags === CLOSE_RANGE_CLOEXEC) c.process.closeOnExec[fd] = true;
+    else closeFd(c, fd);
+  }
   return 0;
 };
+const CLOSE_RANGE_CLOEXEC = 4;
 
 export function freeFd(c: SyscallContext, from = 0): number {
   let fd = from;
   while (c.process.files[fd] !== undefined) fd++;
   return fd;
 }
+const FD_MAX = 1024;
+
+/** fd_install(): a descriptor for an open file, or EMFILE. */
+export function installFd(c: SyscallContext, file: OpenFile, cloexec: boolean, from = 0): number {
+  const fd = freeFd(c, from);
+  if (fd >= FD_MAX) return -E.EMFILE;
+  c.process.files[fd] = file;
+  if (cloexec) c.process.closeOnExec[fd] = true;
+  return fd;
+}
 
 const dup: Syscall = (c) => {
   const file = fileOf(c, c.int(0));
-  if (file === undefined) return -E.EBADF;
-  const fd = freeFd(c);
-  c.process.files[fd] = file;
-  return fd;
+  return file === undefined ? -E.EBADF : installFd(c, file, false);
 };
-const dup2: Syscall = (c) => {
+function dupTo(c: SyscallContext, cloexec: boolean): number {
   const file = fileOf(c, c.int(0));
-  if (file === undefined || c.int(1) < 0 || c.int(1) >= 1024) return -E.EBADF;
-  c.process.files[c.int(1)] = file;
-  return c.int(1);
+  const fd = c.int(1);
+  if (file === undefined || fd < 0 || fd >= FD_MAX) return -E.EBADF;
+  closeFd(c, fd);
+  return installFd(c, file, cloexec, fd);
+}
+/** To itself it does nothing. */
+const dup2: Syscall = (c) => (c.int(0) === c.int(1) && fileOf(c, c.int(0)) !== undefined ? c.int(1) : dupTo(c, false));
+const dup3: Syscall = (c) => {
+  if ((c.int(2) & ~O.O_CLOEXEC) !== 0 || c.int(0) === c.int(1)) return -E.EINVAL;
+  return dupTo(c, (c.int(2) & O.O_CLOEXEC) !== 0);
 };
 
+/** Both ends close on exec or neither; the descriptors are written last. */
+function pipe(c: SyscallContext, flags: number): number {
+  if ((flags & ~(O.O_CLOEXEC | O.O_NONBLOCK | O.O_DIRECT)) !== 0) return -E.EINVAL;
+  const { read, write } = createPipe(c.k, flags & O.O_NONBLOCK);
+  const cloexec = (flags & O.O_CLOEXEC) !== 0;
+  const fds = [installFd(c, read, cloexec), installFd(c, write, cloexec)] as const;
+  if (fds[1] >= 0 && putStruct(c.k, c.task, c.addr(0), PIPE_FDS.make({ read: fds[0], write: fds[1] }))) return 0;
+  for (const fd of fds) closeFd(c, fd);
+  return fds[1] < 0 ? -E.EMFILE : -E.EFAULT;
+}
+
+const SETTABLE = O.O_APPEND | O.O_NONBLOCK;
 const fcntl: Syscall = (c) => {
-  const file = fileOf(c, c.int(0));
+  const fd = c.int(0);
+  const file = fileOf(c, fd);
   if (file === undefined) return -E.EBADF;
   switch (c.int(1)) {
     case F.F_DUPFD:
-    case F.F_DUPFD_CLOEXEC: {
-      const fd = freeFd(c, c.int(2));
-      c.process.files[fd] = file;
-      return fd;
-    }
+    case F.F_DUPFD_CLOEXEC:
+      return installFd(c, file, c.int(1) === F.F_DUPFD_CLOEXEC, c.int(2));
     case F.F_GETFD:
-      return (file.flags & O.O_CLOEXEC) !== 0 ? FD_CLOEXEC : 0;
+      return c.process.closeOnExec[fd] === true ? FD_CLOEXEC : 0;
     case F.F_SETFD:
-      file.flags = (file.flags & ~O.O_CLOEXEC) | ((c.int(2) & FD_CLOEXEC) !== 0 ? O.O_CLOEXEC : 0);
+      if ((c.int(2) & FD_CLOEXEC) !== 0) c.process.closeOnExec[fd] = true;
+      else delete c.process.closeOnExec[fd];
       return 0;
     case F.F_GETFL:
-      return file.flags & ~O.O_CLOEXEC;
+      return file.flags;
     case F.F_SETFL:
+      file.flags = (file.flags & ~SETTABLE) | (c.int(2) & SETTABLE);
       return 0;
     default:
       return -E.EINVAL;
@@ -176,9 +232,10 @@ const fcntl: Syscall = (c) => {
 
 /** The streams are pipes, not terminals: programs buffer their output as they do with a redirected one. */
 const ioctl: Syscall = (c) => {
-  if (fileOf(c, c.int(0)) === undefined) return -E.EBADF;
+  const file = fileOf(c, c.int(0));
+  if (file === undefined) return -E.EBADF;
   if (c.uint(1) !== TTY_IOCTL.FIONREAD) return -E.ENOTTY;
-  const left = c.k.options.stdin.length - c.k.state.stdinPosition;
+  const left = isPipe(file) ? pipeOf(c.k, file).bytes.length : c.k.options.stdin.length - c.k.state.stdinPosition;
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setInt32(0, left, true);
   return copyToUser(c.k, c.task, c.addr(2), bytes) ? 0 : -E.EFAULT;
@@ -188,7 +245,7 @@ const WHENCE = { SEEK_SET: 0, SEEK_CUR: 1, SEEK_END: 2 } as const;
 function seek(c: SyscallContext, file: OpenFile | undefined, offset: number, whence: number): number {
   if (file === undefined) return -E.EBADF;
   if (isStream(file)) return -E.ESPIPE;
-  const size = c.k.state.files[file.path]?.length ?? 0;
+  const size = (file.contents ?? c.k.state.files[file.path])?.length ?? 0;
   const base =
     whence === WHENCE.SEEK_SET
       ? 0
@@ -220,7 +277,10 @@ export const IO_CALLS: SyscallGroup = {
   close,
   dup,
   dup2,
-  dup3: dup2,
+  dup3,
+  pipe: (c) => pipe(c, 0),
+  pipe2: (c) => pipe(c, c.int(1)),
+  close_range: closeRange,
   fcntl,
   fcntl64: fcntl,
   ioctl,

@@ -1,4 +1,5 @@
 /** The system call tables, put together from their groups. The 32-bit kernel's own table is COMPAT_CALLS and vm86. */
+import { EXEC_CALLS } from "../exec/execve.ts";
 import { ptrace } from "../ptrace/request.ts";
 import { CLONE_CALLS_32, CLONE_CALLS_64 } from "./clone.ts";
 import { CRED_CALLS_32, CRED_CALLS_64 } from "./cred.ts";
@@ -6,7 +7,9 @@ import { FILE_CALLS } from "./files.ts";
 import { INFO_CALLS } from "./info.ts";
 import { IO_CALLS } from "./io.ts";
 import { MEMORY_CALLS_32, MEMORY_CALLS_64 } from "./memory.ts";
+import { POLL_CALLS } from "./poll.ts";
 import { PROCESS_CALLS } from "./process.ts";
+import { PROCESS_VM_CALLS } from "./process-vm.ts";
 import { SEGMENT_CALLS_32, SEGMENT_CALLS_64 } from "./segments.ts";
 import { SIGNAL_CALLS_32, SIGNAL_CALLS_64 } from "./signals.ts";
 import { SLEEP_CALLS, SLEEP_CALLS_32 } from "./sleep.ts";
@@ -20,6 +23,9 @@ const shared: SyscallGroup = {
   ...INFO_CALLS,
   ...SLEEP_CALLS,
   ...WAIT_CALLS,
+  ...EXEC_CALLS,
+  ...POLL_CALLS,
+  ...PROCESS_VM_CALLS,
   ptrace,
 };
 

@@ -7,12 +7,14 @@ import { SI_CODE, SIG } from "../abi/signal.ts";
 import { faultIn } from "../mm/fault.ts";
 import { forceSig, forceSigFault } from "../signal/send.ts";
 import { die, type Trap } from "./common.ts";
+import { emulateVsyscall, isVsyscallAddress } from "./vsyscall.ts";
 
 export function excPageFault(t: Trap, errorCode: number): void {
   const { k, cpu, regs } = t;
   const address = cpu.getAddr(OFF.CR2);
   const task = k.current(cpu);
   const mm = k.mmOf(task);
+  if (isVsyscallAddress(k, address) && regs.user && emulateVsyscall(k, cpu, regs, address, errorCode)) return;
   const inKernel = address < 0 || address >= k.layout.address.taskSizeMax;
   if (inKernel || mm === undefined) {
     badArea(t, address, errorCode, SI_CODE.SEGV_MAPERR);

@@ -1,8 +1,9 @@
 /** The LDT of an address space, in guest memory: one page from the page allocator, or several mapped in a row (kernel/ldt.c). */
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Addr } from "../../cpu/state.ts";
+import { raiseIrq } from "../irq.ts";
 import type { Kernel } from "../kernel.ts";
-import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { PAGE_SIZE, VECTORS } from "../layout/linux-6.1.ts";
 import { allocPage, freePage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
 import type { Mm, Task } from "../state.ts";
@@ -28,12 +29,13 @@ export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: numbe
   mm.context.ldt = { address, entries, pages };
   k.arch.loadLdt(k, cpu, mm);
   reloadSegments(k, cpu, task);
-  // flush_ldt() on the other CPUs that run threads of the program
+  // flush_ldt() on the other CPUs that run threads of the program: an interrupt, after which the return to user mode sees what is gone
   for (const other of k.machine.cpus) {
     const running = k.current(other);
     if (other === cpu || running.mm !== mm.id) continue;
     k.arch.loadLdt(k, other, mm);
     reloadSegments(k, other, running);
+    raiseIrq(k, other, VECTORS.RESCHEDULE);
   }
   if (replaced !== undefined) freePage(k, replaced);
   return true;

@@ -1,0 +1,120 @@
+/** execve and execveat (fs/exec.c): the only thread left of a process begins another program. */
+import { E } from "../abi/errno.ts";
+import { AT_FD } from "../abi/file.ts";
+import { PTRACE_EVENT } from "../abi/ptrace.ts";
+import { SIG } from "../abi/signal.ts";
+import { releaseMm, threadsOf, zap } from "../exit.ts";
+import { getWord, strncpyFromUser } from "../mm/uaccess.ts";
+import { ptraceEvent } from "../ptrace/stop.ts";
+import { forceFatalSig, signalPending } from "../signal/send.ts";
+import { pathAt } from "../syscall/paths.ts";
+import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "../syscall/types.ts";
+import type { Program } from "../types.ts";
+import { readProgram } from "./elf.ts";
+import { execProgram } from "./exec.ts";
+import { flushOldProgram } from "./flush.ts";
+import { programAt } from "./program-file.ts";
+
+/** MAX_ARG_STRLEN, and the share of the stack that all strings may take. */
+const MAX_STRING = 131072;
+const MAX_TOTAL = 2 * 2 ** 20;
+const COMM_LENGTH = 15;
+
+/** A list of strings that ends with a null pointer; no list at all is an empty one. */
+function strings(c: SyscallContext, address: number): string[] | number {
+  const list: string[] = [];
+  let total = 0;
+  for (let at = address; address !== 0; at += c.wordSize) {
+    const pointer = getWord(c.k, c.task, at, c.wordSize);
+    if (pointer === undefined) return -E.EFAULT;
+    if (pointer === 0n) break;
+    const text = strncpyFromUser(c.k, c.task, Number(pointer), MAX_STRING);
+    if (text === undefined) return -E.EFAULT;
+    if (text === "toolong") return -E.E2BIG;
+    total += text.length + 1 + c.wordSize;
+    if (total > MAX_TOTAL) return -E.E2BIG;
+    list.push(text);
+  }
+  return list;
+}
+
+/** The program at a path, or why it cannot be run. */
+function findProgram(c: SyscallContext, path: string): Program | number {
+  const program = programAt(c.k, path);
+  if (program === undefined) return -E.ENOENT;
+  const loadable = readProgram(program);
+  if (typeof loadable === "string" || (loadable.bits === 64 && c.k.arch.bits === 32)) return -E.ENOEXEC;
+  return loadable.interpreter === undefined ? program : -E.ENOENT;
+}
+
+function execve(c: SyscallContext, path: string | number, argv: number, envp: number): SyscallResult {
+  const { k, task } = c;
+  // the tracer has seen the new program
+  if (task.wait?.event === PTRACE_EVENT.EXEC) return reportExec(c, task.wait.pid!);
+  if (typeof path === "number") return path;
+  const program = findProgram(c, path);
+  if (typeof program === "number") return program;
+  const args = strings(c, argv);
+  if (typeof args === "number") return args;
+  const env = strings(c, envp);
+  if (typeof env === "number") return env;
+  const alone = deThread(c);
+  if (alone !== true) return alone;
+  const oldPid = task.pid;
+  takeLeadership(c);
+  const old = k.mm(task);
+  const origAx = c.regs.get("orig_ax");
+  flushOldProgram(k, c.cpu, task, path.split("/").at(-1)!.slice(0, COMM_LENGTH));
+  const problem = execProgram(k, c.cpu, task, program, args.length === 0 ? [""] : args, env);
+  if (task.mm !== old.id) releaseMm(k, task, old);
+  if (problem !== undefined) {
+    // there is no way back
+    forceFatalSig(k, c.cpu, task, SIG.SIGSEGV);
+    return -E.ENOMEM;
+  }
+  c.regs.set("orig_ax", origAx);
+  k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, path, args });
+  return reportExec(c, oldPid);
+}
+
+function reportExec(c: SyscallContext, oldPid: number): SyscallResult {
+  if (ptraceEvent(c.k, c.task, PTRACE_EVENT.EXEC, oldPid) !== "stopped") return 0;
+  c.task.wait = { reason: "stop", event: PTRACE_EVENT.EXEC, pid: oldPid };
+  return BLOCK;
+}
+
+/** de_thread(): the other threads end; true = there are none any more. */
+function deThread(c: SyscallContext): true | SyscallResult {
+  const others = threadsOf(c.k, c.task.tgid).filter((t) => t !== c.task);
+  if (others.length === 0) {
+    delete c.process.execTask;
+    return true;
+  }
+  if (c.process.groupExit !== undefined) return -E.EAGAIN;
+  if (c.process.execTask === undefined) {
+    c.process.execTask = c.task.pid;
+    for (const other of others) zap(c.k, other);
+  } else if (c.process.execTask !== c.task.pid || signalPending(c.k, c.task)) return -E.EAGAIN;
+  c.task.wait = { reason: "exec" };
+  return BLOCK;
+}
+
+/** Another thread than the first takes the first one's pid over. */
+function takeLeadership({ k, task }: SyscallContext): void {
+  if (task.pid === task.tgid) return;
+  const { current } = k.state;
+  const cpu = current.indexOf(task.pid);
+  k.timeline.ended(task.pid);
+  task.pid = task.tgid;
+  if (cpu >= 0) current[cpu] = task.pid;
+}
+
+const path = (c: SyscallContext, at: number, directory?: number, flags = 0): string | number =>
+  c.task.wait?.event === undefined ? pathAt(c, at, directory, flags) : "";
+const call: Syscall = (c) => execve(c, path(c, 0), c.addr(1), c.addr(2));
+const callAt: Syscall = (c) => {
+  const flags = c.int(4);
+  if ((flags & ~(AT_FD.AT_EMPTY_PATH | AT_FD.AT_SYMLINK_NOFOLLOW)) !== 0) return -E.EINVAL;
+  return execve(c, path(c, 1, c.int(0), flags), c.addr(2), c.addr(3));
+};
+export const EXEC_CALLS: SyscallGroup = { execve: call, execveat: callAt };

@@ -1,0 +1,52 @@
+/** Programs in C of our own that use pipes, execve and ptrace: the same output and status here as on the host's kernel. */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { requireTool } from "../../tools.ts";
+import { system, watch } from "./kit.ts";
+
+const dir = mkdtempSync(path.join(tmpdir(), "ringside-native-"));
+afterAll(() => rmSync(dir, { recursive: true }));
+
+const TARGETS = [
+  { bits: 64, arch: "x86_64", vendor: "intel" },
+  { bits: 32, arch: "x86_64", vendor: "amd" },
+  { bits: 32, arch: "i386", vendor: "intel" },
+] as const;
+type Target = (typeof TARGETS)[number];
+const BUDGET = 20_000_000;
+
+function build(name: string, bits: number): string {
+  const file = path.join(dir, `${name}_${bits}`);
+  const source = path.join(import.meta.dirname, "native", `${name}.c`);
+  execFileSync("gcc", [`-m${bits}`, "-O1", "-std=gnu11", "-static", "-pthread", "-w", "-o", file, source]);
+  return file;
+}
+
+function here(file: string, { arch, vendor }: Target): { status: number | null; output: string } {
+  const target = system(
+    { kind: "elf", name: path.basename(file), bytes: readFileSync(file) },
+    { arch, cpu: { vendor, model: "current", quirks: [] } },
+  );
+  const seen = watch(target);
+  const stop = target.run(BUDGET);
+  const output = new TextDecoder().decode(seen.stdout());
+  return { status: stop.kind === "exit" ? stop.status : null, output };
+}
+
+describe.runIf(requireTool("gcc"))("as on the host", () => {
+  describe.each(TARGETS)("$bits bit, $arch, $vendor", (target) => {
+    test.each(["pipes", "exec", "ptrace"])(
+      "%s.c",
+      (name) => {
+        const file = build(name, target.bits);
+        const { status, stdout } = spawnSync(file, [], { encoding: "utf8", timeout: 20_000 });
+        expect(status).toBe(0);
+        expect(here(file, target)).toEqual({ status, output: stdout });
+      },
+      60_000,
+    );
+  });
+});
