@@ -154,7 +154,7 @@ export class ObjectBuilder {
     policy: WritePolicy,
     entryBits: Bits,
     settled?: (context: EvalContext) => void,
-  ): Omit<AssembleResult, "diagnostics"> {
+  ): AssembleResult {
     this.#joinSubsections();
     const layout = new Layout(layoutPolicy);
     const sections = [...this.sections.values()];
@@ -162,13 +162,23 @@ export class ObjectBuilder {
     layout.run(this.fragments, [...new Set([...sections, ...absolutes])], this.reporter);
     if (settled && this.fragments[0]) settled(layout.context(this.fragments[0], false));
     const made = sections.map((section) => this.#writeSection(section, layout, policy));
+    const symbols = this.#symbolTable(layout);
+    const lines = once(() => this.#lineTable());
+    const debug = once(() => ({ uri, rows: debugRows(this, dialect, layout) }));
+    const { diagnostics } = this.reporter;
     return {
       dialect,
       sections: made,
-      symbols: this.#symbolTable(layout),
-      lines: this.#lineTable(),
-      debug: { uri, rows: debugRows(this, dialect, layout) },
+      symbols,
       bits: entryBits,
+      diagnostics,
+      // Made when asked for: whoever wants diagnostics only has no use for them.
+      get lines() {
+        return lines();
+      },
+      get debug() {
+        return debug();
+      },
     };
   }
 
@@ -257,6 +267,11 @@ export class ObjectBuilder {
     const { uri, line } = shownLine(at);
     return { section, offset, uri, line, bits };
   }
+}
+
+function once<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => (made ??= make());
 }
 
 /** Distance of two labels of one section with only fragments of fixed size between them. */

@@ -120,7 +120,7 @@ export class GasAssembler {
       this.conditions.close();
       this.frames.finish();
       this.reportMissing();
-      return { ...this.#finish(), diagnostics: this.reporter.diagnostics };
+      return this.#finish();
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this.reporter.report(error);

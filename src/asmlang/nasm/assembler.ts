@@ -143,7 +143,7 @@ export class NasmAssembler {
         this.reporter.error(this.structure.span, `structure '${this.structure.name}' has no 'endstruc'`);
       this.#checkGlobals();
       this.#placeOrigin();
-      return { ...this.#finish(), diagnostics: this.reporter.diagnostics };
+      return this.#finish();
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this.reporter.report(error);

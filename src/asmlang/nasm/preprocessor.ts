@@ -59,14 +59,17 @@ export interface PreprocessorHost {
 }
 
 /** A line of a file, cut into tokens when they are asked for. */
-function lazyTokens(line: Line): TokenLine {
-  let tokens: readonly Token[] | undefined;
-  return {
-    line,
-    get tokens() {
-      return (tokens ??= tokenize(line));
-    },
-  };
+class FileLine implements TokenLine {
+  readonly line: Line;
+  #tokens: readonly Token[] | undefined;
+
+  constructor(line: Line) {
+    this.line = line;
+  }
+
+  get tokens(): readonly Token[] {
+    return (this.#tokens ??= tokenize(this.line));
+  }
 }
 
 export class Preprocessor {
@@ -150,7 +153,7 @@ export class Preprocessor {
       let text = lines[at++]!;
       while (text.endsWith("\\") && at < lines.length) text = text.slice(0, -1) + lines[at++]!;
       const line: Line = { text, uri: source.uri, line: number, ...(call && { call }) };
-      return lazyTokens(line);
+      return new FileLine(line);
     };
     this.#push(
       { kind: "file", next, conditions: this.#conditions.depth },
@@ -193,8 +196,10 @@ export class Preprocessor {
     this.#host.statement(joinTouching(expanded), line);
   }
 
+  /** Could the word be a macro, or take part in one? */
   isMacro(word: string): boolean {
-    return this.macros.isDefined(word) || this.#multi.has(word.toLowerCase());
+    const lower = word.toLowerCase();
+    return this.macros.mayBe(lower) || this.#multi.has(lower);
   }
 
   /** The same text as before, and no word of it is a macro now: it is not even cut into tokens. */

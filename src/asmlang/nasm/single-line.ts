@@ -86,8 +86,12 @@ export class SingleMacros {
 
   #mayExpand({ kind, text }: Token): boolean {
     if (kind === "pp") return true;
-    if (kind !== "id") return false;
-    return text.startsWith("__") || (this.#macros.size > 0 && this.#macros.has(text.toLowerCase()));
+    return kind === "id" && this.mayBe(text.toLowerCase());
+  }
+
+  /** Is there a macro of this name, in lower case, or does it depend on where it stands? */
+  mayBe(lower: string): boolean {
+    return lower.startsWith("__") || this.#macros.has(lower);
   }
 
   #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {
