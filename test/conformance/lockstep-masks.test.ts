@@ -1,12 +1,13 @@
 /** What the lockstep oracle does not compare: the exemptions hold for what they name, and for nothing more. Needs no host processor. */
+import { readFileSync } from "node:fs";
 import { describe, expect, it } from "vitest";
 import type { Vendor } from "../../src/emu/cpu/cpu.ts";
 import { VECTOR } from "../../src/emu/cpu/fault.ts";
 import { EFLAGS } from "../../src/emu/cpu/layout.ts";
 import { type Entry, Supply } from "./lockstep/entries.ts";
-import { formsFor } from "./lockstep/forms.ts";
+import { EXCLUDED, formsFor } from "./lockstep/forms.ts";
 import type { Bits } from "./lockstep/layout.ts";
-import { foreignBytes, isChoice, undefinedFlags, unmeasured, vendorsDiffer } from "./lockstep/masks.ts";
+import { foreignBytes, isChoice, REASONS, undefinedFlags, unmeasured, vendorsDiffer } from "./lockstep/masks.ts";
 import { Random } from "./lockstep/random.ts";
 import { implemented } from "./lockstep/run.ts";
 import { signalOf } from "./lockstep/signals.ts";
@@ -65,6 +66,16 @@ describe("lockstep's exemptions", () => {
     expect(entries("Bsf").every((entry) => unmeasured(entry, "amd") && !unmeasured(entry, "intel"))).toBe(true);
     expect(entries("Add").some((entry) => unmeasured(entry, "amd"))).toBe(false);
     for (const entry of entries("Shrd")) expect(unmeasured(entry, "amd")).toBe(entry.insn.opSize === 16);
+  });
+});
+
+describe("docs/lockstep.md", () => {
+  const page = readFileSync(new URL("../../docs/lockstep.md", import.meta.url), "utf8").replace(/\s+/g, " ");
+  it.each(REASONS)("tells: %s", (reason) => {
+    expect(page).toContain(reason);
+  });
+  it.each(Object.entries(EXCLUDED))("lists %s", (names, reason) => {
+    expect(page).toContain(`| ${names} | ${reason} |`);
   });
 });
 

@@ -27,16 +27,14 @@ export interface Form {
 }
 
 /** Left out, and why. Mnemonics of iced. */
-const EXCLUDED: Readonly<Record<string, string>> = {
+export const EXCLUDED: Readonly<Record<string, string>> = {
   "Syscall Sysenter": "enter the host's kernel",
   Int1: "a debug exception, like the tracer's own",
   "Iret Iretd Iretq Retf Sysret Sysexit Sysretq Sysexitq": "return to other segments of the host",
   Lss: "the debug trap after it comes an instruction later",
   "Sgdt Sidt Sldt Str Smsw": "answered by the host's kernel under UMIP",
   "Rdtsc Rdtscp Rdpmc Rdpid Cpuid Rdrand Rdseed Xgetbv": "values of the host",
-  "Dpps Dppd Vdpps Vdppd": "which of several NaNs survives is the model's choice, and when they raise D",
-  "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause Hlt Pause": "waiting",
-  "In Insb Insd Insw Out Outsb Outsd Outsw Cli Sti": "need I/O privilege",
+  "Monitor Monitorx Mwait Mwaitx Umonitor Umwait Tpause": "waiting",
   "Xbegin Xend Xabort Xtest": "transactions",
   "Ptwrite Serialize Clwb Clflush Clflushopt Cldemote Clzero Rdpkru Wrpkru": "depend on the host's model",
   "Jmpe Ud0 Ud1 Loadall Montmul Umov Ibts Xbts": "other processors",
@@ -59,7 +57,6 @@ const ESCAPES: Readonly<Record<number, readonly number[] | undefined>> = {
 
 function available(info: ReturnType<typeof CodeExt.opCode>, bits: Bits): boolean {
   if (bits === 64 ? !info.mode64 : bits === 32 ? !info.mode32 : !info.mode16) return false;
-  if (info.isPrivileged || info.mustBeCpl0 || info.isInputOutput) return false;
   return info.intelDecoder64 || info.intelDecoder32 || info.intelDecoder16;
 }
 

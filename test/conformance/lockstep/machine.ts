@@ -180,6 +180,8 @@ export class Machine {
     for (let page = 0; page < DATA_SIZE; page += 0x1000) this.map(DATA + page, PHYSICAL.DATA + page, 7);
     this.map(READ_ONLY, PHYSICAL.READ_ONLY, 5);
     this.ram64(PHYSICAL.GDT + 0x10, 0x00af_9b00_0000_ffffn);
+    // No I/O permission map inside the TSS's limit.
+    this.ram64(PHYSICAL.TSS + 0x60, 0xffffn << 48n);
     this.ram64(PHYSICAL.TSS + 4, BigInt(KERNEL + PHYSICAL.STACK + STACK_TOP));
     for (const [selector, segment] of GDT_USER) this.ram64(PHYSICAL.GDT + selector, descriptor(segment));
     for (const [i, segment] of LDT.entries()) this.ram64(PHYSICAL.LDT + i * 8, descriptor(segment));

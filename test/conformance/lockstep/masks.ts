@@ -39,14 +39,16 @@ export function undefinedFlags(entry: Entry): number {
   return mask;
 }
 
-/** Within one unit in the last place of the true value is all that is promised, and C1 tells which way that went. */
+/** ST(0), ST(1) and C1 of these may differ a little. */
+const TRANSCENDENTAL_REASON =
+  "within one unit in the last place of the true value is all that is promised, and C1 tells which way that went";
 const TRANSCENDENTAL = /^(F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fsin|Fcos|Fptan|Fsincos)$/;
 export const withinOneUlp = ({ name }: Entry): boolean => TRANSCENDENTAL.test(name);
 const C1 = 0x200;
 export const undefinedConditions = (entry: Entry): number => entry.undefinedConditions | (withinOneUlp(entry) ? C1 : 0);
 
 const APPROXIMATE = /^V?R(cp|sqrt)[ps]s$/i;
-/** Relative error of at most 1.5 * 2^-12 is all that is promised. */
+const APPROXIMATE_REASON = "a relative error of at most 1.5 * 2^-12 is all that is promised";
 export const isApproximate = ({ name }: Entry): boolean => APPROXIMATE.test(name);
 const APPROXIMATION = 2 ** -10;
 export function closeEnough(ours: number, theirs: number): boolean {
@@ -69,12 +71,8 @@ interface ForeignRow extends ForeignBytes {
   readonly reason: string;
 }
 
-const POINTERS = "instruction and data pointers, opcode and selectors are kept differently by each model";
 const FOREIGN: readonly ForeignRow[] = [
   { names: /^Pushf/, where: "stack", from: 1, to: 2, bits: 1, reason: "TF is the tracer's" },
-  { names: /^Fn?(stenv|save)$/, opSize: 16, where: "operand", from: 6, to: 14, bits: 0xff, reason: POINTERS },
-  { names: /^Fn?(stenv|save)$/, opSize: 32, where: "operand", from: 12, to: 28, bits: 0xff, reason: POINTERS },
-  { names: /^Fxsave(64)?$/, where: "operand", from: 6, to: 24, bits: 0xff, reason: POINTERS },
   {
     names: /^Fxsave(64)?$/,
     where: "operand",
@@ -102,7 +100,7 @@ interface Choice {
   readonly reason: string;
 }
 
-const MASKED_STORE = /^V?(maskmov|pmaskmov)/i;
+const MASKED = /^V?(maskmov|pmaskmov)/i;
 const IMAGES = /^(Fn?save|Frstor|Fn?stenv|Fldenv|Fxsave|Fxrstor)/;
 const longOperand = ({ insn }: Entry): boolean =>
   insn.ops.some((op) => op.kind === "mem" && op.size > 8 && op.size !== 16);
@@ -110,29 +108,21 @@ const longOperand = ({ insn }: Entry): boolean =>
 /** Where both ways are right; the sequence ends there. */
 const CHOICES: readonly Choice[] = [
   {
-    when: ({ name }, ours, theirs) => MASKED_STORE.test(name) && ours.vector < 0 && theirs.signal === SIGNAL.SEGV,
+    when: ({ name }, ours, theirs) => MASKED.test(name) && ours.vector < 0 && theirs.signal === SIGNAL.SEGV,
     reason: "a masked store of which no byte is selected on a page may fault there or not",
   },
   {
     when: (entry, ours, theirs) =>
-      ours.vector >= 0 &&
-      theirs.signal !== 0 &&
-      (longOperand(entry) || IMAGES.test(entry.name) || MASKED_STORE.test(entry.name)),
+      ours.signal !== 0 &&
+      ours.signal === theirs.signal &&
+      (longOperand(entry) || IMAGES.test(entry.name) || MASKED.test(entry.name)),
     reason:
       "both fault; of a long operand the processor may have moved what comes before the faulting piece, and which piece that is is its choice",
   },
   {
-    when: ({ insn }, ours) => ours.vector === VECTOR.AC && insn.ops.some((op) => op.kind === "mem" && op.size > 8),
+    when: ({ gathers, name }, ours) => ours.vector === VECTOR.AC && (gathers || MASKED.test(name)),
     reason:
-      "which accesses of more than eight bytes are checked for alignment is the model's choice (SDM volume 3, table 6-7)",
-  },
-  {
-    when: ({ gathers, name }, ours) => ours.vector === VECTOR.AC && (gathers || /^Vcvtp[hs]2p[hs]$/.test(name)),
-    reason: "the same, for accesses in pieces",
-  },
-  {
-    when: (_, ours, theirs) => ours.vector === VECTOR.AC && theirs.signal === SIGNAL.SEGV,
-    reason: "an access that is misaligned and not mapped: ours finds the one before the other",
+      "whether accesses by mask or index are checked for alignment, element by element, is the model's choice (Intel's are not)",
   },
 ];
 
@@ -140,13 +130,12 @@ export const isChoice = (entry: Entry, ours: Result, theirs: { readonly signal: 
   CHOICES.some((choice) => choice.when(entry, ours, theirs));
 
 const PARTIAL = /^(Enter|Pusha|Pushad|Movbe)$/;
-/**
- * These write in several accesses (ENTER, PUSHA) or in halves (a MOVBE of 64 bits on Intel), and may fault in the middle: what has been
- * written by then is the processor's choice. Ours writes nothing.
- */
+const PARTIAL_REASON =
+  "they write in several accesses and may fault in the middle; what has been written by then is the processor's choice";
 export const writesPartly = ({ name }: Entry, vector: number): boolean => PARTIAL.test(name) && vector >= 0;
 
 const loadsSegment = ({ name, insn }: Entry): boolean => insn.ops[0]?.kind === "seg" || /^L[fg]s$/.test(name);
+const POINTER_IMAGES = /^(Fn?stenv|Fn?save|Fxsave(64)?)$/;
 const STRING_OPERATION = /^(Movs|Cmps|Scas|Lods|Stos)[bwdq]$/;
 
 interface VendorRow {
@@ -157,6 +146,10 @@ interface VendorRow {
 
 /** Left out where our processor and the host's are of different vendors: docs/vendors.md. What decodes differently is left out too. */
 const VENDORS_DIFFER: readonly VendorRow[] = [
+  {
+    names: POINTER_IMAGES,
+    reason: "Intel's keep opcode and operand pointer of the last exception, AMD's of the last instruction",
+  },
   {
     names: /^Push$/,
     when: ({ insn }) => insn.ops[0]?.kind === "seg",
@@ -186,8 +179,18 @@ const UNMEASURED: Readonly<Record<Vendor, readonly VendorRow[]>> = {
       when: loadsSegment,
       reason: "whether a null selector clears the base depends on the generation",
     },
+    { names: POINTER_IMAGES, reason: "which pointers FXSAVE stores, and when, depends on the generation" },
+    { names: /^V?Dpp[ds]$/, reason: "which of several NaNs survives is the model's choice" },
     { names: /^Bs[fr]$/, reason: "the destination is undefined for a source of zero in Intel's manual" },
   ],
 };
 export const unmeasured = (entry: Entry, host: Vendor): boolean =>
   UNMEASURED[host].some((row) => row.names.test(entry.name) && (row.when?.(entry) ?? true));
+
+/** Every exemption's reason, for the page that lists them. */
+export const REASONS: readonly string[] = [
+  ...[...FLAG_MASKS, ...FOREIGN, ...CHOICES, ...VENDORS_DIFFER, ...UNMEASURED.amd].map((row) => row.reason),
+  TRANSCENDENTAL_REASON,
+  APPROXIMATE_REASON,
+  PARTIAL_REASON,
+];
