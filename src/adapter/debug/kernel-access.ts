@@ -8,6 +8,7 @@ import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { VM, type Vma } from "../../emu/kernel/state.ts";
 import type { System } from "../../emu/kernel/system.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
+import { vm86Of } from "../../emu/kernel/vm86/state.ts";
 import { peekValue } from "./guest-memory.ts";
 import { imageNames, type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
 import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
@@ -26,6 +27,10 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
     threadInfo: (cpu) => kernel.current(cpu).address,
     userRegs: (cpu) => kernel.arch.userRegs(kernel.current(cpu)),
     mappings: (cpu) => (kernel.mmOf(kernel.current(cpu))?.vmas ?? []).map(mapping),
+    outsideVm86: (cpu) => {
+      const vm86 = vm86Of(kernel.current(cpu));
+      return vm86 === undefined || vm86.savedSp0 === 0 ? undefined : vm86.regs32;
+    },
     plainFields: (cpu) => plainFields(kernel, cpu),
     onWrite: (listener) =>
       kernel.memory.observe((by, address, _physical, bytes) => listener(by, address, bytes.length)),

@@ -1,18 +1,21 @@
 /**
- * The call stack: the running code, its callers by call sites on the stack, and, where the kernel runs, the user code behind
- * pt_regs. A caller that was found by its call site and not by unwind data says so (`guessed`).
+ * The call stack: the running code and its callers, across kernel entries, signal handlers and changes of mode. Callers are found by
+ * following the code to its return (unwind/follow.ts). Where that does not tell, by call sites on the stack, and the frame says so
+ * (`guessed`); then pt_regs says where user mode was.
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { instructionAt } from "../../emu/cpu/disassemble.ts";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
-import { linearSp } from "./code.ts";
 import { peekBytes, peekValue } from "./guest-memory.ts";
-import { codeBits } from "./registers.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { KernelAccess, Target } from "./target.ts";
+import type { Return } from "./unwind/far-returns.ts";
+import { behindSystemCall, follow } from "./unwind/follow.ts";
+import { modeFor, Place } from "./unwind/place.ts";
 
 export interface Frame {
   readonly address: Addr;
+  /** Once the frames above have returned. */
   readonly sp: Addr;
   readonly bits: 16 | 32 | 64;
   readonly cpl: number;
@@ -21,6 +24,8 @@ export interface Frame {
   readonly name: string;
   readonly line: LineSpan | undefined;
   readonly guessed: boolean;
+  /** How the frame above came to be: by a near or far call, an entry into the kernel, a signal, vm86(2); "running" for the first. */
+  readonly by: "running" | "vm86" | Return["kind"];
   /** Whether the frame's registers are the CPU's own (the running frame). */
   readonly current: boolean;
 }
@@ -28,83 +33,106 @@ export interface Frame {
 /** Stack words looked at per level of the search, and frames shown at most. */
 const WORDS = 512;
 const MOST_FRAMES = 64;
-const EFLAGS_VM = 1n << 17n;
 
 export function callStack(target: Target, cpu: Cpu): Frame[] {
-  const bits = codeBits(cpu);
-  const v86 = (cpu.getFlags() & Number(EFLAGS_VM)) !== 0;
-  const top = makeFrame(target, {
-    address: cpu.linearIp,
-    sp: linearSp(cpu),
-    bits,
-    cpl: cpu.cpl,
-    v86,
-    guessed: false,
-    current: true,
-  });
-  const inKernel = target.kernel !== undefined && cpu.cpl < 3;
-  const regs = inKernel ? target.kernel!.userRegs(cpu) : undefined;
-  const frames = [top, ...callers(target, cpu, top, regs)];
-  if (regs !== undefined) frames.push(...userFrames(target, target.kernel!, cpu, regs));
+  const running = Place.of(cpu);
+  const frames = [frameAt(target, running, "running", false)];
+  for (let place: Place | undefined = running; place !== undefined && frames.length < MOST_FRAMES; ) {
+    const from: Place = frames.at(-1)!.by === "interrupt" ? behindSystemCall(place) : place;
+    const caller = follow(from, ({ address, mode }) => isBehindCall(cpu, address, mode.code.bits));
+    place = caller?.to ?? fallBack(target, from, frames);
+    if (caller !== undefined) frames.push(frameAt(target, caller.to, caller.kind, false));
+  }
   return frames.slice(0, MOST_FRAMES);
 }
 
-type Place = Omit<Frame, "name" | "line">;
-
-function makeFrame({ symbols }: Target, place: Place): Frame {
-  const name = symbols.describe(place.address) ?? `0x${BigInt.asUintN(64, BigInt(place.address)).toString(16)}`;
-  return { ...place, name, line: symbols.lineAt(place.address) };
+function frameAt({ symbols }: Target, place: Place, by: Frame["by"], guessed: boolean): Frame {
+  const { address, mode } = place;
+  const name = symbols.describe(address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
+  // a caller stands behind its call, which may be the last instruction of its line
+  const line = symbols.lineAt(by === "return" || by === "far" ? address - 1 : address);
+  const { bits } = mode.code;
+  const { cpl, v86 } = mode;
+  return { address, sp: place.sp ?? 0, bits, cpl, v86, name, line, guessed, by, current: by === "running" };
 }
 
-/** The interrupted user code, from pt_regs, and its callers. Absent while pt_regs is not yet complete (CS of ring 0 or zero). */
-function userFrames(target: Target, kernel: KernelAccess, cpu: Cpu, regs: Addr): Frame[] {
-  const { ptRegs, wordSize } = kernel.layout;
+/**
+ * Where the code does not tell: of v8086 mode, the 32-bit code that entered it; else callers by call sites, then, in the kernel, the
+ * user code of pt_regs. What is returned is where to go on from.
+ */
+function fallBack(target: Target, from: Place, frames: Frame[]): Place | undefined {
+  const { kernel } = target;
+  const outside = from.mode.v86 ? kernel?.outsideVm86(from.cpu) : undefined;
+  if (outside !== undefined) {
+    const place = placeFrom(kernel!, from, (offset, size) => littleEndian(outside, offset, size));
+    if (place !== undefined) frames.push(frameAt(target, place, "vm86", false));
+    return place;
+  }
+  const inKernel = kernel !== undefined && from.mode.cpl < 3;
+  const regs = inKernel ? kernel.userRegs(from.cpu) : undefined;
+  frames.push(...callersBySite(target, from, regs).map((place) => frameAt(target, place, "return", true)));
+  const user = regs === undefined ? undefined : userPlace(kernel!, from, regs);
+  if (user !== undefined) frames.push(frameAt(target, user, "interrupt", false));
+  return user;
+}
+
+/** The interrupted user code. Absent while pt_regs is not yet complete (CS of ring 0 or zero). */
+function userPlace(kernel: KernelAccess, from: Place, regs: Addr): Place | undefined {
+  const place = placeFrom(kernel, from, (offset, size) => peekValue(from.cpu, regs + offset, size));
+  return place?.mode.cpl === 3 ? place : undefined;
+}
+
+const PT_REGS = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
+
+/** The place that a pt_regs stands for. */
+function placeFrom(
+  { layout }: KernelAccess,
+  from: Place,
+  readAt: (offset: number, size: number) => bigint | undefined,
+): Place | undefined {
   const read = (name: string) => {
-    const field = ptRegs[name];
-    return field === undefined ? undefined : peekValue(cpu, regs + field.offset, field.size);
+    const field = layout.ptRegs[name];
+    return field === undefined ? undefined : readAt(field.offset, field.size);
   };
-  const [ip, cs, flags, sp] = [read("ip"), read("cs"), read("flags"), read("sp")];
-  if (ip === undefined || cs === undefined || flags === undefined || sp === undefined) return [];
-  const v86 = (flags & EFLAGS_VM) !== 0n;
-  if (!v86 && (cs & 3n) !== 3n) return [];
-  const longMode = wordSize === 8 && Number(cs & 0xffffn) === kernel.layout.selectors.__USER_CS;
-  const bits = v86 ? 16 : longMode ? 64 : 32;
-  const address = v86 ? Number((cs & 0xffffn) << 4n) + Number(ip & 0xffffn) : toAddr(ip);
-  if (address === undefined) return [];
-  const frame = makeFrame(target, { address, sp: toAddr(sp) ?? 0, bits, cpl: 3, v86, guessed: false, current: false });
-  return [frame, ...callers(target, cpu, frame, undefined)];
+  const [ip, cs, ss, flags] = [read("ip"), read("cs"), read("ss"), read("flags")];
+  if (ip === undefined || cs === undefined || flags === undefined) return undefined;
+  const mode = modeFor(from.cpu, cs, ss, flags, from.mode);
+  if (mode === undefined) return undefined;
+  const place = from.at(mode, ip);
+  for (const [i, name] of PT_REGS.entries()) place.regs[i] = read(name);
+  return place;
 }
+
+const littleEndian = (bytes: Uint8Array, offset: number, size: number): bigint =>
+  bytes.subarray(offset, offset + size).reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 
 const toAddr = (value: bigint): Addr | undefined =>
   isCanonical(Number(BigInt.asIntN(32, value >> 32n))) ? bigToAddr(value) : undefined;
 
-/** Callers by call sites: stack words that point just behind a CALL in code we have a name for. `end` bounds the search. */
-function callers(target: Target, cpu: Cpu, from: Frame, end: Addr | undefined): Frame[] {
-  const width = from.bits / 8;
-  const frames: Frame[] = [];
-  const limit = Math.min(from.sp + WORDS * width, end ?? Number.POSITIVE_INFINITY);
-  for (let sp = from.sp; sp < limit && frames.length < MOST_FRAMES; sp += width) {
+/** Stack words that point just behind a CALL in code we have a name for, as places. `end` bounds the search. */
+function callersBySite(target: Target, from: Place, end: Addr | undefined): Place[] {
+  const { sp: start, mode, cpu } = from;
+  if (start === undefined) return [];
+  const width = mode.code.bits / 8;
+  const places: Place[] = [];
+  const limit = Math.min(start + WORDS * width, end ?? Number.POSITIVE_INFINITY);
+  for (let sp = start; sp < limit && places.length < MOST_FRAMES; sp += width) {
     const word = peekValue(cpu, sp, width);
     if (word === undefined) break;
     const address = toAddr(word);
-    if (address === undefined || !isReturnAddress(target, cpu, address, from.bits)) continue;
-    const place = {
-      address,
-      sp: sp + width,
-      bits: from.bits,
-      cpl: from.cpl,
-      v86: from.v86,
-      guessed: true,
-      current: false,
-    };
-    frames.push(makeFrame(target, place));
+    if (address === undefined || !isNamed(target, address) || !isBehindCall(cpu, address, mode.code.bits)) continue;
+    const place = from.at(mode, word);
+    place.release(sp + width - start);
+    places.push(place);
   }
-  return frames;
+  return places;
 }
 
+const isNamed = ({ symbols }: Target, address: Addr): boolean =>
+  symbols.lineAt(address - 1)?.bits !== undefined || symbols.nearest(address) !== undefined;
+
 /** A call's length is 2 to 7 bytes: some start before `address` must decode to a CALL that ends exactly there. */
-function isReturnAddress({ symbols }: Target, cpu: Cpu, address: Addr, bits: 16 | 32 | 64): boolean {
-  if (symbols.lineAt(address - 1)?.bits === undefined && symbols.nearest(address) === undefined) return false;
+function isBehindCall(cpu: Cpu, address: Addr, bits: 16 | 32 | 64): boolean {
   for (let length = 2; length <= 7; length++) {
     const bytes = peekBytes(cpu, address - length, length);
     if (bytes.length !== length) continue;

@@ -32,6 +32,8 @@ export interface KernelAccess {
   userRegs(cpu: Cpu): Addr;
   /** Fields that are not in guest memory, by Linux's name: `mm.vdso`, `task.pid`. */
   plainFields(cpu: Cpu): Readonly<Record<string, number>>;
+  /** pt_regs of the 32-bit code that has called vm86(2), while the current task is in v8086 mode. */
+  outsideVm86(cpu: Cpu): Uint8Array | undefined;
   /** Mappings of the current task, lowest first. */
   mappings(cpu: Cpu): readonly Mapping[];
   /** Tells of every write that an up-call makes to guest memory, by its name. Returns the function that unsubscribes. */

@@ -1,0 +1,67 @@
+/**
+ * Who called? The code itself knows: it is followed from where it stands to the return that ends the function, without running it,
+ * and what that return would find on the stack is the caller. Where a branch could go either way both ways are tried. A return to
+ * where no call has been is a jump. Of code with a stack pointer that cannot be told, nothing is found.
+ */
+import type { Return } from "./far-returns.ts";
+import type { Place } from "./place.ts";
+import { stepOn } from "./step.ts";
+
+/** Instructions looked at before giving up, over all paths. */
+const MOST_INSTRUCTIONS = 4000;
+/** Ways of a branch still to be tried. */
+const MOST_PATHS = 100;
+
+/** The caller of the code at `from`; undefined if following it does not tell. @param behindCall whether a call would return there. */
+export function follow(from: Place, behindCall: (to: Place) => boolean): Return | undefined {
+  const paths = [from.copy()];
+  const seen = new Set<string>();
+  let left = MOST_INSTRUCTIONS;
+  for (let place = paths.pop(); place !== undefined; place = paths.pop()) {
+    for (; left > 0 && isNew(seen, place); left--) {
+      const step = stepOn(place);
+      if (step === undefined) break;
+      if (step.kind === "on") {
+        if (step.other !== undefined && paths.length < MOST_PATHS) paths.push(step.other);
+      } else if (isJump(place, step, behindCall)) place = step.to;
+      else return step;
+    }
+  }
+  return undefined;
+}
+
+function isNew(seen: Set<string>, { address, regs }: Place): boolean {
+  const key = `${address}:${regs[4]}`;
+  if (seen.has(key)) return false;
+  seen.add(key);
+  return true;
+}
+
+const NEAR_AND_FAR: ReadonlySet<string> = new Set(["return", "far"]);
+
+/** Only returns within a privilege level are used to jump. */
+const isJump = (from: Place, { kind, to }: Return, behindCall: (to: Place) => boolean): boolean =>
+  NEAR_AND_FAR.has(kind) && to.mode.cpl === from.mode.cpl && !behindCall(to) && !isRestorer(to);
+
+/** Steps that a handler's return takes to its system call: "pop eax; mov eax, 119; int 0x80" is the longest. */
+const RESTORER_STEPS = 3;
+
+/** Bytes of "mov eax, number" or "mov rax, number" and the system call behind it. */
+const RESTORER_BYTES = [7n, 9n];
+
+/** Of user code that waits behind its system call: that of a signal's restorer, which will not come back there, begins again. */
+export function behindSystemCall(place: Place): Place {
+  const starts = RESTORER_BYTES.map((bytes) => place.at(place.mode, place.ip - bytes));
+  return starts.find(isRestorer) ?? place;
+}
+
+/** The code that ends a signal handler, which the kernel made it return to. */
+function isRestorer(to: Place): boolean {
+  const place = to.copy();
+  for (let i = 0; i < RESTORER_STEPS; i++) {
+    const step = stepOn(place);
+    if (step?.kind === "signal") return true;
+    if (step?.kind !== "on" || step.other !== undefined) return false;
+  }
+  return false;
+}

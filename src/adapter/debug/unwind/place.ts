@@ -1,0 +1,203 @@
+/** A point of the program's future as far as it is known: where code goes on, in which mode, with which registers and memory. */
+import type { Cpu } from "../../../emu/cpu/cpu.ts";
+import type { Knowledge, Known } from "../../../emu/cpu/ir/foresee.ts";
+import { EFER, OFF, SEG, SEG_NULL, type SegIndex } from "../../../emu/cpu/layout.ts";
+import { type Bits, MODE } from "../../../emu/cpu/mode.ts";
+import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
+import { ATTR, baseOf } from "../../../emu/cpu/system/descriptor.ts";
+import { isParagraphMode, isV86, stackBits } from "../../../emu/cpu/system/predicates.ts";
+import { peekValue } from "../guest-memory.ts";
+import { codeBits } from "../registers.ts";
+
+export interface Segment {
+  readonly bits: Bits;
+  readonly base: Addr;
+}
+
+/** Where and how code runs. */
+export interface Mode {
+  readonly code: Segment;
+  readonly stack: Segment;
+  readonly cpl: number;
+  readonly v86: boolean;
+  /** Real or virtual-8086 mode: selectors are paragraphs. */
+  readonly paragraphs: boolean;
+}
+
+/** A value that the path followed would have stored, newest first. Shared by paths that part later. */
+interface Stored {
+  readonly address: number;
+  readonly bytes: number;
+  readonly value: Known;
+  readonly older: Stored | undefined;
+}
+
+export class Place implements Knowledge {
+  readonly cpu: Cpu;
+  mode: Mode;
+  /** Offset in CS. */
+  ip: bigint;
+  readonly regs: Known[];
+  flags = 0;
+  flagsKnown = 0;
+  /** GS base, and what SWAPGS would make of it. */
+  gs: { readonly base: Known; readonly swapped: Known };
+  /** Return addresses of the calls that the path is in, innermost last. */
+  calls: readonly bigint[] = [];
+  #stored: Stored | undefined;
+  /** Bases of segment registers that the path has loaded. */
+  #bases: ReadonlyMap<SegIndex, Known> = new Map();
+
+  constructor(cpu: Cpu, mode: Mode, ip: bigint, regs: readonly Known[], gs: Place["gs"]) {
+    this.cpu = cpu;
+    this.mode = mode;
+    this.ip = ip;
+    this.regs = [...regs];
+    this.gs = gs;
+  }
+
+  /** The CPU's own state. */
+  static of(cpu: Cpu): Place {
+    const mode: Mode = {
+      code: { bits: codeBits(cpu), base: cpu.segBase(SEG.CS) },
+      stack: { bits: stackBits(cpu), base: cpu.segBase(SEG.SS) },
+      cpl: cpu.cpl,
+      v86: isV86(cpu),
+      paragraphs: isParagraphMode(cpu),
+    };
+    const gs = { base: addrToBig(cpu.segBase(SEG.GS)), swapped: cpu.get64(OFF.KERNEL_GS_BASE) };
+    const regs = Array.from({ length: 16 }, (_, i) => cpu.gpr(i));
+    const place = new Place(cpu, mode, cpu.get64(OFF.RIP), regs, gs);
+    place.flags = cpu.getFlags();
+    place.flagsKnown = -1;
+    return place;
+  }
+
+  /** The same point, to follow another path from. */
+  copy(): Place {
+    const other = this.at(this.mode, this.ip);
+    other.flags = this.flags;
+    other.flagsKnown = this.flagsKnown;
+    return other;
+  }
+
+  /** What is known of registers and memory, elsewhere. */
+  at(mode: Mode, ip: bigint): Place {
+    const other = new Place(this.cpu, mode, ip, this.regs, this.gs);
+    other.#stored = this.#stored;
+    other.#bases = this.#bases;
+    other.calls = this.calls;
+    return other;
+  }
+
+  get address(): Addr {
+    const { code } = this.mode;
+    return code.bits === 64 ? bigToAddr(this.ip) : Number(BigInt.asUintN(32, addrToBig(code.base) + this.ip));
+  }
+
+  /** The stack pointer as the mode takes it, linear; undefined where it is not known. */
+  get sp(): Addr | undefined {
+    const { stack } = this.mode;
+    const whole = this.regs[4];
+    if (whole === undefined) return undefined;
+    if (stack.bits === 64) return bigToAddr(whole);
+    return Number(BigInt.asUintN(32, addrToBig(stack.base) + BigInt.asUintN(stack.bits, whole)));
+  }
+
+  /** The word at the stack pointer plus `offset`. */
+  stackWord(offset: number, bytes: number): Known {
+    const { sp } = this;
+    return sp === undefined ? undefined : this.load(addrToBig(sp + offset), bytes);
+  }
+
+  /** Moves the stack pointer, in its own width. */
+  release(bytes: number): void {
+    const { bits } = this.mode.stack;
+    const whole = this.regs[4];
+    if (whole === undefined) return;
+    const low = BigInt.asUintN(bits, whole + BigInt(bytes));
+    this.regs[4] = bits === 16 ? (whole & ~0xffffn) | low : low;
+  }
+
+  /** The mode key that instructions here are decoded and lowered under. */
+  get modeKey(): number {
+    const { code, stack, cpl, v86, paragraphs } = this.mode;
+    const user = cpl === 3 ? MODE.USER : 0;
+    if (code.bits === 64) return user | 2 | (2 << 2);
+    if (paragraphs) return user | (v86 ? MODE.V86 : MODE.REAL);
+    return user | (code.bits === 32 ? 1 : 0) | (stack.bits === 32 ? 1 << 2 : 0);
+  }
+
+  /** Registers become unknown, but for those in `kept`; so do the flags. */
+  forget(kept: ReadonlySet<number>): void {
+    for (let i = 0; i < 16; i++) if (!kept.has(i)) this.regs[i] = undefined;
+    this.flagsKnown = 0;
+  }
+
+  /** A segment register gets the base that its descriptor says; in 64-bit mode only FS and GS have one, which no load gives. */
+  loadSegment(seg: SegIndex, selector: Known): void {
+    if (this.mode.code.bits === 64) return;
+    const found = selector === undefined ? undefined : segmentOf(this.cpu, Number(selector & 0xffffn), this.mode.v86);
+    const base = found === undefined ? undefined : addrToBig(found.base);
+    if (seg === SEG.SS && found !== undefined) this.mode = { ...this.mode, stack: found };
+    this.#bases = new Map([...this.#bases, [seg, base]]);
+    if (seg === SEG.GS) this.gs = { ...this.gs, base };
+  }
+
+  segBase(seg: SegIndex): Known {
+    if (this.#bases.has(seg)) return this.#bases.get(seg);
+    if (seg === SEG.GS) return this.gs.base;
+    if (seg === SEG.CS) return addrToBig(this.mode.code.base);
+    if (seg === SEG.SS) return addrToBig(this.mode.stack.base);
+    return addrToBig(this.cpu.segBase(seg));
+  }
+
+  load(address: bigint, bytes: number): Known {
+    const at = this.#physical(address);
+    for (let one = this.#stored; one !== undefined; one = one.older) {
+      if (one.address === at && one.bytes === bytes) return one.value;
+      if (one.address < at + bytes && at < one.address + one.bytes) return undefined;
+    }
+    return peekValue(this.cpu, bigToAddr(address), bytes);
+  }
+
+  /** Pages may have aliases (espfix stacks do), so stored values are known by their physical address; by the linear one where there is none. */
+  #physical(address: bigint): number {
+    const linear = bigToAddr(address);
+    return this.cpu.peekTranslate(linear) ?? linear;
+  }
+
+  store(address: Known, bytes: number, value: Known): void {
+    if (address === undefined) return;
+    this.#stored = { address: this.#physical(address), bytes, value, older: this.#stored };
+  }
+}
+
+/** What a selector would load, by the tables as they are now; undefined where there is no such descriptor. */
+export function segmentOf(cpu: Cpu, selector: number, v86: boolean): Segment | undefined {
+  if (v86) return { bits: 16, base: selector << 4 };
+  const table = selector & 4 ? { base: cpu.segBase(SEG.LDTR), limit: cpu.segLimit(SEG.LDTR) >>> 0 } : gdt(cpu);
+  const offset = selector & 0xfff8;
+  if (offset + 7 > table.limit || ((selector & 4) !== 0 && (cpu.segAttr(SEG.LDTR) & SEG_NULL) !== 0)) return undefined;
+  const low = peekValue(cpu, table.base + offset, 4);
+  const high = peekValue(cpu, table.base + offset + 4, 4);
+  if (low === undefined || high === undefined) return undefined;
+  const attr = Number(high) >>> 8;
+  const long = (cpu.get32(OFF.EFER) & EFER.LMA) !== 0 && (attr & ATTR.CODE) !== 0 && (attr & ATTR.L) !== 0;
+  return { bits: long ? 64 : attr & ATTR.DB ? 32 : 16, base: long ? 0 : baseOf(Number(low), Number(high)) };
+}
+
+const gdt = (cpu: Cpu) => ({ base: cpu.getAddr(OFF.GDTR_BASE), limit: cpu.get32(OFF.GDTR_LIMIT) & 0xffff });
+
+export const EFLAGS_VM = 1n << 17n;
+
+/** The mode that a far return with this CS, SS and flags goes to; undefined where a selector names nothing. */
+export function modeFor(cpu: Cpu, cs: bigint, ss: bigint | undefined, flags: bigint, from: Mode): Mode | undefined {
+  const v86 = (flags & EFLAGS_VM) !== 0n;
+  const code = segmentOf(cpu, Number(cs & 0xffffn), v86);
+  if (code === undefined) return undefined;
+  const cpl = v86 ? 3 : Number(cs & 3n);
+  const named = ss === undefined ? from.stack : segmentOf(cpu, Number(ss & 0xffffn), v86);
+  const stack = code.bits === 64 ? { bits: 64 as const, base: 0 } : named;
+  return stack === undefined ? undefined : { code, stack, cpl, v86, paragraphs: v86 || from.paragraphs };
+}

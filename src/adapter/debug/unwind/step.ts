@@ -1,0 +1,259 @@
+/** One step of a path that is followed: where an instruction would lead, by its IR, or, of what has none, by the little that counts here. */
+import { InsnStream, UPCALL } from "../../../emu/cpu/decode.ts";
+import { Mnemonic } from "../../../emu/cpu/iced.ts";
+import { foresee, type Known } from "../../../emu/cpu/ir/foresee.ts";
+import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
+import { GPR, SEG } from "../../../emu/cpu/layout.ts";
+import { lowerInsn } from "../../../emu/cpu/lower.ts";
+import type { Insn } from "../../../emu/cpu/operation.ts";
+import { peekBytes } from "../guest-memory.ts";
+import { farReturn, interruptReturn, type Return, signalReturn, sysretReturn } from "./far-returns.ts";
+import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
+
+export type Step =
+  /** `place` has moved on; `other` is the way that a branch may go as well. */
+  { readonly kind: "on"; readonly other?: Place } | Return;
+
+const ON: Step = { kind: "on" };
+const LONGEST_INSTRUCTION = 15;
+
+/** Moves `place` over one instruction, or over a whole call. undefined: no way on can be told. */
+export function stepOn(place: Place): Step | undefined {
+  const ir = instructionAt(place);
+  if (ir === undefined) return undefined;
+  const { insn } = ir;
+  const next = BigInt.asUintN(insn.bits, place.ip + BigInt(insn.length));
+  if (insn.mnemonic === Mnemonic.Call) return isFollowed(place) ? intoCall(place, ir, next) : overCall(place, next);
+  const outcome = foresee(ir, place);
+  if (outcome.kind === "helper") return throughHelper(place, insn, next);
+  if (outcome.kind === "next") return goTo(place, next);
+  const { target, taken } = outcome as Extract<typeof outcome, { kind: "jump" }>;
+  if (insn.mnemonic === Mnemonic.Ret) return nearReturn(place, target);
+  if (taken === false) return goTo(place, next);
+  if (taken === true) return goTo(place, target);
+  const other = target === undefined ? undefined : place.copy();
+  if (other !== undefined) other.ip = target!;
+  place.ip = next;
+  return other === undefined ? ON : { kind: "on", other };
+}
+
+/** The kernel's calls are followed, since some of its entry code leaves a frame on the stack; a program's functions leave the stack as it was. */
+const isFollowed = ({ mode }: Place): boolean => mode.cpl < 3;
+
+/** From a call that was followed, the path goes on; if that returns to elsewhere, it has switched to another task's stack. */
+function nearReturn(place: Place, target: Known): Step | undefined {
+  if (target === undefined) return undefined;
+  const called = place.calls.at(-1);
+  if (called === undefined) return { kind: "return", to: place.at(place.mode, target) };
+  if (target !== called) return undefined;
+  place.calls = place.calls.slice(0, -1);
+  return goTo(place, target);
+}
+
+function goTo(place: Place, target: Known): Step | undefined {
+  if (target === undefined) return undefined;
+  place.ip = target;
+  return ON;
+}
+
+interface Lowered {
+  readonly bytes: Uint8Array;
+  readonly modeKey: number;
+  readonly ir: IrInsn;
+}
+/** Instructions read before, by address: code is followed again at every stop. */
+const lowered = new Map<number, Lowered>();
+const MOST_LOWERED = 4096;
+
+function instructionAt(place: Place): IrInsn | undefined {
+  const { address, modeKey } = place;
+  const bytes = peekBytes(place.cpu, address, LONGEST_INSTRUCTION);
+  const known = lowered.get(address);
+  if (known !== undefined && known.modeKey === modeKey && equal(known.bytes, bytes)) return known.ir;
+  const ir = lowerAt(place, bytes);
+  if (ir === undefined) return undefined;
+  if (lowered.size >= MOST_LOWERED) lowered.clear();
+  lowered.set(address, { bytes, modeKey, ir });
+  return ir;
+}
+
+const equal = (a: Uint8Array, b: Uint8Array): boolean => a.length === b.length && a.every((byte, i) => byte === b[i]);
+
+function lowerAt({ mode, ip, cpu, modeKey }: Place, bytes: Uint8Array): IrInsn | undefined {
+  if (bytes.length === 0) return undefined;
+  const amd = cpu.model.vendor === "amd";
+  const context = { bits: mode.code.bits, stackSize: mode.stack.bits, real: mode.paragraphs, amd };
+  const stream = new InsnStream(bytes, Number(BigInt.asIntN(32, ip)), Number(BigInt.asIntN(32, ip >> 32n)), context);
+  try {
+    const insn = stream.next();
+    return insn === undefined ? undefined : lowerInsn(insn, modeKey, 0xffff_ffff, cpu.model.model);
+  } finally {
+    stream.free();
+  }
+}
+
+/** What both calling conventions keep across a call; the rest is anything. */
+const KEPT_64: ReadonlySet<number> = new Set([GPR.RSP, GPR.RBP, GPR.RBX, 12, 13, 14, 15]);
+const KEPT_32: ReadonlySet<number> = new Set([GPR.RSP, GPR.RBP, GPR.RBX, GPR.RSI, GPR.RDI]);
+const keptBy = ({ mode }: Place): ReadonlySet<number> => (mode.code.bits === 64 ? KEPT_64 : KEPT_32);
+
+/** The call is followed; should that lead nowhere (it switches to another task's stack), it is taken to leave the stack as it was. */
+function intoCall(place: Place, ir: IrInsn, next: bigint): Step {
+  const other = place.copy();
+  overCall(other, next);
+  const outcome = foresee(ir, place);
+  if (outcome.kind !== "jump" || outcome.target === undefined) return { kind: "on", other };
+  place.calls = [...place.calls, next];
+  place.ip = outcome.target;
+  return { kind: "on", other };
+}
+
+function overCall(place: Place, next: bigint): Step {
+  place.forget(keptBy(place));
+  place.ip = next;
+  return ON;
+}
+
+/** An up-call that gives a pt_regs gives the one it got, or a copy of it elsewhere, which is as good. */
+function overUpcall(place: Place): void {
+  const argument = place.regs[place.mode.code.bits === 64 ? GPR.RDI : GPR.RAX];
+  place.forget(keptBy(place));
+  place.regs[GPR.RAX] = argument;
+}
+
+/** Instructions that no path goes beyond. */
+const ENDS: ReadonlySet<number> = new Set([Mnemonic.Ud2, Mnemonic.Ud0, Mnemonic.Ud1, Mnemonic.INVALID, Mnemonic.Hlt]);
+const SYSTEM_CALLS: ReadonlySet<number> = new Set([Mnemonic.Syscall, Mnemonic.Sysenter, Mnemonic.Int]);
+
+function throughHelper(place: Place, insn: Insn, next: bigint): Step | undefined {
+  const { mnemonic, opSize } = insn;
+  if (ENDS.has(mnemonic)) return undefined;
+  switch (mnemonic) {
+    case Mnemonic.Iret:
+    case Mnemonic.Iretd:
+    case Mnemonic.Iretq:
+      return interruptReturn(place, opSize / 8);
+    case Mnemonic.Sysret:
+    case Mnemonic.Sysretq:
+      return sysretReturn(place, opSize === 64);
+    case Mnemonic.Retf:
+      return farReturn(place, opSize / 8, insn.ops[0]?.kind === "imm" ? insn.ops[0].low : 0);
+    case Mnemonic.Movsb:
+    case Mnemonic.Movsw:
+    case Mnemonic.Movsd:
+    case Mnemonic.Movsq:
+      if (!copyString(place, insn)) return undefined;
+      break;
+    case Mnemonic.Jmp:
+      return farJump(place, insn);
+    case Mnemonic.Swapgs:
+      place.gs = { base: place.gs.swapped, swapped: place.gs.base };
+      break;
+    case UPCALL:
+      overUpcall(place);
+      break;
+    default:
+      if (SYSTEM_CALLS.has(mnemonic)) return systemCall(place, insn, next);
+      if (!moveStack(place, insn)) return undefined;
+  }
+  return goTo(place, next);
+}
+
+const MOVED_BYTES: Readonly<Record<number, number>> = {
+  [Mnemonic.Movsb]: 1,
+  [Mnemonic.Movsw]: 2,
+  [Mnemonic.Movsd]: 4,
+  [Mnemonic.Movsq]: 8,
+};
+/** A longer copy is no frame that moves from stack to stack. */
+const MOST_COPIED = 1024;
+
+/** MOVS upwards, of a known length. False: it cannot be told what it copies. */
+function copyString(place: Place, { mnemonic, rep, addrSize }: Insn): boolean {
+  const { regs } = place;
+  const bytes = BigInt(MOVED_BYTES[mnemonic]!);
+  const [count, from, to] = [rep ? regs[GPR.RCX] : 1n, regs[GPR.RSI], regs[GPR.RDI]];
+  const [fromBase, toBase] = [place.segBase(SEG.DS), place.segBase(SEG.ES)];
+  if (count === undefined || from === undefined || to === undefined) return false;
+  if (fromBase === undefined || toBase === undefined || count * bytes > MOST_COPIED) return false;
+  for (let at = 0n; at < count * bytes; at += bytes)
+    place.store(toBase + to + at, Number(bytes), place.load(fromBase + from + at, Number(bytes)));
+  regs[GPR.RSI] = BigInt.asUintN(addrSize, from + count * bytes);
+  regs[GPR.RDI] = BigInt.asUintN(addrSize, to + count * bytes);
+  if (rep) regs[GPR.RCX] = 0n;
+  return true;
+}
+
+/** JMP ptr16:16 and ptr16:32; of one through memory the way is not told. */
+function farJump(place: Place, { ops }: Insn): Step | undefined {
+  const [target] = ops;
+  if (target?.kind !== "far") return undefined;
+  const mode = modeFor(place.cpu, BigInt(target.selector), undefined, place.mode.v86 ? EFLAGS_VM : 0n, place.mode);
+  if (mode === undefined) return undefined;
+  place.mode = mode;
+  return goTo(place, BigInt(target.offset >>> 0));
+}
+
+/** exit and exit_group. */
+const EXITS_64: ReadonlySet<number> = new Set([60, 231]);
+const EXITS_32: ReadonlySet<number> = new Set([1, 252]);
+
+/** A signal's return is one; a call that ends the program has no way on. */
+function systemCall(place: Place, insn: Insn, next: bigint): Step | undefined {
+  const number = place.regs[GPR.RAX];
+  const wide = insn.mnemonic === Mnemonic.Syscall && place.mode.code.bits === 64;
+  if (number !== undefined) {
+    const signal = signalReturn(place, Number(number), wide);
+    if (signal !== "other") return signal;
+    if ((wide ? EXITS_64 : EXITS_32).has(Number(number))) return undefined;
+  }
+  place.regs[GPR.RAX] = undefined;
+  if (wide) place.regs[GPR.RCX] = place.regs[11] = undefined;
+  return goTo(place, next);
+}
+
+/** Words that a helper takes from the stack (below zero: puts there). */
+const STACK_WORDS: ReadonlyMap<number, number> = new Map([
+  [Mnemonic.Push, -1],
+  [Mnemonic.Pop, 1],
+  [Mnemonic.Pushf, -1],
+  [Mnemonic.Pushfd, -1],
+  [Mnemonic.Pushfq, -1],
+  [Mnemonic.Popf, 1],
+  [Mnemonic.Popfd, 1],
+  [Mnemonic.Popfq, 1],
+  [Mnemonic.Pusha, -8],
+  [Mnemonic.Pushad, -8],
+  [Mnemonic.Popa, 8],
+  [Mnemonic.Popad, 8],
+]);
+const POPS_ALL: ReadonlySet<number> = new Set([Mnemonic.Popa, Mnemonic.Popad]);
+const SEGMENT_LOADS: ReadonlySet<number> = new Set([Mnemonic.Mov, Mnemonic.Pop]);
+
+/** Any other helper: registers that calls do not keep become unknown. False: it does what cannot be followed to the stack pointer. */
+function moveStack(place: Place, insn: Insn): boolean {
+  const { mnemonic, opSize, ops } = insn;
+  const word = opSize / 8;
+  const [to] = ops;
+  if (mnemonic === Mnemonic.Enter || mnemonic === Mnemonic.Lss) return false;
+  if (to?.kind === "seg" && SEGMENT_LOADS.has(mnemonic)) place.loadSegment(to.seg, selectorOf(place, insn));
+  const popped = POPS_ALL.has(mnemonic) ? place.stackWord(2 * word, word) : undefined;
+  if (SEGMENT_LOADS.has(mnemonic) || mnemonic === Mnemonic.Push) {
+    // these change no register but the stack pointer
+  } else place.forget(keptBy(place));
+  const moved = STACK_WORDS.get(mnemonic);
+  if (moved !== undefined) place.release(moved * word);
+  else if (ops.some((op) => op.kind === "reg" && op.reg === GPR.RSP && op.size > 16)) return mnemonic === Mnemonic.Mov;
+  if (POPS_ALL.has(mnemonic)) {
+    place.forget(new Set([GPR.RSP]));
+    place.regs[GPR.RBP] = popped;
+  }
+  return true;
+}
+
+/** Of a load of a segment register. */
+function selectorOf(place: Place, { mnemonic, opSize, ops }: Insn): Known {
+  if (mnemonic === Mnemonic.Pop) return place.stackWord(0, opSize / 8);
+  const from = ops[1];
+  return from?.kind === "reg" ? place.regs[from.reg] : undefined;
+}

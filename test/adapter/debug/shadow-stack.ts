@@ -1,0 +1,183 @@
+/** Who called, by what was executed: kept instruction by instruction, never looked up in memory. One thread of control. */
+import { peekBytes } from "../../../src/adapter/debug/guest-memory.ts";
+import { codeBits } from "../../../src/adapter/debug/registers.ts";
+import type { Target } from "../../../src/adapter/debug/target.ts";
+import { InsnStream } from "../../../src/emu/cpu/decode.ts";
+import { Mnemonic } from "../../../src/emu/cpu/iced.ts";
+import { isParagraphMode } from "../../../src/emu/cpu/system/predicates.ts";
+import type { MachineEvent, StopReason } from "../../../src/emu/machine/types.ts";
+
+interface Level {
+  /** undefined: wherever a signal's handler or restorer is. */
+  readonly address: number | undefined;
+  /** Left by a near call, by an event that entered ring 0, by a signal, or for v8086 mode. */
+  readonly by: "call" | "entry" | "signal" | "vm86";
+}
+
+export class ShadowStack {
+  readonly #target: Target;
+  #levels: Level[] = [];
+  #events: MachineEvent[] = [];
+
+  /** Whether a signal's place may be one that nothing has run at. */
+  readonly #refusing: boolean;
+
+  constructor(target: Target, refusing: boolean) {
+    this.#target = target;
+    this.#refusing = refusing;
+    target.machine.events.listen((event) => this.#events.push(event));
+  }
+
+  begin(): void {
+    this.#levels = [];
+    this.#events = [];
+  }
+
+  /** Addresses of the callers, innermost first. */
+  get callers(): (number | undefined)[] {
+    return this.#levels.map(({ address }) => address).reverse();
+  }
+
+  /** Whether these are the callers, innermost first. */
+  agrees(actual: readonly number[]): boolean {
+    return equals(this.#levels, actual) || equals(this.#levels.filter(outsideAgain), actual);
+  }
+
+  /**
+   * The one address in which `actual` differs, if that is where an event struck: the kernel may have decided to go on elsewhere,
+   * behind an instruction that it has emulated, or behind an up-call that was interrupted.
+   */
+  movedOn(actual: readonly number[]): number | undefined {
+    const different = this.callers.flatMap((address, i) => (address === undefined || address === actual[i] ? [] : [i]));
+    const [only] = different;
+    if (actual.length !== this.#levels.length || different.length !== 1 || only === undefined) return undefined;
+    return this.#levels.at(-1 - only)!.by === "entry" ? actual[only] : undefined;
+  }
+
+  /** Whether the code that runs is about to go to another task's stack: what it returns to is not what called it. */
+  get switching(): boolean {
+    const { symbols, machine } = this.#target;
+    return symbols.nearest(machine.currentCpu.linearIp)?.name === "__switch_to_asm";
+  }
+
+  step(): StopReason {
+    const { machine } = this.#target;
+    const cpu = machine.currentCpu;
+    const before = { cpl: cpu.cpl, ip: cpu.linearIp };
+    const insn = this.#decode();
+    this.#events = [];
+    const reason = this.#target.run(1);
+    const entries = this.#events.filter(({ type }) => type === "entry");
+    for (const { type, step } of this.#events) if (type === "signal" && step === "handler") this.#deliver();
+    for (const { type, name } of this.#events) {
+      if (type === "upcall" && name === "fixup_bad_iret") this.#mergeEntries();
+      if (type !== "syscall-enter") continue;
+      if (/sigreturn$/.test(String(name))) this.#handled();
+      if (/^vm86/.test(String(name))) this.#toVm86();
+    }
+    const after = { cpl: cpu.cpl, ip: cpu.linearIp };
+    if (entries.length > 0) {
+      const next =
+        insn !== undefined && TRAPS.has(insn.mnemonic) && !this.#events.some(({ type }) => type === "fault")
+          ? before.ip + insn.length
+          : undefined;
+      for (const { fromIp } of entries) {
+        const address = next ?? Number(BigInt.asIntN(64, BigInt(String(fromIp))));
+        this.#levels.push({ address, by: "entry" });
+      }
+    } else if (
+      this.#events.some(({ type }) => type === "exit" || type === "iret") ||
+      (before.cpl < 3 && after.cpl === 3)
+    ) {
+      this.#leave(after.ip);
+    } else if (insn !== undefined) this.#near(insn.mnemonic, before.ip + insn.length, after.ip);
+    return reason;
+  }
+
+  #near(mnemonic: number, next: number, ip: number): void {
+    if (mnemonic === Mnemonic.Call) this.#levels.push({ address: next, by: "call" });
+    const top = this.#levels.at(-1);
+    if (mnemonic === Mnemonic.Ret && top !== undefined && (top.address ?? ip) === ip) this.#levels.pop();
+    if (isIret(mnemonic)) this.#leave(ip);
+  }
+
+  /**
+   * A signal's frame is on the stack: the kernel will return to the handler, that to the restorer, and that to where it struck. If
+   * that was the kernel's own IRET, the frame says where IRET was to go.
+   */
+  #deliver(): void {
+    const at = this.#levels.findLastIndex(({ by }) => by === "entry");
+    const nested = this.#levels.findIndex(({ by }, i) => by === "entry" && i > this.#lastSignal()) < at;
+    const struck = nested || this.#refusing ? undefined : this.#levels[at]!.address;
+    const handler: Level[] = [
+      { address: struck, by: "signal" },
+      { address: undefined, by: "call" },
+      { address: undefined, by: "entry" },
+    ];
+    this.#levels.splice(nested ? at - 1 : at, nested ? 2 : 1, ...handler);
+  }
+
+  /** The handler has ended: the entry is back from where the signal struck, or wherever the handler has made of that. */
+  #handled(): void {
+    const from = this.#lastSignal();
+    const to = this.#levels.findIndex(({ by }, i) => by === "entry" && i > from);
+    if (from >= 0) this.#levels.splice(from, to - from + 1, { address: undefined, by: "entry" });
+  }
+
+  /** The fault of a refused IRET becomes one that struck where IRET was to go. */
+  #mergeEntries(): void {
+    const at = this.#levels.findLastIndex(({ by }) => by === "entry");
+    const before = this.#levels.findLastIndex(({ by }, i) => by === "entry" && i < at);
+    if (before >= 0) this.#levels.splice(before, at - before + 1, { address: undefined, by: "entry" });
+  }
+
+  /** The kernel will go to v8086 mode; the code that asked for it waits outside. */
+  #toVm86(): void {
+    const at = this.#levels.findLastIndex(({ by }) => by === "entry");
+    this.#levels.splice(at, 1, { address: this.#levels[at]!.address, by: "vm86" }, { address: undefined, by: "entry" });
+  }
+
+  #lastSignal(): number {
+    return this.#levels.findLastIndex(({ by }) => by === "signal");
+  }
+
+  /** Out of the kernel, or of an exception in the kernel, to `ip`. */
+  #leave(ip: number): void {
+    if (this.#target.symbols.describe(ip) === "repeat_nmi") return; // it goes on there, and leaves later
+    while (this.#levels.length > 0 && this.#levels.pop()!.by !== "entry");
+    const outside = this.#levels.findLastIndex(({ by }) => by === "vm86");
+    if (outside >= 0 && this.#levels[outside]!.address === ip) this.#levels.length = outside;
+  }
+
+  #decode() {
+    const cpu = this.#target.machine.currentCpu;
+    const bytes = peekBytes(cpu, cpu.linearIp, 15);
+    if (bytes.length === 0) return undefined;
+    const bits = codeBits(cpu);
+    const context = { bits, stackSize: bits, real: isParagraphMode(cpu), amd: false };
+    const stream = new InsnStream(bytes, 0, 0, context);
+    const insn = stream.next();
+    stream.free();
+    return insn;
+  }
+}
+
+const equals = (levels: readonly Level[], actual: readonly number[]): boolean =>
+  levels.length === actual.length &&
+  levels.toReversed().every(({ address }, i) => address === undefined || address === actual[i]);
+
+/** The kernel has decided to leave v8086 mode: what it interrupted is gone already. */
+const outsideAgain = ({ by }: Level, i: number, levels: readonly Level[]): boolean =>
+  by !== "entry" || levels[i - 1]?.by !== "vm86";
+
+/** They enter the kernel to come back behind themselves. */
+const TRAPS: ReadonlySet<number> = new Set([
+  Mnemonic.Syscall,
+  Mnemonic.Sysenter,
+  Mnemonic.Int,
+  Mnemonic.Int3,
+  Mnemonic.Into,
+]);
+
+const isIret = (mnemonic: number): boolean =>
+  mnemonic === Mnemonic.Iret || mnemonic === Mnemonic.Iretd || mnemonic === Mnemonic.Iretq;

@@ -1,0 +1,88 @@
+/**
+ * The call stack, instruction by instruction, against a shadow stack that is kept by what was really executed: calls, returns,
+ * entries into the kernel and exits, signals. Both kernels' entry code is stepped through with the programs.
+ */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, it } from "vitest";
+import { readConfiguration } from "../../../src/adapter/debug/configuration.ts";
+import { createTarget } from "../../../src/adapter/debug/load.ts";
+import { callStack } from "../../../src/adapter/debug/stack.ts";
+import type { Target } from "../../../src/adapter/debug/target.ts";
+import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
+import { ShadowStack } from "./shadow-stack.ts";
+
+const SCENARIOS = path.join(import.meta.dirname, "../../../scenarios");
+const MOST_STEPS = Number(process.env.UNWIND_STEPS ?? 600);
+
+/** A nested NMI makes the IRET of the first one go there: the call stack knows, and what was executed so far does not tell. */
+const REPEATED = "repeat_nmi";
+
+const files = {
+  async read(uri: string) {
+    return new Uint8Array(readFileSync(new URL(uri)));
+  },
+};
+
+async function targetOf(name: string): Promise<Target> {
+  const { program, launch } = JSON.parse(readFileSync(path.join(SCENARIOS, name, "scenario.json"), "utf8"));
+  const configuration = readConfiguration({ ...launch, program: `file://${path.join(SCENARIOS, name, program)}` });
+  // one CPU: the shadow stack follows one thread of control
+  const loaded = await createTarget({ ...configuration, cpus: 1 }, files);
+  if (loaded.target === undefined) throw new Error(loaded.problem);
+  return loaded.target;
+}
+
+/** Steps through the program and counts, by place, where the call stack is not the shadow stack. */
+function disagreements(target: Target, steps: number, refusing: boolean): { seen: number; wrong: Map<string, string> } {
+  const shadow = new ShadowStack(target, refusing);
+  const wrong = new Map<string, string>();
+  const pending: Moved[] = [];
+  let seen = 0;
+  while (target.machine.currentCpu.cpl < 3) if (target.run(1).kind === "exit") break;
+  shadow.begin();
+  for (; seen < steps; seen++) {
+    const reason = shadow.step();
+    if (reason.kind !== "budget" || shadow.switching) break;
+    const { currentCpu: cpu } = target.machine;
+    settle(pending, cpu, wrong);
+    const frames = callStack(target, cpu);
+    const actual = frames.slice(1).flatMap(({ address, name }) => (name === REPEATED ? [] : [address]));
+    if (shadow.agrees(actual)) continue;
+    const place = target.symbols.describe(cpu.linearIp) ?? cpu.linearIp.toString(16);
+    const named = (addresses: readonly (number | undefined)[]) =>
+      addresses.map((at) => (at === undefined ? "?" : (target.symbols.describe(at) ?? at.toString(16)))).join(" < ");
+    const text = `step ${seen}: [${named(actual)}], expected [${named(shadow.callers)}]`;
+    const to = shadow.movedOn(actual);
+    if (to !== undefined) pending.push({ place, text, to });
+    else if (!wrong.has(place)) wrong.set(place, text);
+  }
+  return { seen, wrong };
+}
+
+/** The call stack says that the kernel will go on elsewhere than where it was entered: to be seen when it does. */
+interface Moved {
+  readonly place: string;
+  readonly text: string;
+  readonly to: number;
+}
+
+function settle(pending: Moved[], cpu: Cpu, wrong: Map<string, string>): void {
+  const open = pending.filter(({ to }) => to !== cpu.linearIp);
+  pending.splice(0, pending.length, ...(cpu.cpl === 3 ? [] : open));
+  if (cpu.cpl < 3) return;
+  for (const { place, text } of open) if (!wrong.has(place)) wrong.set(place, text);
+}
+
+/** Their handlers return to states that the processor refuses; what the signal then interrupts is what was asked for. */
+const REFUSING = new Set(["espfix-refused", "espfix-table"]);
+
+describe("the call stack is that of a shadow stack", () => {
+  for (const name of readdirSync(SCENARIOS)) {
+    it(`at every instruction of ${name}`, async () => {
+      const { seen, wrong } = disagreements(await targetOf(name), MOST_STEPS, REFUSING.has(name));
+      expect(seen).toBeGreaterThan(100);
+      expect([...wrong].slice(0, 12)).toEqual([]);
+    });
+  }
+});
