@@ -12,7 +12,11 @@ export async function designs(args: readonly string[]): Promise<number> {
   const lines = ["presets (--kernel NAME):"];
   for (const preset of PRESETS) {
     const values = Object.entries(preset.designs).map(([key, value]) => `${key}=${value}`);
-    lines.push(`  ${preset.name}  ${values.join(" ")}`, `      ${preset.source}`);
+    lines.push(
+      `  ${preset.name}  ${values.join(" ")}`,
+      `      ${preset.source}`,
+      ...preset.facts.map((fact) => `      - ${fact}`),
+    );
   }
   lines.push("designs (--design KEY=VALUE):");
   for (const { key, value, systems, summary } of DESIGNS)

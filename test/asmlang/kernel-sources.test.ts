@@ -29,7 +29,7 @@ describe.runIf(requireTool("as"))("kernel entry code against as", () => {
   it.each(CASES)("%s", (_, arch, designs) => {
     const choice = chooseDesigns("linux-6.1", designs);
     if (typeof choice === "string") throw new Error(choice);
-    const layout = chooseLayout(arch.layout, choice.hooks);
+    const layout = chooseLayout(arch.layout, choice);
     const defines: Record<string, number | bigint> = { ...layout.defines, ...choice.defines };
     for (const { text } of [...arch.sources, ...Object.values(arch.includes).map((text) => ({ text }))])
       for (const [name] of text.matchAll(CPU_SYMBOLS)) defines[name] ??= 2;

@@ -47,6 +47,12 @@ const ESPFIX: readonly Design[] = [
     source: ESPFIX64_POST,
     ...prototype(64),
   }),
+  espfix("only-32", {
+    summary: "espfix for the 32-bit kernel's own stacks only, as before 3.16; the 64-bit kernel leaks",
+    source: "Linux 3.14, arch/x86/kernel/entry_32.S and entry_64.S",
+    defines: { ...espfixDefines("none", 64), CONFIG_X86_ESPFIX32: 1 },
+    hooks: { espfix32: true },
+  }),
   espfix("none", {
     summary: "IRET straight from the kernel stack: a 16-bit stack segment leaks the kernel's ESP[31:16]",
     source: "Linux 6.1 with CONFIG_X86_ESPFIX64 and CONFIG_X86_ESPFIX32 off",

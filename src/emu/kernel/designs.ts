@@ -3,6 +3,7 @@
  * defines for the entry code and the hooks that the parts it concerns ask for; nothing else in the kernel asks which one is chosen.
  */
 import { DESIGNS } from "./design-table.ts";
+import type { LayoutChange } from "./layout/types.ts";
 import { PRESETS } from "./presets.ts";
 
 /** The 64-bit kernel's ministacks. */
@@ -55,6 +56,8 @@ export interface Design {
 
 /** The designs in force: one of each key. */
 export interface Choice {
+  /** What the preset's Linux has otherwise than 6.1. */
+  readonly layout: LayoutChange | undefined;
   readonly preset: string;
   readonly values: Readonly<Record<string, string>>;
   readonly defines: Readonly<Record<string, number>>;
@@ -77,6 +80,7 @@ export function chooseDesigns(preset: string, overrides: Readonly<Record<string,
     chosen.push(design);
   }
   return {
+    layout: base.layout,
     preset,
     values,
     defines: Object.assign({}, ...chosen.map((d) => d.defines)),

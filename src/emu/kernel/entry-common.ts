@@ -6,6 +6,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import { EFLAGS } from "../cpu/layout.ts";
 import { updateIoBitmap } from "./ioport.ts";
 import type { Kernel } from "./kernel.ts";
+import type { ExitWork } from "./layout/types.ts";
 import { traceSyscallEnter, traceSyscallExit } from "./ptrace/syscall.ts";
 import type { PtRegs } from "./ptregs.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
@@ -17,7 +18,7 @@ export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, 
   const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallEnter;
   if (work === 0 && task.stop === undefined) return nr;
   const flags = namesOf(k.layout.syscallWork, work);
-  if (task.stop === undefined) k.timeline.exitWork(cpu, "syscall_trace_enter", flags);
+  if (task.stop === undefined) k.timeline.exitWork(cpu, k.layout.exitWork.names.enter, flags);
   return traceSyscallEnter(k, task, regs, flags);
 }
 
@@ -28,7 +29,7 @@ function syscallExitWork(u: UpcallContext): ReturnType<Upcall> {
   const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallExit;
   if (work === 0 && task.stop === undefined) return;
   const flags = namesOf(k.layout.syscallWork, work);
-  if (task.stop === undefined) k.timeline.exitWork(cpu, "syscall_exit_work", flags);
+  if (task.stop === undefined) k.timeline.exitWork(cpu, k.layout.exitWork.names.exit, flags);
   return traceSyscallExit(k, cpu, task, u.regs(), flags);
 }
 
@@ -58,7 +59,7 @@ function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): R
     work = left;
   }
   if (task.dead) return SCHEDULE;
-  archExitToUserModePrepare(k, cpu, task, work);
+  archExitToUserModePrepare(k, cpu, task, regs, work);
 }
 
 /** The way out of every system call and exception, as the entry code and the functions made of up-calls name it. */
@@ -71,48 +72,50 @@ export const EXIT_FUNCTIONS: FunctionTable = {
   syscall_exit_to_user_mode: ["call syscall_exit_work", "jmp exit_to_user_mode_prepare"],
 };
 
-/** Until no flag asks for anything, in Linux's order. */
+/** Until no flag asks for anything, in the order of the preset's Linux. */
 function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number | typeof SCHEDULE {
-  const bit = (name: string) => 1 << k.layout.tif[name]!;
-  let work = first;
-  while ((work & k.layout.work.exitToUserMode) !== 0) {
-    if ((work & bit("NEED_RESCHED")) !== 0) {
-      k.timeline.exitWork(cpu, "schedule", ["NEED_RESCHED"]);
-      return SCHEDULE;
-    }
-    if ((work & bit("UPROBE")) !== 0) finish(k, cpu, task, "uprobe_notify_resume", "UPROBE");
-    if ((work & bit("PATCH_PENDING")) !== 0) finish(k, cpu, task, "klp_update_patch_state", "PATCH_PENDING");
-    const signals = work & (bit("SIGPENDING") | bit("NOTIFY_SIGNAL"));
-    if (signals !== 0) {
-      k.timeline.exitWork(cpu, "arch_do_signal_or_restart", namesOf(k.layout.tif, signals));
-      k.setFlag(task, "NOTIFY_SIGNAL", false);
-      archDoSignalOrRestart(k, cpu, task, regs);
-      if (task.dead || task.asleep) return SCHEDULE;
-    }
-    if ((work & bit("NOTIFY_RESUME")) !== 0) finish(k, cpu, task, "resume_user_mode_work", "NOTIFY_RESUME");
-    work = k.threadInfo(task, "flags");
+  let flags = first;
+  while ((flags & k.layout.work.exitToUserMode) !== 0) {
+    for (const work of k.layout.exitWork.loop)
+      if (doWork(k, cpu, task, regs, work, flags) === SCHEDULE) return SCHEDULE;
+    flags = k.threadInfo(task, "flags");
   }
-  return work;
+  return flags;
 }
 
-/** Work that asks for nothing more than being seen: there is no probe or patch. */
-function finish(k: Kernel, cpu: Cpu, task: Task, item: string, flag: string): void {
-  k.timeline.exitWork(cpu, item, [flag]);
-  k.setFlag(task, flag, false);
+/** One item, if `flags` ask for it. Most ask for nothing more than being seen: there is no probe, patch or notifier. */
+function doWork(
+  k: Kernel,
+  cpu: Cpu,
+  task: Task,
+  regs: PtRegs,
+  work: ExitWork,
+  flags: number,
+): typeof SCHEDULE | undefined {
+  const asking = work.flags.filter((flag) => (flags & (1 << k.layout.tif[flag]!)) !== 0);
+  if (asking.length === 0) return undefined;
+  k.timeline.exitWork(cpu, work.item, asking);
+  switch (work.kind) {
+    case "schedule":
+      return SCHEDULE;
+    case "signal":
+      k.setFlag(task, "NOTIFY_SIGNAL", false);
+      archDoSignalOrRestart(k, cpu, task, regs);
+      return task.dead || task.asleep ? SCHEDULE : undefined;
+    case "io-bitmap":
+      updateIoBitmap(k, cpu, task);
+      return undefined;
+    case "keep":
+      return undefined;
+    default:
+      for (const flag of asking) k.setFlag(task, flag, false);
+      return undefined;
+  }
 }
 
 /** arch_exit_to_user_mode_prepare(): last, and after signals because a restarted system call asks for TS_COMPAT. */
-function archExitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, work: number): void {
-  for (const [flag, item] of [
-    ["USER_RETURN_NOTIFY", "fire_user_return_notifiers"],
-    ["NEED_FPU_LOAD", "switch_fpu_return"],
-  ] as const) {
-    if ((work & (1 << k.layout.tif[flag]!)) !== 0) finish(k, cpu, task, item, flag);
-  }
-  if ((work & (1 << k.layout.tif.IO_BITMAP!)) !== 0) {
-    k.timeline.exitWork(cpu, "tss_update_io_bitmap", ["IO_BITMAP"]);
-    updateIoBitmap(k, cpu, task);
-  }
+function archExitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, flags: number): void {
+  for (const work of k.layout.exitWork.late) doWork(k, cpu, task, regs, work, flags);
   const { COMPAT = 0, I386_REGS_POKED = 0 } = k.layout.status;
   const status = k.threadInfo(task, "status");
   if (k.layout.wordSize === 8 && (status & (COMPAT | I386_REGS_POKED)) !== 0) {

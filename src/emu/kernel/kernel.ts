@@ -103,10 +103,14 @@ export class Kernel implements Component {
   }
   /** test_tsk_thread_flag(), with the flag's name without TIF_. */
   testFlag(task: Task, flag: string): boolean {
-    return (this.threadInfo(task, "flags") & (1 << this.layout.tif[flag]!)) !== 0;
+    const bit = this.layout.tif[flag];
+    return bit !== undefined && (this.threadInfo(task, "flags") & (1 << bit)) !== 0;
   }
   setFlag(task: Task, flag: string, on = true): void {
-    const bit = 1 << this.layout.tif[flag]!;
+    const number = this.layout.tif[flag];
+    // not every preset has every flag
+    if (number === undefined) return;
+    const bit = 1 << number;
     const old = this.threadInfo(task, "flags");
     const value = on ? old | bit : old & ~bit;
     if (value !== old) this.setThreadInfo(task, "flags", value >>> 0);

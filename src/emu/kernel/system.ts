@@ -56,7 +56,7 @@ export class System {
 /** An architecture with the layout that the designs give it. */
 export function archOf(name: SystemOptions["arch"], choice: Choice): Arch {
   const own = ARCHITECTURES[name];
-  return { ...own, layout: chooseLayout(own.layout, choice.hooks) };
+  return { ...own, layout: chooseLayout(own.layout, choice) };
 }
 
 /** The symbols that the entry code is assembled with. */

@@ -54,6 +54,7 @@ export function execProgram(
   if (sp === undefined) return "not enough guest memory for arguments and environment";
   clearFpu(cpu);
   k.arch.startThread(k, cpu, k.userRegs(task), loadable.entry + bias, sp, loadable.bits);
+  k.setFlag(task, "IA32", loadable.bits === 32 && k.arch.bits === 64);
   k.setFlag(task, "ADDR32", loadable.bits === 32 && k.arch.bits === 64);
   return undefined;
 }

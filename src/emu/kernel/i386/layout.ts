@@ -5,7 +5,7 @@
  */
 import { EFLAGS } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
-import { PAGE_SIZE, PT_REGS_32, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "../layout/linux-6.1.ts";
+import { EXIT_WORK, PAGE_SIZE, PT_REGS_32, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "../layout/linux-6.1.ts";
 import { type FieldMap, fields, type KernelLayout } from "../layout/types.ts";
 
 const MAX_CPUS = 8;
@@ -144,6 +144,7 @@ export const LINUX_6_1_32: KernelLayout = {
   syscallWork: SYSCALL_WORK,
   status: TS,
   work: WORK,
+  exitWork: EXIT_WORK,
   threadInfo,
   taskStructSize: PAGE_SIZE,
   ptRegs: PT_REGS_32.map,

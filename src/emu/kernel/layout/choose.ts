@@ -1,11 +1,14 @@
 /** The layout in force: a kernel's own, with the flags that the chosen designs add, and the symbols that entry code has for them. */
-import type { DesignHooks } from "../designs.ts";
+import type { Choice } from "../designs.ts";
 import type { KernelLayout } from "./types.ts";
 
 /** Flags that the return to user mode acts on after its loop. */
 const LATE_WORK = ["USER_RETURN_NOTIFY", "NEED_FPU_LOAD", "IO_BITMAP"];
 
-export function chooseLayout(layout: KernelLayout, hooks: DesignHooks): KernelLayout {
+export function chooseLayout(own: KernelLayout, { hooks, layout: change }: Choice): KernelLayout {
+  // without a word of their own, the flags of syscall_work are among the others
+  const threadInfo = change === undefined ? own.threadInfo : { ...own.threadInfo, syscall_work: own.threadInfo.flags! };
+  const layout: KernelLayout = { ...own, ...change, threadInfo };
   const tif = { ...layout.tif, ...hooks.tif };
   return { ...layout, tif, defines: { ...layout.defines, ...flagDefines(layout, tif) } };
 }
@@ -24,5 +27,6 @@ function flagDefines(layout: KernelLayout, tif: KernelLayout["tif"]): Record<str
     _TIF_FAST_PATH_WORK: (layout.work.exitToUserMode | late) >>> 0,
     _SYSCALL_WORK_ENTER: layout.work.syscallEnter,
     _SYSCALL_WORK_EXIT: layout.work.syscallExit,
+    TI_syscall_work: layout.threadInfo.syscall_work!.offset,
   };
 }

@@ -4,7 +4,7 @@
  */
 import { EFLAGS } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
-import { PAGE_SIZE, PT_REGS_64, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "./linux-6.1.ts";
+import { EXIT_WORK, PAGE_SIZE, PT_REGS_64, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "./linux-6.1.ts";
 import type { FieldMap, KernelLayout } from "./types.ts";
 
 /** struct x86_hw_tss: a packed structure that starts with a reserved u32. */
@@ -145,6 +145,7 @@ export const LINUX_6_1_64: KernelLayout = {
   syscallWork: SYSCALL_WORK,
   status: TS,
   work: WORK,
+  exitWork: EXIT_WORK,
   threadInfo,
   taskStructSize: PAGE_SIZE,
   ptRegs: PT_REGS_64.map,

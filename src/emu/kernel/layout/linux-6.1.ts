@@ -72,6 +72,22 @@ export const WORK = {
   ),
 } as const;
 
+export const EXIT_WORK = {
+  names: { enter: "syscall_trace_enter", exit: "syscall_exit_work" },
+  loop: [
+    { item: "schedule", flags: ["NEED_RESCHED"], kind: "schedule" },
+    { item: "uprobe_notify_resume", flags: ["UPROBE"] },
+    { item: "klp_update_patch_state", flags: ["PATCH_PENDING"] },
+    { item: "arch_do_signal_or_restart", flags: ["SIGPENDING", "NOTIFY_SIGNAL"], kind: "signal" },
+    { item: "resume_user_mode_work", flags: ["NOTIFY_RESUME"] },
+  ],
+  late: [
+    { item: "fire_user_return_notifiers", flags: ["USER_RETURN_NOTIFY"] },
+    { item: "switch_fpu_return", flags: ["NEED_FPU_LOAD"] },
+    { item: "tss_update_io_bitmap", flags: ["IO_BITMAP"], kind: "io-bitmap" },
+  ],
+} as const;
+
 /** What the IDT calls whom: the APIC's vectors of asm/irq_vectors.h. */
 export const VECTORS = {
   FIRST_EXTERNAL: 0x20,

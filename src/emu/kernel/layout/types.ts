@@ -7,6 +7,17 @@ export interface Field {
 }
 export type FieldMap = Readonly<Record<string, Field>>;
 
+/** One item of the work on the way to user mode: the flags that ask for it, any of them. */
+export interface ExitWork {
+  readonly item: string;
+  readonly flags: readonly string[];
+  /** What it does beyond being seen and clearing its flags; "keep": the flags stay. */
+  readonly kind?: "schedule" | "signal" | "io-bitmap" | "keep";
+}
+
+/** What a preset's layout has otherwise than 6.1's. */
+export type LayoutChange = Pick<KernelLayout, "tif" | "syscallWork" | "status" | "work" | "exitWork">;
+
 export interface KernelLayout {
   /** The preset's Linux, e.g. "linux-6.1". */
   readonly name: string;
@@ -21,6 +32,13 @@ export interface KernelLayout {
   readonly status: Readonly<Record<string, number>>;
   /** EXIT_TO_USER_MODE_WORK, SYSCALL_WORK_ENTER, SYSCALL_WORK_EXIT as masks. */
   readonly work: { readonly exitToUserMode: number; readonly syscallEnter: number; readonly syscallExit: number };
+  /** In order: until none of the loop's flags is set, and then once more what comes last. */
+  readonly exitWork: {
+    /** The functions around a system call that somebody watches. */
+    readonly names: { readonly enter: string; readonly exit: string };
+    readonly loop: readonly ExitWork[];
+    readonly late: readonly ExitWork[];
+  };
   /** thread_info is the start of task_struct. */
   readonly threadInfo: FieldMap;
   readonly taskStructSize: number;
