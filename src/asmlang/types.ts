@@ -56,7 +56,12 @@ export interface Section {
   /** Fixed load address (NASM `org` with -f bin, or `vstart=`), if the source gives one. */
   readonly address?: bigint;
   /** ELF particulars that the source gives: section type ("note", "init_array", ...), entry size, flag letters. */
-  readonly elf?: { readonly type?: string; readonly entrySize?: number; readonly flags?: string };
+  readonly elf?: {
+    readonly type?: string;
+    readonly entrySize?: number;
+    readonly flags?: string;
+    readonly group?: SectionGroup;
+  };
   /** NASM's flat format: alignment that the source asked for, load address, and which section comes before. */
   readonly bin?: {
     readonly align: number | undefined;
@@ -64,6 +69,12 @@ export interface Section {
     readonly follows: string | undefined;
     readonly vfollows: string | undefined;
   };
+}
+
+/** Sections that a linker keeps or drops together; of COMDAT groups with one signature it keeps one. */
+export interface SectionGroup {
+  readonly signature: string;
+  readonly comdat: boolean;
 }
 
 export interface Relocation {

@@ -79,6 +79,13 @@ export class ObjectBuilder {
     return symbol;
   }
 
+  /** The symbol has another name from now on. */
+  rename(symbol: AsmSymbol, name: string): void {
+    this.symbols.delete(symbol.name);
+    symbol.name = name;
+    this.symbols.set(name, symbol);
+  }
+
   add<T extends Fragment>(fragment: T): T {
     fragment.index = fragment.section.fragments.length;
     fragment.section.fragments.push(fragment);

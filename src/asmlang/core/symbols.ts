@@ -1,4 +1,5 @@
 /** Symbols and the sections that they live in, while the object is being built. */
+import type { SectionGroup } from "../types.ts";
 import type { Expr } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Span } from "./source.ts";
@@ -10,7 +11,7 @@ export type Definition =
   | { readonly kind: "common"; readonly size: Expr; readonly align: bigint };
 
 export class AsmSymbol {
-  readonly name: string;
+  name: string;
   definition: Definition | undefined;
   binding: "local" | "global" | "weak" = "local";
   hidden = false;
@@ -70,7 +71,7 @@ export class SectionBuilder {
   /** The section that this is a subsection of. */
   parent: SectionBuilder | undefined;
   /** ELF section type and entry size, where the source gives them. */
-  elf: { type?: string; entrySize?: number; flags?: string } = {};
+  elf: { type?: string; entrySize?: number; flags?: string; group?: SectionGroup } = {};
 
   constructor(name: string, flags: SectionFlags) {
     this.name = name;

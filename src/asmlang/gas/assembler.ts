@@ -20,6 +20,7 @@ import { gasRelocation } from "./relocations.ts";
 import { callMacro } from "./repeats.ts";
 import { defaultFlags, firstDefinition } from "./sections.ts";
 import { blankComments } from "./text.ts";
+import { addVersions } from "./versions.ts";
 
 const KNOWN = new StatementCache();
 const MAX_KNOWN = 100;
@@ -34,6 +35,8 @@ export class GasAssembler {
   readonly macros = new Map<string, Macro>();
   readonly now: EvalContext;
   readonly sectionStack: { section: SectionBuilder; previous: SectionBuilder | undefined }[] = [];
+  /** What `.symver` asked for. */
+  readonly versions: { readonly name: string; readonly span: Span; readonly versioned: string }[] = [];
   readonly localCommons = new Set<AsmSymbol>();
   readonly #cpp: CPreprocessor | undefined;
   /** Numeric labels: the last one placed, and the next one if it is already used. */
@@ -120,6 +123,7 @@ export class GasAssembler {
       this.conditions.close();
       this.frames.finish();
       this.reportMissing();
+      addVersions(this.builder, this.versions);
       return this.#finish();
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;

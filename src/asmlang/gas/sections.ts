@@ -3,7 +3,7 @@ import { SourceError } from "../core/diagnostics.ts";
 import { number, symbolExpr } from "../core/expr.ts";
 import { AlignFragment, FillFragment } from "../core/fragment.ts";
 import { rangeOf, type Span, wholeLine } from "../core/source.ts";
-import type { AsmSymbol, SectionFlags } from "../core/symbols.ts";
+import type { AsmSymbol, SectionBuilder, SectionFlags } from "../core/symbols.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Directive } from "./directives.ts";
@@ -61,7 +61,7 @@ const section: Directive = (assembler, cursor) => {
   if (!name) throw cursor.error("expected the name of a section");
   const existing = assembler.builder.sections.get(name);
   const flags = { ...(existing?.flags ?? defaultFlags(name)) };
-  const elf: { type?: string; entrySize?: number; flags?: string } = {};
+  const elf: SectionBuilder["elf"] = {};
   let index = 0;
   if (cursor.eat(",")) {
     if (cursor.skipSpace().peek() === '"') readFlags(assembler, cursor, flags, elf);
@@ -72,12 +72,7 @@ const section: Directive = (assembler, cursor) => {
   assembler.builder.section = assembler.builder.subsection(assembler.builder.section, index);
 };
 
-function readFlags(
-  assembler: GasAssembler,
-  cursor: Cursor,
-  flags: SectionFlags,
-  elf: { type?: string; entrySize?: number; flags?: string },
-): void {
+function readFlags(assembler: GasAssembler, cursor: Cursor, flags: SectionFlags, elf: SectionBuilder["elf"]): void {
   const start = cursor.at;
   const letters = readText(cursor);
   const bad = /[^awxMSGTeoRl?]/.exec(letters);
@@ -93,7 +88,15 @@ function readFlags(
   elf.type = type;
   flags.nobits = type === "nobits";
   if (letters.includes("M") && cursor.eat(",")) elf.entrySize = Number(assembler.constant(cursor, "the entry size"));
+  if (letters.includes("G")) elf.group = readGroup(cursor);
   cursor.rest();
+}
+
+/** `, signature[, comdat]`: sections that a linker keeps or drops together. */
+function readGroup(cursor: Cursor): { readonly signature: string; readonly comdat: boolean } {
+  cursor.expect(",", "before the group's signature");
+  const { name } = cursor.name("the group's signature");
+  return { signature: name, comdat: cursor.eat(",") && cursor.eat("comdat") };
 }
 
 const previous: Directive = (assembler, cursor) => {
@@ -219,6 +222,18 @@ const weakref: Directive = (assembler, cursor) => {
   assembler.builder.symbol(name).temporary = true;
 };
 
+/** `.symver name, name2@VERSION`: another name for the symbol, with its version; `@@@` puts it in the old one's place. */
+const symver: Directive = (assembler, cursor) => {
+  const { name, span } = cursor.name("a symbol name");
+  cursor.expect(",");
+  cursor.skipSpace();
+  const start = cursor.at;
+  const versioned = cursor.match(/[A-Za-z_.][\w.$]*@{1,3}[\w.$]*/y);
+  if (versioned === undefined) throw new SourceError(cursor.span(start), "expected a name with '@' and a version");
+  if (cursor.eat(",")) cursor.name("'local', 'hidden' or 'remove'");
+  assembler.versions.push({ name, span, versioned });
+};
+
 export const SECTIONS: Readonly<Record<string, Directive>> = {
   ".text": named(".text"),
   ".data": named(".data"),
@@ -233,6 +248,7 @@ export const SECTIONS: Readonly<Record<string, Directive>> = {
   ".local": eachSymbol((symbol, assembler) => assembler.localCommons.add(symbol)),
   ".weak": weakTo,
   ".weakref": weakref,
+  ".symver": symver,
   ".hidden": eachSymbol((symbol) => (symbol.hidden = true)),
   ".internal": eachSymbol((symbol) => (symbol.hidden = true)),
   ".protected": eachSymbol(() => {}),

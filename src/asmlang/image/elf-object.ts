@@ -43,13 +43,21 @@ export function writeElfObject(
     ({ name, size, relocations }) =>
       size > 0 || relocations.length > 0 || !/^\.(text|data|bss)$/.test(name) || isNamed(result, name),
   );
-  const index = new Map(sections.map((section, i) => [section.name, i + 1]));
-  const table = symbolTable(result, sections, index, wide);
+  const groups = groupsOf(sections);
+  const index = new Map(sections.map((section, i) => [section.name, groups.length + i + 1]));
+  const table = symbolTable(result, sections, groups, index, wide);
   const headers: SectionHeader[] = sections.map((section) => sectionOf(section, wide));
-  const symtab = headers.length + 1 + sections.filter((section) => section.relocations.length > 0).length;
-  for (const section of sections)
-    if (section.relocations.length > 0)
-      headers.push(relocationSection(section, index.get(section.name)!, symtab, table.indexes, wide));
+  const relocated = sections.filter((section) => section.relocations.length > 0);
+  const symtab = groups.length + headers.length + 1 + relocated.length;
+  const relocations = new Map(relocated.map((section, i) => [section.name, groups.length + headers.length + 1 + i]));
+  for (const section of relocated)
+    headers.push(relocationSection(section, index.get(section.name)!, symtab, table.indexes, wide));
+  // A group's header stands before those of its members.
+  headers.unshift(
+    ...groups.map((group) =>
+      groupSection(group, [index, relocations], symtab, table.indexes.get(group.signature) ?? 0),
+    ),
+  );
   const { bytes } = table;
   headers.push({
     name: ".symtab",
@@ -87,6 +95,49 @@ function withDebug(result: AssembleResult, wide: boolean): AssembleResult {
   return { ...result, sections: [...kept, ...made.map(asSection)] };
 }
 
+interface Group {
+  readonly signature: string;
+  readonly comdat: boolean;
+  readonly members: string[];
+}
+
+/** Groups by their signatures, in order of appearance. */
+function groupsOf(sections: readonly Section[]): Group[] {
+  const groups = new Map<string, Group>();
+  for (const { name, elf } of sections) {
+    if (!elf?.group) continue;
+    const group = groups.get(elf.group.signature) ?? { ...elf.group, members: [] };
+    group.members.push(name);
+    groups.set(group.signature, group);
+  }
+  return [...groups.values()];
+}
+
+const GRP_COMDAT = 1;
+
+/** `tables`: indexes of sections and of their relocations, which belong to the group too. */
+function groupSection(
+  { comdat, members }: Group,
+  tables: readonly ReadonlyMap<string, number>[],
+  symtab: number,
+  signature: number,
+): SectionHeader {
+  const indexes = members.flatMap((name) => tables.flatMap((table) => table.get(name) ?? []));
+  const bytes = pack([comdat ? GRP_COMDAT : 0, ...indexes].map((value) => [4, value] as const));
+  const size = bytes.length;
+  return {
+    name: ".group",
+    type: SHT.group,
+    flags: 0,
+    size,
+    bytes,
+    link: symtab,
+    info: signature,
+    align: 4,
+    entrySize: 4,
+  };
+}
+
 const isNamed = (result: AssembleResult, name: string): boolean =>
   result.symbols.some((symbol) => symbol.section === name);
 
@@ -108,6 +159,7 @@ function sectionOf(section: Section, wide: boolean): SectionHeader {
     (flags.exec ? SHF.exec : 0) |
     (extra.includes("M") ? SHF.merge : 0) |
     (extra.includes("S") ? SHF.strings : 0) |
+    (elf?.group ? SHF.group : 0) |
     (isThreadLocalSection(section) ? SHF.tls : 0);
   const type = flags.nobits
     ? SHT.nobits
@@ -167,7 +219,7 @@ function relocationSection(
   return {
     name: `${wide ? ".rela" : ".rel"}${section.name}`,
     type: wide ? SHT.rela : SHT.rel,
-    flags: SHF.infoLink,
+    flags: SHF.infoLink | (section.elf?.group ? SHF.group : 0),
     size: bytes.length,
     bytes,
     link: symtab,
@@ -180,19 +232,32 @@ function relocationSection(
 function symbolTable(
   result: AssembleResult,
   sections: readonly Section[],
+  groups: readonly Group[],
   index: ReadonlyMap<string, number>,
   wide: boolean,
 ) {
   const strings = new StringTable();
+  const firstIndex = groups.length + 1;
   const entries: { key: string; symbol: ElfSymbol }[] = [
     { key: "", symbol: { name: "", value: 0n, size: 0n, info: 0, other: 0, section: 0 } },
   ];
   for (const [i, section] of sections.entries())
-    entries.push({ key: section.name, symbol: { name: "", value: 0n, size: 0n, info: 3, other: 0, section: i + 1 } });
+    entries.push({
+      key: section.name,
+      symbol: { name: "", value: 0n, size: 0n, info: 3, other: 0, section: firstIndex + i },
+    });
   const threadLocal = threadLocals(result);
   const add = (symbol: SymbolInfo) =>
     entries.push({ key: symbol.name, symbol: elfSymbol(symbol, index, threadLocal.has(symbol.name)) });
   for (const symbol of result.symbols) if (symbol.binding === "local") add(symbol);
+  // A group whose signature is no symbol of the source has one of its own.
+  const names = new Set(result.symbols.map(({ name }) => name));
+  for (const [i, { signature }] of groups.entries())
+    if (!names.has(signature))
+      entries.push({
+        key: signature,
+        symbol: { name: signature, value: 0n, size: 0n, info: 0, other: 0, section: i + 1 },
+      });
   const locals = entries.length;
   for (const symbol of result.symbols) if (symbol.binding !== "local") add(symbol);
   const out = new ByteBuffer();

@@ -14,9 +14,19 @@ export const SHT = {
   initArray: 14,
   finiArray: 15,
   preinitArray: 16,
+  group: 17,
   unwind64: 0x70000001,
 } as const;
-export const SHF = { write: 1, alloc: 2, exec: 4, merge: 0x10, strings: 0x20, infoLink: 0x40, tls: 0x400 } as const;
+export const SHF = {
+  write: 1,
+  alloc: 2,
+  exec: 4,
+  merge: 0x10,
+  strings: 0x20,
+  infoLink: 0x40,
+  group: 0x200,
+  tls: 0x400,
+} as const;
 export const SHN_ABS = 0xfff1;
 export const SHN_COMMON = 0xfff2;
 

@@ -1,0 +1,32 @@
+/** Symbols with versions (`.symver`), made when the whole source is read: only then is it known which symbols are defined. */
+import type { ObjectBuilder } from "../core/builder.ts";
+import { symbolExpr } from "../core/expr.ts";
+import type { Span } from "../core/source.ts";
+
+export interface Version {
+  readonly name: string;
+  readonly span: Span;
+  readonly versioned: string;
+}
+
+export function addVersions(builder: ObjectBuilder, versions: readonly Version[]): void {
+  for (const { name, span, versioned } of versions) {
+    const symbol = builder.symbol(name);
+    const defined = symbol.definition !== undefined;
+    // `@@@` is `@@` where the symbol is defined, `@` where it is not, and takes its place.
+    const known = versioned.replace("@@@", defined ? "@@" : "@");
+    if (!defined || versioned.includes("@@@")) {
+      if (defined || symbol.firstUse) builder.rename(symbol, known);
+      continue;
+    }
+    const alias = builder.symbol(known);
+    alias.definition = { kind: "equate", expr: symbolExpr(symbol, span) };
+    Object.assign(alias, {
+      binding: symbol.binding,
+      hidden: symbol.hidden,
+      type: symbol.type,
+      size: symbol.size,
+      span,
+    });
+  }
+}
