@@ -232,12 +232,20 @@ function codesByMnemonic(): Map<string, number[]> {
   return names;
 }
 
+/** NASM's HINT_NOP0 to 63: 0F 18 /0 to 0F 1F /7, the last group of which has NOP. */
+function hintForms(name: string): Form[] | undefined {
+  const number = Number(/^hint_nop(\d\d?)$/.exec(name)?.[1] ?? 64);
+  if (number > 63) return undefined;
+  const nops = formsNamed("nop").filter((form) => form.opcode[0] === 0x1f && form.digit === 0);
+  return nops.map((form) => ({ ...form, opcode: [0x18 + (number >> 3)], digit: number & 7, dialect: "nasm" }));
+}
+
 /** All forms of iced's mnemonic, lower case; none if it is not one. */
 export function formsNamed(name: string): readonly Form[] {
   let forms = built.get(name);
   if (forms === undefined) {
     codes ??= codesByMnemonic();
-    forms = (codes.get(name) ?? []).flatMap(formsOf);
+    forms = hintForms(name) ?? (codes.get(name) ?? []).flatMap(formsOf);
     if (forms.length > 0) built.set(name, forms);
   }
   return forms;

@@ -1,6 +1,7 @@
 /** From a mnemonic as written to iced's names. Only names that iced lacks are listed here; condition codes are made. */
 import { formsNamed } from "./forms.ts";
 import type { Query } from "./match.ts";
+import { NASM_NAMES } from "./nasm-names.ts";
 import type { EncodeRequest } from "./types.ts";
 
 /** iced's name of each condition first. */
@@ -80,6 +81,7 @@ const NASM: Names = {
   smi: ["int1"],
   retn: ["ret"],
   pmulhrwa: ["pmulhrw"],
+  ...NASM_NAMES,
 };
 
 /** GNU names in both syntaxes. */

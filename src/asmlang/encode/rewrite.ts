@@ -97,11 +97,14 @@ function impliedTime(request: EncodeRequest): EncodeRequest {
 const POPPING = new Set(["fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"]);
 const WITH_ST1 = /^(f(add|subr?|mul|divr?)p|fxch|fu?comi?p?)$/;
 
+const NASM_WITH_ST1 = /^(fld|fstp?|ffreep?|fcmovn?(be|[beu]))$/;
+
 /** x87 instructions without operands work on ST1. */
 function bareX87(request: EncodeRequest): EncodeRequest {
   const { mnemonic } = request;
   if (POPPING.has(mnemonic)) return { ...request, mnemonic: `${mnemonic}p`, operands: [register(Register.ST1)] };
-  if (WITH_ST1.test(mnemonic)) return { ...request, operands: [register(Register.ST1)] };
+  if (WITH_ST1.test(mnemonic) || (request.dialect === "nasm" && NASM_WITH_ST1.test(mnemonic)))
+    return { ...request, operands: [register(Register.ST1)] };
   if (/^fn?stsw$/.test(mnemonic) && request.dialect === "gas") return { ...request, operands: [register(Register.AX)] };
   return request;
 }

@@ -37,6 +37,15 @@ function withSource(draft: Draft, reg: (typeof CLASSES)[number]): Draft {
   };
 }
 
+/** NASM: `pinsrw xmm1, si, 0` and `pinsrb xmm1, sil, 0`, from registers as wide as what is inserted. */
+function narrowSource(draft: Draft): Draft[] {
+  const at = draft.slots.findIndex((slot) => slot.reg === "r32" && slot.place === "rm");
+  const kind = /^v?pinsr([bw])$/.exec(draft.mnemonic)?.[1];
+  if (kind === undefined || at < 0 || draft.evex !== undefined) return [];
+  const source: Slot = { ...draft.slots[at]!, reg: kind === "b" ? "r8" : "r16", mem: false };
+  return [{ ...draft, slots: draft.slots.with(at, source), dialect: "nasm" }];
+}
+
 export function asWritten(draft: Draft): Draft[] {
   const { mnemonic, operandSize } = draft;
   if (WORD_ONLY.has(mnemonic)) return operandSize === 16 ? [{ ...draft, operandSize: 0 }] : [];
@@ -79,11 +88,9 @@ export function asWritten(draft: Draft): Draft[] {
     const fromQuadword = !exempt && draft.slots.some((slot) => slot.reg === "r64") && NASM_NARROW.test(mnemonic);
     if (fromQuadword || (/^(pmovmskb|pextrw)$/.test(mnemonic) && draft.slots[1]?.reg === "mm" && operandSize === 64))
       return [{ ...narrow, dialect: "gas" }];
-    if (!NASM_WIDE.test(mnemonic)) return [narrow];
-    return [
-      { ...narrow, dialect: "gas" },
-      { ...draft, dialect: "nasm" },
-    ];
+    const narrowest = narrowSource(narrow);
+    if (!NASM_WIDE.test(mnemonic)) return [narrow, ...narrowest];
+    return [{ ...narrow, dialect: "gas" }, { ...draft, dialect: "nasm" }, ...narrowest];
   }
   if (/^punpckl(bw|wd|dq)$/.test(mnemonic) && draft.slots[0]?.reg === "mm")
     return [
@@ -114,6 +121,21 @@ export function asWritten(draft: Draft): Draft[] {
     return [
       { ...draft, modes: 16 | 32 | 64, dialect: "gas" },
       { ...draft, dialect: "nasm" },
+    ];
+  if (mnemonic === "rdpid" && draft.slots[0]?.reg === "r32")
+    return [
+      { ...draft, dialect: "gas" },
+      { ...draft, modes: 16 | 32 | 64, dialect: "nasm" },
+    ];
+  if (mnemonic === "vpextrd" && draft.evex === undefined)
+    return [
+      draft,
+      {
+        ...draft,
+        slots: [{ ...draft.slots[0]!, reg: "r64", mem: false }, ...draft.slots.slice(1)],
+        modes: 64,
+        dialect: "nasm",
+      },
     ];
   if (mnemonic === "vmovw" && draft.slots.some((slot) => slot.reg === "r64")) return [];
   if (mnemonic === "undoc") return [];

@@ -29,7 +29,7 @@ const UNKNOWN = /no such instruction|instruction expected|taken for a label|labe
 const NASM_HALF = /\b(v\w+[ps]h|vcvt\w*(ph|sh|bf16)\w*|vdpbf16ps|vp2intersect[dq]|vmovw) /;
 
 const NASM_UNSIZED =
-  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|cldemote|prefetch\w*|l[defgs]s|bound|bndc[lnu]|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
+  /\b(vm(clear|ptrld|ptrst|xon)|bndmov|bnd(ldx|stx)|pdistib|pmachriw|pmuludq|psubq|cmpsd|pshufl?h?[dw]|palignr|pinsrw|sh[lr]d|enter|insertq|extrq|ps[lr][la][wdq]|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|invlpg|clflush\w*|clwb|cldemote|[ls][dt]tilecfg|prefetch\w*|l[defgs]s|bound|bndc[lnu]|rs(ldt|ts|dc)|sv(ldt|ts|dc)) /;
 
 export const EXPLAINED: readonly Explanation[] = [
   {
@@ -65,7 +65,7 @@ export const EXPLAINED: readonly Explanation[] = [
   },
   {
     reason: "GNU as takes MOVD between a general register and memory for a MOV, of 16 bits to memory",
-    test: where("intel", /\bmovd .*\[/),
+    test: where("intel", /\bmov[dq] /),
   },
   {
     reason: "NASM takes the SSE4.1 form when the count has a size",
@@ -114,13 +114,13 @@ export const EXPLAINED: readonly Explanation[] = [
     ),
   },
   {
-    reason: "NASM stores 64 bits with an opcode that means 32 bits outside 64-bit code",
-    test: where("nasm", /\bvmovq (qword )?\[/),
+    reason: "NASM moves 64 bits with opcodes that mean 32 bits outside 64-bit code",
+    test: where("nasm", /\bvmovq .*\[/),
   },
   {
     reason:
       "GNU as keeps a bit of the other register in {store} of XOP rotations, and the short form in {disp32} of Intel syntax",
-    test: where("att intel", /^\{(store\} vp(ro|sh)|disp32\} mov )/),
+    test: where("att intel", /^\{(store\} .*\bvp(ro|sh)|disp32\} mov )/),
   },
   {
     reason: "GNU as wants no hints with some implied operands and x87 instructions",
@@ -129,6 +129,27 @@ export const EXPLAINED: readonly Explanation[] = [
   {
     reason: "NASM keeps [r+r] with MIB operands apart, which our parser sees as [r*2]",
     test: where("nasm", /\bbnd(ldx|stx|mk) /),
+  },
+  {
+    reason:
+      "NASM looks at {vex2} before it knows that a store would do with two bytes; GNU as has no {store} of LOADIWKEY",
+    test: accepted("nasm att intel", /^\{vex2\} vmov|loadiwkey/),
+  },
+  {
+    reason: "NASM forgets the REX prefix of PINSRB from a byte register",
+    test: where("nasm", /\bpinsrb /),
+  },
+  {
+    reason: "NASM has other forms of the 64-bit MOVD, with other opcodes than MOVQ",
+    test: where("nasm", /\bv?movd /),
+  },
+  {
+    reason: "NASM gives PUSH with o16 an immediate of 32 bits, of which the processor takes 16",
+    test: where("nasm", /^o16 push /),
+  },
+  {
+    reason: "GNU as compares the operands of a string move with each other, not with the instruction",
+    test: accepted("att intel", /\bmovs(ww|d) .*[([].*[([]/),
   },
   {
     reason: "NASM takes BND in front of branches, but not REPNE, which is the same byte",
