@@ -21,11 +21,15 @@ import type { Region } from "./tier1/tier1.ts";
 
 const MAX_INSNS = 64;
 const CACHE = 8192;
+const NO_OPS = new Uint8Array(1);
 
 export class Block {
-  ops: Exec[] = [];
-  /** Instructions to run: `total`, or 0 to stop after the one that is running. */
+  /** The closures of all its instructions, and for each (and one past them) the instruction that it belongs to. */
+  ops: readonly Exec[] = [];
+  insnOf: Uint8Array = NO_OPS;
+  /** Closures to run: all of them, or those up to the end of the running instruction. */
   n = 0;
+  /** Instructions. */
   total = 0;
   /** Low halves of the instructions' addresses in CS (the high half is the block's), and what they are. */
   readonly insns: Insn[] = [];
@@ -226,7 +230,7 @@ export class Blocks {
     }
     if (ir.length === 0) ir.push(this.decodeCrossing(block, pa));
     block.ir = ir;
-    block.total = block.n = ir.length;
+    block.total = ir.length;
     const last = ir[ir.length - 1]!.insn;
     const end = (last.ipLow >>> 0) + last.length;
     block.endLow = end | 0;
@@ -265,9 +269,10 @@ export class Blocks {
   }
 
   private compile(block: Block): void {
-    const dead = deadFlags(block.ir);
-    this.compiler.startBlock(block.mode);
-    block.ops = block.ir.map((ir, i) => this.compiler.instruction(ir, dead[i]!));
+    const { ops, insnOf } = this.compiler.block(block.ir, block.mode, deadFlags(block.ir));
+    block.ops = ops;
+    block.insnOf = insnOf;
+    block.n = block.ops.length;
   }
 
   /** Bytes of a page have changed. */
@@ -282,9 +287,8 @@ export class Blocks {
 
   private kill(block: Block): void {
     this.cpu.epoch++;
-    block.n = 0;
     block.mode = -1;
-    this.cpu.leaveRegion = true;
+    this.cpu.codeDied(block);
     if (block.regions.length > 0) this.cpu.regionsDied(block);
     for (const frame of [block.frame, block.frame2]) {
       const page = this.pages.get(frame);

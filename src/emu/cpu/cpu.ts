@@ -3,10 +3,10 @@
  * retired instruction and for each delivered exception or interrupt, so every count names one state and no guest can stop the clock.
  */
 import { SegmentedMemory } from "./access.ts";
+import { deliverable, inShadow, takesStepTrap } from "./between.ts";
 import { type Block, Blocks } from "./blocks.ts";
 import { ACTIVITY, type CpuHooks, type CpuModel, type CpuOptions, type CpuStop, PENDING, SHADOW } from "./contract.ts";
 import { Fault, gp, VECTOR } from "./fault.ts";
-import { Mnemonic } from "./iced.ts";
 import { CONTEXT, EFLAGS, OFF, SEG } from "./layout.ts";
 import { SPECIAL } from "./marks.ts";
 import type { CoreMemory } from "./memory.ts";
@@ -31,9 +31,6 @@ const ALONE = {
 
 /** Instructions between returns from compiled code: engines replace a running WebAssembly function only when it is called anew. */
 const SLICE = 10_000_000;
-const DEBUGCTL_BTF = 2;
-/** Instructions that clear TF as part of what they do take no single-step trap. */
-const NO_STEP_TRAP: ReadonlySet<number> = new Set([Mnemonic.Int, Mnemonic.Int3, Mnemonic.Into, Mnemonic.Int1]);
 
 export class Cpu extends SegmentedMemory {
   readonly model: CpuModel;
@@ -50,8 +47,10 @@ export class Cpu extends SegmentedMemory {
   /** Something other than running blocks is to be looked at before the next instruction. */
   private attention = true;
   private stopRequested = false;
-  /** Index of the running instruction in `block`, -1 between blocks. */
+  /** Index of the running closure in `block`, -1 between blocks. */
   private at = -1;
+  /** The running block ends early, after the running instruction. */
+  private cut = false;
   private block: Block | undefined;
   /** ICOUNT when the slice's budget is used up. */
   private sliceEnd = 0;
@@ -128,7 +127,18 @@ export class Cpu extends SegmentedMemory {
   /** Ends the running block after the instruction that is running. */
   endBlock(): void {
     this.leaveRegion = true;
-    if (this.block) this.block.n = 0;
+    const { block } = this;
+    if (block === undefined || this.at < 0) return;
+    let end = this.at + 1;
+    while (end < block.ops.length && block.insnOf[end] === block.insnOf[this.at]) end++;
+    block.n = end;
+    this.cut = true;
+  }
+
+  /** A block's bytes have changed. */
+  codeDied(block: Block): void {
+    this.leaveRegion = true;
+    if (block === this.block) this.endBlock();
   }
 
   /** Stops the run loop before the next instruction, with "request". */
@@ -215,7 +225,11 @@ export class Cpu extends SegmentedMemory {
 
   /** ICOUNT as of the running instruction (those before it have retired). */
   syncCount(): void {
-    this.setCount(this.sliceEnd - this.get32(OFF.BUDGET) + Math.max(this.at, 0));
+    this.setCount(this.sliceEnd - this.get32(OFF.BUDGET) + this.running());
+  }
+  /** Index of the running instruction in its block. */
+  private running(): number {
+    return this.block !== undefined && this.at >= 0 ? this.block.insnOf[this.at]! : 0;
   }
   private setCount(count: number): void {
     this.set32(OFF.ICOUNT, count | 0);
@@ -303,24 +317,17 @@ export class Cpu extends SegmentedMemory {
       let i = 0;
       while (i < block.n) {
         this.at = i;
-        ops[i]!();
+        const op = ops[i]!;
+        op();
         i++;
       }
       this.at = -1;
-      i32[budget]! -= i;
-      if (i !== block.total) {
-        const next = block.insns[i]!;
-        i32[rip] = next.ipLow;
-        i32[rip + 1] = next.ipHigh;
-        block = this.cutShort(block);
+      if (this.cut) {
+        i32[budget]! -= block.insnOf[i]!;
+        block = this.cutShort(block, i);
         continue;
       }
-      if (block.n !== block.total) {
-        if (!block.jumps && !block.system) this.fallThrough(block);
-        if (block.system) this.updateMode();
-        block = this.cutShort(block);
-        continue;
-      }
+      i32[budget]! -= block.total;
       if (block.system) {
         this.block = undefined;
         this.updateMode();
@@ -384,9 +391,14 @@ export class Cpu extends SegmentedMemory {
     this.setRip(block.endLow, block.endHigh);
   }
 
-  /** A block that was stopped on the way (its bytes changed, or a device wants attention) is whole again if it still lives. */
-  private cutShort(block: Block): undefined {
-    if (block.mode >= 0) block.n = block.total;
+  /** A block that ends after its first `done` closures, because its bytes changed or a device wants attention, is whole again. */
+  private cutShort(block: Block, done: number): undefined {
+    this.cut = false;
+    block.n = block.ops.length;
+    const next = block.insns[block.insnOf[done]!];
+    if (next) this.setRip(next.ipLow, next.ipHigh);
+    else if (!block.jumps && !block.system) this.fallThrough(block);
+    else if (block.system) this.updateMode();
     this.block = undefined;
     this.updateAttention();
     return undefined;
@@ -411,10 +423,12 @@ export class Cpu extends SegmentedMemory {
   private fault(fault: Fault): void {
     const { block } = this;
     if (block && this.at >= 0) {
-      const insn = block.insns[this.at]!;
+      const at = this.running();
+      const insn = block.insns[at]!;
       this.setRip(insn.ipLow, insn.ipHigh);
-      this.set32(OFF.BUDGET, this.get32(OFF.BUDGET) - this.at);
-      if (block.mode >= 0) block.n = block.total;
+      this.set32(OFF.BUDGET, this.get32(OFF.BUDGET) - at);
+      block.n = block.ops.length;
+      this.cut = false;
     }
     this.block = undefined;
     this.at = -1;
@@ -439,7 +453,7 @@ export class Cpu extends SegmentedMemory {
   private careful(): CpuStop | undefined {
     this.block = undefined;
     // Forgets a shadow that has passed: it would keep everything on the careful path.
-    this.inShadow();
+    inShadow(this);
     const hit = this.takeWatchHits();
     this.updateAttention();
     if (hit) return { kind: "watchpoint", hit };
@@ -495,7 +509,7 @@ export class Cpu extends SegmentedMemory {
   /** Raises the #DB of an instruction breakpoint, unless RF or the shadow of MOV SS holds it back. */
   private instructionBreakpoint(): boolean {
     if (this.get32(OFF.EFLAGS) & EFLAGS.RF) return false;
-    if (this.inShadow() && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS) return false;
+    if (inShadow(this) && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS) return false;
     const bits = debugBitsAt(this, this.linearIp);
     if (!bits) return false;
     this.deliver(() => deliverException(this, debugException(bits, "instruction breakpoint in a debug register")));
@@ -511,42 +525,22 @@ export class Cpu extends SegmentedMemory {
     // RF holds for one instruction; should that fault, the delivery sets it in the image again.
     this.set32(OFF.EFLAGS, this.get32(OFF.EFLAGS) & ~EFLAGS.RF);
     this.block = block;
-    this.at = 0;
-    block.ops[0]!();
+    for (this.at = 0; this.at < block.ops.length; this.at++) block.ops[this.at]!();
     this.at = -1;
     this.block = undefined;
-    if (block.mode >= 0) block.n = block.total;
+    block.n = block.ops.length;
+    this.cut = false;
     i32[(this.base + OFF.BUDGET) >> 2]! -= 1;
     if (!block.jumps && !block.system) this.fallThrough(block);
     this.updateMode();
-    if (trap && this.takesStepTrap(block)) this.raiseDebug(DR6.BS);
-  }
-
-  private takesStepTrap(block: Block): boolean {
-    const { mnemonic } = block.insns[0]!;
-    if (NO_STEP_TRAP.has(mnemonic) || this.get32(OFF.ACTIVITY) === ACTIVITY.SHUTDOWN) return false;
-    // SYSCALL traps at its target if the mask (in long mode; legacy mode has none) leaves TF set.
-    if (mnemonic === Mnemonic.Syscall && !(this.get32(OFF.EFLAGS) & EFLAGS.TF)) return false;
-    // BTF: only branches that are taken.
-    const falls = this.get32(OFF.RIP) === block.endLow && this.get32(OFF.RIP + 4) === block.endHigh;
-    if (this.get32(OFF.DEBUGCTL) & DEBUGCTL_BTF && falls) return false;
-    return !(this.inShadow() && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS);
-  }
-
-  /** In the shadow of the instruction that has just retired? */
-  private inShadow(): boolean {
-    if (this.get32(OFF.SHADOW_KIND) === SHADOW.NONE) return false;
-    const now = (this.sliceEnd - this.get32(OFF.BUDGET)) | 0;
-    if (this.get32(OFF.SHADOW) === now) return true;
-    this.set32(OFF.SHADOW_KIND, SHADOW.NONE);
-    return false;
+    if (trap && takesStepTrap(this, block)) this.raiseDebug(DR6.BS);
   }
 
   /** Takes the highest pending interrupt that may be taken now. */
   private interrupt(): boolean {
     const pending = this.get32(OFF.PENDING);
     if (pending === 0) return false;
-    const shadow = this.inShadow();
+    const shadow = inShadow(this);
     if (pending & PENDING.DEBUG && !(shadow && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS)) {
       this.debugTrap();
       return true;
@@ -589,16 +583,8 @@ export class Cpu extends SegmentedMemory {
       this.stopRequested ||
       this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING ||
       (flags & (EFLAGS.TF | EFLAGS.RF)) !== 0 ||
-      this.deliverable(flags) ||
+      deliverable(this) ||
       this.watches.pending ||
       this.get32(OFF.SHADOW_KIND) !== SHADOW.NONE;
-  }
-
-  private deliverable(flags: number): boolean {
-    const pending = this.get32(OFF.PENDING);
-    if (pending === 0) return false;
-    if (pending & (PENDING.MC | PENDING.DEBUG) || (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0))
-      return true;
-    return (pending & PENDING.INTR) !== 0 && (flags & EFLAGS.IF) !== 0;
   }
 }

@@ -3,15 +3,22 @@
  * what flags.ts reads.
  */
 import type { Cpu } from "../cpu.ts";
-import { conditionHolds, type DirectCondition, type LazyKind, lazyOp, type OpSize, settleSome } from "../flags.ts";
+import { conditionHolds, type DirectCondition, type LazyKind, LF, lazyOp, type OpSize, settleSome } from "../flags.ts";
 import type { BinaryOp, Relation } from "../ir/types.ts";
-import { ARITH_FLAGS, OFF } from "../layout.ts";
+import { ARITH_FLAGS, EFLAGS, OFF } from "../layout.ts";
 import { type Exec, relation32, relation64, type Test } from "./arith.ts";
 import type { Slot, Slots } from "./slots.ts";
 
 export type FusedOp = Extract<BinaryOp, "add" | "sub" | "and" | "or" | "xor">;
 export const isFused = (op: string): op is FusedOp =>
   op === "add" || op === "sub" || op === "and" || op === "or" || op === "xor";
+
+/** Two bits, by slot and position. */
+export type BitSlots = readonly [BitSlot, BitSlot];
+export interface BitSlot {
+  readonly slot: Slot;
+  readonly shift: number;
+}
 
 export class FlagClosures {
   private readonly cpu: Cpu;
@@ -171,6 +178,56 @@ export class FlagClosures {
     return () => {
       i32[eflags] = (i32[eflags]! & ~mask) | (i32[value]! & mask);
       i32[maskSlot] = i32[maskSlot]! & ~mask;
+    };
+  }
+
+  /** CF and OF from single bits; the other flags of the mask become 0. A missing bit is bit 0 of a slot that holds zero. */
+  plainBits(mask: number, [c, e]: BitSlots, [o, p]: BitSlots): Exec {
+    const { i32, eflags, mask: maskSlot } = this;
+    const [cs, ct, es, et] = [c.slot, c.shift, e.slot, e.shift];
+    const [os, ot, ps, pt] = [o.slot, o.shift, p.slot, p.shift];
+    if (!(mask & EFLAGS.OF)) {
+      return () => {
+        i32[eflags] = (i32[eflags]! & ~mask) | (((i32[cs]! >>> ct) ^ (i32[es]! >>> et)) & 1);
+        i32[maskSlot] = i32[maskSlot]! & ~mask;
+      };
+    }
+    return () => {
+      const cf = ((i32[cs]! >>> ct) ^ (i32[es]! >>> et)) & 1;
+      const of = ((i32[os]! >>> ot) ^ (i32[ps]! >>> pt)) & 1;
+      i32[eflags] = (i32[eflags]! & ~mask) | cf | (of << 11);
+      i32[maskSlot] = i32[maskSlot]! & ~mask;
+    };
+  }
+
+  /** What is in slot `d` as the result of a logic operation that sets the flags in `set`; the others are settled already. */
+  logicOf(size: OpSize, d: Slot, set: number): Exec {
+    const { i32, op: lop, res, mask } = this;
+    const code = lazyOp(LF.LOGIC, size);
+    return () => {
+      i32[lop] = code;
+      i32[mask] = set;
+      i32[res] = i32[d]!;
+      i32[res + 1] = i32[d + 1]!;
+    };
+  }
+
+  /** A 32-bit shift by a constant with all its flags: CF and OF from single bits, AF 0, the rest lazy. */
+  shift32(op: "shl" | "shr" | "sar", d: Slot, a: Slot, n: number, [c]: BitSlots, [o, p]: BitSlots, set: number): Exec {
+    const { i32, op: lop, res, mask, eflags } = this;
+    const code = lazyOp(LF.LOGIC, 32);
+    const others = ARITH_FLAGS & ~set;
+    const [cs, ct, os, ot, ps, pt] = [c.slot, c.shift, o.slot, o.shift, p.slot, p.shift];
+    return () => {
+      const x = i32[a]!;
+      const r = op === "shl" ? x << n : op === "shr" ? x >>> n : x >> n;
+      const of = ((i32[os]! >>> ot) ^ (i32[ps]! >>> pt)) & 1;
+      i32[eflags] = (i32[eflags]! & ~others) | ((i32[cs]! >>> ct) & 1) | (of << 11);
+      i32[lop] = code;
+      i32[mask] = set;
+      i32[res] = r;
+      i32[d] = r;
+      i32[d + 1] = 0;
     };
   }
 

@@ -6,6 +6,9 @@ import type { BinaryOp, Relation, UnaryOp } from "../ir/types.ts";
 import type { Slot } from "./slots.ts";
 
 export type Exec = () => void;
+export type ShiftOp = Extract<BinaryOp, "shl" | "shr" | "sar" | "rol" | "ror">;
+export const isShift = (op: string): op is ShiftOp =>
+  op === "shl" || op === "shr" || op === "sar" || op === "rol" || op === "ror";
 
 export function binary32(i32: Int32Array, op: BinaryOp, d: Slot, a: Slot, b: Slot): Exec {
   const h = d + 1;
@@ -166,6 +169,44 @@ function shift64(i32: Int32Array, op: BinaryOp, d: Slot, low: number, high: numb
   }
   i32[d] = l;
   i32[d + 1] = h;
+}
+
+/** A 64-bit shift or rotate by a constant from 0 to 63. */
+export function shift64By(i32: Int32Array, op: ShiftOp, d: Slot, a: Slot, by: number): Exec {
+  if (op === "ror") return shift64By(i32, "rol", d, a, (64 - by) & 63);
+  const n = by & 31;
+  const far = by >= 32;
+  if (op === "rol") {
+    // By 32 and more the halves have changed places.
+    const [x, y] = far ? [a + 1, a] : [a, a + 1];
+    if (n === 0)
+      return () => {
+        const low = i32[x]!;
+        i32[d + 1] = i32[y]!;
+        i32[d] = low;
+      };
+    const m = 32 - n;
+    return () => {
+      const low = i32[x]!;
+      const high = i32[y]!;
+      i32[d] = (low << n) | (high >>> m);
+      i32[d + 1] = (high << n) | (low >>> m);
+    };
+  }
+  if (n === 0 || far) return () => shift64(i32, op, d, i32[a]!, i32[a + 1]!, by);
+  const m = 32 - n;
+  if (op === "shl")
+    return () => {
+      const low = i32[a]!;
+      i32[d + 1] = (i32[a + 1]! << n) | (low >>> m);
+      i32[d] = low << n;
+    };
+  const arithmetic = op === "sar";
+  return () => {
+    const high = i32[a + 1]!;
+    i32[d] = (i32[a]! >>> n) | (high << m);
+    i32[d + 1] = arithmetic ? high >> n : high >>> n;
+  };
 }
 
 const ctz32 = (x: number): number => (x === 0 ? 32 : 31 - Math.clz32(x & -x));

@@ -3,13 +3,15 @@
  * temporaries and constants already are slots. Shapes that most code is made of are fused: see `fuseAlu`, `matchAddress`, `branch`.
  */
 import type { Cpu } from "../cpu.ts";
-import { conditionReads, directCondition, type LazyKind, type OpSize } from "../flags.ts";
+import { conditionReads, directCondition, type LazyKind, LF, type OpSize } from "../flags.ts";
 import type { BinaryOp, IrInsn, Load, Relation, SetFlags, Statement, Store, Value } from "../ir/types.ts";
 import { ARITH_FLAGS, OFF } from "../layout.ts";
 import { nextIp } from "../lower.ts";
 import { MODE } from "../mode.ts";
 import { Accesses, type Address } from "./access.ts";
-import { FlagClosures, type FusedOp, isFused } from "./alu.ts";
+import { splitAddress } from "./address.ts";
+import { type BitSlot, type BitSlots, FlagClosures, type FusedOp, isFused } from "./alu.ts";
+import { aluBranch, type FusedAlu, type JumpTarget, stackJump } from "./alu-branch.ts";
 import {
   binary32,
   binary64,
@@ -17,18 +19,22 @@ import {
   type Exec,
   extract,
   insert,
+  isShift,
   move32,
   move64,
   moveSigned,
   put,
   relation32,
   relation64,
+  type ShiftOp,
+  shift64By,
   type Test,
   unary32,
   unary64,
 } from "./arith.ts";
-import { branchIf, isSigned } from "./branch.ts";
-import { findShortcuts, isTemp, type Shortcuts } from "./simplify.ts";
+import { branchIf, isSigned, type Ways } from "./branch.ts";
+import { type Bit, isPlain, type PlainBits, plainFlagBits } from "./flagbits.ts";
+import { findShortcuts, isTemp, type Shortcuts, withoutDead } from "./simplify.ts";
 import { type Slot, Slots } from "./slots.ts";
 
 type Let = Extract<Statement, { op: "let" }>;
@@ -40,6 +46,12 @@ interface KnownFlags {
   readonly mask: number;
 }
 
+export interface CompiledBlock {
+  readonly ops: readonly Exec[];
+  /** For each closure the instruction that it belongs to (a pair: the first); one past them, the number of instructions. */
+  readonly insnOf: Uint8Array;
+}
+
 export class Compiler {
   private readonly cpu: Cpu;
   private readonly i32: Int32Array;
@@ -48,10 +60,17 @@ export class Compiler {
   private readonly flags: FlagClosures;
   private readonly rip: Slot;
   private code: Exec[] = [];
+  private owners: number[] = [];
+  private owner = 0;
+  /** The last closure, if it is such an operation; the branch that became part of it. */
+  private lastAlu: FusedAlu | undefined;
+  private fusedInto = -1;
   private nextTemp = 0;
   private mode = 0;
   private shortcuts: Shortcuts = { registers: new Map(), sums: new Map() };
   private known: KnownFlags | undefined;
+  /** Temporaries that are made in a register. */
+  private readonly placed = new Map<number, Slot>();
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -62,22 +81,30 @@ export class Compiler {
     this.rip = this.slots.field(OFF.RIP);
   }
 
-  startBlock(mode: number): void {
+  /** A whole block. `dead`: the instructions whose flags nobody will see. */
+  block(code: readonly IrInsn[], mode: number, dead: readonly boolean[]): CompiledBlock {
     this.mode = mode;
     this.known = undefined;
+    this.lastAlu = undefined;
+    this.code = [];
+    this.owners = [];
+    code.forEach((ir, i) => {
+      this.owner = i;
+      this.instruction(ir, dead[i]!);
+    });
+    return { ops: this.code, insnOf: Uint8Array.from([...this.owners, code.length]) };
   }
 
-  /** One instruction. `deadFlags`: nobody will see the flags that it sets. */
-  instruction(ir: IrInsn, deadFlags: boolean): Exec {
-    this.code = [];
+  private instruction(ir: IrInsn, deadFlags: boolean): void {
     this.nextTemp = ir.temps.length;
     const { statements } = ir;
-    const seen = deadFlags
-      ? { ...ir, statements: statements.filter((s) => s.op !== "flags" && s.op !== "flagbits") }
-      : ir;
+    const live = deadFlags ? statements.filter((s) => s.op !== "flags" && s.op !== "flagbits") : statements;
+    const seen = { ...ir, statements: withoutDead(plainFlagBits(live)) };
+    this.placed.clear();
     this.shortcuts = findShortcuts(seen.statements);
     for (let i = 0; i < seen.statements.length; ) i += this.statement(seen, i);
-    return sequence(this.code);
+    // An instruction that needs nothing done still is one.
+    if (this.owners.at(-1) !== this.owner && this.fusedInto !== this.owner) this.emit(() => {});
   }
 
   /** A temporary's own value, where that is as cheap as the temporary. */
@@ -86,6 +113,8 @@ export class Compiler {
   }
 
   private tempSlot(index: number): Slot {
+    const placed = this.placed.get(index);
+    if (placed !== undefined) return placed;
     const reg = this.shortcuts.registers.get(index);
     return reg === undefined ? this.slots.temp(index) : this.slots.reg(reg);
   }
@@ -129,6 +158,8 @@ export class Compiler {
 
   private emit(exec: Exec): void {
     this.code.push(exec);
+    this.owners.push(this.owner);
+    this.lastAlu = undefined;
   }
 
   private compute(v: Value, d: Slot): Slot {
@@ -177,6 +208,10 @@ export class Compiler {
         throw new Error("a leaf is not computed");
       default: {
         const a = this.value(v.a);
+        if (v.type === 64 && v.b.op === "const" && isShift(v.op)) {
+          this.emit(shift64By(i32, v.op, d, a, v.b.low & 63));
+          return d;
+        }
         const b = this.value(v.b);
         this.emit(v.type === 64 ? binary64(i32, v.op, d, a, b) : binary32(i32, v.op, d, a, b));
         return d;
@@ -230,7 +265,8 @@ export class Compiler {
     const s = this.value(v, d);
     if (s === d) {
       // A register onto itself: MOV EAX, EAX clears the upper half.
-      if ((v.op === "reg" || v.op === "low" || v.op === "temp") && v.type === 32) this.emit(clearHigh(i32, d));
+      if (((v.op === "reg" && v.size >= 32) || v.op === "low" || v.op === "temp") && v.type === 32)
+        this.emit(clearHigh(i32, d));
       return;
     }
     this.emit(v.type === 32 ? move32(i32, d, s) : move64(i32, d, s));
@@ -244,7 +280,10 @@ export class Compiler {
     switch (s.op) {
       case "let": {
         if (this.shortcuts.registers.has(s.temp) || this.shortcuts.sums.has(s.temp)) return 1;
-        const taken = this.fuseAlu(ir, i, s) || this.forward(ir, i, s.temp, (d) => this.into(d, s.value));
+        const taken =
+          this.fuseAlu(ir, i, s) ||
+          this.fuseShift(ir, i, s) ||
+          this.forward(ir, i, s.temp, (d) => this.into(d, s.value));
         if (taken) return taken;
         this.into(this.slots.temp(s.temp), s.value);
         return 1;
@@ -262,15 +301,24 @@ export class Compiler {
         this.setFlags(s);
         return 1;
       case "flagbits": {
+        if (isPlain(s)) {
+          this.plainBits(s);
+          return 1;
+        }
         const value = this.value(s.value);
         this.guarded(s.when, this.flags.bits(s.mask, value));
-        if (this.known && this.known.mask & s.mask) this.known = { ...this.known, mask: this.known.mask & ~s.mask };
+        this.known = this.knownWithout(s.mask);
         return 1;
       }
-      case "setreg":
+      case "setreg": {
+        const taken = this.fuseStackJump(ir, i);
+        if (taken) return taken;
         this.setReg(s);
         return 1;
+      }
       case "checktarget": {
+        const taken = this.fuseStackJump(ir, i);
+        if (taken) return taken;
         const target = this.value(s.target);
         const { cpu, i32 } = this;
         if (s.target.type === 64) {
@@ -313,7 +361,58 @@ export class Compiler {
     if (f.size === 64) this.emit(this.flags.alu64(bin.op, f.kind, d, x, y, f.mask));
     else this.emit(this.flags.alu32(bin.op, f.kind, f.size, d, x, y, f.mask));
     this.known = { kind: f.kind, size: f.size, mask: f.mask };
+    if (register || i + 2 >= ir.statements.length)
+      this.lastAlu = { op: bin.op, kind: f.kind, size: f.size, d, x, y, mask: f.mask };
     return register ? 3 : 2;
+  }
+
+  /**
+   * A shift or rotate by a constant whose CF and OF are bits of what is there: `t = x op n; CF, OF = bits; flags of t; register = t`
+   * as one closure, or as few.
+   */
+  private fuseShift(ir: IrInsn, i: number, s: Let): number {
+    const bits = ir.statements[i + 1];
+    if (!isPlain(bits) || !isShift(s.value.op)) return 0;
+    const { op, a, b, type } = s.value as Extract<Value, { op: BinaryOp }> & { op: ShiftOp };
+    if (b.op !== "const") return 0;
+    const flags = ir.statements[i + 2];
+    const lazy = flags?.op === "flags" && !flags.when && flags.kind === LF.LOGIC && isTemp(flags.result, s.temp);
+    if (lazy && (bits.mask | flags.mask) !== ARITH_FLAGS) return 0;
+    const set = ir.statements[i + (lazy ? 3 : 2)];
+    if (set?.op !== "setreg" || set.size !== type || !isTemp(set.value, s.temp) || set !== ir.statements.at(-1))
+      return 0;
+    const d = this.slots.reg(set.reg);
+    const x = this.value(a);
+    const n = b.low & (type - 1);
+    // Bits of the result are read after it was made, others before.
+    const after = [...bits.cf, ...bits.of].some((bit) => isTemp(bit.of, s.temp));
+    if (after && [...bits.cf, ...bits.of].some((bit) => !isTemp(bit.of, s.temp))) return 0;
+    if (after) this.placed.set(s.temp, d);
+    if (lazy && !after && type === 32 && bits.cf.length < 2 && op !== "rol" && op !== "ror") {
+      this.emit(this.flags.shift32(op, d, x, n, this.bitSlots(bits.cf), this.bitSlots(bits.of), flags.mask));
+    } else {
+      if (!after) this.plainBits(bits);
+      this.emit(type === 64 ? shift64By(this.i32, op, d, x, n) : binary32(this.i32, op, d, x, this.value(b)));
+      if (after) this.plainBits(bits);
+      if (lazy) this.emit(this.flags.logicOf(type, d, flags.mask));
+    }
+    this.known = lazy ? { kind: LF.LOGIC, size: type, mask: flags.mask } : this.knownWithout(bits.mask);
+    return lazy ? 4 : 3;
+  }
+
+  private plainBits(s: PlainBits): void {
+    this.emit(this.flags.plainBits(s.mask, this.bitSlots(s.cf), this.bitSlots(s.of)));
+    this.known = this.knownWithout(s.mask);
+  }
+
+  private bitSlots([a, b]: readonly Bit[]): BitSlots {
+    const place = (bit: Bit | undefined): BitSlot =>
+      bit ? { slot: this.value(bit.of) + bit.word, shift: bit.shift } : { slot: this.zero(), shift: 0 };
+    return [place(a), place(b)];
+  }
+
+  private knownWithout(mask: number): KnownFlags | undefined {
+    return this.known && { ...this.known, mask: this.known.mask & ~mask };
   }
 
   /** A value that is only made to be put into a whole register is made there. */
@@ -367,6 +466,43 @@ export class Compiler {
     });
   }
 
+  /** The operation just before it and a branch on its flags, as one closure. */
+  private fuseBranch(when: Value, ways: Ways): boolean {
+    const { lastAlu, known } = this;
+    if (!lastAlu || !known || when.op !== "condition" || conditionReads(when.cc) & ~known.mask) return false;
+    const direct = directCondition(when.cc, known.kind);
+    if (!direct || (known.size < 32 && isSigned(direct.relation))) return false;
+    this.code.pop();
+    const owner = this.owners.pop()!;
+    this.fusedInto = this.owner;
+    this.owner = owner;
+    this.emit(aluBranch(this.cpu, this.slots, lastAlu, direct, ways));
+    this.owner = this.fusedInto;
+    return true;
+  }
+
+  /** `checktarget`, a constant added to a register, and the jump: the end of CALL and RET. Gives how many statements it took. */
+  private fuseStackJump(ir: IrInsn, i: number): number {
+    const { statements } = ir;
+    const check = statements[i]!.op === "checktarget" ? 1 : 0;
+    const [set, jump] = [statements[i + check], statements[i + check + 1]];
+    if (set?.op !== "setreg" || jump?.op !== "jump" || jump.test || set.size < 32) return 0;
+    const sum = this.resolve(set.value);
+    const wide = jump.target.type === 64;
+    if (sum.op !== "add" || sum.a.op !== "reg" || sum.a.reg !== set.reg || sum.b.op !== "const") return 0;
+    if (sum.type !== set.size || wide !== (set.size === 64) || (check && !wide)) return 0;
+    const { target } = jump;
+    const checked = statements[i];
+    if (checked?.op === "checktarget" && checked.target !== target) return 0;
+    let to: JumpTarget;
+    if (target.op !== "const") to = { slot: this.value(target), check: check > 0 };
+    else if (check) return 0;
+    else to = target;
+    const delta = [sum.b.low, sum.b.high] as const;
+    this.emit(stackJump(this.cpu, wide, [this.slots.reg(set.reg), this.rip], delta, to));
+    return check + 2;
+  }
+
   private branch(ir: IrInsn, target: Value, when: Value | undefined): void {
     const { i32, rip } = this;
     const [nextLow, nextHigh] = nextIp(ir.insn);
@@ -379,6 +515,7 @@ export class Compiler {
     }
     if (!known) throw new Error("a conditional branch has a constant target");
     const { low, high } = known;
+    if (this.fuseBranch(when, { rip, low, high, nextLow, nextHigh })) return;
     const compared = this.comparison(when);
     if (compared) {
       const [relation, size, a, b] = compared;
@@ -421,76 +558,16 @@ export class Compiler {
     else this.emit(this.access.store32(v, at, s.size, seg, s.space.kind === "segment"));
   }
 
-  /** base + (index << shift) + displacement out of a tree of additions; what does not fit is computed first. */
   private matchAddress(v: Value): Address {
-    let tree = v;
-    let wrap = -1;
-    if (v.op === "and" && v.type === 32 && v.b.op === "const") {
-      wrap = v.b.low;
-      tree = v.a;
-    }
-    const terms: Value[] = [];
-    let dispLow = 0;
-    let dispHigh = 0;
-    const flatten = (node: Value): void => {
-      if (node.op === "add") {
-        flatten(node.a);
-        flatten(node.b);
-      } else if (node.op === "const" && dispLow === 0 && dispHigh === 0) {
-        dispLow = node.low;
-        dispHigh = node.high;
-      } else terms.push(node);
-    };
-    flatten(tree);
-    const scaled = terms.findIndex((t) => t.op === "shl" && t.b.op === "const");
-    if (terms.length > 2) {
-      // A wrapped (16-bit) address never has more than base, index and displacement, so nothing is lost here.
-      const base = this.value(tree);
-      return { base, index: this.zero(), indexed: false, shift: 0, dispLow: 0, dispHigh: 0, wrap };
-    }
-    const index = scaled >= 0 ? terms[scaled] : terms[1];
-    const base = terms.find((t) => t !== index);
-    const scale = index?.op === "shl" && index.b.op === "const" ? index.b.low : 0;
-    const indexValue = scale && index && "a" in index ? index.a : index;
+    const { base, index, shift, dispLow, dispHigh, wrap } = splitAddress(v);
     return {
       base: base ? this.value(base) : this.zero(),
-      index: indexValue ? this.value(indexValue) : this.zero(),
-      indexed: indexValue !== undefined,
-      shift: scale,
+      index: index ? this.value(index) : this.zero(),
+      indexed: index !== undefined,
+      shift,
       dispLow,
       dispHigh,
       wrap,
     };
   }
-}
-
-function sequence(code: readonly Exec[]): Exec {
-  const [a, b, c, d] = code;
-  if (!a) return () => {};
-  if (!b) return a;
-  if (!c) {
-    return () => {
-      a();
-      b();
-    };
-  }
-  if (!d) {
-    return () => {
-      a();
-      b();
-      c();
-    };
-  }
-  if (code.length === 4) {
-    return () => {
-      a();
-      b();
-      c();
-      d();
-    };
-  }
-  const all = [...code];
-  return () => {
-    for (let i = 0; i < all.length; i++) all[i]!();
-  };
 }

@@ -25,6 +25,16 @@ export function findShortcuts(statements: readonly Statement[]): Shortcuts {
   return { registers, sums };
 }
 
+/** Without what is only made for statements that are not there: values are pure. */
+export function withoutDead(statements: readonly Statement[]): readonly Statement[] {
+  const needed: Statement[] = [];
+  for (let i = statements.length - 1; i >= 0; i--) {
+    const s = statements[i]!;
+    if (s.op !== "let" || needed.some((t) => usesTemp(t, s.temp))) needed.push(s);
+  }
+  return needed.reverse();
+}
+
 /** The register of `reg` or `reg + constant`, whole; -1 for other values. */
 function sourceRegister(v: Value): number {
   if (v.op === "reg") return v.size >= 32 ? v.reg : -1;
