@@ -4,6 +4,7 @@
  */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { CR4, OFF, SEG } from "../../cpu/layout.ts";
+import { loadSelectors, selectorImage } from "../../cpu/ops/x87-pointers.ts";
 import { AVX_OFFSET, XFEATURE, xsaveSize } from "../../cpu/system/cpuid-data.ts";
 import {
   FP_XSTATE_MAGIC1,
@@ -132,8 +133,8 @@ export function fxsaveImage(cpu: Cpu, bits: 32 | 64): Uint8Array {
   view.setBigUint64(8, cpu.get64(OFF.FIP), true);
   view.setBigUint64(16, cpu.get64(OFF.FDP), true);
   if (bits === 32) {
-    view.setUint32(12, cpu.get32(OFF.FCS) & 0xffff, true);
-    view.setUint32(20, cpu.get32(OFF.FDS) & 0xffff, true);
+    view.setUint32(12, selectorImage(cpu, OFF.FCS), true);
+    view.setUint32(20, selectorImage(cpu, OFF.FDS), true);
   }
   view.setUint32(24, cpu.get32(OFF.MXCSR), true);
   view.setUint32(28, MXCSR_MASK, true);
@@ -152,8 +153,8 @@ export function loadFxsave(cpu: Cpu, image: Uint8Array, bits: 32 | 64): boolean 
   cpu.set32(OFF.FOP, view.getUint16(6, true));
   cpu.set64(OFF.FIP, bits === 64 ? view.getBigUint64(8, true) : BigInt(view.getUint32(8, true)));
   cpu.set64(OFF.FDP, bits === 64 ? view.getBigUint64(16, true) : BigInt(view.getUint32(16, true)));
-  cpu.set32(OFF.FCS, bits === 32 ? view.getUint16(12, true) : 0);
-  cpu.set32(OFF.FDS, bits === 32 ? view.getUint16(20, true) : 0);
+  if (bits === 32) loadSelectors(cpu, view.getUint16(12, true), view.getUint16(20, true));
+  else loadSelectors(cpu, 0, 0);
   cpu.set32(OFF.MXCSR, mxcsr);
   const full = [0, 1, 2, 3, 4, 5, 6, 7].map((physical) => {
     const bytes = image.subarray(
