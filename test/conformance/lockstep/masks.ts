@@ -101,6 +101,7 @@ interface Choice {
 }
 
 const MASKED = /^V?(maskmov|pmaskmov)/i;
+const HALVES = /^Vcvtp[hs]2p[hs]$/;
 const IMAGES = /^(Fn?save|Frstor|Fn?stenv|Fldenv|Fxsave|Fxrstor)/;
 const longOperand = ({ insn }: Entry): boolean =>
   insn.ops.some((op) => op.kind === "mem" && op.size > 8 && op.size !== 16);
@@ -120,9 +121,9 @@ const CHOICES: readonly Choice[] = [
       "both fault; of a long operand the processor may have moved what comes before the faulting piece, and which piece that is is its choice",
   },
   {
-    when: ({ gathers, name }, ours) => ours.vector === VECTOR.AC && (gathers || MASKED.test(name)),
+    when: ({ gathers, name }, ours) => ours.vector === VECTOR.AC && (gathers || MASKED.test(name) || HALVES.test(name)),
     reason:
-      "whether accesses by mask or index are checked for alignment, element by element, is the model's choice (Intel's are not)",
+      "whether accesses by mask, by index or to 16-bit floats are checked for alignment is the model's choice (Intel's are not)",
   },
 ];
 

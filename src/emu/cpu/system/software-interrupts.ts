@@ -28,10 +28,11 @@ export const bound: Helper = (cpu, insn) => {
   const signed = (value: number) => (size === 2 ? (value << 16) >> 16 : value | 0);
   const at = cpu.effectiveAddress(insn, 1);
   const { high } = cpu;
+  const index = signed(cpu.readOp(insn, 0));
   const lower = signed(cpu.loadSeg(op.seg, at, high, size));
+  // The upper bound is not read then (measured).
+  if (index < lower) throw new Fault(VECTOR.BR, 0, `BOUND: index ${index} is below ${lower}`);
   const second = offsetPlus(insn, at, high, size);
   const upper = signed(cpu.loadSeg(op.seg, second.low, second.high, size));
-  const index = signed(cpu.readOp(insn, 0));
-  if (index < lower || index > upper)
-    throw new Fault(VECTOR.BR, 0, `BOUND: index ${index} is not within ${lower} to ${upper}`);
+  if (index > upper) throw new Fault(VECTOR.BR, 0, `BOUND: index ${index} is above ${upper}`);
 };

@@ -390,6 +390,6 @@ describe("BOUND", () => {
     rax(b, 5);
     expect(b.exec(0x62, 0x03)).toBeUndefined();
     rax(b, 6);
-    b.expectFault(V.BR, 0, /index 6 is not within -5 to 5/, 0x62, 0x03);
+    b.expectFault(V.BR, 0, /index 6 is above 5/, 0x62, 0x03);
   });
 });
