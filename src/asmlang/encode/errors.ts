@@ -1,5 +1,6 @@
 /** Error texts, in the field's words. */
 import { CodeExt } from "../../emu/cpu/iced.ts";
+import { decorationError } from "./decoration-errors.ts";
 import { formsNamed, mnemonics } from "./forms.ts";
 import type { Query } from "./match.ts";
 import { candidates, misfit } from "./match.ts";
@@ -73,6 +74,8 @@ function valid(query: Query, request: EncodeRequest): string {
 export function noSuchCombination(request: EncodeRequest, queries: readonly Query[]): EncodeResult {
   const elsewhere = queries.some((query) => candidates(query, request).otherMode);
   if (elsewhere) return { ok: false, message: `instruction not supported in ${request.bits}-bit mode`, operand: -1 };
+  const decoration = decorationError(request, queries);
+  if (decoration !== undefined) return { ok: false, ...decoration };
   const query = queries[0]!;
   const operand = Math.max(...queries.map((one) => misfit(one, request)));
   return { ok: false, message: `invalid combination of opcode and operands${valid(query, request)}`, operand };
