@@ -31,9 +31,12 @@ export class StatementCache {
     }
     let texts = this.#states.get(state);
     if (!texts) this.#states.set(state, (texts = new Map()));
-    texts.set(text, known);
+    texts.set(ownText(text), { ...known, words: known.words.map(ownText) });
   }
 }
+
+/** The text by itself: a part of a source that is kept would keep the whole source. */
+export const ownText = (text: string): string => [...text].join("");
 
 export function replay(known: KnownStatement, builder: ObjectBuilder, line: Line): void {
   builder.bytes(known.bytes, line, [], known.code ? builder.bits : undefined);

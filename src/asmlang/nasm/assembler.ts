@@ -4,7 +4,7 @@ import { FatalError, Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
-import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
+import { ownText, replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
 import { isNasmMnemonic, isPrefix } from "../encode/index.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
@@ -275,7 +275,7 @@ export class NasmAssembler {
     let known = KEYWORDS.get(word);
     if (known === undefined) {
       if (KEYWORDS.size > 10_000) KEYWORDS.clear();
-      KEYWORDS.set(word, (known = isKeyword(word)));
+      KEYWORDS.set(ownText(word), (known = isKeyword(word)));
     }
     return known;
   }

@@ -198,7 +198,24 @@ int80_landing_pad:
 	.cfi_endproc
 vsyscall_end:
 
-# ---- signal trampolines: the handler's return address, with the frame on the stack
+# ---- signal trampolines: the handler's return address, with the frame on the stack. The interrupted registers lie in the
+# sigcontext at esp + \context: the frame's CFA is the interrupted esp itself (DW_CFA_def_cfa_expression: breg4, deref), every other
+# register an expression of its own (DW_CFA_expression: breg4). Offsets are signed LEB128 in two bytes.
+	.macro	in_context register, offset
+	.cfi_escape 0x10, \register, 3, 0x74, 0x80 | (\offset) & 0x7f, (\offset) >> 7
+	.endm
+	.macro	interrupted context
+	.cfi_escape 0x0f, 4, 0x74, 0x80 | (\context + 28) & 0x7f, (\context + 28) >> 7, 0x06
+	in_context 0, "\context + 44"		# eax
+	in_context 1, "\context + 40"		# ecx
+	in_context 2, "\context + 36"		# edx
+	in_context 3, "\context + 32"		# ebx
+	in_context 5, "\context + 24"		# ebp
+	in_context 6, "\context + 20"		# esi
+	in_context 7, "\context + 16"		# edi
+	in_context 8, "\context + 56"		# eip
+	.endm
+
 	.balign	16
 	nop					# unwinders look at the byte before a return address
 	.balign	16
@@ -207,7 +224,9 @@ vsyscall_end:
 __kernel_sigreturn:
 	.cfi_startproc
 	.cfi_signal_frame
+	interrupted 4
 	pop	%eax				# the handler's argument
+	interrupted 0
 	mov	$NR_sigreturn, %eax
 	int	$0x80
 	.globl	vdso32_sigreturn_landing_pad
@@ -222,6 +241,7 @@ sigreturn_end:
 __kernel_rt_sigreturn:
 	.cfi_startproc
 	.cfi_signal_frame
+	interrupted 160
 	mov	$NR_rt_sigreturn, %eax
 	int	$0x80
 	.globl	vdso32_rt_sigreturn_landing_pad

@@ -40,6 +40,32 @@ function gnu(kind: VdsoKind): Uint8Array {
   return readFileSync(`${object}.bin`);
 }
 
+/** Where .eh_frame is, by the pointer in .eh_frame_hdr. */
+function ehFrame(bytes: Uint8Array, headers: string): number {
+  const row = headers.split("\n").find((line) => line.includes("GNU_EH_FRAME"))!;
+  const at = Number.parseInt(row.trim().split(/\s+/)[1]!, 16);
+  return at + 4 + new DataView(bytes.buffer, bytes.byteOffset).getInt32(at + 4, true);
+}
+
+/** NOPs, LEAs that change nothing, and the end of the section: what alignment puts between functions. */
+const isPadding = (bytes: Uint8Array, at: number): boolean =>
+  [0x00, 0x2e, 0x66, 0x8d, 0x90].includes(bytes[at]!) || (bytes[at] === 0x0f && bytes[at + 1] === 0x1f);
+
+/** The code that frame descriptions speak of: distances from the field, of four bytes. */
+function frameRanges(bytes: Uint8Array, bits: 32 | 64, start: number): [number, number][] {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const ranges: [number, number][] = [];
+  for (let at = start, size = 0; at + 8 <= bytes.length; at += 4 + size) {
+    size = view.getUint32(at, true);
+    if (size === 0) break;
+    if (view.getUint32(at + 4, true) === 0) continue;
+    const from = at + 8 + view.getInt32(at + 8, true);
+    ranges.push([from, from + view.getUint32(at + 12, true)]);
+  }
+  expect(ranges.length, `${bits}-bit frames`).toBeGreaterThan(0);
+  return ranges;
+}
+
 describe.each(VDSO_KINDS)("%s", (kind) => {
   const image = vdsoImage(kind);
 
@@ -63,6 +89,21 @@ describe.each(VDSO_KINDS)("%s", (kind) => {
       expect(row).toContain(name.startsWith("__kernel") ? "@@LINUX_2.5" : "@@LINUX_2.6");
       expect(Number.parseInt(row!.trim().split(/\s+/)[1]!, 16)).toBe(image.symbols.get(name));
     }
+  });
+
+  test.runIf(requireTool("readelf"))("says of every instruction how to unwind it", () => {
+    const file = join(dir, `${kind}-frames.so`);
+    writeFileSync(file, image.bytes);
+    const dynamic = execFileSync("readelf", ["-W", "-l", file], { encoding: "utf8" });
+    expect(dynamic).toContain("GNU_EH_FRAME");
+    const covered = frameRanges(image.bytes, image.bits, ehFrame(image.bytes, dynamic));
+    const code = image.symbols.get(names[image.bits][0]!)!;
+    const instructions = image.lines.filter(({ address, bits }) => bits !== undefined && Number(address) >= code);
+    for (const at of instructions.map(({ address }) => Number(address)).filter((at) => !isPadding(image.bytes, at)))
+      expect(
+        covered.some(([from, to]) => at >= from && at < to),
+        `0x${at.toString(16)}`,
+      ).toBe(true);
   });
 
   test("has lines for its code", () => {
