@@ -202,10 +202,10 @@ vsyscall_end:
 # sigcontext at esp + \context: the frame's CFA is the interrupted esp itself (DW_CFA_def_cfa_expression: breg4, deref), every other
 # register an expression of its own (DW_CFA_expression: breg4). Offsets are signed LEB128 in two bytes.
 	.macro	in_context register, offset
-	.cfi_escape 0x10, \register, 3, 0x74, 0x80 | (\offset) & 0x7f, (\offset) >> 7
+	.cfi_escape 0x10, \register, 3, 0x74, 0x80 | ((\offset) & 0x7f), (\offset) >> 7
 	.endm
 	.macro	interrupted context
-	.cfi_escape 0x0f, 4, 0x74, 0x80 | (\context + 28) & 0x7f, (\context + 28) >> 7, 0x06
+	.cfi_escape 0x0f, 4, 0x74, 0x80 | ((\context + 28) & 0x7f), (\context + 28) >> 7, 0x06
 	in_context 0, "\context + 44"		# eax
 	in_context 1, "\context + 40"		# ecx
 	in_context 2, "\context + 36"		# edx

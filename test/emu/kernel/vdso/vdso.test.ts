@@ -66,6 +66,21 @@ function frameRanges(bytes: Uint8Array, bits: 32 | 64, start: number): [number, 
   return ranges;
 }
 
+test.runIf(requireTool("as") && requireTool("readelf"))("trampolines unwind to the interrupted registers", () => {
+  gnu("32-int80");
+  const frames = execFileSync("readelf", ["-W", "--debug-dump=frames", join(dir, "32-int80.o")], { encoding: "utf8" });
+  expect(frames).not.toContain("Unknown");
+  const rules = [...frames.matchAll(/DW_CFA_(?:def_cfa_)?expression:?\s*(?:(r\d+) \(\w+\) )?\((.*)\)$/gm)];
+  // struct sigcontext: at the stack pointer's 4, 0 once the argument is popped, and 160 behind siginfo and ucontext.
+  const offsets = [4, 0, 160].flatMap((context) => [
+    `cfa DW_OP_breg4 (esp): ${context + 28}; DW_OP_deref`,
+    ...[44, 40, 36, 32].map((at, r) => `r${r} DW_OP_breg4 (esp): ${context + at}`),
+    ...[24, 20, 16].map((at, i) => `r${i + 5} DW_OP_breg4 (esp): ${context + at}`),
+    `r8 DW_OP_breg4 (esp): ${context + 56}`,
+  ]);
+  expect(rules.map(([, register, expression]) => `${register ?? "cfa"} ${expression}`)).toEqual(offsets);
+});
+
 describe.each(VDSO_KINDS)("%s", (kind) => {
   const image = vdsoImage(kind);
 
