@@ -36,7 +36,7 @@ function plain(value: bigint, form: Form, slot: Slot, dialect: Dialect): Fit {
     return fitsSigned(value, 32) ? "yes" : "no";
   if (fitsEither(value, width)) return "yes";
   // Instructions of 16- and 32-bit modes only: values count modulo 2^32 there.
-  if (dialect === "gas" && width === 8 && (form.modes & 64) === 0 && fitsEither(value, 32))
+  if (dialect === "gas" && width === 8 && (form.modes & 64) === 0 && form.slots.length === 1 && fitsEither(value, 32))
     return fitsSigned(BigInt.asIntN(32, value), 8) ? "yes" : "no";
   return dialect === "nasm" || widthOf(form) === width ? "cut" : "no";
 }
