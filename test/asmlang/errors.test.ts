@@ -175,7 +175,7 @@ describe("limits", () => {
     );
     expect(messages("a.s", " .rept 100000000\n nop\n .endr\n").join()).toContain("makes more than");
     expect(messages("a.asm", "%rep 1000000\n%rep 1000000\n nop\n%endrep\n%endrep\n").join()).toContain(
-      "more than 2000000 lines",
+      "more than 500000 statements",
     );
     expect(
       messages(

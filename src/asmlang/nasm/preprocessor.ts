@@ -24,6 +24,8 @@ import { isSpace, joinTouching, type Token, tokenize, tokensFor, trim } from "./
 
 const MAX_NESTING = 250;
 const MAX_LINES = 2_000_000;
+/** Statements among them: each keeps what it makes, so they weigh more. */
+const MAX_STATEMENTS = 500_000;
 const MAX_REPEATS = 1_000_000n;
 
 interface Frame {
@@ -84,6 +86,7 @@ export class Preprocessor {
   #recording: Recording | undefined;
   #ids = 0;
   #lines = 0;
+  #statements = 0;
 
   constructor(host: PreprocessorHost) {
     this.#host = host;
@@ -193,6 +196,8 @@ export class Preprocessor {
     if (!this.#conditions.active) return;
     const expanded = trim(this.expand(text));
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
+    if (++this.#statements > MAX_STATEMENTS)
+      throw new FatalError(wholeLine(line), `more than ${MAX_STATEMENTS} statements after macro expansion`);
     this.#host.statement(joinTouching(expanded), line);
   }
 
