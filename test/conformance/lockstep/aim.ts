@@ -7,11 +7,28 @@ import { Mnemonic } from "../../../src/emu/cpu/iced.ts";
 import { GPR, OFF, SEG, type SegIndex } from "../../../src/emu/cpu/layout.ts";
 import type { Insn, Operand } from "../../../src/emu/cpu/operation.ts";
 import type { Entry } from "./entries.ts";
-import { type Bits, CODE, DATA, DATA_SIZE, IMAGE_SIZE, IMAGES, INDICES, READ_ONLY, READ_ONLY_SIZE } from "./layout.ts";
+import {
+  type Bits,
+  CODE,
+  CODE_SIZE,
+  DATA,
+  DATA_SIZE,
+  IMAGE_SIZE,
+  IMAGES,
+  INDICES,
+  READ_ONLY,
+  READ_ONLY_SIZE,
+} from "./layout.ts";
 import type { Machine } from "./machine.ts";
 import type { Random } from "./random.ts";
 
 type Memory = Extract<Operand, { kind: "mem" }>;
+
+/** But not in the code: what is not written yet is there for the host, which starts when all is. */
+function anywhere(random: Random): number {
+  const address = random.next();
+  return address >= CODE - LONGEST_OPERAND && address < CODE + CODE_SIZE ? DATA : address;
+}
 
 /** Linear address for an operand: in the data window, often aligned; at its edges; on the read-only page; elsewhere. */
 export function target(random: Random): number {
@@ -19,7 +36,7 @@ export function target(random: Random): number {
   if (kind === 0) return READ_ONLY + random.below(READ_ONLY_SIZE);
   if (kind === 1) return DATA + DATA_SIZE - random.below(40);
   if (kind === 2) return DATA + random.below(20) - 10;
-  if (kind === 3) return random.chance(0.5) ? random.next() : DATA + random.below(DATA_SIZE);
+  if (kind === 3) return random.chance(0.5) ? anywhere(random) : DATA + random.below(DATA_SIZE);
   if (kind < 8) return DATA + (1 + random.below(DATA_SIZE / 0x1000 - 1)) * 0x1000 - random.below(20);
   const at = 0x400 + random.below(DATA_SIZE - 0x800);
   return DATA + (kind < 28 ? at & ~31 : at);
