@@ -201,12 +201,12 @@ describe("what is not there", () => {
   const dir = scratch();
   it("is reported by name, once each: a system call gives ENOSYS, an instruction #UD", () => {
     const body =
-      "mov eax, 101\n syscall\n mov eax, 101\n syscall\n neg eax\n mov ebx, eax\n db 0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc0";
+      "mov eax, 321\n syscall\n mov eax, 321\n syscall\n neg eax\n mov ebx, eax\n db 0x62, 0xf1, 0x7c, 0x48, 0x58, 0xc0";
     const run = ringside(["run", file(dir, "missing.asm", `bits 64\nglobal _start\n_start: ${body}\n`)]);
     expect(run.status).toBe(128 + 4);
     expect(run.stderr).toBe(
       [
-        "system call ptrace is not implemented",
+        "system call bpf is not implemented",
         "instruction Vaddps is not implemented",
         "killed by SIGILL at 0x401012: VADDPS is not implemented",
       ]
