@@ -115,7 +115,7 @@ const CHOICES: readonly Choice[] = [
   {
     when: (entry, ours, theirs) =>
       ours.signal !== 0 &&
-      ours.signal === theirs.signal &&
+      theirs.signal !== 0 &&
       (longOperand(entry) || IMAGES.test(entry.name) || MASKED.test(entry.name)),
     reason:
       "both fault; of a long operand the processor may have moved what comes before the faulting piece, and which piece that is is its choice",
