@@ -121,9 +121,10 @@ const CHOICES: readonly Choice[] = [
       "both fault; of a long operand the processor may have moved what comes before the faulting piece, and which piece that is is its choice",
   },
   {
-    when: ({ gathers, name }, ours) => ours.vector === VECTOR.AC && (gathers || MASKED.test(name) || HALVES.test(name)),
+    when: ({ gathers, name }, ours) =>
+      ours.vector === VECTOR.AC && (gathers || MASKED.test(name) || HALVES.test(name) || name === "Movbe"),
     reason:
-      "whether accesses by mask, by index or to 16-bit floats are checked for alignment is the model's choice (Intel's are not)",
+      "whether accesses by mask, by index, to 16-bit floats or by MOVBE are checked for alignment is the model's choice (Intel's are not)",
   },
 ];
 
