@@ -188,6 +188,22 @@ describe("limits", () => {
     expect(messages("a.s", ` .long ${"-".repeat(5000)}1`).join()).toContain("nested too deeply");
   });
 
+  it.each([
+    [
+      "twice the rest at every level",
+      ' .macro m first, rest:vararg\n .ascii "\\first"\n m \\rest m \\rest\n .endm\n m a, b, c\n',
+    ],
+    ["the same with bare names", " .altmacro\n .macro m rest:vararg\n m rest rest\n .endm\n m a b\n"],
+    [
+      "a long argument many times",
+      ` .macro m x\n .byte ${"\\x+".repeat(3000)}0\n .endm\n m "${"1+".repeat(50_000)}1"\n`,
+    ],
+    ["empty repetitions", " .rept 150000\n .rept 500000\n .endr\n .endr\n"],
+    ["lines that are left", " .macro m\n .rept 400000\n .exitm\n .endr\n .endm\n .rept 100000\n m\n .endr\n"],
+  ])("ends growth of text: %s", (_, text) => {
+    expect(messages("a.s", text)).toEqual(["macros and repetitions make more than 24000000 characters"]);
+  });
+
   it("stops after a hundred problems", () => {
     const found = check("a.s", " frob\n".repeat(1000));
     expect(found.length).toBe(101);

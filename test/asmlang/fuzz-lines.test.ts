@@ -125,7 +125,7 @@ describe("mutated lines", () => {
     expect(failures.join("\n\n")).toBe("");
     expect(changed).toBeGreaterThanOrEqual(LINES);
     // What is kept, not what garbage has not been collected yet: sections of many megabytes come and go.
-      const { heapUsed } = process.memoryUsage();
-      expect(heapUsed).toBeLessThan(MAX_BYTES);
+    const { heapUsed } = process.memoryUsage();
+    expect(heapUsed).toBeLessThan(MAX_BYTES);
   }, 3_600_000);
 });

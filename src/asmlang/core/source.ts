@@ -3,6 +3,7 @@
  * expansion, with a map back to the columns of the line in the file that it was made from.
  */
 import type { Range } from "../types.ts";
+import type { TextBudget } from "./text-budget.ts";
 
 /** A macro call, a repetition or an include: why these lines are read at all. */
 export interface Call {
@@ -77,15 +78,25 @@ export function splitLines(text: string): string[] {
 export class LineBuilder {
   text = "";
   readonly columns: number[] = [];
+  readonly #budget: TextBudget;
+  readonly #site: Span;
+
+  /** `site`: what makes the line. */
+  constructor(budget: TextBudget, site: Span) {
+    this.#budget = budget;
+    this.#site = site;
+  }
 
   /** `text` stands in the file from `at` on. */
   copy(text: string, at: number, columns?: readonly number[]): void {
+    this.#budget.charge(text.length, this.#site);
     for (let i = 0; i < text.length; i++) this.columns.push(columns ? (columns[at + i] ?? at) : at + i);
     this.text += text;
   }
 
   /** `text` stands in for what is at column `at`. */
   put(text: string, at: number): void {
+    this.#budget.charge(text.length, this.#site);
     for (let i = 0; i < text.length; i++) this.columns.push(at);
     this.text += text;
   }

@@ -1,5 +1,6 @@
 /** `.altmacro`: parameters by their bare names, `LOCAL`, `<text>` and `%expression` arguments. */
-import { type Call, type Line, LineBuilder } from "../core/source.ts";
+import { type Line, LineBuilder } from "../core/source.ts";
+import type { Expansion } from "./macros.ts";
 
 const LOCAL = /^\s*local\s+(.*)$/i;
 
@@ -21,8 +22,9 @@ export function takeLocals(
 const PIECE = /[&\\]?[A-Za-z_.][\w.$]*&?|\\@|\\\(\)|[^&\\A-Za-z_.]+|./g;
 
 /** One line of a body: words are replaced wherever they stand, also after `&` and `\`. */
-export function substituteWords(line: Line, values: ReadonlyMap<string, string>, count: number, call: Call): Line {
-  const out = new LineBuilder();
+export function substituteWords(line: Line, { values, count, call, budget }: Expansion): Line {
+  budget.chargeLines(1, call.site);
+  const out = new LineBuilder(budget, call.site);
   for (const { 0: piece, index } of line.text.matchAll(PIECE)) {
     const word = /^[&\\]?([A-Za-z_.][\w.$]*)&?$/.exec(piece);
     const value = word ? values.get(word[1]!) : piece === "\\@" ? String(count) : undefined;

@@ -5,6 +5,7 @@ import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } 
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
+import { TextBudget } from "../core/text-budget.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
 import { CallFrames } from "./cfi.ts";
 import { Conditions } from "./conditions.ts";
@@ -30,6 +31,7 @@ export class GasAssembler {
   readonly reporter = new Reporter();
   readonly builder: ObjectBuilder;
   readonly input = new Input();
+  readonly budget = new TextBudget();
   readonly conditions = new Conditions(this);
   readonly expressions: ExpressionReader;
   readonly macros = new Map<string, Macro>();

@@ -1,6 +1,7 @@
 /** The C preprocessor for `.S` files: directives, object- and function-like macros, `#` and `##`. */
 import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, LineBuilder, type Span, wholeLine } from "../core/source.ts";
+import { TextBudget } from "../core/text-budget.ts";
 import type { SourceText } from "../types.ts";
 import { evaluateCondition } from "./cpp-condition.ts";
 import { predefined } from "./cpp-predefined.ts";
@@ -35,6 +36,7 @@ export class CPreprocessor {
   /** Defined for `#if` only: the assembler knows these symbols itself. */
   readonly #known = new Map<string, string>();
   readonly #out: Line[] = [];
+  readonly #made = new TextBudget();
   #budget = 0;
 
   constructor(reporter: Reporter, include: (name: string, from: string) => SourceText | undefined, wide: boolean) {
@@ -216,7 +218,7 @@ export class CPreprocessor {
     if (!/[A-Za-z_]/.test(line.text)) return line;
     const tokens = tokensOf(line.text);
     if (!tokens.some((token) => this.#macros.has(token))) return line;
-    const out = new LineBuilder();
+    const out = new LineBuilder(this.#made, wholeLine(line));
     let at = 0;
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;

@@ -1,6 +1,7 @@
 /** Macros and repetitions: `.macro`, `.rept`, `.irp`, `.irpc`. Their bodies are lines; expanding gives new lines. */
 import { SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, LineBuilder, type Span } from "../core/source.ts";
+import type { TextBudget } from "../core/text-budget.ts";
 import { bracketed } from "./alternate.ts";
 import type { Cursor } from "./cursor.ts";
 import { skipQuoted } from "./text.ts";
@@ -178,10 +179,20 @@ export function related(macro: Macro) {
 
 const ESCAPE = /\\(?:(@)|(\(\))|([A-Za-z_.][\w.$]*))/g;
 
-/** One line of a body with its parameters put in. `count` is `\@`. */
-export function substitute(line: Line, values: ReadonlyMap<string, string>, count: number, call: Call): Line {
+/** One use of a body. */
+export interface Expansion {
+  readonly values: ReadonlyMap<string, string>;
+  /** `\@`. */
+  readonly count: number;
+  readonly call: Call;
+  readonly budget: TextBudget;
+}
+
+/** One line of a body with its parameters put in. */
+export function substitute(line: Line, { values, count, call, budget }: Expansion): Line {
+  budget.chargeLines(1, call.site);
   if (!line.text.includes("\\")) return { ...line, call };
-  const out = new LineBuilder();
+  const out = new LineBuilder(budget, call.site);
   let last = 0;
   for (const match of line.text.matchAll(ESCAPE)) {
     const value = match[1] ? String(count) : match[2] ? "" : longest(match[3]!, values);

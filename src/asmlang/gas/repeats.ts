@@ -71,7 +71,7 @@ export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor,
   const { body, values } = alternate ? takeLocals(found.body, bound, fresh) : { body: found.body, values: bound };
   const put = alternate ? substituteWords : substitute;
   assembler.input.push(
-    body.map((line) => put(line, values, count, call)),
+    body.map((line) => put(line, { values, count, call, budget: assembler.budget })),
     site,
     true,
     assembler.conditions.depth,
@@ -89,12 +89,14 @@ function repeat(
 ): void {
   if (rounds.length * body.length > MAX_REPEATED_LINES)
     throw new FatalError(site, `this repetition makes more than ${MAX_REPEATED_LINES} lines`);
-  const call: Call | undefined = { message: "in this repetition", site, hidesBody: false };
+  const { alternate, budget } = assembler;
+  const call: Call = { message: "in this repetition", site, hidesBody: false };
+  const put = alternate ? substituteWords : substitute;
   const lines: Line[] = [];
+  budget.chargeLines(rounds.length, site);
   for (const values of rounds) {
     const count = assembler.expansions++;
-    for (const line of body)
-      lines.push((assembler.alternate ? substituteWords : substitute)(line, values, count, call));
+    for (const line of body) lines.push(put(line, { values, count, call, budget }));
   }
   assembler.input.push(lines, site);
 }
