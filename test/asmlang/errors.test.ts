@@ -204,6 +204,20 @@ describe("limits", () => {
     expect(messages("a.s", text)).toEqual(["macros and repetitions make more than 24000000 characters"]);
   });
 
+  it("ends growth of expressions", () => {
+    const twice = Array.from({ length: 30 }, (_, i) => ` x${i + 1} = x${i} + x${i}\n`).join("");
+    expect(messages("a.s", ` x0 = y\n${twice} .long x30\n y = 1\n`).join()).toContain("this expression is too large");
+    const later = Array.from({ length: 30 }, (_, i) => `x${i} equ x${i + 1} + x${i + 1}\n`).join("");
+    expect(messages("a.asm", `${later}x30 equ 1\ndd x0\n`).join()).toContain("this expression is too large");
+  });
+
+  it("ends growth of what NASM's preprocessor keeps", () => {
+    const texts = "%define s 'ab'\n%rep 100\n%strcat s s, s\n%endrep\n";
+    expect(messages("a.asm", texts)).toEqual(["a macro makes a text of more than 1000000 characters"]);
+    const sums = "%define x 1\n%rep 100000\n%xdefine x x+x\n%endrep\n";
+    expect(messages("a.asm", sums)).toEqual(["this macro expands to too much text"]);
+  });
+
   it("stops after a hundred problems", () => {
     const found = check("a.s", " frob\n".repeat(1000));
     expect(found.length).toBe(101);

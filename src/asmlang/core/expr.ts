@@ -64,11 +64,30 @@ const unsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
 
 const constant = (value: bigint): Linear => ({ constant: wrap(value), terms: [] });
 
+/** A symbol set to the double of another doubles the work of evaluating it: this may not go on for ever. */
+const MAX_STEPS = 50_000;
+const MAX_TERMS = 2000;
+let steps = 0;
+let depth = 0;
+
+const tooLarge = (span: Span): SourceError =>
+  new SourceError(span, "this expression is too large: it has too many operations, or symbols in symbols");
+
 /** The value, or undefined if it cannot be known yet. */
 export function evaluate(expr: Expr, context: EvalContext): Linear | undefined {
+  if (expr.op === "number") return constant(expr.value);
+  if (depth === 0) steps = 0;
+  if (++steps > MAX_STEPS) throw tooLarge(expr.span);
+  depth++;
+  try {
+    return evaluateTree(expr, context);
+  } finally {
+    depth--;
+  }
+}
+
+function evaluateTree(expr: Exclude<Expr, { readonly op: "number" }>, context: EvalContext): Linear | undefined {
   switch (expr.op) {
-    case "number":
-      return constant(expr.value);
     case "symbol":
       return evaluateSymbol(expr.symbol, expr.span, context);
     case "here":
@@ -168,8 +187,8 @@ function evaluateBinary(expr: Expr & { op: "binary" }, context: EvalContext): Li
   const a = evaluate(expr.a, context);
   const b = evaluate(expr.b, context);
   if (!a || !b) return undefined;
-  if (expr.operator === "+") return add(a, b, context);
-  if (expr.operator === "-") return add(a, negate(b), context);
+  if (expr.operator === "+") return add(a, b, expr.span, context);
+  if (expr.operator === "-") return add(a, negate(b), expr.span, context);
   if (isComparison(expr.operator)) {
     const difference = asConstantOfSum(a, b, expr.span, context);
     if (difference === undefined) return undefined;
@@ -189,15 +208,16 @@ function isComparison(operator: BinaryOp): boolean {
 
 function asConstantOfSum(a: Linear, b: Linear, span: Span, context: EvalContext) {
   if (a.terms.length === 0 && b.terms.length === 0) return { value: 0n, whole: true };
-  const difference = add(a, negate(b), context);
+  const difference = add(a, negate(b), span, context);
   const value = asConstant(difference, span, context);
   return value === undefined ? undefined : { value, whole: false };
 }
 
 /** Adds and lets terms cancel: the same symbol, or two labels of one section. */
-function add(a: Linear, b: Linear, context: EvalContext): Linear {
+function add(a: Linear, b: Linear, span: Span, context: EvalContext): Linear {
   if (a.terms.length === 0 || b.terms.length === 0)
     return { constant: wrap(a.constant + b.constant), terms: a.terms.length === 0 ? b.terms : a.terms };
+  if (a.terms.length + b.terms.length > MAX_TERMS) throw tooLarge(span);
   let sum = a.constant + b.constant;
   const terms: Term[] = [...a.terms];
   for (const term of b.terms) {

@@ -1,6 +1,7 @@
 /** Single-line macros: `%define` and its kin, and expanding them in a line. */
-import { SourceError } from "../core/diagnostics.ts";
+import { FatalError, SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
+import { TextBudget } from "../core/text-budget.ts";
 import { callFunction, type FunctionContext, quote } from "./pp-functions.ts";
 import { isSpace, joinTouching, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
@@ -28,7 +29,9 @@ export class SingleMacros {
   /** Names whose text depends on where they stand: `__LINE__`. */
   readonly #dynamic: (name: string, at: Token) => string | undefined;
   readonly #context: FunctionContext;
+  /** Tokens read for one line; and what the whole run may make. */
   #budget = 0;
+  readonly #made = new TextBudget();
 
   constructor(dynamic: (name: string, at: Token) => string | undefined, context: FunctionContext) {
     this.#dynamic = dynamic;
@@ -96,10 +99,11 @@ export class SingleMacros {
 
   #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {
     const out: Token[] = [];
+    if (depth > 0 && tokens[0]) this.#made.charge(tokens.length, tokens[0]);
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
       if (++this.#budget > MAX_TOKENS || depth > MAX_DEPTH)
-        throw new SourceError(token, "this macro expands to too much text");
+        throw new FatalError(token, "this macro expands to too much text");
       if (token.kind === "pp" && token.text === "%[") {
         i = this.#indirect(tokens, i, hidden, depth, out);
         continue;

@@ -1,4 +1,5 @@
 /** NASM tokens. Every token knows where it comes from; tokens made by macros point at the macro's use. */
+import { FatalError } from "../core/diagnostics.ts";
 import type { Line, Span } from "../core/source.ts";
 
 export interface Token extends Span {
@@ -81,8 +82,11 @@ export function tokenize(line: Line): Token[] {
   return tokens;
 }
 
+const MAX_TEXT = 1_000_000;
+
 /** Tokens of a text that stands in for `at`. */
 export function tokensFor(text: string, at: Span): Token[] {
+  if (text.length > MAX_TEXT) throw new FatalError(at, `a macro makes a text of more than ${MAX_TEXT} characters`);
   return tokenize({ text, uri: "", line: 0 }).map(({ kind, text: own }) => ({
     kind,
     text: own,
