@@ -218,6 +218,12 @@ describe("limits", () => {
     expect(messages("a.asm", sums)).toEqual(["this macro expands to too much text"]);
   });
 
+  it("does not expand again what cannot be joined", () => {
+    const found = messages("a.asm", "%define r 1\n3\u25d3 r\n");
+    expect(found.length).toBeGreaterThan(0);
+    expect(found.join()).not.toContain("too much text");
+  });
+
   it("stops after a hundred problems", () => {
     const found = check("a.s", " frob\n".repeat(1000));
     expect(found.length).toBe(101);

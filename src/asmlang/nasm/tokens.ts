@@ -121,7 +121,8 @@ export function joinTouching(tokens: readonly Token[]): readonly Token[] {
       out.push(...tokensFor(last.text + token.text, last));
     } else out.push(token);
   }
-  return out;
+  // A number and a letter of another alphabet touch and stay two words.
+  return out.length === tokens.length && out.every(({ text }, i) => text === tokens[i]!.text) ? tokens : out;
 }
 
 /** Splits at commas outside parentheses and braces; braces around a whole part are taken off. */
