@@ -218,6 +218,11 @@ describe("limits", () => {
     expect(messages("a.asm", sums)).toEqual(["this macro expands to too much text"]);
   });
 
+  it("limits all sections together", () => {
+    const many = Array.from({ length: 100 }, (_, i) => ` .section s${i}\n .space 60000000\n`).join("");
+    expect(messages("a.s", many)).toEqual(["all sections together are larger than 268435456 bytes"]);
+  });
+
   it("does not expand again what cannot be joined", () => {
     const found = messages("a.asm", "%define r 1\n3\u25d3 r\n");
     expect(found.length).toBeGreaterThan(0);

@@ -11,6 +11,8 @@ import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
 /** After this many passes sizes may only grow, so that every source settles. */
 const SHRINKING_PASSES = 12;
 const MAX_PASSES = 400;
+/** Bytes of all sections that hold any. */
+const MAX_BYTES = 4 * MAX_SECTION_BYTES;
 
 export interface LayoutPolicy {
   /** Symbols without definition are external (GNU), or only those declared so (NASM). */
@@ -50,6 +52,7 @@ export class Layout {
   /** True if anything moved. */
   #onePass(fragments: readonly Fragment[], sections: readonly SectionBuilder[]): boolean {
     let moved = this.pass === 0;
+    let bytes = 0;
     for (const section of sections) section.size = 0;
     for (const fragment of fragments) {
       const { section } = fragment;
@@ -64,7 +67,11 @@ export class Layout {
       fragment.size = size;
       section.size += size;
       this.#reached.add(fragment);
-      if (section.size > MAX_SECTION_BYTES && !section.flags.nobits && !section.absolute)
+      if (section.flags.nobits || section.absolute) continue;
+      bytes += size;
+      if (bytes > MAX_BYTES)
+        throw new FatalError(wholeLine(fragment.line), `all sections together are larger than ${MAX_BYTES} bytes`);
+      if (section.size > MAX_SECTION_BYTES)
         throw new FatalError(
           wholeLine(fragment.line),
           `section ${section.name} is larger than ${MAX_SECTION_BYTES} bytes`,
