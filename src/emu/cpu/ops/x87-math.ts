@@ -104,8 +104,9 @@ const remainder = (nearest: boolean) =>
       if (a.kind === soft.ZERO || b.kind === soft.INF) [result, conditions] = [a, 0];
       else [result, conditions] = reduce(a, b, nearest);
     }
-    // Exact, but it can be tiny.
-    const rounded = soft.roundTo(env, EXTENDED, result);
+    // Exact, but it can be tiny; what an infinity divides stays as it is, and is not reported (measured).
+    const unchanged = b.kind === soft.INF && a.kind === soft.FINITE;
+    const rounded = soft.roundTo(unchanged ? truncating : env, EXTENDED, result);
     // An unmasked exception of the operands leaves no answer either.
     if (!finish(cpu, env)) return;
     setConditions(cpu, conditions, CONDITIONS);

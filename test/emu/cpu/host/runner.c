@@ -138,6 +138,8 @@ int main(void)
 	ldt_entry(0, CODE, 1);
 	ldt_entry(1, DATA, 0);
 	asm("mov %%ds, %0\n\tmov %%es, %1" : "=r"(home_ds), "=r"(home_es));
+	unsigned long home_fs;
+	asm("rdfsbase %0" : "=r"(home_fs));
 	catch_signals();
 	memset(code, 0xcc, PAGE);
 	while (fread(&record, sizeof record, 1, stdin) == 1) {
@@ -148,6 +150,8 @@ int main(void)
 		if (mprotect(code, PAGE, PROT_READ | PROT_EXEC) != 0) die("mprotect");
 		alarm(SECONDS);
 		asm volatile("int3" : : : "memory");
+		/* The C library's thread data is found through FS, which the instruction may have loaded. */
+		asm volatile("wrfsbase %0" : : "r"(home_fs));
 		memcpy(record.data, data, PAGE);
 		if (mprotect(code, PAGE, PROT_READ | PROT_WRITE) != 0) die("mprotect");
 		memset(at, 0xcc, record.length);
