@@ -35,7 +35,6 @@ export function initialize(
     supportsModulesRequest: true,
     supportsValueFormattingOptions: true,
     supportsClipboardContext: true,
-    supportsDelayedStackTraceLoading: true,
     supportTerminateDebuggee: true,
     supportsDataBreakpoints: true,
     supportsDataBreakpointBytes: true,
