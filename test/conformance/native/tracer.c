@@ -262,9 +262,9 @@ static void reset_flags(pid_t pid)
 	regs.ss = 0x2b;
 	regs.eflags = 0x202;
 	regs.orig_rax = -1;
-	/* WRFSBASE and WRGSBASE take bases that ptrace refuses; what comes next sets them anew. */
-	if (regs.fs_base >> 47) regs.fs_base = 0;
-	if (regs.gs_base >> 47) regs.gs_base = 0;
+	/* The program can have bases, and null selectors, that ptrace refuses; what comes next sets them anew. */
+	regs.ds = regs.es = regs.fs = regs.gs = 0;
+	regs.fs_base = regs.gs_base = 0;
 	need(ptrace(PTRACE_SETREGS, pid, 0, &regs) == 0, "setregs");
 	need(step(pid) == SIGTRAP, "the flag reset");
 }
