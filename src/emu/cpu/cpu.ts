@@ -536,21 +536,21 @@ export class Cpu extends SegmentedMemory {
     if (trap && takesStepTrap(this, block)) this.raiseDebug(DR6.BS);
   }
 
-  /** Takes the highest pending interrupt that may be taken now. */
+  /** Takes the highest pending interrupt that may be taken now (SDM volume 3, 6.9: machine checks come before debug traps; no shadow holds them back). */
   private interrupt(): boolean {
     const pending = this.get32(OFF.PENDING);
     if (pending === 0) return false;
+    if (pending & PENDING.MC) {
+      this.lower(PENDING.MC);
+      this.deliver(() => deliverException(this, new Fault(VECTOR.MC, 0, "machine check")));
+      return true;
+    }
     const shadow = inShadow(this);
     if (pending & PENDING.DEBUG && !(shadow && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS)) {
       this.debugTrap();
       return true;
     }
     if (shadow) return false;
-    if (pending & PENDING.MC) {
-      this.lower(PENDING.MC);
-      this.deliver(() => deliverException(this, new Fault(VECTOR.MC, 0, "machine check")));
-      return true;
-    }
     if (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0) {
       this.lower(PENDING.NMI);
       this.deliver(() => deliverInterrupt(this, VECTOR.NMI, "nmi"));

@@ -4,7 +4,7 @@ import { PENDING } from "../../../../src/emu/cpu/cpu.ts";
 import { Fault, VECTOR } from "../../../../src/emu/cpu/fault.ts";
 import { CR4 } from "../../../../src/emu/cpu/layout.ts";
 import { deliverException, deliverInterrupt } from "../../../../src/emu/cpu/system/deliver.ts";
-import { AT, Bench, GPR, handler, OFF, S } from "./kit.ts";
+import { AT, Bench, EFLAGS, GPR, handler, OFF, S } from "./kit.ts";
 
 /** Ways to break a gate, by the exception that its use then raises. */
 const BREAK: Readonly<Record<string, (b: Bench, vector: number) => void>> = {
@@ -90,6 +90,33 @@ describe("machine checks", () => {
     b.cpu.run(1);
     expect(b.rip).toBe(handler(VECTOR.MC));
     expect(b.stack(8, 1)[0]).toBe(AT.CODE);
+  });
+  it("come before the single-step trap of the instruction before, which waits at the handler", () => {
+    const b = machine();
+    b.write(AT.CODE, 1, 0x90);
+    b.setFlags(EFLAGS.TF);
+    b.cpu.run(1);
+    b.cpu.raise(PENDING.MC);
+    b.cpu.run(1);
+    expect(b.rip).toBe(handler(VECTOR.MC));
+    expect(b.stack(8, 1)[0]).toBe(AT.CODE + 1);
+    b.cpu.run(1);
+    expect(b.rip).toBe(handler(VECTOR.DB));
+    expect(b.stack(8, 1)[0]).toBe(handler(VECTOR.MC));
+  });
+  it("are not held back by the shadow of MOV SS, as NMIs are", () => {
+    for (const [pending, vector, at] of [
+      [PENDING.MC, VECTOR.MC, 2],
+      [PENDING.NMI, VECTOR.NMI, 3],
+    ] as const) {
+      const b = machine();
+      [0x8e, 0xd0, 0x90, 0x90].forEach((byte, i) => void b.write(AT.CODE + i, 1, byte));
+      b.cpu.setGpr(GPR.RAX, 0n);
+      b.cpu.run(1);
+      b.cpu.raise(pending);
+      while (b.rip !== handler(vector)) b.cpu.run(1);
+      expect(b.stack(8, 1)[0]).toBe(AT.CODE + at);
+    }
   });
   it("are no fault: RF is not set in the image, and there is no error code", () => {
     const b = machine();
