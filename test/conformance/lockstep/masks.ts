@@ -51,7 +51,8 @@ const APPROXIMATE = /^V?R(cp|sqrt)[ps]s$/i;
 const APPROXIMATE_REASON =
   "a relative error of at most 1.5 * 2^-12 is all that is promised, and of the smallest normal number not that it is not flushed to zero";
 export const isApproximate = ({ name }: Entry): boolean => APPROXIMATE.test(name);
-const APPROXIMATION = 2 ** -10;
+/** Two results that each keep the promise differ by no more. */
+const APPROXIMATION = 3 * 2 ** -12;
 const SMALLEST_NORMAL = 2 ** -126;
 export function closeEnough(ours: number, theirs: number): boolean {
   if (Math.max(Math.abs(ours), Math.abs(theirs)) <= SMALLEST_NORMAL) return true;
