@@ -34,6 +34,7 @@ export class History {
   readonly #pacer = new Pacer();
   #checkpoints: Checkpoint[] = [];
   #latest = 0;
+  #replayed = 0;
 
   /** Begins at the present instant. @param budget bytes of memory that checkpoints may take; the oldest are thinned out beyond it. */
   constructor(target: Target, observers: readonly Observer[], budget: number) {
@@ -49,6 +50,10 @@ export class History {
   /** The earliest instant that can be reached. */
   get start(): number {
     return this.#checkpoints[0]!.snapshot.icount;
+  }
+  /** Instructions that the last goTo() replayed. */
+  get replayed(): number {
+    return this.#replayed;
   }
   /** The latest instant that the program has reached since its last change by hand. */
   get latest(): number {
@@ -81,6 +86,7 @@ export class History {
     this.#latest = this.latest;
     const wanted = Math.max(icount, this.start);
     this.restoreBefore(wanted);
+    this.#replayed = wanted - this.#now;
     if (wanted - this.#now > LONG_REPLAY) {
       await this.replay(wanted - BEFORE_END, breathe);
       if (this.#now === wanted - BEFORE_END) this.#take();
