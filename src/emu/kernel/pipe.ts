@@ -5,6 +5,7 @@ import { SIG } from "./abi/signal.ts";
 import type { Kernel } from "./kernel.ts";
 import { concat } from "./mm/uaccess.ts";
 import { sendOwn } from "./ptrace/stop.ts";
+import { forgetOrphans } from "./root.ts";
 import { wakeUp } from "./sched.ts";
 import { signalPending } from "./signal/send.ts";
 import type { OpenFile, Pipe, Task } from "./state.ts";
@@ -33,8 +34,9 @@ export function createPipe(k: Kernel, flags: number): { readonly read: OpenFile;
 export const otherEndOpen = (k: Kernel, file: OpenFile): boolean =>
   k.state.processes.some((p) => Object.values(p.files).some((f) => f.path === file.path && writes(f) !== writes(file)));
 
-/** Descriptors were closed: pipes that nobody has any more are gone, and whoever waits for one looks again. */
+/** Descriptors were closed: pipes and nameless files that nobody has any more are gone, and whoever waits for a pipe looks again. */
 export function descriptorsClosed(k: Kernel, files: readonly OpenFile[]): void {
+  forgetOrphans(k, files);
   const pipes = files.filter(isPipe);
   for (const file of pipes) {
     const used = k.state.processes.some((p) => Object.values(p.files).some((f) => f.path === file.path));

@@ -1,4 +1,4 @@
-/** Programs in C of our own that use pipes, execve, ptrace and job control: the same output and status here as on the host's kernel. */
+/** Programs in C of our own that use files, pipes, execve, ptrace and job control: the same output and status here as on the host's kernel. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,11 +38,12 @@ function here(file: string, { arch, vendor }: Target): { status: number | null; 
 
 describe.runIf(requireTool("gcc"))("as on the host", () => {
   describe.each(TARGETS)("$bits bit, $arch, $vendor", (target) => {
-    test.each(["pipes", "exec", "ptrace", "jobs"])(
+    test.each(["files", "pipes", "exec", "ptrace", "jobs"])(
       "%s.c",
       (name) => {
         const file = build(name, target.bits);
-        const { status, stdout } = spawnSync(file, [], { encoding: "utf8", timeout: 20_000 });
+        const cwd = mkdtempSync(path.join(dir, "empty-"));
+        const { status, stdout } = spawnSync(file, [], { cwd, encoding: "utf8", timeout: 20_000 });
         expect(status).toBe(0);
         expect(here(file, target)).toEqual({ status, output: stdout });
       },

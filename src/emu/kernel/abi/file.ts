@@ -211,7 +211,15 @@ export const O = {
   O_CLOEXEC: 0o2000000,
   O_PATH: 0o10000000,
 } as const;
-export const AT_FD = { AT_FDCWD: -100, AT_SYMLINK_NOFOLLOW: 0x100, AT_EMPTY_PATH: 0x1000 } as const;
+export const AT_FD = {
+  AT_FDCWD: -100,
+  AT_SYMLINK_NOFOLLOW: 0x100,
+  AT_REMOVEDIR: 0x200,
+  AT_EMPTY_PATH: 0x1000,
+} as const;
+/** d_type of getdents. */
+export const DT = { DT_DIR: 4, DT_REG: 8 } as const;
+export const RENAME = { RENAME_NOREPLACE: 1 } as const;
 export const F = { F_DUPFD: 0, F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, F_DUPFD_CLOEXEC: 1030 } as const;
 export const FD_CLOEXEC = 1;
 

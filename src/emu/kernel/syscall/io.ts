@@ -4,6 +4,7 @@ import { E } from "../abi/errno.ts";
 import { F, FD_CLOEXEC, O, TTY_IOCTL } from "../abi/file.ts";
 import { concat, copyToUser, putStruct, readUser } from "../mm/uaccess.ts";
 import { createPipe, descriptorsClosed, isPipe, pipeOf, readPipe, WAIT_FOR_PIPE, writePipe } from "../pipe.ts";
+import { DEVICES, resizeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
 import { type Buffer, iovecs } from "./iovec.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
@@ -11,19 +12,18 @@ import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type Sysca
 /** Linux moves at most this much in one call. */
 const MAX_RW_COUNT = 0x7fff_f000;
 
-export const DEVICES: readonly string[] = ["/dev/null", "/dev/zero"];
 const STREAMS: readonly string[] = ["stdin", "stdout", "stderr", ...DEVICES];
 /** Without a position: what pread and lseek refuse. */
 export const isStream = (file: OpenFile): boolean => STREAMS.includes(file.path) || isPipe(file);
 export const fileOf = (c: SyscallContext, fd: number): OpenFile | undefined => c.process.files[fd];
-const readable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_WRONLY;
-const writable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_RDONLY;
+export const readable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_WRONLY;
+export const writable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_RDONLY;
 
 /** What one call may move through the host: a guest's buffer is no larger than its memory, but iovecs can repeat it. */
-const MAX_OUTPUT = 64 * 2 ** 20;
+export const MAX_OUTPUT = 64 * 2 ** 20;
 
 /** Up to `count` bytes from a descriptor; its position moves by what is taken. */
-function take(c: SyscallContext, file: OpenFile, count: number): Uint8Array {
+export function take(c: SyscallContext, file: OpenFile, count: number): Uint8Array {
   if (file.path === "stdin") {
     const start = c.k.state.stdinPosition;
     const bytes = c.k.options.stdin.subarray(start, start + count);
@@ -38,22 +38,22 @@ function take(c: SyscallContext, file: OpenFile, count: number): Uint8Array {
   return bytes;
 }
 
-function put(c: SyscallContext, file: OpenFile, bytes: Uint8Array): void {
-  if (DEVICES.includes(file.path)) return;
+/** How many bytes went in (all), or a negative error number. */
+export function put(c: SyscallContext, file: OpenFile, bytes: Uint8Array): number {
+  if (DEVICES.includes(file.path)) return bytes.length;
   if (isStream(file)) {
     c.k.machine.events.emit("console", c.cpu.index, { stream: file.path === "stderr" ? "stderr" : "stdout", bytes });
-    return;
+    return bytes.length;
   }
-  const old = c.k.state.files[file.path] ?? new Uint8Array(0);
-  if ((file.flags & O.O_APPEND) !== 0) file.position = old.length;
-  const grown = new Uint8Array(Math.max(old.length, file.position + bytes.length));
-  grown.set(old);
-  grown.set(bytes, file.position);
-  c.k.state.files[file.path] = grown;
+  const { length } = c.k.state.files[file.path] ?? new Uint8Array(0);
+  if ((file.flags & O.O_APPEND) !== 0) file.position = length;
+  if (!resizeFile(c.k, file.path, Math.max(length, file.position + bytes.length))) return -E.ENOSPC;
+  c.k.state.files[file.path]!.set(bytes, file.position);
   file.position += bytes.length;
+  return bytes.length;
 }
 
-function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
+export function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
   if (!readable(file)) return -E.EBADF;
   if (isPipe(file)) return readFromPipe(c, file, buffers);
   let total = 0;
@@ -85,14 +85,14 @@ function waitForPipe(c: SyscallContext, progress = 0): typeof BLOCK {
   return BLOCK;
 }
 
-function writeToPipe(c: SyscallContext, file: OpenFile, bytes: Uint8Array): SyscallResult {
+export function writeToPipe(c: SyscallContext, file: OpenFile, bytes: Uint8Array): SyscallResult {
   const { done, error } = writePipe(c.k, c.task, file, bytes, c.task.wait?.progress ?? 0);
   if (error === undefined) return done;
   if (error === WAIT_FOR_PIPE) return waitForPipe(c, done);
   return done > 0 ? done : error;
 }
 
-function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
+export function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
   if (!writable(file)) return -E.EBADF;
   const parts: Uint8Array[] = [];
   let total = 0;
@@ -107,8 +107,7 @@ function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]
   }
   if (faulted && total === 0) return -E.EFAULT;
   if (isPipe(file)) return total > 0 ? writeToPipe(c, file, concat(parts)) : 0;
-  if (total > 0) put(c, file, concat(parts));
-  return total;
+  return total > 0 ? put(c, file, concat(parts)) : 0;
 }
 
 type Transfer = (c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]) => SyscallResult;
@@ -126,15 +125,6 @@ const vectored =
     const buffers = iovecs(c, c.addr(1), c.int(2));
     return typeof buffers === "number" ? buffers : transfer(c, file, buffers);
   };
-
-/** pread64: at a position of its own. The i386 call has it in two registers. */
-const pread: Syscall = (c) => {
-  const file = fileOf(c, c.int(0));
-  if (file === undefined) return -E.EBADF;
-  if (isStream(file)) return -E.ESPIPE;
-  const position = c.compat ? c.uint(3) + c.uint(4) * 2 ** 32 : c.addr(3);
-  return readInto(c, { ...file, position }, [{ base: c.addr(1), length: c.addr(2) }]);
-};
 
 /** close_fd(): false = there was none. */
 function closeFd(c: SyscallContext, fd: number): boolean {
@@ -273,7 +263,6 @@ export const IO_CALLS: SyscallGroup = {
   write: single(writeFrom),
   readv: vectored(readInto),
   writev: vectored(writeFrom),
-  pread64: pread,
   close,
   dup,
   dup2,

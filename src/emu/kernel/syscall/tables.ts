@@ -3,6 +3,8 @@ import { EXEC_CALLS } from "../exec/execve.ts";
 import { ptrace } from "../ptrace/request.ts";
 import { CLONE_CALLS_32, CLONE_CALLS_64 } from "./clone.ts";
 import { CRED_CALLS_32, CRED_CALLS_64 } from "./cred.ts";
+import { DIRECTORY_CALLS } from "./directories.ts";
+import { EXTENT_CALLS } from "./extents.ts";
 import { FILE_CALLS } from "./files.ts";
 import { INFO_CALLS } from "./info.ts";
 import { IO_CALLS } from "./io.ts";
@@ -19,6 +21,8 @@ import { WAIT_CALLS } from "./wait.ts";
 const shared: SyscallGroup = {
   ...IO_CALLS,
   ...FILE_CALLS,
+  ...DIRECTORY_CALLS,
+  ...EXTENT_CALLS,
   ...PROCESS_CALLS,
   ...INFO_CALLS,
   ...SLEEP_CALLS,

@@ -1,0 +1,40 @@
+/** The sandboxed root is bounded: a program that seeks far ahead, truncates to a huge length or never stops writing gets an error. */
+import { expect, test } from "vitest";
+import { ROOT_BYTES } from "../../../src/emu/kernel/root.ts";
+import { run, source } from "./kit.ts";
+
+/** open("f", O_CREAT|O_RDWR), then `calls`; exits with the negated result of the last one. */
+const program = (calls: string) => `
+	.globl _start
+_start:	mov $2, %eax
+	lea name(%rip), %rdi
+	mov $0102, %esi
+	mov $0600, %edx
+	syscall
+	mov %eax, %r12d
+	${calls}
+	mov %eax, %edi
+	neg %edi
+	mov $60, %eax
+	syscall
+name:	.asciz "f"
+`;
+const call = (nr: number, rsi: string, rdx = "$0") => `
+	mov $${nr}, %eax
+	mov %r12d, %edi
+	movabs ${rsi}, %rsi
+	movabs ${rdx}, %rdx
+	syscall
+`;
+const [WRITE, LSEEK, FTRUNCATE] = [1, 8, 77];
+const [EFBIG, ENOSPC] = [27, 28];
+
+test.each([
+  ["a write far beyond the end", call(LSEEK, "$1 << 60") + call(WRITE, "$name", "$1"), ENOSPC],
+  ["a length of 2^62", call(FTRUNCATE, "$1 << 62"), EFBIG],
+  ["one byte more than there is room for", call(FTRUNCATE, `$${ROOT_BYTES + 1}`), EFBIG],
+  ["exactly the room", call(FTRUNCATE, `$${ROOT_BYTES}`), 0],
+])("%s", (_, calls, error) => {
+  const { stop } = run(source(program(calls)));
+  expect(stop).toEqual({ kind: "exit", status: error });
+});
