@@ -111,8 +111,10 @@ function callSegmented(cpu: Cpu, far: FarPointer, from: Origin): void {
   if (isCode(target.attr)) {
     checkDirectTarget(cpu, target);
     const stack = pushReturn(cpu, far.size, stackFor(cpu, target));
+    // What is pushed stays when the target is beyond the limit or not canonical (measured).
+    stack.write();
     const code = codeAt(cpu, target, far.offset);
-    stack.commit();
+    stack.move();
     commitCode(cpu, code, far.offset.low, far.offset.high, cpu.cpl);
   } else {
     const kind = systemTarget(cpu, target);
@@ -179,6 +181,7 @@ export const returnFar: Helper = (cpu, insn) => {
   const op = insn.ops[0];
   const bytes = op?.kind === "imm" ? op.low & 0xffff : 0;
   const stack = new StackReader(cpu);
+  stack.touch(size, size);
   const offset = popWord(stack, size);
   const selector = stack.popSelector(size);
   stack.skip(bytes);

@@ -38,6 +38,8 @@ interface Frame {
 }
 
 function popFrame(stack: StackReader, size: WordSize): Frame {
+  stack.touch(2 * size, size);
+  stack.touch(size, size);
   const ip = popWord(stack, size);
   return { ip, selector: stack.popSelector(size), flags: stack.pop(size) };
 }

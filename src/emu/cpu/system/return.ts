@@ -35,6 +35,7 @@ export interface OuterStack {
 }
 
 export function popOuterStack(stack: StackReader, size: WordSize): OuterStack {
+  stack.touch(size, size);
   const pointer = popWord(stack, size);
   return { pointer, selector: stack.popSelector(size) };
 }

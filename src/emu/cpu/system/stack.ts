@@ -116,8 +116,16 @@ export class StackWriter {
 
   /** Commit phase: the words, and as much of RSP as the stack's size says. A 32-bit TSS's ESP is loaded whole even if SS.B=0. */
   commit(): void {
+    this.write();
+    this.move();
+  }
+
+  write(): void {
+    for (const word of this.words) writeWord(this.cpu, word, this.stack.user);
+  }
+
+  move(): void {
     const { cpu, stack } = this;
-    for (const word of this.words) writeWord(cpu, word, stack.user);
     const end = offsetIn(stack.bits, stack.pointer, -this.depth);
     const low = stack.bits === 16 ? (stack.pointer & ~0xffff) | end : end;
     const high = Math.floor(end / 0x1_0000_0000);
@@ -152,6 +160,12 @@ export class StackReader {
 
   popSelector(size: WordSize): number {
     return this.pop(size) & 0xffff;
+  }
+
+  /** Raises now the fault of a word `offset` bytes further up: frames are not read in order (measured). */
+  touch(offset: number, size: WordSize): void {
+    const at = offsetIn(this.bits, this.pointer, this.depth + offset);
+    this.cpu.loadSeg(SEG.SS, at | 0, Math.floor(at / 0x1_0000_0000) | 0, size);
   }
 
   skip(bytes: number): void {

@@ -309,6 +309,6 @@ describe("long mode", () => {
     const b = frame(S.CODE3_64 | 3, S.DATA3 | 3);
     b.pushAll(8, [0x1234, S.CODE3_64 | 3, 2], 0x6fe8);
     b.mapPage(0x7000, 0);
-    b.expectFault(V.PF, 0, /0x7000/, ...IRETQ);
+    b.expectFault(V.PF, 0, /0x7008/, ...IRETQ);
   });
 });
