@@ -4,6 +4,7 @@ import { decode } from "./decode.ts";
 import { type Group, type Item, itemText, type Mode, type Run, type Trap } from "./format.ts";
 import { beforeState, expectedState, nextRip } from "./machine.ts";
 import { settled, stateItems } from "./state.ts";
+import { namedSegments, segmentItems } from "./tables.ts";
 import { toolBytes } from "./tools.ts";
 
 const WITH_ERROR_CODE = new Set([8, 10, 11, 12, 13, 14, 17]);
@@ -14,11 +15,16 @@ const INVALID_OPCODE = 6;
 export const isNative = ({ mode, cpl0, source }: Group): boolean =>
   source === undefined && !cpl0 && (mode === "64" || mode === "32" || mode === "16");
 
-/** Results that are right within one unit in the last place. */
+/** Results that are right within one unit in the last place, and those that promise less. */
 const APPROXIMATE = /^(F2xm1|Fyl2x|Fyl2xp1|Fpatan|Fsin|Fcos|Fptan|Fsincos)$/;
+const ROUGH = /^V?R(cp|sqrt)[ps]s$/i;
 
-function trapOf({ vector, errorCode }: NativeOutcome): Trap | undefined {
-  if (vector === BREAKPOINT) return undefined;
+/** A breakpoint within the instruction is its own, INT3 or INT 3; elsewhere it is where control went to. */
+function trapOf({ vector, errorCode, state }: NativeOutcome, before: UserState, length: number): Trap | undefined {
+  if (vector === BREAKPOINT)
+    return state.rip >= before.rip && state.rip < before.rip + BigInt(length)
+      ? { vector, errorCode: undefined }
+      : undefined;
   return { vector, errorCode: WITH_ERROR_CODE.has(vector) ? errorCode : undefined };
 }
 
@@ -36,24 +42,37 @@ const stepOf = (group: Group, run: Run) => ({
   mode: Number(group.mode) as 64 | 32 | 16,
   code: group.bytes,
   state: beforeState(group.mode, run),
+  bases: namedSegments(group.mode, run.before).bases,
 });
+
+/** What no user program can see of an outcome. */
+const isHidden = ({ name }: Item): boolean => name === "shadow";
 
 function outcomeOf(group: Group, run: Run, outcome: NativeOutcome): Run {
   const { mode, bytes } = group;
-  const trap = trapOf(outcome);
   const expected = beforeState(mode, run);
+  const trap = trapOf(outcome, expected, bytes.length);
+  if (trap?.vector === BREAKPOINT) outcome.state.rip++;
   const decoded = decode(bytes, mode);
   const open: Item[] =
     trap || decoded.undefined.length === 0 ? [] : [{ name: "undefined", value: decoded.undefined.join() }];
   if (!trap) expected.rip = nextRip(mode, expected.rip, bytes.length);
   const items = stateItems(expected, settled(seen(outcome, expected, mode), expected, open), mode);
   const approximate = APPROXIMATE.test(decoded.mnemonic) && !trap;
+  const rough = ROUGH.test(decoded.mnemonic);
   const after = items.map((item) =>
-    approximate && /^st[01]$/.test(item.name) ? { ...item, value: `~${item.value}` } : item,
+    (approximate && /^st[01]$/.test(item.name)) || (rough && /^[xy]mm/.test(item.name))
+      ? { ...item, value: `~${item.value}` }
+      : item,
   );
   if (approximate) open[0] = { name: "undefined", value: [...new Set([...decoded.undefined, "c1"])].join() };
   const address = trap?.vector === PAGE_FAULT ? [{ name: "cr2", value: outcome.cr2.toString(16) }] : [];
-  return { before: run.before, after: [...address, ...after, ...open], trap };
+  const segments = segmentItems(namedSegments(mode, run.before), outcome);
+  return {
+    before: run.before,
+    after: [...address, ...segments, ...after, ...open, ...run.after.filter(isHidden)],
+    trap,
+  };
 }
 
 /** Its bytes are from the manual: a tool of today may be too old for it. */
@@ -87,9 +106,11 @@ export interface Checked {
 
 function nativeDifferences(group: Group, run: Run, outcome: NativeOutcome): string[] {
   const want = expectedState(group.mode, group, run);
+  const trap = trapOf(outcome, beforeState(group.mode, run), group.bytes.length);
+  if (trap?.vector === BREAKPOINT) outcome.state.rip++;
   const state = settled(seen(outcome, want, group.mode), want, run.after);
-  const found = stateItems(want, state, group.mode).map((item) => `host ${itemText(item)}`);
-  const trap = trapOf(outcome);
+  const segments = segmentItems(namedSegments(group.mode, [...run.before, ...run.after]), outcome);
+  const found = [...segments, ...stateItems(want, state, group.mode)].map((item) => `host ${itemText(item)}`);
   if (trap?.vector !== run.trap?.vector || trap?.errorCode !== run.trap?.errorCode)
     found.push(`host exception ${trap?.vector ?? "none"}(${trap?.errorCode ?? ""})`);
   const cr2 = run.after.find(({ name }) => name === "cr2")?.value;

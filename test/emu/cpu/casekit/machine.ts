@@ -4,13 +4,13 @@
  */
 import { CR0, CR4, EFLAGS, GPR, OFF, SEG, STATE_BYTES } from "../../../../src/emu/cpu/layout.ts";
 import { ATTR } from "../../../../src/emu/cpu/system/descriptor.ts";
-import { setSegmentRaw } from "../../../../src/emu/cpu/system/segment.ts";
 import { EXIT, EXIT_BITS } from "../../../../src/emu/cpu/tier1/frame.ts";
 import { CODE_PAGE, DATA_PAGE, PAGE_BYTES, type UserState } from "../host/native.ts";
 import { AT, Bench, type Mode as BenchMode } from "../system/kit.ts";
 import { type Group, type Item, itemText, type Mode, type Run, type Trap } from "./format.ts";
 import { CODE_OFFSET, codeBase, initialState, is16, setBefore, setItem, settled, stateItems } from "./state.ts";
 import { expectedPorts, fieldAt, portsOf, setSystemItem } from "./system-state.ts";
+import { enterLinux } from "./tables.ts";
 
 const BENCH_MODES: Readonly<Record<Mode, BenchMode>> = {
   "64": "long",
@@ -21,7 +21,6 @@ const BENCH_MODES: Readonly<Record<Mode, BenchMode>> = {
   v86: "v86",
 };
 const INT3 = 0xcc;
-const SMALL = { limit: 0xffff } as const;
 /** Page-table entries: present, user, and writable or not. */
 const READ_ONLY = 5;
 /** RAM that is looked at after every instruction: tables and kernel stacks, then the user's pages. */
@@ -73,15 +72,12 @@ export class CaseMachine {
   private setUp(cpl0: boolean): void {
     const { bench, mode } = this;
     const { cpu } = bench;
-    if (mode !== "real" && !cpl0) bench.atCpl(3, BENCH_MODES[mode]);
+    if (bench.long) enterLinux(bench, mode, cpl0);
+    else if (mode !== "real" && !cpl0) bench.atCpl(3, BENCH_MODES[mode]);
     cpu.set32(OFF.CR0, cpu.get32(OFF.CR0) | CR0.MP | CR0.NE | CR0.AM);
     cpu.set32(OFF.CR4, cpu.get32(OFF.CR4) | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE | CR4.FSGSBASE);
     cpu.set64(OFF.XCR0, 7n);
-    if (mode === "16") {
-      setSegmentRaw(cpu, SEG.CS, { selector: 7, attr: 0xfb, base: CODE_PAGE, ...SMALL });
-      for (const seg of [SEG.SS, SEG.DS, SEG.ES] as const)
-        setSegmentRaw(cpu, seg, { selector: 0xf, attr: 0xf3, base: DATA_PAGE, ...SMALL });
-    } else if (is16(mode)) {
+    if (is16(mode) && mode !== "16") {
       const attr = mode === "real" ? 0x93 : 0xf3;
       bench.paragraph(SEG.CS, CODE_PAGE >> 4, attr);
       for (const seg of [SEG.SS, SEG.DS, SEG.ES] as const) bench.paragraph(seg, DATA_PAGE >> 4, attr);

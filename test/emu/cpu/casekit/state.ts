@@ -8,10 +8,12 @@
  *     fcw fsw ftw mxcsr                   ftw as FXSAVE has it: a bit for each valid register
  *     [40108]=00ff    bytes of memory in order, by linear address
  *
- * In `after` an x87 register is named as it is found there, "undefined=af,c1" names what the manual leaves undefined, and
- * "st0=~..." permits an error of one unit in the last place.
+ * In `after` an x87 register is named as it is found there, "undefined=af,c1" names what the manual leaves undefined (also a general
+ * register, or the upper half of xmm1 as xmm1.high), "st0=~..." permits an error of one unit in the last place, and "xmm1=~..." the one
+ * that reciprocal approximations may have.
  */
 import { EFLAGS } from "../../../../src/emu/cpu/layout.ts";
+import { closeEnough } from "../../../conformance/lockstep/masks.ts";
 import { CODE_PAGE, copyState, DATA_PAGE, PAGE_BYTES, type UserState } from "../host/native.ts";
 import type { Item, Mode } from "./format.ts";
 
@@ -139,7 +141,7 @@ function setVector({ fx, upper }: UserState, name: string, value: string): boole
   const match = /^([xy])mm(1?[0-9])$/.exec(name);
   if (!match) return false;
   const at = Number(match[2]) * 16;
-  const all = number(value);
+  const all = number(value.replace("~", ""));
   const put = (to: Buffer, offset: number, from: bigint) =>
     void to.writeBigUInt64LE(BigInt.asUintN(64, all >> from), offset);
   put(fx, FX.XMM + at, 0n);
@@ -290,7 +292,8 @@ export function settled(actual: UserState, expected: UserState, after: readonly 
   for (const { name, value } of after) {
     if (name === "undefined") {
       for (const flag of value.split(",")) leaveOpen(state, expected, flag);
-    } else if (value.startsWith("~") && name.startsWith("st")) {
+    } else if (value.startsWith("~") && !name.startsWith("st")) settleSingles(state, expected, name);
+    else if (value.startsWith("~")) {
       const at = FX.ST + Number(name[2]) * 16;
       const distance = position(state.fx, at) - position(expected.fx, at);
       if (distance <= ULPS && distance >= -ULPS) state.fx.set(expected.fx.subarray(at, at + 10), at);
@@ -299,14 +302,29 @@ export function settled(actual: UserState, expected: UserState, after: readonly 
   return state;
 }
 
+/** Approximations that are as near as promised become those expected. */
+function settleSingles(state: UserState, expected: UserState, name: string): void {
+  const at = Number(name.slice(3)) * 16;
+  const settle = (ours: Buffer, theirs: Buffer) => {
+    for (let lane = 0; lane < 16; lane += 4)
+      if (closeEnough(ours.readFloatLE(lane), theirs.readFloatLE(lane))) theirs.copy(ours, lane, lane, lane + 4);
+  };
+  settle(state.fx.subarray(FX.XMM + at, FX.XMM + at + 16), expected.fx.subarray(FX.XMM + at, FX.XMM + at + 16));
+  settle(state.upper.subarray(at, at + 16), expected.upper.subarray(at, at + 16));
+}
+
 function leaveOpen(state: UserState, expected: UserState, name: string): void {
   const flag = LISTED[name as keyof typeof LISTED];
   const condition = CONDITIONS[name];
   const gpr = gprNamed(name);
+  const half = /^xmm([0-9]+)\.high$/.exec(name);
   if (flag !== undefined) state.flags = (state.flags & ~flag) | (expected.flags & flag);
   else if (condition !== undefined) {
     const word = (state.fx.readUInt16LE(FX.FSW) & ~condition) | (expected.fx.readUInt16LE(FX.FSW) & condition);
     state.fx.writeUInt16LE(word, FX.FSW);
   } else if (gpr >= 0) state.gprs[gpr] = expected.gprs[gpr]!;
-  else throw new Error(`nothing undefined is called ${name}`);
+  else if (half) {
+    const at = FX.XMM + Number(half[1]) * 16 + 8;
+    expected.fx.copy(state.fx, at, at, at + 8);
+  } else throw new Error(`nothing undefined is called ${name}`);
 }

@@ -4,6 +4,7 @@
  * (halted); [1000]=00ff, any memory. Numbers are hexadecimal. What happens at ports is "out=port:size:value" and "in=port:size".
  */
 import { OFF, SEG, type SegIndex } from "../../../../src/emu/cpu/layout.ts";
+import { nullSegment, setSegmentRaw } from "../../../../src/emu/cpu/system/segment.ts";
 import type { Bench } from "../system/kit.ts";
 import type { Item, Mode } from "./format.ts";
 import { memoryAddress } from "./state.ts";
@@ -52,7 +53,7 @@ const parse = (value: string): number => Number.parseInt(value, 16);
 function setSegment(bench: Bench, mode: Mode, seg: SegIndex, value: number): void {
   if (mode === "real") bench.paragraph(seg, value, REAL_ATTR);
   else if (mode === "v86") bench.paragraph(seg, value);
-  else if ((value & ~3) === 0) bench.null(seg);
+  else if ((value & ~3) === 0) setSegmentRaw(bench.cpu, seg, nullSegment(bench.cpu, seg, value));
   else bench.load(seg, value);
 }
 

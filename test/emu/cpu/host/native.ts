@@ -28,6 +28,8 @@ export interface NativeStep {
   readonly mode: UserMode;
   readonly code: Uint8Array;
   readonly state: UserState;
+  /** Bases of FS and GS, whose selectors are null; 0 if not given. */
+  readonly bases?: readonly [bigint, bigint];
 }
 
 export interface NativeOutcome {
@@ -36,11 +38,25 @@ export interface NativeOutcome {
   readonly errorCode: number;
   readonly cr2: bigint;
   readonly state: UserState;
+  /** ES CS SS DS FS GS. */
+  readonly selectors: readonly number[];
+  /** Of FS and GS. */
+  readonly bases: readonly [bigint, bigint];
 }
 
 export const BREAKPOINT = 3;
 
-const AT = { RIP: 24, FLAGS: 32, GPRS: 40, CODE: 168, FX: 184, UPPER: 696, DATA: 952 } as const;
+const AT = {
+  RIP: 24,
+  FLAGS: 32,
+  GPRS: 40,
+  BASES: 168,
+  SELECTORS: 184,
+  CODE: 200,
+  FX: 216,
+  UPPER: 728,
+  DATA: 984,
+} as const;
 const RECORD_BYTES = AT.DATA + PAGE_BYTES;
 
 export const copyState = (state: UserState): UserState => ({
@@ -58,7 +74,9 @@ export class Host {
 
   /** `source`: the path of runner.c. */
   constructor(source: string) {
-    const gcc = spawnSync("gcc", ["-O1", "-o", this.program, source], { encoding: "utf8" });
+    const gcc = spawnSync("gcc", ["-O1", "-fno-stack-protector", "-o", this.program, source], {
+      encoding: "utf8",
+    });
     if (gcc.status !== 0) throw new Error(`gcc failed: ${gcc.stderr}`);
   }
 
@@ -79,12 +97,13 @@ export class Host {
   }
 }
 
-function writeRecord(to: Buffer, { mode, code, state }: NativeStep): void {
+function writeRecord(to: Buffer, { mode, code, state, bases = [0n, 0n] }: NativeStep): void {
   to.writeUInt32LE(mode, 0);
   to.writeUInt32LE(code.length, 4);
   to.writeBigUInt64LE(state.rip, AT.RIP);
   to.writeBigUInt64LE(BigInt(state.flags >>> 0), AT.FLAGS);
   state.gprs.forEach((value, i) => void to.writeBigUInt64LE(value, AT.GPRS + i * 8));
+  bases.forEach((base, i) => void to.writeBigUInt64LE(base, AT.BASES + i * 8));
   to.set(code, AT.CODE);
   to.set(state.fx, AT.FX);
   to.set(state.upper, AT.UPPER);
@@ -103,4 +122,6 @@ const readRecord = (from: Buffer): NativeOutcome => ({
     upper: from.subarray(AT.UPPER, AT.DATA),
     data: from.subarray(AT.DATA),
   },
+  selectors: [0, 1, 2, 3, 4, 5].map((i) => from.readUInt16LE(AT.SELECTORS + i * 2)),
+  bases: [from.readBigUInt64LE(AT.BASES), from.readBigUInt64LE(AT.BASES + 8)],
 });

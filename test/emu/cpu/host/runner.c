@@ -23,6 +23,10 @@
 /* No instruction takes that long: the program has gone astray. */
 #define SECONDS 5
 #define LDT(index) ((index) * 8 + 7)
+/* EFLAGS that the kernel's return from a signal leaves as its handler has them. */
+#define NT 0x4000ul
+#define AC 0x40000ul
+#define ID 0x200000ul
 
 /* Standard form of the XSAVE area in a signal frame; bytes 464 to 511 belong to the kernel. */
 #define FX_BYTES 464
@@ -36,6 +40,8 @@ struct record {
 	uint64_t cr2;
 	uint64_t rip, flags; /* rip: offset in the code page's segment */
 	uint64_t gprs[16]; /* in encoding order */
+	uint64_t bases[2]; /* of FS and GS, whose selectors are null before */
+	uint16_t selectors[8]; /* out: ES CS SS DS FS GS */
 	uint8_t code[16];
 	uint8_t fx[512], upper[256];
 	uint8_t data[PAGE];
@@ -48,12 +54,36 @@ static volatile int inside;
 static gregset_t home;
 static uint8_t home_fx[FX_BYTES];
 static uint16_t home_ds, home_es;
+static uint64_t home_bases[2];
+
+static void keep_flags(unsigned long flags)
+{
+	unsigned long others;
+	asm volatile("pushfq\n\tpop %0" : "=r"(others));
+	asm volatile("push %0\n\tpopfq" : : "r"((others & ~(NT | AC | ID)) | (flags & (NT | ID))) : "cc", "memory");
+}
 
 static void die(const char *what) { perror(what); exit(2); }
 
 static void set_data_segments(uint16_t ds, uint16_t es)
 {
 	asm volatile("mov %0, %%ds\n\tmov %1, %%es" : : "r"((unsigned)ds), "r"((unsigned)es));
+}
+
+static void read_bases(uint64_t bases[2]) { asm volatile("rdfsbase %0\n\trdgsbase %1" : "=r"(bases[0]), "=r"(bases[1])); }
+
+/* The C library's thread data is found through FS: nothing of it is used until the base is what it was. */
+static void set_bases(const uint64_t bases[2])
+{
+	asm volatile("mov %0, %%fs\n\tmov %0, %%gs\n\twrfsbase %1\n\twrgsbase %2" : : "r"(0), "r"(bases[0]), "r"(bases[1]));
+}
+
+static void read_selectors(greg_t csgsfs)
+{
+	uint16_t *s = record.selectors;
+	asm volatile("mov %%es, %0\n\tmov %%ds, %1\n\tmov %%fs, %2\n\tmov %%gs, %3" : "=r"(s[0]), "=r"(s[3]), "=r"(s[4]), "=r"(s[5]));
+	s[1] = csgsfs;
+	s[2] = (uint64_t)csgsfs >> 48;
 }
 
 static void segments(greg_t *csgsfs, unsigned cs, unsigned ss)
@@ -77,12 +107,17 @@ static void enter(ucontext_t *context)
 	if (record.mode == 64) segments(&regs[REG_CSGSFS], 0x33, 0x2b);
 	else if (record.mode == 32) segments(&regs[REG_CSGSFS], 0x23, 0x2b);
 	else segments(&regs[REG_CSGSFS], LDT(0), LDT(1));
+	set_bases(record.bases);
+	keep_flags(record.flags);
 }
 
 static void leave(ucontext_t *context)
 {
 	greg_t *regs = context->uc_mcontext.gregs;
 	uint8_t *fx = (uint8_t *)context->uc_mcontext.fpregs;
+	read_selectors(regs[REG_CSGSFS]);
+	read_bases(record.bases);
+	set_bases(home_bases);
 	for (int i = 0; i < 16; i++) record.gprs[i] = regs[order[i]];
 	record.vector = regs[REG_TRAPNO];
 	record.error = regs[REG_ERR];
@@ -99,8 +134,8 @@ static void leave(ucontext_t *context)
 
 static void handler(int number, siginfo_t *info, void *context)
 {
-	/* An instruction may have left alignment checking on. */
-	asm volatile("pushfq\n\tandl $~0x40000, (%%rsp)\n\tpopfq" : : : "cc", "memory");
+	/* An instruction may have left alignment checking on, or NT. */
+	keep_flags(0);
 	(void)number, (void)info;
 	inside = !inside;
 	if (inside) enter(context);
@@ -138,8 +173,7 @@ int main(void)
 	ldt_entry(0, CODE, 1);
 	ldt_entry(1, DATA, 0);
 	asm("mov %%ds, %0\n\tmov %%es, %1" : "=r"(home_ds), "=r"(home_es));
-	unsigned long home_fs;
-	asm("rdfsbase %0" : "=r"(home_fs));
+	read_bases(home_bases);
 	catch_signals();
 	memset(code, 0xcc, PAGE);
 	while (fread(&record, sizeof record, 1, stdin) == 1) {
@@ -150,8 +184,6 @@ int main(void)
 		if (mprotect(code, PAGE, PROT_READ | PROT_EXEC) != 0) die("mprotect");
 		alarm(SECONDS);
 		asm volatile("int3" : : : "memory");
-		/* The C library's thread data is found through FS, which the instruction may have loaded. */
-		asm volatile("wrfsbase %0" : : "r"(home_fs));
 		memcpy(record.data, data, PAGE);
 		if (mprotect(code, PAGE, PROT_READ | PROT_WRITE) != 0) die("mprotect");
 		memset(at, 0xcc, record.length);
