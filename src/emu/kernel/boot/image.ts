@@ -61,6 +61,8 @@ function build(
     (d) => d.severity === "error",
   );
   if (problems.length > 0) return { problems };
-  const { segments, symbols, symbolTable, lines, entry, bits } = image;
+  const { segments, symbols, symbolTable, entry, bits } = image;
+  // an up-call's opcode is written as data, but it runs, and breakpoints on it are wanted
+  const lines = image.lines.map((row) => (row.uri === stubs.uri ? { ...row, bits } : row));
   return { image: { segments, symbols, symbolTable: symbolTable ?? [], lines, entry, bits } };
 }
