@@ -3,7 +3,7 @@
  * Replay is exact, since the machine is deterministic; what the user changed by hand is kept by a checkpoint right behind the change.
  */
 
-import { PAGE_SIZE } from "../../emu/cpu/memory.ts";
+import { clonePlain } from "../../emu/machine/clone.ts";
 import type { Snapshot } from "../../emu/machine/types.ts";
 import { Pacer } from "./pacer.ts";
 import type { Target } from "./target.ts";
@@ -17,15 +17,18 @@ export interface Observer {
 interface Checkpoint {
   readonly snapshot: Snapshot;
   readonly observers: readonly unknown[];
-  /** Bytes that only this checkpoint holds. */
-  readonly bytes: number;
 }
 
-/** Instructions between checkpoints of a long run. */
-const INTERVAL = 2_000_000;
-/** A replay longer than this leaves a checkpoint shortly before its end, so that further steps back are short. */
-const LONG_REPLAY = 40_000;
-const BEFORE_END = 5_000;
+/** Instructions between checkpoints: as few as a checkpoint's cost permits, so that going back replays little. */
+const LEAST_INTERVAL = 4_000_000;
+const MOST_INTERVAL = 6_000_000;
+/** What a checkpoint costs, in instructions of fast code: by itself, and for each page that was written since the last one. */
+const CHECKPOINT_COST = 200_000;
+const PAGE_COST = 2_000;
+/** A checkpoint may cost one part in so many of the run. */
+const SHARE = 16;
+/** A replay longer than the first of these leaves checkpoints that far before its end, so that further steps back are short. */
+const BEFORE_END = [400_000, 80_000, 16_000, 3_000];
 
 export class History {
   readonly #target: Target;
@@ -35,6 +38,7 @@ export class History {
   #checkpoints: Checkpoint[] = [];
   #latest = 0;
   #replayed = 0;
+  #due = 0;
 
   /** Begins at the present instant. @param budget bytes of memory that checkpoints may take; the oldest are thinned out beyond it. */
   constructor(target: Target, observers: readonly Observer[], budget: number) {
@@ -55,6 +59,10 @@ export class History {
   get replayed(): number {
     return this.#replayed;
   }
+  /** Bytes that checkpoints hold of the guest's memory. */
+  get bytes(): number {
+    return this.#target.machine.snapshots.store.bytes;
+  }
   /** The latest instant that the program has reached since its last change by hand. */
   get latest(): number {
     return Math.max(this.#latest, this.#now);
@@ -67,16 +75,21 @@ export class History {
       .reverse();
   }
 
+  /** The instruction count from which on note() would take a checkpoint. */
+  get due(): number {
+    return this.#due;
+  }
+
   /** Takes a checkpoint if enough has run since the last one. Call it wherever the run pauses. */
   note(): void {
     this.#latest = this.latest;
-    const last = this.#checkpoints.findLast(({ snapshot }) => snapshot.icount <= this.#now)!;
-    if (this.#now - last.snapshot.icount >= INTERVAL) this.#take();
+    if (this.#now >= this.#due) this.#take();
   }
 
   /** The user changed something: what was the future is no more, and the past ends with this state. */
   changed(): void {
-    this.#checkpoints = this.#checkpoints.filter(({ snapshot }) => snapshot.icount <= this.#now);
+    const [past, future] = [this.#upTo(this.#now), this.#checkpoints.length];
+    for (const { snapshot } of this.#checkpoints.splice(past, future - past)) this.#target.machine.letGo(snapshot);
     this.#latest = this.#now;
     this.#take();
   }
@@ -86,19 +99,24 @@ export class History {
     this.#latest = this.latest;
     const wanted = Math.max(icount, this.start);
     this.restoreBefore(wanted);
-    this.#replayed = wanted - this.#now;
-    if (wanted - this.#now > LONG_REPLAY) {
-      await this.replay(wanted - BEFORE_END, breathe);
-      if (this.#now === wanted - BEFORE_END) this.#take();
+    const from = this.#now;
+    for (const before of BEFORE_END) {
+      const at = wanted - before;
+      if (at - this.#now < before) continue;
+      await this.replay(at, breathe);
+      if (this.#now !== at) break;
+      this.#take();
     }
     await this.replay(wanted, breathe);
+    this.#replayed = this.#now - from;
+    this.#due = this.#dueAfter(this.#now, 0);
   }
 
   /** Restores the latest checkpoint at or before `icount`. */
   restoreBefore(icount: number): void {
-    const { snapshot, observers } = this.#checkpoints.findLast((each) => each.snapshot.icount <= icount)!;
+    const { snapshot, observers } = this.#checkpoints[Math.max(0, this.#upTo(icount) - 1)]!;
     this.#target.machine.restore(snapshot);
-    for (const [i, observer] of this.#observers.entries()) observer.restore(structuredClone(observers[i]));
+    for (const [i, observer] of this.#observers.entries()) observer.restore(clonePlain(observers[i]));
   }
 
   async replay(icount: number, breathe: () => Promise<boolean>): Promise<void> {
@@ -110,23 +128,54 @@ export class History {
     }
   }
 
+  /** How many checkpoints are at or before an instant. */
+  #upTo(icount: number): number {
+    let [low, high] = [0, this.#checkpoints.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (this.#checkpoints[middle]!.snapshot.icount <= icount) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #dueAfter(icount: number, pages: number): number {
+    const interval = SHARE * (CHECKPOINT_COST + PAGE_COST * pages);
+    return icount + Math.min(MOST_INTERVAL, Math.max(LEAST_INTERVAL, interval));
+  }
+
+  /** A checkpoint of this instant, unless there is one. */
   #take(): void {
-    const snapshot = this.#target.machine.save();
-    const observers = this.#observers.map((observer) => structuredClone(observer.save()));
-    const at = this.#checkpoints.findIndex((each) => each.snapshot.icount > snapshot.icount);
-    const index = at < 0 ? this.#checkpoints.length : at;
-    const previous = this.#checkpoints[index - 1]?.snapshot.pages;
-    let bytes = 0;
-    for (const [page, contents] of snapshot.pages) if (previous?.get(page) !== contents) bytes += PAGE_SIZE;
-    this.#checkpoints.splice(index, 0, { snapshot, observers, bytes });
+    const { machine } = this.#target;
+    const { store } = machine.snapshots;
+    const before = store.copies;
+    const snapshot = machine.save();
+    const observers = this.#observers.map((observer) => clonePlain(observer.save()));
+    const index = this.#upTo(snapshot.icount);
+    this.#checkpoints.splice(index, 0, { snapshot, observers });
+    this.#due = this.#dueAfter(snapshot.icount, store.copies - before);
     this.#thin();
   }
 
-  /** Over budget, every second checkpoint of the older half goes; never the first. */
+  /**
+   * Over budget, the checkpoint goes that leaves the smallest gap for its age, so that they lie the denser the later; the first one
+   * goes when nothing else is left to go.
+   */
   #thin(): void {
-    const total = this.#checkpoints.reduce((sum, { bytes }) => sum + bytes, 0);
-    if (total <= this.#budget || this.#checkpoints.length < 8) return;
-    const half = this.#checkpoints.length >> 1;
-    this.#checkpoints = this.#checkpoints.filter((_, i) => i === 0 || i >= half || i % 2 === 0);
+    while (this.bytes > this.#budget && this.#checkpoints.length > 1) {
+      const [gone] = this.#checkpoints.splice(this.#leastMissed(), 1);
+      this.#target.machine.letGo(gone!.snapshot);
+    }
+  }
+
+  #leastMissed(): number {
+    const at = (i: number): number => this.#checkpoints[i]!.snapshot.icount;
+    let least = 0;
+    let smallest = Number.POSITIVE_INFINITY;
+    for (let i = 1; i < this.#checkpoints.length - 1; i++) {
+      const gap = (at(i + 1) - at(i - 1)) / (this.latest - at(i) + LEAST_INTERVAL);
+      if (gap < smallest) [least, smallest] = [i, gap];
+    }
+    return least;
   }
 }

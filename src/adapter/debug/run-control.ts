@@ -64,6 +64,14 @@ export type Met =
   | { readonly kind: "event"; readonly stop: Stop }
   | { readonly kind: "data"; readonly hit: DataHit };
 
+/** Someone who keeps the past, and wants a look at the machine now and then: at instruction count `due`, or soon after it. */
+export interface Recorder {
+  readonly due: number;
+  note(): void;
+}
+
+const NO_RECORDER: Recorder = { due: Number.POSITIVE_INFINITY, note: () => {} };
+
 export class RunControl implements Observer {
   readonly target: Target;
   readonly breakpoints: Breakpoints;
@@ -72,8 +80,7 @@ export class RunControl implements Observer {
   #watched = this.data;
   /** Log points' and conditions' output. */
   onLog: (text: string) => void = () => {};
-  /** Called between the slices of a long run. */
-  onSlice: () => void = () => {};
+  recorder: Recorder = NO_RECORDER;
   /** Called between the stretches of a long search, with the part of it that is done. */
   onProgress: (part: number) => void = () => {};
   #pauseRequested = false;
@@ -225,6 +232,7 @@ export class RunControl implements Observer {
   /** Exactly one instruction, breakpoints ignored. undefined = it simply ran. */
   stepInstruction(): Stop | undefined {
     this.disarmBreakpoints();
+    if (this.target.machine.icount >= this.recorder.due) this.recorder.note();
     return this.#stopOf(this.target.run(1));
   }
 
@@ -237,7 +245,6 @@ export class RunControl implements Observer {
       for (;;) {
         const outcome = this.#runSlice(goal);
         if (outcome !== undefined) return outcome;
-        this.onSlice();
         if (this.#pauseRequested || (await this.breathe())) return { reason: "pause" };
       }
     } finally {
@@ -251,15 +258,18 @@ export class RunControl implements Observer {
     const end = Math.min(icount, this.target.machine.icount + this.pacer.slice);
     return this.pacer.timed(() => {
       for (;;) {
-        const reason = this.target.run(Math.max(1, end - this.target.machine.icount));
+        const until = Math.min(end, this.recorder.due);
+        const reason = this.target.run(Math.max(1, until - this.target.machine.icount));
         const stop = this.#stopOf(reason);
         if (stop !== undefined && stop.reason !== "pause") return stop;
         if (this.#goalReached) return "reached";
         if (stop !== undefined) return stop;
         const outcome = reason.kind === "breakpoint" ? this.#atBreakpoint(reason.address, goal) : undefined;
         if (outcome !== undefined) return outcome;
-        if (this.target.machine.icount >= icount) return "reached";
-        if (this.target.machine.icount >= end) return undefined;
+        const now = this.target.machine.icount;
+        if (now >= this.recorder.due) this.recorder.note();
+        if (now >= icount) return "reached";
+        if (now >= end) return undefined;
       }
     });
   }

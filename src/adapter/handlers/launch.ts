@@ -40,7 +40,7 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
   const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
   const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);
-  control.onSlice = () => history.note();
+  control.recorder = history;
   context.setLaunched({ configuration, target, control, history, kernelHistory, close: forget });
 }
 

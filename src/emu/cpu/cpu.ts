@@ -371,7 +371,11 @@ export class Cpu extends SegmentedMemory {
     this.block = undefined;
     const result = this.tier1!.run(block);
     // One instruction in tier 0, its faults included; the region goes on after it, or another block does.
-    if (result === EXIT.MISS) this.stepOne();
+    if (result === EXIT.MISS) {
+      const { opened } = this;
+      this.stepOne();
+      if (this.opened === opened) this.tier1!.missed();
+    }
     if (result === EXIT.SYSTEM) this.updateMode();
     else if (result === EXIT.STOP) this.updateAttention();
     return this.attention ? undefined : this.findNext();

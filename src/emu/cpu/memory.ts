@@ -28,8 +28,9 @@ export class CoreMemory {
   readonly u32: Uint32Array;
   readonly u64: BigUint64Array;
   readonly view: DataView;
-  /** One byte a RAM page: 1 = written since the last `clearDirty` of that page (snapshots, hashing). */
+  /** One byte a RAM page: 1 = written since it was last asked for by `takeDirty`. Set it through `markDirty`. */
   readonly dirty: Uint8Array;
+  private dirtyPages: number[] = [];
   /** One byte a RAM page: 1 = ever written, so a full save copies only these. */
   readonly touched: Uint8Array;
 
@@ -65,14 +66,27 @@ export class CoreMemory {
     return this.cpuCount * CPU_STRIDE + index * POOL_BYTES;
   }
 
+  markDirty(page: number): void {
+    if (this.dirty[page] !== 0) return;
+    this.dirty[page] = this.touched[page] = 1;
+    this.dirtyPages.push(page);
+  }
+
+  /** The pages that are dirty, which then no longer are. The processors' write tags are the caller's to drop. */
+  takeDirty(): readonly number[] {
+    const pages = this.dirtyPages;
+    this.dirtyPages = [];
+    for (const page of pages) this.dirty[page] = 0;
+    return pages;
+  }
+
   /**
    * Every write to RAM that does not go through a write tag ends here: keeps `dirty` and `touched`, and tells the processors that
    * hold code of these bytes. The bytes must lie in one page.
    */
   noteWrite(pa: number, size: number): void {
     const page = pa >>> 12;
-    this.dirty[page] = 1;
-    this.touched[page] = 1;
+    this.markDirty(page);
     const owners = this.code[page]!;
     if (owners === 0) return;
     for (let cpu = 0; cpu < this.cpuCount; cpu++) {

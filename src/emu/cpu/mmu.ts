@@ -47,11 +47,15 @@ export class Mmu extends PhysicalMemory {
   protected readonly walk: PageWalk;
   /** Counts changes of translations and of code: links between blocks hold only within one epoch. */
   epoch = 0;
+  /** Counts fast paths that were opened where none was before. */
+  protected opened = 0;
   readonly watches = new Watches();
   private readonly tlbStart: number;
   private readonly tlbEnd: number;
   /** Each GiB of the linear space of which some entry may be a piece of a large page. */
   private readonly largeAt = new Set<number>();
+  /** Places of all entries in use; some may be named twice, or be in use no more. */
+  private filled: number[] = [];
 
   constructor(core: CoreMemory, index: number) {
     super(core, index);
@@ -66,6 +70,7 @@ export class Mmu extends PhysicalMemory {
   flushTlb(): void {
     this.i32.fill(-1, this.tlbStart, this.tlbEnd);
     this.largeAt.clear();
+    this.filled = [];
     this.epoch++;
   }
 
@@ -104,12 +109,57 @@ export class Mmu extends PhysicalMemory {
     i32[e + FRAME] = -1;
   }
 
-  /** After the machine's dirty bytes were cleared: the next write to each page must be seen. */
+  /** After the machine's dirty bytes were cleared: the next write to each page that is clean must be seen. */
   dropWriteTags(): void {
     const { i32 } = this;
-    for (let e = this.tlbStart + WRITE; e < this.tlbEnd; e += WORDS) {
-      i32[e] = -1;
-      i32[e + 1] = -1;
+    const { dirty } = this.core;
+    for (const e of this.filled) {
+      if (i32[e + WRITE] === -1 || dirty[i32[e + FRAME]! & TLB_FRAME_MASK]) continue;
+      i32[e + WRITE] = -1;
+      i32[e + WRITE + 1] = -1;
+    }
+  }
+
+  /** The entries in use, each behind its number: for restoreTlb(). */
+  saveTlb(): Int32Array {
+    const { i32 } = this;
+    this.filled = this.inUse();
+    const saved = new Int32Array(this.filled.length * (WORDS + 1));
+    let at = 0;
+    for (const e of this.filled) {
+      saved[at++] = e;
+      for (let word = 0; word < WORDS; word++) saved[at++] = i32[e + word]!;
+    }
+    return saved;
+  }
+
+  /** Places of the entries in use, each once, in order. */
+  private inUse(): number[] {
+    const { i32 } = this;
+    return [...new Set(this.filled)].filter((e) => i32[e + FRAME] !== -1).sort((a, b) => a - b);
+  }
+
+  private noteFilled(e: number): void {
+    if (this.filled.push(e) > 8 * TLB_ENTRIES) this.filled = this.inUse();
+  }
+
+  /** Puts saved entries into an empty TLB; what is watched now, or has become code, gets no fast path from it. */
+  restoreTlb(saved: Int32Array): void {
+    const { i32, core } = this;
+    for (let at = 0; at < saved.length; at += WORDS + 1) {
+      const e = saved[at]!;
+      this.filled.push(e);
+      for (let word = 0; word < WORDS; word++) i32[e + word] = saved[at + 1 + word]!;
+      const page = i32[e + FRAME]! & TLB_FRAME_MASK;
+      const tag = [READ, WRITE, EXEC].find((each) => i32[e + each] !== -1);
+      if (tag === undefined) continue;
+      const [low, high] = [i32[e + tag]!, i32[e + tag + 1]!];
+      if (i32[e + FRAME]! & TLB_LARGE) this.noteLarge(low, high);
+      let seen: number = core.watch[page]!;
+      if (this.watches.active) seen |= this.watches.pageBits(addrOf(low, high), page * 0x1000);
+      if (seen & SEE.READS) i32.fill(-1, e + READ, e + READ + 2);
+      if (seen !== 0 || core.code[page]) i32.fill(-1, e + WRITE, e + WRITE + 2);
+      else if (i32[e + WRITE] !== -1) core.markDirty(page);
     }
   }
 
@@ -200,15 +250,23 @@ export class Mmu extends PhysicalMemory {
     const pageLow = low & ~0xfff;
     let seen: number = core.watch[page]!;
     if (this.watches.active) seen |= this.watches.pageBits(addrOf(pageLow, high), page * 0x1000);
-    if (i32[e + FRAME] !== -1 && !this.sameEntry(e, pageLow, high, page)) this.dropEntry(e);
+    const fresh = i32[e + FRAME] === -1 || this.sameEntry(e, pageLow, high, page);
+    if (i32[e + FRAME] === -1) this.noteFilled(e);
+    else if (!fresh) this.dropEntry(e);
     i32[e + ADDEND] = (this.ramBase + page * 0x1000 - pageLow) | 0;
     i32[e + FRAME] = page | (walk.global ? TLB_GLOBAL : 0) | (walk.large ? TLB_LARGE : 0);
-    if (access & ACCESS.EXEC) this.setTag(e + EXEC, pageLow, high);
-    else if (access & ACCESS.WRITE) {
-      // The access that comes now marks the page; only later ones may be fast.
-      if (core.dirty[page] && core.touched[page] && !core.code[page] && seen === 0)
-        this.setTag(e + WRITE, pageLow, high);
-    } else if (!(seen & SEE.READS)) this.setTag(e + READ, pageLow, high);
+    let tag = EXEC;
+    if (access & ACCESS.WRITE) {
+      if (core.code[page] || seen !== 0) return pa;
+      core.markDirty(page);
+      tag = WRITE;
+    } else if (!(access & ACCESS.EXEC)) {
+      if (seen & SEE.READS) return pa;
+      tag = READ;
+    }
+    i32[e + tag] = pageLow;
+    i32[e + tag + 1] = high;
+    if (fresh) this.opened++;
     return pa;
   }
 
@@ -220,11 +278,6 @@ export class Mmu extends PhysicalMemory {
       return i32[e + tag] === pageLow && i32[e + tag + 1] === high;
     }
     return false;
-  }
-
-  private setTag(at: number, pageLow: number, high: number): void {
-    this.i32[at] = pageLow;
-    this.i32[at + 1] = high;
   }
 
   private pageFaultText(low: number, high: number): string {

@@ -1,6 +1,7 @@
 /** The kernel as one object: the machine it runs on, what was chosen, its state, and the parts that work on it. */
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
+import { clonePlain } from "../machine/clone.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Component } from "../machine/types.ts";
 import type { Arch } from "./arch.ts";
@@ -145,10 +146,10 @@ export class Kernel implements Component {
   save(): unknown {
     // a file's bytes are replaced, never changed, so snapshots may share them
     const { files, ...rest } = this.state;
-    return { ...structuredClone(rest), files: { ...files } };
+    return { ...clonePlain(rest), files: { ...files } };
   }
   restore(state: unknown): void {
     const { files, ...rest } = state as KernelState;
-    this.state = { ...structuredClone(rest), files: { ...files } };
+    this.state = { ...clonePlain(rest), files: { ...files } };
   }
 }

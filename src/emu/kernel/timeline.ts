@@ -5,6 +5,7 @@
 import type { Cpu, TransferEvent } from "../cpu/cpu.ts";
 import { OFF, SEG } from "../cpu/layout.ts";
 import type { Addr } from "../cpu/state.ts";
+import { clonePlain } from "../machine/clone.ts";
 import type { Component } from "../machine/types.ts";
 import { errnoName } from "./abi/errno.ts";
 import type { Siginfo } from "./abi/siginfo.ts";
@@ -272,10 +273,10 @@ export class Timeline implements Component {
   }
 
   save(): unknown {
-    return structuredClone({ cpus: this.#cpus, tasks: this.#tasks } satisfies TimelineState);
+    return clonePlain({ cpus: this.#cpus, tasks: this.#tasks } satisfies TimelineState);
   }
   restore(state: unknown): void {
-    const { cpus, tasks } = structuredClone(state) as TimelineState;
+    const { cpus, tasks } = clonePlain(state) as TimelineState;
     this.#cpus = cpus;
     this.#tasks = tasks;
   }

@@ -59,7 +59,7 @@ function writeRam(machine: Machine, address: number, bytes: Uint8Array): void {
     throw new RangeError(`the image (${bytes.length} bytes) does not fit the memory`);
   core.u8.set(bytes, core.ramBase + address);
   for (let page = Math.floor(address / PAGE_SIZE); page * PAGE_SIZE < address + bytes.length; page++) {
-    core.dirty[page] = core.touched[page] = 1;
+    core.markDirty(page);
   }
 }
 

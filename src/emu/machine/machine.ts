@@ -11,7 +11,7 @@ import { EventStream } from "./events.ts";
 import { MissingReports } from "./missing.ts";
 import { PortSpace } from "./ports.ts";
 import { SeededRandom } from "./random.ts";
-import { hashMachine, restoreSnapshot, type SnapshotMemory, takeSnapshot } from "./snapshot.ts";
+import { hashMachine, restoreSnapshot, SnapshotMemory, takeSnapshot } from "./snapshot.ts";
 import { Timers } from "./timers.ts";
 import type { Component, CpuModel, Snapshot, StopReason } from "./types.ts";
 
@@ -39,7 +39,7 @@ export class Machine {
   readonly events: EventStream;
   readonly missing: MissingReports;
   readonly components: Component[];
-  readonly snapshots: SnapshotMemory = { last: undefined };
+  readonly snapshots = new SnapshotMemory();
   /** Instructions retired by all CPUs before the present slice. */
   #retired = 0;
   /** Machine time that passed while every CPU slept. */
@@ -166,6 +166,11 @@ export class Machine {
 
   restore(snapshot: Snapshot): void {
     this.#restoreClock(restoreSnapshot(this, snapshot));
+  }
+
+  /** The snapshot will not be restored again: its memory serves the next ones. */
+  letGo({ pages }: Snapshot): void {
+    this.snapshots.store.letGo(pages);
   }
 
   /** Equal for equal states of CPUs, memory and components, however they were reached. */

@@ -1,27 +1,23 @@
 /**
  * Saving, restoring and hashing a whole machine. A snapshot copies the pages written since the last one and shares the rest;
- * restoring writes back only the pages that differ.
+ * restoring writes back only the pages that differ. Neither looks at pages that nobody wrote.
  */
 import type { Cpu } from "../cpu/cpu.ts";
 import { OFF } from "../cpu/layout.ts";
 import { type CoreMemory, PAGE_SIZE } from "../cpu/memory.ts";
 import { canonicalText, Hasher } from "./hash.ts";
+import { PageStore, type PageTable } from "./pages.ts";
 import type { Component, Snapshot } from "./types.ts";
 
 /** Bytes of a CPU's state that are architectural: everything before its TLBs. */
 const CPU_STATE_BYTES = OFF.TLB;
 
-/**
- * A snapshot drops all translations: a run that goes on from it and a run that is restored to it walk the same page tables, even if
- * the guest changes them and forgets INVLPG.
- */
-const dropTranslations = (machine: Subject): void => {
-  for (const cpu of machine.cpus) cpu.flushTlb();
-};
-
-/** What memory looked like at the last save or restore: pages not dirty since then still equal it. */
-export interface SnapshotMemory {
-  last: ReadonlyMap<number, Uint8Array> | undefined;
+export class SnapshotMemory {
+  readonly store = new PageStore();
+  /** What memory looked like at the last save or restore: pages not dirty since then still equal it. A table of its own. */
+  last: PageTable | undefined;
+  /** Pages that were dirty at the last save. */
+  dirty: ReadonlySet<number> = new Set();
 }
 
 interface Subject {
@@ -35,22 +31,28 @@ interface Subject {
 const CLOCK = "machine clock";
 
 export function takeSnapshot(machine: Subject, clock: readonly number[]): Snapshot {
-  const pages = copyPages(machine.core, machine.snapshots.last);
-  machine.core.dirty.fill(0);
-  dropTranslations(machine);
-  machine.snapshots.last = pages;
+  const { core, snapshots, cpus } = machine;
+  const pages = savePages(core, snapshots);
+  for (const cpu of cpus) cpu.dropWriteTags();
   const components: Record<string, unknown> = { [CLOCK]: [...clock] };
   for (const component of machine.components) components[component.name] = component.save();
-  return { icount: machine.icount, cpus: machine.cpus.map((cpu) => cpuState(machine.core, cpu)), pages, components };
+  return {
+    icount: machine.icount,
+    cpus: cpus.map((cpu) => cpuState(core, cpu)),
+    translations: cpus.map((cpu) => cpu.saveTlb()),
+    pages,
+    components,
+  };
 }
 
 /** @returns the machine's clock. */
 export function restoreSnapshot(machine: Subject, snapshot: Snapshot): readonly number[] {
   restorePages(machine, snapshot.pages);
-  machine.snapshots.last = snapshot.pages;
+  remember(machine.snapshots, snapshot.pages);
   machine.cpus.forEach((cpu, i) => {
     machine.core.u8.set(snapshot.cpus[i]!, cpu.base);
     cpu.stateReplaced();
+    cpu.restoreTlb(snapshot.translations[i]!);
   });
   for (const component of machine.components) component.restore(snapshot.components[component.name]);
   return snapshot.components[CLOCK] as readonly number[];
@@ -81,28 +83,43 @@ function cpuState(core: CoreMemory, cpu: Cpu): Uint8Array {
   return bytes;
 }
 
-function copyPages(core: CoreMemory, last: ReadonlyMap<number, Uint8Array> | undefined): Map<number, Uint8Array> {
-  const pages = new Map<number, Uint8Array>();
-  for (let page = 0; page < core.touched.length; page++) {
-    if (core.touched[page] === 0) continue;
-    const shared = core.dirty[page] === 0 ? last?.get(page) : undefined;
-    const start = core.ramBase + page * PAGE_SIZE;
-    pages.set(page, shared ?? core.u8.slice(start, start + PAGE_SIZE));
-  }
+const ramOf = (core: CoreMemory): Int32Array =>
+  core.i32.subarray(core.ramBase >> 2, (core.ramBase + core.ramSize) >> 2);
+
+/**
+ * A table of memory now. The first write to each page after this is a slow one, by which it becomes dirty; a page that was dirty twice
+ * in a row is spared that and counts as dirty, as long as it seems to change.
+ */
+function savePages(core: CoreMemory, snapshots: SnapshotMemory): PageTable {
+  const { store, last, dirty } = snapshots;
+  const ram = ramOf(core);
+  const changed = core.takeDirty();
+  for (const page of changed) if (dirty.has(page) && !last?.seemsSame(page, ram)) core.markDirty(page);
+  snapshots.dirty = new Set(changed);
+  const pages = store.derive(last, changed, ram);
+  remember(snapshots, pages);
   return pages;
 }
 
-function restorePages({ core, snapshots }: Subject, pages: ReadonlyMap<number, Uint8Array>): void {
-  for (let page = 0; page < core.touched.length; page++) {
+/** Keeps what memory looks like now, even if the snapshot is let go. */
+function remember(snapshots: SnapshotMemory, pages: PageTable): void {
+  const { store, last } = snapshots;
+  snapshots.last = store.share(pages);
+  if (last !== undefined) store.letGo(last);
+}
+
+/** Every page that has been written is dirty, or in the table of the last save or restore. */
+function restorePages({ core, snapshots }: Subject, pages: PageTable): void {
+  const changed = new Set(core.takeDirty());
+  for (const page of pages.differences(snapshots.last)) changed.add(page);
+  for (const page of changed) {
     const wanted = pages.get(page);
-    if (core.touched[page] === 0 && wanted === undefined) continue;
-    if (core.dirty[page] === 0 && wanted !== undefined && snapshots.last?.get(page) === wanted) continue;
-    const start = core.ramBase + page * PAGE_SIZE;
-    if (wanted === undefined) core.u8.fill(0, start, start + PAGE_SIZE);
-    else core.u8.set(wanted, start);
+    const start = (core.ramBase + page * PAGE_SIZE) >> 2;
+    if (wanted === undefined) core.i32.fill(0, start, start + PAGE_SIZE / 4);
+    else core.i32.set(wanted, start);
     core.noteWrite(page * PAGE_SIZE, PAGE_SIZE);
+    core.touched[page] = wanted === undefined ? 0 : 1;
   }
-  core.dirty.fill(0);
-  core.touched.fill(0);
-  for (const page of pages.keys()) core.touched[page] = 1;
+  core.takeDirty();
+  snapshots.dirty = new Set();
 }

@@ -1,6 +1,7 @@
 /** Values that cross the machine's edge: why a run stopped, what happened (events), what a snapshot is. Plain data throughout. */
 import type { Addr } from "../cpu/state.ts";
 import type { WatchHit } from "../cpu/watch.ts";
+import type { PageTable } from "./pages.ts";
 
 export type Vendor = "intel" | "amd";
 export interface CpuModel {
@@ -33,8 +34,10 @@ export interface Snapshot {
   readonly icount: number;
   /** CPU states, settled. */
   readonly cpus: readonly Uint8Array[];
-  /** RAM pages that were ever written, by page number. Shared between snapshots while unchanged; never mutated. */
-  readonly pages: ReadonlyMap<number, Uint8Array>;
+  /** What their TLBs held: a run that goes on and a run restored use the same translations, stale ones included. */
+  readonly translations: readonly Int32Array[];
+  /** RAM pages that were ever written. Shared between snapshots while unchanged; never mutated. */
+  readonly pages: PageTable;
   /** State of devices and kernel outside guest memory: structured-clonable plain data, by component name. */
   readonly components: Readonly<Record<string, unknown>>;
 }

@@ -14,7 +14,7 @@ import { median, processorTime, type Spread, spreadOf, timed } from "./measure.t
 export const DEEP = 100_000_000;
 const BUDGET = 512 << 20;
 
-async function boot(root: string, guest: GuestName) {
+export async function boot(root: string, guest: GuestName) {
   const configuration = readConfiguration({ program: guestUri(guest) });
   const { target } = await createTarget(configuration, guestFiles(root));
   if (target?.kernel === undefined) throw new Error(`${guest} does not load`);
@@ -22,7 +22,7 @@ async function boot(root: string, guest: GuestName) {
   const control = new RunControl(target, breakpoints);
   const history = new History(target, [control, new KernelHistory(target, target.kernel)], BUDGET);
   await control.runToUser();
-  return { target, breakpoints, control, history, recording: () => void (control.onSlice = () => history.note()) };
+  return { target, breakpoints, control, history, recording: () => void (control.recorder = history) };
 }
 type Session = Awaited<ReturnType<typeof boot>>;
 

@@ -76,7 +76,7 @@ export class VectorMachine {
 
   /** What is wrong after the vector; empty when it passes. */
   run(vector: Vector): string[] {
-    this.core.dirty.fill(0);
+    this.core.takeDirty();
     this.load(vector);
     const { cpu } = this;
     cpu.run(1);

@@ -79,7 +79,7 @@ describe.each([undefined, 2])("hot after %s", (hotAfter) => {
     m.run(20);
     expect(m.core.dirty[0x30]).toBe(1);
     expect(m.core.touched[0x30]).toBe(1);
-    m.core.dirty.fill(0);
+    m.core.takeDirty();
     m.cpu.dropWriteTags();
     m.run(20);
     expect(m.core.dirty[0x30]).toBe(1);

@@ -60,6 +60,8 @@ function permitted(): boolean {
 export class Tier1 {
   /** The fault that a region left with EXIT.FAULT. */
   private fault: Fault | undefined;
+  /** The site that a region left with EXIT.MISS. */
+  private left: Site | undefined;
   private readonly cpu: Cpu;
   private readonly hotAfter: number;
   private readonly jumps: JumpTable;
@@ -178,12 +180,17 @@ export class Tier1 {
     const result = this.drive(block.entry);
     if (result === EXIT.FAULT) throw this.fault!;
     const exit = result & ((1 << EXIT_BITS) - 1);
-    if (exit === EXIT.MISS) this.missed(this.sites[result >> EXIT_BITS]!);
+    if (exit === EXIT.MISS) this.left = this.sites[result >> EXIT_BITS]!;
     return exit;
   }
 
-  /** Where misses are the rule (device memory, pages with code in them, too many pages), the region is compiled anew with calls. */
-  private missed(site: Site): void {
+  /**
+   * The access that the last region was left for will miss again. Where that is the rule (device memory, pages with code in them, too
+   * many pages), the region is compiled anew with calls.
+   */
+  missed(): void {
+    const site = this.left!;
+    if (!site.region.alive) return;
     const now = this.cpu.retired;
     if (site.misses === 0) site.since = now;
     if (++site.misses < Math.min(MISSES, this.hotAfter)) return;
