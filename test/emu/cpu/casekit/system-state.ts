@@ -50,8 +50,24 @@ const PORT_ITEMS = ["in", "out"];
 
 const parse = (value: string): number => Number.parseInt(value, 16);
 
+/** LDTR and TR: descriptors of 8 bytes, whose base and limit lie low enough. */
+function setSystemSegment(bench: Bench, seg: SegIndex, selector: number): void {
+  const { cpu } = bench;
+  const at = Number(cpu.get64(OFF.GDTR_BASE)) + (selector & ~7);
+  const [limit, low, middle, attr] = [
+    bench.read(at, 2),
+    bench.read(at + 2, 2),
+    bench.read(at + 4, 1),
+    bench.read(at + 5, 1),
+  ];
+  setSegmentRaw(cpu, seg, { selector, attr, base: low | (middle << 16), limit });
+}
+
 function setSegment(bench: Bench, mode: Mode, seg: SegIndex, value: number): void {
-  if (mode === "real") bench.paragraph(seg, value, REAL_ATTR);
+  if (seg === SEG.LDTR || seg === SEG.TR) {
+    if (value === 0) bench.null(seg);
+    else setSystemSegment(bench, seg, value);
+  } else if (mode === "real") bench.paragraph(seg, value, REAL_ATTR);
   else if (mode === "v86") bench.paragraph(seg, value);
   else if ((value & ~3) === 0) setSegmentRaw(bench.cpu, seg, nullSegment(bench.cpu, seg, value));
   else bench.load(seg, value);
