@@ -56,12 +56,7 @@ export interface Section {
   /** Fixed load address (NASM `org` with -f bin, or `vstart=`), if the source gives one. */
   readonly address?: bigint;
   /** ELF particulars that the source gives: section type ("note", "init_array", ...), entry size, flag letters. */
-  readonly elf?: {
-    readonly type?: string;
-    readonly entrySize?: number;
-    readonly flags?: string;
-    readonly group?: SectionGroup;
-  };
+  readonly elf?: ElfParticulars;
   /** NASM's flat format: alignment that the source asked for, load address, and which section comes before. */
   readonly bin?: {
     readonly align: number | undefined;
@@ -69,6 +64,21 @@ export interface Section {
     readonly follows: string | undefined;
     readonly vfollows: string | undefined;
   };
+}
+
+export interface ElfParticulars {
+  /** The name in the file, where several sections share it: then `name` tells them apart. */
+  readonly name?: string;
+  /** A word of `.section`'s, or a number. */
+  readonly type?: string;
+  readonly entrySize?: number;
+  readonly flags?: string;
+  /** Flags that the source gives as a number. */
+  readonly flagBits?: number;
+  readonly group?: SectionGroup;
+  /** The section that this one's order follows (`o`); "" none. */
+  readonly linkedTo?: string;
+  readonly info?: number;
 }
 
 /** Sections that a linker keeps or drops together; of COMDAT groups with one signature it keeps one. */
@@ -102,9 +112,14 @@ export interface SymbolInfo {
   readonly binding: "local" | "global" | "weak";
   readonly type: "notype" | "func" | "object";
   readonly size: bigint;
-  readonly hidden?: boolean;
+  /** ELF only: a type or binding of its own beyond these, and who may see it. */
+  readonly particular?: SymbolParticular;
+  readonly visibility?: Visibility;
   readonly range?: Range;
 }
+
+export type SymbolParticular = "tls" | "ifunc" | "unique" | "large";
+export type Visibility = "default" | "internal" | "hidden" | "protected";
 
 /** One row of the line table: the bytes from `offset` on come from `range`'s first line. Sorted by (section, offset). */
 export interface LineRow {

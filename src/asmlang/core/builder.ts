@@ -86,6 +86,15 @@ export class ObjectBuilder {
     this.symbols.set(name, symbol);
   }
 
+  /** A symbol of the same name that is defined anew; what has named the old one keeps it. */
+  replace(symbol: AsmSymbol): AsmSymbol {
+    const fresh = new AsmSymbol(symbol.name);
+    const { binding, visibility, particular, type, size, firstUse } = symbol;
+    Object.assign(fresh, { binding, visibility, particular, type, size, firstUse });
+    this.symbols.set(symbol.name, fresh);
+    return fresh;
+  }
+
   add<T extends Fragment>(fragment: T): T {
     fragment.index = fragment.section.fragments.length;
     fragment.section.fragments.push(fragment);
@@ -146,7 +155,7 @@ export class ObjectBuilder {
       final: false,
       here: undefined,
       distance: fixedDistance,
-      absolute: () => undefined,
+      absolute: fixedAbsolute,
       unresolved: () => (undefinedIsExternal ? "external" : undefined),
       at: () => context,
     };
@@ -231,7 +240,7 @@ export class ObjectBuilder {
     const { definition } = symbol;
     const context = layout.context(this.fragments[0]!, true);
     const place = this.#place(symbol, layout, context);
-    if (!place && !symbol.firstUse && symbol.binding === "local") return undefined;
+    if (!place && (symbol.omittedWhenExternal || (!symbol.firstUse && symbol.binding !== "global"))) return undefined;
     const size = definition?.kind === "common" ? definition.size : symbol.size;
     const span = symbol.span ?? symbol.firstUse;
     return {
@@ -241,7 +250,8 @@ export class ObjectBuilder {
       binding: !place && symbol.binding === "local" ? "global" : symbol.binding,
       type: definition?.kind === "common" ? "object" : symbol.type,
       size: size ? (evaluateConstant(size, context) ?? 0n) : 0n,
-      ...(symbol.hidden && { hidden: true }),
+      ...(symbol.visibility !== "default" && { visibility: symbol.visibility }),
+      ...(symbol.particular && { particular: symbol.particular }),
       ...(span && { range: rangeOf(span) }),
     };
   }
@@ -279,6 +289,19 @@ export class ObjectBuilder {
 function once<T>(make: () => T): () => T {
   let made: T | undefined;
   return () => (made ??= make());
+}
+
+/** Value of a label of an absolute section that starts at a known number. */
+function fixedAbsolute({ definition }: AsmSymbol): bigint | undefined {
+  if (definition?.kind !== "label") return undefined;
+  const { section } = definition.fragment;
+  const start = section.absoluteStart;
+  const first = section.fragments[0]?.start;
+  if (start?.op !== "number" || !first) return undefined;
+  const label = new AsmSymbol("");
+  label.definition = definition;
+  const distance = fixedDistance(label, first);
+  return distance === undefined ? undefined : start.value + distance;
 }
 
 /** Distance of two labels of one section with only fragments of fixed size between them. */

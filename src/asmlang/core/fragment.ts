@@ -162,7 +162,9 @@ export class AlignFragment extends Fragment {
   }
 
   measure(): number {
-    const size = Number((this.align - (BigInt(this.offset) % this.align)) % this.align);
+    const { absolute, base } = this.section;
+    const place = BigInt.asUintN(64, BigInt(this.offset) + (absolute ? base : 0n));
+    const size = Number((this.align - (place % this.align)) % this.align);
     return this.max !== undefined && size > this.max ? 0 : checkedSize(BigInt(size), this, wholeLine(this.line));
   }
 
@@ -187,6 +189,7 @@ export class OrgFragment extends Fragment {
     if (!value) return 0;
     let offset = value.constant;
     for (const term of value.terms) {
+      if (layout.undefinedIsZero && !term.symbol.definition) continue;
       if (term.symbol.section !== this.section || value.terms.length > 1)
         throw new SourceError(this.target.span, "'.org' must name a place in its own section");
       offset += BigInt(layout.offsetOf(term.symbol));
@@ -200,6 +203,8 @@ export class OrgFragment extends Fragment {
   }
 
   write(out: SectionWriter): void {
+    const missing = evaluate(this.target, out.context(this))?.terms.find(({ symbol }) => !symbol.definition)?.symbol;
+    if (missing) out.warning(this.target.span, `symbol '${missing.name}' is not defined: it is taken for zero`);
     out.repeat(this, Uint8Array.of(this.fill), this.size);
   }
 }

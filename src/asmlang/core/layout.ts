@@ -112,6 +112,11 @@ export class Layout {
     return true;
   }
 
+  /** GNU as takes undefined symbols for zero where their value is needed. */
+  get undefinedIsZero(): boolean {
+    return this.policy.undefinedIsExternal;
+  }
+
   offsetOf(symbol: AsmSymbol): number {
     const { definition } = symbol;
     return definition?.kind === "label" ? definition.fragment.offset + definition.offset : 0;

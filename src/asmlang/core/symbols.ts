@@ -1,5 +1,5 @@
 /** Symbols and the sections that they live in, while the object is being built. */
-import type { SectionGroup } from "../types.ts";
+import type { SectionGroup, SymbolParticular, Visibility } from "../types.ts";
 import type { Expr } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Span } from "./source.ts";
@@ -14,7 +14,8 @@ export class AsmSymbol {
   name: string;
   definition: Definition | undefined;
   binding: "local" | "global" | "weak" = "local";
-  hidden = false;
+  visibility: Visibility = "default";
+  particular: SymbolParticular | undefined;
   type: "notype" | "func" | "object" = "notype";
   size: Expr | undefined;
   /** First definition, or first mention. */
@@ -25,6 +26,8 @@ export class AsmSymbol {
   external = false;
   /** Not in the symbol table: GNU .L names, numeric labels, `.`. */
   temporary = false;
+  /** One that is set to an external symbol's place is not in the table either. */
+  omittedWhenExternal = false;
   /** Being evaluated: finds definitions that use themselves. */
   busy = false;
 
@@ -70,8 +73,17 @@ export class SectionBuilder {
   readonly subsections = new Map<number, SectionBuilder>();
   /** The section that this is a subsection of. */
   parent: SectionBuilder | undefined;
-  /** ELF section type and entry size, where the source gives them. */
-  elf: { type?: string; entrySize?: number; flags?: string; group?: SectionGroup } = {};
+  /** What ELF wants to know of it, where the source says so. */
+  elf: {
+    name?: string;
+    type?: string;
+    entrySize?: number;
+    flags?: string;
+    flagBits?: number;
+    group?: SectionGroup;
+    linkedTo?: string;
+    info?: number;
+  } = {};
 
   constructor(name: string, flags: SectionFlags) {
     this.name = name;

@@ -6,7 +6,7 @@ import { describe, type EvalContext, type Expr, evaluate, type Linear, notSimple
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Layout } from "./layout.ts";
 import { relocationNumber } from "./relocations.ts";
-import { rangeOf } from "./source.ts";
+import { rangeOf, type Span } from "./source.ts";
 import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
 
 /** `forced`: it stays a relocation whatever is known of the symbol. */
@@ -22,6 +22,8 @@ export interface WritePolicy {
   relocationType(symbol: AsmSymbol, fixup: PendingFixup, relative: boolean, offset: bigint): RelocationType | undefined;
   /** A field that is too small for its value: GNU rejects branches and instruction fields, NASM warns. */
   readonly overflow: "error" | "warning";
+  /** Relocations of branches whose width layout chose come last. */
+  readonly branchesLast?: boolean;
   /** Must a reference to this symbol of the same section stay a relocation? */
   keepRelocation(symbol: AsmSymbol, fixup: PendingFixup): boolean;
   /** What to add to a value that means the table's address, where the field is at `place` in its section. */
@@ -32,7 +34,9 @@ export interface WritePolicy {
 
 export class SectionWriter {
   readonly bytes: Uint8Array;
-  readonly relocations: Relocation[] = [];
+  readonly #relocations: Relocation[] = [];
+  /** Of branches whose width layout chose: GNU as writes them behind all others. */
+  readonly #late: Relocation[] = [];
   readonly #layout: Layout;
   readonly #policy: WritePolicy;
   readonly #reporter: Reporter;
@@ -44,6 +48,10 @@ export class SectionWriter {
     this.#layout = layout;
     this.#policy = policy;
     this.#reporter = reporter;
+  }
+
+  get relocations(): readonly Relocation[] {
+    return [...this.#relocations, ...this.#late];
   }
 
   get nobits(): boolean {
@@ -67,6 +75,10 @@ export class SectionWriter {
       );
   }
 
+  warning(span: Span, message: string): void {
+    this.#reporter.warning(span, message);
+  }
+
   repeat(fragment: Fragment, unit: Uint8Array, size: number): void {
     if (this.nobits) return;
     const target = this.bytes.subarray(fragment.offset, fragment.offset + size);
@@ -82,10 +94,13 @@ export class SectionWriter {
     if (!place || more.length > 0 || (term && (term.sign < 0 || term.symbol.section !== this.#section)))
       throw new SourceError(offset.span, "this must be a number or a label of this section");
     const at = place.constant + BigInt(term ? this.#layout.offsetOf(term.symbol) : 0);
+    const bytes = fixup.modifier?.endsWith("_NONE") ? 0 : fixup.size;
+    if (at < 0n || at + BigInt(bytes) > BigInt(this.#section.size))
+      throw new SourceError(offset.span, "this place is not in the section");
     const value = evaluate(fixup.expr, this.context(first));
     if (!value) throw new SourceError(fixup.expr.span, "this value is not known");
     const { plus, relative, constant } = this.#reduce(value, fixup, Number(at));
-    this.#relocate(Number(at), fixup, plus, relative, constant, fixup.modifier);
+    this.#relocate(Number(at), fixup, plus, relative, constant, fixup.modifier, true);
   }
 
   /** Fills in a field, or leaves a relocation for it. */
@@ -148,6 +163,7 @@ export class SectionWriter {
     relative: boolean,
     constant: bigint,
     type: string | undefined,
+    inOrder = false,
   ): void {
     if (type !== undefined && relocationNumber(type, fixup.size, this.#policy.wide) === undefined)
       throw new SourceError(fixup.expr.span, `there is no relocation '${type}' for ${fixup.size} bytes`);
@@ -161,7 +177,7 @@ export class SectionWriter {
       );
       // The distance to the table counts from the field, the value in the instruction from the instruction.
       const within = type === "GOTPC" && !relative ? this.#policy.tableDistance(place, fixup) : 0;
-      this.relocations.push({
+      const relocation: Relocation = {
         offset: place,
         size: fixup.size,
         kind: relative ? "pcrel" : "abs",
@@ -170,7 +186,10 @@ export class SectionWriter {
         addend: BigInt.asIntN(64, constant + addend + BigInt(within)),
         ...(type !== undefined && { type }),
         range: rangeOf(fixup.expr.span),
-      });
+      };
+      const list = this.#policy.branchesLast && fixup.relaxed ? this.#late : this.#relocations;
+      const before = inOrder ? list.findIndex((other) => other.offset > place) : -1;
+      list.splice(before < 0 ? list.length : before, 0, relocation);
     } else throw new SourceError(fixup.expr.span, `an address does not fit in ${fixup.size} bytes`);
   }
 

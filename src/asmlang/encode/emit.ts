@@ -185,7 +185,10 @@ function rexPrefix(draft: Draft): Failure {
   const wide =
     (form.operandSize === 64 && !form.default64) || (context.prefixes.operandSize === 64 && form.operandSize !== 64);
   const written = context.prefixes.rex;
-  const rex = (wide ? 8 : 0) | (draft.r << 2) | (draft.x << 1) | draft.b | Math.max(written, 0);
+  const needed = (wide ? 8 : 0) | (draft.r << 2) | (draft.x << 1) | draft.b;
+  if (context.dialect === "gas" && written > 0 && ((needed & written & 8) !== 0 || (needed & 7 && written & 7)))
+    return { message: "same type of prefix used twice", operand: -1 };
+  const rex = needed | Math.max(written, 0);
   if (rex === 0 && !draft.rexNeeded && written < 0) return undefined;
   if (draft.rexForbidden >= 0 && rex === 0 && !draft.rexNeeded && context.dialect === "gas") return undefined;
   if (draft.rexForbidden >= 0)
@@ -261,7 +264,7 @@ function modrmBytes(draft: Draft): void {
   if (address.displacementBytes === 0) return;
   const size = address.displacementBytes as 1 | 2 | 4;
   const kind = address.ripRelative ? "pcrel" : "abs";
-  const signed = size === 1 || address.ripRelative || draft.context.bits === 64;
+  const signed = size === 1 || address.ripRelative || (draft.context.bits === 64 && address.size === 64);
   field(draft, address.displacement, { size, kind, signed, operand: draft.memory, part: "displacement" });
 }
 

@@ -138,6 +138,8 @@ function nasmPrefixError(form: Form, { bits, hints, operands }: EncodeRequest, p
 }
 
 const REPEAT_WORDS = /^(rep|bnd|xacquire|xrelease)/;
+const SIZE_WORDS = /^data(16|32)$/;
+const ADDRESS_WORDS = /^addr(16|32)$/;
 const SEGMENT_WORDS = new Set(["es", "cs", "ss", "ds", "fs", "gs", "notrack"]);
 /** Segment prefixes that are no branch hints mean nothing in 64-bit code. */
 const IGNORED_SEGMENTS: Readonly<Record<number, string>> = { 38: "es", 54: "ss" };
@@ -147,6 +149,10 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
   if (request.dialect === "nasm") return nasmPrefixError(form, request, prefixes);
   if (request.prefixes.filter((word) => SEGMENT_WORDS.has(word)).length > 1) return "same type of prefix used twice";
   if (request.prefixes.filter((word) => REPEAT_WORDS.test(word)).length > 1) return "same type of prefix used twice";
+  const addresses = request.prefixes.filter((word) => ADDRESS_WORDS.test(word)).length;
+  const counted = form.slots[0]?.place === "rel" && form.addressSize !== 0 && form.addressSize !== request.bits;
+  if (addresses > (counted ? 0 : 1) || request.prefixes.filter((word) => SIZE_WORDS.test(word)).length > 1)
+    return "same type of prefix used twice";
   const indirect = /^(call|jmp)$/.test(form.mnemonic) && form.slots[0]?.place === "rm";
   if (request.prefixes.includes("notrack") && !indirect) return `expecting indirect branch instruction after "notrack"`;
   const ignored = request.bits === 64 ? IGNORED_SEGMENTS[prefixes.segment] : undefined;

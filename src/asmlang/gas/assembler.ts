@@ -2,6 +2,7 @@
 import { ObjectBuilder } from "../core/builder.ts";
 import { Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } from "../core/expr.ts";
+import { OrgFragment } from "../core/fragment.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
@@ -17,11 +18,13 @@ import { Input } from "./input.ts";
 import { assembleInstruction } from "./instructions.ts";
 import { SourceLocations } from "./loc.ts";
 import type { Macro } from "./macros.ts";
+import { type Attributes, writeAttributes } from "./notes.ts";
 import { gasRelocation } from "./relocations.ts";
 import { callMacro } from "./repeats.ts";
-import { defaultFlags, firstDefinition } from "./sections.ts";
+import { defaultFlags } from "./sections.ts";
 import { blankComments } from "./text.ts";
-import { addVersions } from "./versions.ts";
+import { isLocalName, SymbolValues } from "./values.ts";
+import { addVersions, type Version } from "./versions.ts";
 
 const KNOWN = new StatementCache();
 const MAX_KNOWN = 100;
@@ -38,7 +41,12 @@ export class GasAssembler {
   readonly now: EvalContext;
   readonly sectionStack: { section: SectionBuilder; previous: SectionBuilder | undefined }[] = [];
   /** What `.symver` asked for. */
-  readonly versions: { readonly name: string; readonly span: Span; readonly versioned: string }[] = [];
+  readonly versions: Version[] = [];
+  readonly values = new SymbolValues(this);
+  /** What `.gnu_attribute` said. */
+  readonly attributes: Attributes = new Map();
+  /** Sections that others are linked to. */
+  readonly #links: { readonly section: SectionBuilder; readonly span: Span }[] = [];
   readonly localCommons = new Set<AsmSymbol>();
   readonly #cpp: CPreprocessor | undefined;
   /** Numeric labels: the last one placed, and the next one if it is already used. */
@@ -60,8 +68,6 @@ export class GasAssembler {
   /** Number of macro expansions so far: `\@`. */
   expansions = 0;
   #entryBits: Bits;
-  /** Symbols and places that expressions have named so far. */
-  #references = 0;
 
   constructor(source: SourceText, options: AssembleOptions) {
     this.#source = source;
@@ -72,10 +78,12 @@ export class GasAssembler {
     this.builder = new ObjectBuilder(this.reporter, bits);
     this.now = this.builder.now(true);
     this.expressions = new ExpressionReader({
-      reference: (name, span) => this.#reference(name, span),
+      reference: (name, span) => this.values.reference(name, span),
       numeric: (label, forward, span) => this.#numericReference(label, forward, span),
+      warn: (span, message) => this.reporter.warning(span, message),
+      table: (span) => this.values.useTable(span),
       here: (span) => {
-        this.#references++;
+        this.values.references++;
         return symbolExpr(this.builder.here(span.line), span);
       },
       wide: this.objectBits === 64,
@@ -125,7 +133,10 @@ export class GasAssembler {
       this.conditions.close();
       this.frames.finish();
       this.reportMissing();
+      writeAttributes(this.builder, this.attributes, { text: "", uri: this.#source.uri, line: 0 });
+      this.values.finish();
       addVersions(this.builder, this.versions);
+      this.#checkLinks();
       return this.#finish();
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -148,14 +159,17 @@ export class GasAssembler {
       { undefinedIsExternal: true },
       {
         overflow: "error",
+        branchesLast: true,
         wide: this.objectBits === 64,
         relocationType: (symbol, fixup, _, offset) => gasRelocation(symbol, fixup, offset, this.objectBits === 64),
         tableDistance: (_, fixup) => fixup.inInstruction ?? 0,
         keepRelocation: (symbol, fixup) =>
           symbol.binding === "weak" ||
+          symbol.particular === "ifunc" ||
           (symbol.binding === "global" && fixup.kind === "pcrel" && fixup.relaxed === false),
         namesSymbol: (symbol, fixup, relative, offset) =>
           symbol.binding !== "local" ||
+          symbol.particular === "ifunc" ||
           (fixup.modifier !== undefined && fixup.memory !== true) ||
           (isMerged(symbol) && ((relative && this.objectBits === 64) || offset !== 0n)),
       },
@@ -199,9 +213,9 @@ export class GasAssembler {
     const { line } = cursor;
     const whole = line.text.length < MAX_KNOWN && line.text.slice(0, cursor.at).trim() === "";
     const watch = whole ? new StatementWatch(this.builder) : undefined;
-    const references = this.#references;
+    const references = this.values.references;
     assembleInstruction(this, cursor);
-    const known = watch && this.#references === references ? watch.noted([word]) : undefined;
+    const known = watch && this.values.references === references ? watch.noted([word]) : undefined;
     if (known) KNOWN.keep(this.#state, line.text, known);
   }
 
@@ -258,17 +272,12 @@ export class GasAssembler {
     }
     cursor.at++;
     const symbol = this.builder.symbol(name.replaceAll('"', ""));
-    symbol.temporary = symbol.name.startsWith(".L");
-    this.checkFree(symbol, span);
+    symbol.temporary = isLocalName(symbol.name);
+    this.values.checkFree(symbol, span);
     symbol.span = span;
     this.builder.place(symbol, cursor.line);
     if (symbol.name === "_start" || symbol.name === "start") this.#entryBits = this.builder.bits;
     return true;
-  }
-
-  checkFree(symbol: AsmSymbol, span: Span): void {
-    if (symbol.definition)
-      throw new SourceError(span, `symbol '${symbol.name}' is already defined`, firstDefinition(symbol));
   }
 
   #placeNumeric(number: string, line: Line): void {
@@ -279,7 +288,7 @@ export class GasAssembler {
   }
 
   #numericReference(label: string, forward: boolean, span: Span): Expr {
-    this.#references++;
+    this.values.references++;
     const number = label.replace(/^0+(?=\d)/, "");
     const entry = this.#numeric.get(number) ?? {};
     this.#numeric.set(number, entry);
@@ -299,38 +308,33 @@ export class GasAssembler {
     cursor.expect("=");
     const once = cursor.eat("=");
     const expr = this.expressions.read(cursor);
-    if (name === ".") throw new SourceError(span, "use '.org' to move the location counter");
-    this.assign(name.replaceAll('"', ""), span, expr, once);
+    if (name === ".") this.builder.add(new OrgFragment(this.builder.section, cursor.line, expr, 0));
+    else this.values.assign(name.replaceAll('"', ""), span, expr, once);
     cursor.finish();
     return true;
-  }
-
-  assign(name: string, span: Span, expr: Expr, once: boolean): void {
-    const symbol = this.builder.symbol(name);
-    if (once || symbol.definition?.kind === "label" || symbol.definition?.kind === "common")
-      this.checkFree(symbol, span);
-    const value = evaluate(expr, this.now);
-    symbol.definition = { kind: "equate", expr: value?.terms.length === 0 ? number(value.constant, expr.span) : expr };
-    symbol.span = span;
-    symbol.temporary = name.startsWith(".L");
-  }
-
-  /** A name in an expression: what it is set to now, or the symbol. */
-  #reference(name: string, span: Span): Expr {
-    this.#references++;
-    const symbol = this.builder.symbol(name);
-    symbol.firstUse ??= span;
-    const { definition } = symbol;
-    if (definition?.kind === "equate") return { ...definition.expr, span };
-    return symbolExpr(symbol, span);
   }
 
   isDefined(name: string): boolean {
     return this.builder.symbols.get(name)?.definition !== undefined;
   }
 
+  /** Another section's order follows this name's. */
+  noteLink(section: SectionBuilder, span: Span): void {
+    if (section.elf.linkedTo) this.#links.push({ section, span });
+  }
+
+  #checkLinks(): void {
+    for (const { section, span } of this.#links) {
+      const name = section.elf.linkedTo!;
+      const target = this.builder.sections.get(name) ?? this.builder.symbols.get(name)?.section;
+      if (target) section.elf.linkedTo = target.name;
+      else this.reporter.error(span, `section ${section.name} is linked to '${name}', which is not defined`);
+    }
+  }
+
   /** An expression that must be known at once. */
   constant(cursor: Cursor, what: string): bigint {
+    if (cursor.done || cursor.peek() === ",") return 0n; // as does without
     const expr = this.expressions.read(cursor);
     const value = evaluate(expr, this.now);
     if (value?.terms.length === 0) return value.constant;

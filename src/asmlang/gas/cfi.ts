@@ -311,7 +311,7 @@ const valEncodedAddress: Rule = (assembler, open, cursor) => {
 const label: Rule = (assembler, open, cursor) => {
   const { name, span } = cursor.name("the name of a label");
   const symbol = assembler.builder.symbol(name);
-  assembler.checkFree(symbol, span);
+  assembler.values.checkFree(symbol, span);
   symbol.span = span;
   symbol.temporary = name.startsWith(".L");
   open.frame.rules.push({ kind: "label", symbol } satisfies FrameRule);

@@ -4,6 +4,7 @@ import { type Span, wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
 import { splitArguments } from "./macros.ts";
+import { skipQuoted } from "./text.ts";
 
 interface Level {
   active: boolean;
@@ -15,28 +16,45 @@ interface Level {
 
 type Test = (assembler: GasAssembler, cursor: Cursor) => boolean;
 
+/** The value, with nothing behind it. */
+function alone<T>(cursor: Cursor, value: T): T {
+  cursor.finish();
+  return value;
+}
+
 const compared =
   (test: (value: bigint) => boolean): Test =>
-  (assembler, cursor) =>
-    test(assembler.constant(cursor, "a condition"));
+  (assembler, cursor) => {
+    if (cursor.done) throw cursor.error("expected an expression");
+    return test(alone(cursor, assembler.constant(cursor, "a condition")));
+  };
 
 const defined =
   (wanted: boolean): Test =>
   (assembler, cursor) =>
-    assembler.isDefined(cursor.name("a symbol name").name) === wanted;
+    assembler.isDefined(alone(cursor, cursor.name("a symbol name")).name) === wanted;
 
 const blank =
   (wanted: boolean): Test =>
   (_, cursor) =>
     (cursor.rest() === "") === wanted;
 
+/** The first comma that is not in quotes. */
+function commaOf(text: string): number {
+  for (let at = 0; at < text.length; at++) {
+    if (text[at] === '"' || text[at] === "'") at = skipQuoted(text, at) - 1;
+    else if (text[at] === ",") return at;
+  }
+  return -1;
+}
+
 const sameText =
   (wanted: boolean): Test =>
   (_, cursor) => {
     const text = cursor.rest();
-    const comma = text.indexOf(",");
+    const comma = commaOf(text);
     if (comma < 0) throw new SourceError(wholeLine(cursor.line), "expected two texts with a comma between them");
-    const plain = (part: string) => part.trim().replace(/^'(.*)'$/, "$1");
+    const plain = (part: string) => part.trim().replace(/[ \t]+/g, " ");
     return (plain(text.slice(0, comma)) === plain(text.slice(comma + 1))) === wanted;
   };
 
@@ -44,6 +62,7 @@ const sameStrings =
   (wanted: boolean): Test =>
   (_, cursor) => {
     const [a, b] = splitArguments(cursor);
+    if (!a || !b) throw new SourceError(wholeLine(cursor.line), "expected two strings with a comma between them");
     return (a?.text === b?.text) === wanted;
   };
 

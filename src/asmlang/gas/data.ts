@@ -1,15 +1,16 @@
 /** Directives that make bytes: data, strings, floats, fills, alignment, included files. */
 import { littleEndian } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
-import { type Expr, evaluateConstant, number } from "../core/expr.ts";
-import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FLOAT80, type FloatFormat, floatBits } from "../core/floats.ts";
+import { type Expr, evaluate, evaluateConstant, number } from "../core/expr.ts";
+import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FLOAT80, type FloatFormat } from "../core/floats.ts";
 import { AlignFragment, FillFragment, LebFragment, leb128, OrgFragment } from "../core/fragment.ts";
 import { wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
-import type { Cursor } from "./cursor.ts";
+import { Cursor } from "./cursor.ts";
 import type { Directive } from "./directives.ts";
 import { readString, readText } from "./expressions.ts";
-import { nops } from "./nops.ts";
+import { readFloat } from "./floats.ts";
+import { longestNop, nops, PaddingFragment, plainNops } from "./nops.ts";
 
 /** `item` for each of a comma-separated list; an empty list is fine. */
 function each(cursor: Cursor, item: () => void): void {
@@ -24,8 +25,21 @@ const integers =
     each(cursor, () => emitInteger(assembler, cursor, size));
 
 function emitInteger(assembler: GasAssembler, cursor: Cursor, size: number): void {
+  if (cursor.done || cursor.peek() === ",") {
+    assembler.reporter.warning(cursor.here(), "there is nothing here: it is taken for zero");
+    assembler.builder.bytes(new Uint8Array(size), cursor.line);
+    return;
+  }
+  const big = readBigNumber(cursor);
+  if (big !== undefined) {
+    assembler.reporter.warning(wholeLine(cursor.line), `the number is too large, and truncated to ${size} bytes`);
+    assembler.builder.bytes(littleEndian(size, big), cursor.line);
+    return;
+  }
   const expr = assembler.expressions.read(cursor);
   const modifier = assembler.expressions.takeModifier();
+  if (modifier !== undefined && evaluate(expr, assembler.now)?.terms.some(({ sign }) => sign < 0))
+    throw new SourceError(expr.span, `'@${modifier}' takes a symbol and a number, no other symbols`);
   const value = modifier === undefined ? evaluateConstant(expr, assembler.now) : undefined;
   if (value === undefined) {
     assembler.builder.value(expr, size, cursor.line, modifier);
@@ -40,16 +54,28 @@ function emitInteger(assembler: GasAssembler, cursor: Cursor, size: number): voi
   assembler.builder.bytes(littleEndian(size, value), cursor.line);
 }
 
-/** `.octa`: numbers of up to 128 bits. */
+/** A number of more than 64 bits, alone; else the cursor stays where it is. */
+function readBigNumber(cursor: Cursor): bigint | undefined {
+  cursor.skipSpace();
+  const start = cursor.at;
+  const negative = cursor.eat("-");
+  const text = cursor.match(/(?:0[xX][\da-fA-F]+|0[bB][01]+|[1-9]\d*)(?=\s*(?:,|$))/y);
+  const value = text === undefined ? 0n : BigInt(text);
+  if (value >> 64n !== 0n) return negative ? -value : value;
+  cursor.at = start;
+  return undefined;
+}
+
+/** `.octa`: numbers of up to 128 bits; what is no plain number has 64. */
 const octa: Directive = (assembler, cursor) =>
   each(cursor, () => {
-    cursor.skipSpace();
-    const start = cursor.at;
-    const negative = cursor.eat("-");
-    const text = cursor.match(/0[xX][\da-fA-F]+|0[bB][01]+|\d+/y);
-    if (text === undefined) throw new SourceError(cursor.span(start, start + 1), "expected a number");
-    const value = BigInt(text);
-    assembler.builder.bytes(littleEndian(16, negative ? -value : value), cursor.line);
+    const big = readBigNumber(cursor);
+    const negative = cursor.skipSpace().peek() === "-";
+    const value = big ?? assembler.constant(cursor, "the value");
+    assembler.builder.bytes(
+      littleEndian(16, big !== undefined || negative ? value : BigInt.asUintN(64, value)),
+      cursor.line,
+    );
   });
 
 const floats =
@@ -59,22 +85,27 @@ const floats =
       assembler.builder.bytes(littleEndian(bytes, readFloat(cursor, format)), cursor.line);
     });
 
-function readFloat(cursor: Cursor, format: FloatFormat): bigint {
-  cursor.skipSpace();
-  const start = cursor.at;
-  const text = (cursor.match(/[^,\s]+/y) ?? "").replace(/^0[a-wyz](?=[\d.+-])/i, "");
-  const bits = floatBits(text, format);
-  if (bits === undefined) throw new SourceError(cursor.span(start), `'${text}' is not a floating-point number`);
-  return bits;
+/** `65>`: up to the bracket. */
+function bracketedByte(assembler: GasAssembler, cursor: Cursor): number {
+  const close = cursor.text.indexOf(">", cursor.at);
+  if (close < 0 || close >= cursor.end) throw cursor.error("expected a number and '>'");
+  const inside = new Cursor(cursor.line, cursor.at, close);
+  const value = assembler.constant(inside, "the byte");
+  inside.finish();
+  cursor.at = close + 1;
+  return Number(value & 0xffn);
 }
 
 const strings =
   (unit: number, terminated: boolean): Directive =>
   (assembler, cursor) =>
     each(cursor, () => {
-      let bytes = [...readString(cursor)];
-      // Strings side by side are one.
-      while (cursor.skipSpace().peek() === '"') bytes = [...bytes, ...readString(cursor)];
+      const bytes: number[] = [];
+      // Strings side by side are one; `<number>` is a byte.
+      do {
+        if (cursor.eat("<")) bytes.push(bracketedByte(assembler, cursor));
+        else bytes.push(...readString(cursor));
+      } while (/["<]/.test(cursor.skipSpace().peek()));
       if (terminated) bytes.push(0);
       const wide = new Uint8Array(bytes.length * unit);
       for (const [i, byte] of bytes.entries()) wide[i * unit] = byte;
@@ -174,10 +205,11 @@ const leb =
   (assembler, cursor) =>
     each(cursor, () => {
       const { builder } = assembler;
-      const expr = assembler.expressions.read(cursor);
-      const value = evaluateConstant(expr, assembler.now);
-      if (value !== undefined) builder.bytes(leb128(value, signed), cursor.line);
-      else builder.add(new LebFragment(builder.section, cursor.line, expr, signed));
+      const big = readBigNumber(cursor);
+      const expr = big === undefined ? assembler.expressions.read(cursor) : undefined;
+      const value = big ?? evaluateConstant(expr!, assembler.now);
+      if (value !== undefined) builder.bytes(leb128(value, signed || big !== undefined), cursor.line);
+      else builder.add(new LebFragment(builder.section, cursor.line, expr!, signed));
     });
 
 const incbin: Directive = (assembler, cursor) => {
@@ -200,16 +232,24 @@ const incbin: Directive = (assembler, cursor) => {
   );
 };
 
-/** `.nops size`: that many bytes of padding. */
+/** `.nops size[, longest]`: that many bytes of padding. */
 const nopsDirective: Directive = (assembler, cursor) => {
-  const size = assembler.constant(cursor, "the size");
-  if (size < 0n || size > 4096n) throw new SourceError(wholeLine(cursor.line), "the size must be from 0 to 4096");
-  const most = cursor.eat(",") ? Number(assembler.constant(cursor, "the longest instruction")) : undefined;
-  const parts = most ? Math.ceil(Number(size) / most) : 1;
-  for (let i = 0; i < parts; i++) {
-    const bytes = nops(most ? Math.min(most, Number(size) - i * most) : Number(size), assembler.paddingBits);
-    assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
+  const size = assembler.expressions.read(cursor);
+  const start = cursor.at;
+  const longest = cursor.eat(",") ? assembler.constant(cursor, "the longest instruction") : 0n;
+  const { builder, paddingBits } = assembler;
+  const most = longestNop(paddingBits);
+  if (longest < 0n || longest > BigInt(most))
+    throw new SourceError(cursor.span(start), `the longest instruction here has 0 to ${most} bytes`);
+  const known = evaluateConstant(size, assembler.now);
+  if (known !== undefined && known < 0n) {
+    assembler.reporter.warning(size.span, `'.nops' of a negative number (${known}) is ignored`);
+    return;
   }
+  const expr = known === undefined ? size : number(known, size.span);
+  builder.add(
+    new PaddingFragment(builder.section, cursor.line, expr, (bytes) => plainNops(bytes, paddingBits, Number(longest))),
+  );
 };
 
 /** `.dcb.x count[, value]`: the value that often. */
@@ -272,7 +312,6 @@ export const DATA: Readonly<Record<string, Directive>> = {
   ".8byte": integers(8),
   ".octa": octa,
   ".hfloat": floats(FLOAT16),
-  ".float16": floats(FLOAT16),
   ".bfloat16": floats(BFLOAT16),
   ".float": floats(FLOAT32),
   ".single": floats(FLOAT32),

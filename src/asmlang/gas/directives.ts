@@ -1,17 +1,18 @@
 /** The table of GNU directives, and those that belong to no other group. */
-import { littleEndian } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { number } from "../core/expr.ts";
-import { relocationSize } from "../core/relocations.ts";
+import { ownName, relocationSize } from "../core/relocations.ts";
 import { wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
 import { CFI } from "./cfi.ts";
 import type { Cursor } from "./cursor.ts";
 import { DATA } from "./data.ts";
-import { readString, readText } from "./expressions.ts";
+import { readText } from "./expressions.ts";
 import { LOCATIONS } from "./loc.ts";
+import { NOTES } from "./notes.ts";
 import { REPEATS } from "./repeats.ts";
 import { SECTIONS } from "./sections.ts";
+import { SYMBOLS } from "./symbols.ts";
 
 export type Directive = (assembler: GasAssembler, cursor: Cursor, name: string) => void;
 
@@ -34,19 +35,39 @@ const syntax =
     assembler.nakedRegisters = word === undefined ? intel : word === "noprefix";
   };
 
+/** What all machines of binutils call some relocations. */
+const COMMON_RELOCATIONS: Readonly<Record<string, string>> = {
+  BFD_RELOC_NONE: "NONE",
+  BFD_RELOC_8: "8",
+  BFD_RELOC_16: "16",
+  BFD_RELOC_32: "32",
+  BFD_RELOC_64: "64",
+};
+
 /** `.reloc place, name[, value]`: a relocation by its ELF name, beside what the bytes there ask for. */
 const reloc: Directive = (assembler, cursor) => {
   const offset = assembler.expressions.read(cursor);
   cursor.expect(",");
   const { name, span } = cursor.name("the name of a relocation");
   const wide = assembler.objectBits === 64;
-  const type = name.replace(wide ? /^R_X86_64_/ : /^R_386_/, "");
+  const common = Object.hasOwn(COMMON_RELOCATIONS, name) ? COMMON_RELOCATIONS[name]! : undefined;
+  const type = common === undefined ? name : `${wide ? "R_X86_64_" : "R_386_"}${common}`;
   const size = relocationSize(type, wide);
-  if (type === name || size === undefined) throw new SourceError(span, `unknown relocation '${name}'`);
+  if (size === undefined) throw new SourceError(span, `unknown relocation '${name}'`);
   const expr = cursor.eat(",") ? assembler.expressions.read(cursor) : number(0n, span);
+  const plain = /_(PC)?(64|32S?|16|8)$/.exec(type);
   assembler.builder.section.relocations.push({
     offset,
-    fixup: { offset: 0, size, kind: "abs", signed: false, addend: 0, expr, code: false, modifier: type },
+    fixup: {
+      offset: 0,
+      size,
+      kind: plain?.[1] ? "pcrel" : "abs",
+      signed: plain?.[2] === "32S",
+      addend: 0,
+      expr,
+      code: false,
+      modifier: plain ? undefined : ownName(type, wide),
+    },
   });
 };
 
@@ -59,31 +80,6 @@ const include: Directive = (assembler, cursor) => {
   const file = assembler.options.include?.(name, cursor.line.uri);
   if (!file) throw new SourceError(span, `cannot find include file '${name}'`);
   assembler.read(file, { message: "included from here", site: span, hidesBody: false });
-};
-
-/** `.ident "text"` collects texts in .comment, after one empty text. */
-const ident: Directive = (assembler, cursor) => {
-  const { builder } = assembler;
-  const text = readString(cursor);
-  const now = builder.section;
-  const fresh = !builder.sections.has(".comment");
-  builder.section = builder.getSection(".comment", { alloc: false, write: false, exec: false, nobits: false });
-  Object.assign(builder.section.elf, { flags: "MS", entrySize: 1 });
-  builder.bytes([...(fresh ? [0] : []), ...text, 0], cursor.line);
-  builder.section = now;
-};
-
-/** `.version "text"`: a note with that name and nothing else. */
-const version: Directive = (assembler, cursor) => {
-  const { builder } = assembler;
-  const text = readString(cursor);
-  const now = builder.section;
-  builder.section = builder.getSection(".note", { alloc: false, write: false, exec: false, nobits: false });
-  builder.section.align = Math.max(builder.section.align, 4);
-  const name = new Uint8Array((text.length + 4) & ~3);
-  name.set(text);
-  builder.bytes([...littleEndian(4, BigInt(text.length + 1)), 0, 0, 0, 0, 1, 0, 0, 0, ...name], cursor.line);
-  builder.section = now;
 };
 
 const OTHER: Readonly<Record<string, Directive>> = {
@@ -109,8 +105,6 @@ const OTHER: Readonly<Record<string, Directive>> = {
   ".warning": (assembler, cursor) => {
     assembler.reporter.warning(wholeLine(cursor.line), message(cursor, "'.warning' directive"));
   },
-  ".ident": ident,
-  ".version": version,
   ".altmacro": (assembler) => void (assembler.alternate = true),
   ".noaltmacro": (assembler) => void (assembler.alternate = false),
   ".reloc": reloc,
@@ -123,11 +117,11 @@ const OTHER: Readonly<Record<string, Directive>> = {
 
 /** About listings, debug information and versions: accepted, without effect here. */
 const IGNORED =
-  ".loc_mark_labels .func .endfunc .mri .vtable_entry .vtable_inherit .debug .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .gnu_attribute .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .linkonce .attach_to_group".split(
+  ".loc_mark_labels .func .endfunc .mri .vtable_entry .vtable_inherit .debug .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .linkonce".split(
     " ",
   );
 
 export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
   ...IGNORED.map((name) => [name, ignore] as const),
-  ...Object.entries({ ...OTHER, ...DATA, ...SECTIONS, ...REPEATS, ...CFI, ...LOCATIONS }),
+  ...Object.entries({ ...OTHER, ...NOTES, ...DATA, ...SECTIONS, ...SYMBOLS, ...REPEATS, ...CFI, ...LOCATIONS }),
 ]);

@@ -12,6 +12,9 @@ export interface SymbolScope {
   numeric(label: string, forward: boolean, span: Span): Expr;
   /** `.` */
   here(span: Span): Expr;
+  /** `@GOT` and others: the global offset table is used. */
+  table(span: Span): void;
+  warn(span: Span, message: string): void;
   /** An ELF64 object. */
   readonly wide: boolean;
 }
@@ -43,7 +46,7 @@ const NUMERIC_LABEL = /(\d+)([fb])(?![\w.$])/y;
 const NUMBER = /0[xX][\da-fA-F]+[uUlL]*|0[bB][01]+[uUlL]*|\d[\da-zA-Z]*/y;
 /** As in C: `1UL`, `1ULL`. */
 const SUFFIX = /(?<=[\da-f])u?l{0,2}$/i;
-const ESCAPES: Readonly<Record<string, number>> = { b: 8, f: 12, n: 10, r: 13, t: 9 };
+const ESCAPES: Readonly<Record<string, number>> = { b: 8, f: 12, n: 10, r: 13, t: 9, v: 11 };
 
 export class ExpressionReader {
   readonly #scope: SymbolScope;
@@ -65,11 +68,24 @@ export class ExpressionReader {
       const found = OPERATORS.find(([text]) => cursor.text.startsWith(text, cursor.at) && cursor.at < cursor.end);
       if (!found || found[2] < lowest) return left;
       cursor.at += found[0].length;
-      const right = this.#binary(cursor, found[2] + 1);
+      const right = this.#right(cursor, found);
       left = binary(found[1], left, right);
       // In gas the truth of a comparison is all ones.
       if (found[2] === 3) left = { op: "unary", operator: "-", a: left, span: left.span };
     }
+  }
+
+  /** What stands behind an operator; nothing is zero, and zero as a divisor is one: with warnings. */
+  #right(cursor: Cursor, [text, operator, priority]: (typeof OPERATORS)[number]): Expr {
+    if (cursor.done || /[,)\]]/.test(cursor.peek())) {
+      this.#scope.warn(cursor.here(), `there is nothing after '${text}': it is taken for zero`);
+      return number(0n, cursor.span(cursor.at));
+    }
+    const right = this.#binary(cursor, priority + 1);
+    const divides = operator === "//" || operator === "%%";
+    if (!divides || right.op !== "number" || right.value !== 0n) return right;
+    this.#scope.warn(right.span, "division by zero: it is taken for one");
+    return number(1n, right.span);
   }
 
   #unary(cursor: Cursor): Expr {
@@ -133,6 +149,7 @@ export class ExpressionReader {
     if (this.#modifier !== undefined)
       throw new SourceError(cursor.span(start), "an expression has at most one '@' relocation");
     this.#modifier = modifier;
+    if (!/^(PLT|SIZE)$/.test(modifier)) this.#scope.table(cursor.span(start));
   }
 
   #number(cursor: Cursor): Expr {
@@ -172,10 +189,10 @@ export function readCharacter(cursor: Cursor): number {
 
 /** What follows a backslash. */
 export function readEscape(cursor: Cursor): number {
-  const octal = cursor.match(/[0-7]{1,3}/y);
-  if (octal) return Number.parseInt(octal, 8) & 0xff;
-  const hex = cursor.match(/[xX][\da-fA-F]+/y);
-  if (hex) return Number.parseInt(hex.slice(-2).replace(/^[xX]/, ""), 16) & 0xff;
+  const octal = cursor.match(/\d{1,3}/y);
+  if (octal) return [...octal].reduce((value, digit) => value * 8 + Number(digit), 0) & 0xff;
+  const hex = cursor.match(/[xX][\da-fA-F]*/y);
+  if (hex) return Number.parseInt(`0${hex.slice(1).slice(-2)}`, 16);
   const letter = cursor.text[cursor.at++] ?? "\\";
   return ESCAPES[letter] ?? letter.charCodeAt(0);
 }

@@ -1,5 +1,6 @@
 /** GNU instruction statements: prefixes, hints, mnemonic, operands in either syntax. */
 import { SourceError } from "../core/diagnostics.ts";
+import type { PendingFixup } from "../core/fragment.ts";
 import {
   BranchFragment,
   encodeStatement,
@@ -7,6 +8,7 @@ import {
   pendingFixups,
   reportWarnings,
   type Statement,
+  type Symbolic,
   valuesOf,
 } from "../core/instruction.ts";
 import type { Span } from "../core/source.ts";
@@ -75,6 +77,8 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
   }
   const { operands, rounding } = readOperands(assembler, cursor, mnemonic);
   cursor.finish();
+  if (!assembler.intel) checkBranch(assembler, mnemonic, operands, span);
+  const marks = withoutCallMarks(operands, cursor);
   const statement: Statement = {
     request: {
       dialect: "gas",
@@ -90,7 +94,35 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
     mnemonic: span,
     relaxable,
   };
-  emit(assembler, cursor, statement);
+  emit(assembler, cursor, statement, marks);
+}
+
+/** `call *x@TLSCALL(%rax)`: the name makes no displacement, only a relocation that marks the instruction. */
+function withoutCallMarks(operands: PlacedOperand[], { line }: Cursor): PendingFixup[] {
+  const marks: PendingFixup[] = [];
+  for (const [i, { operand, span }] of operands.entries()) {
+    const value = operand.kind === "mem" ? (operand.displacement as Symbolic | undefined) : undefined;
+    if (operand.kind !== "mem" || value?.modifier !== "TLSCALL") continue;
+    if (operand.base === 0) throw new SourceError(span, "'@TLSCALL' needs the register that holds the descriptor");
+    operands[i] = { operand: { ...operand, displacement: undefined }, span };
+    const field = { offset: 0, size: 4, kind: "abs", signed: false, addend: 0, code: true } as const;
+    marks.push({
+      ...field,
+      expr: { ...value.expr, span: { line, start: span.start, end: span.end } },
+      modifier: "TLSCALL",
+    });
+  }
+  return marks;
+}
+
+/** AT&T syntax: a branch goes to a place, not to a `$number`, and in 64-bit code never to 16 bits. */
+function checkBranch(assembler: GasAssembler, mnemonic: string, operands: readonly PlacedOperand[], span: Span): void {
+  const [first] = operands;
+  if (operands.length !== 1 || !first || !BRANCH.test(mnemonic)) return;
+  if (first.operand.kind === "imm")
+    throw new SourceError(first.span, "a branch needs a target without '$', or '*' and what holds its address");
+  if (first.operand.kind === "target" && mnemonic === "jmpw" && assembler.bits === 64)
+    throw new SourceError(span, "invalid instruction suffix for 'jmp'");
 }
 
 function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemonic: string; span: Span } {
@@ -117,6 +149,7 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
       return { prefixes, hints, mnemonic: word, span };
     }
     prefixes.push(word);
+    cursor.eat("/"); // `rep/movsb`
   }
 }
 
@@ -192,7 +225,7 @@ function reorder(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
   return UNREVERSED.test(mnemonic) ? operands : operands.toReversed();
 }
 
-function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement): void {
+function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement, marks: readonly PendingFixup[]): void {
   const { builder } = assembler;
   const { bits } = builder;
   const encoded = encodeStatement(statement);
@@ -206,11 +239,12 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement): vo
       cursor.line,
       statement,
       { best, long },
-      (symbol) => symbol.binding === "weak" || (asksPlt && symbol.binding === "global"),
+      (symbol) =>
+        symbol.binding === "weak" || symbol.particular === "ifunc" || (asksPlt && symbol.binding === "global"),
     );
     builder.add(fragment);
     builder.row(fragment, 0, cursor.line, bits);
     return;
   }
-  builder.bytes(encoded.best.bytes, cursor.line, pendingFixups(encoded.best, statement), bits);
+  builder.bytes(encoded.best.bytes, cursor.line, [...marks, ...pendingFixups(encoded.best, statement)], bits);
 }

@@ -32,8 +32,8 @@ const JOINS = /[\w.$*%\-([{}"'\\\u0080-\uffff]/;
 /** What `.altmacro` adds to arguments: the value of `%expression`, from the cursor on. */
 export type EvaluateArgument = ((cursor: Cursor) => string) | undefined;
 
-/** Splits macro arguments: at commas, and at spaces between two words. */
-export function splitArguments(cursor: Cursor, evaluate?: EvaluateArgument): Argument[] {
+/** Splits arguments: at commas, and at spaces between two words; those of macros not within parentheses (`nested`). */
+export function splitArguments(cursor: Cursor, evaluate?: EvaluateArgument, nested = true): Argument[] {
   const args: Argument[] = [];
   cursor.skipSpace();
   let start = cursor.at;
@@ -75,7 +75,7 @@ export function splitArguments(cursor: Cursor, evaluate?: EvaluateArgument): Arg
         start = cursor.at;
       }
     } else {
-      if (c === "(" || c === "[") depth++;
+      if (nested && (c === "(" || c === "[")) depth++;
       if ((c === ")" || c === "]") && depth > 0) depth--;
       text += c;
       cursor.at++;
@@ -97,7 +97,7 @@ function unquote(text: string): string {
 export function readParameters(cursor: Cursor, evaluate?: EvaluateArgument): Parameter[] {
   const parameters: Parameter[] = [];
   while (!cursor.done) {
-    const { name } = cursor.name("a parameter name");
+    const { name, span: at } = cursor.name("a parameter name");
     let required = false;
     let rest = false;
     if (cursor.eat(":")) {
@@ -107,6 +107,8 @@ export function readParameters(cursor: Cursor, evaluate?: EvaluateArgument): Par
       required = kind === "req";
       rest = kind === "vararg";
     }
+    if (parameters.some((one) => one.name === name))
+      throw new SourceError(at, `there is a parameter '${name}' already`);
     parameters.push({ name, fallback: cursor.eat("=") ? readDefault(cursor, evaluate) : "", required, rest });
     cursor.eat(",");
   }

@@ -1,4 +1,11 @@
 /** The padding that GNU `as` puts in code: its no-operation sequences for generic processors of each mode. */
+import { SourceError } from "../core/diagnostics.ts";
+import { type Expr, evaluateConstant } from "../core/expr.ts";
+import { checkedSize, Fragment } from "../core/fragment.ts";
+import type { Layout } from "../core/layout.ts";
+import type { Line } from "../core/source.ts";
+import type { SectionBuilder } from "../core/symbols.ts";
+import type { SectionWriter } from "../core/writer.ts";
 import type { Bits } from "../types.ts";
 
 const hex = (text: string): Uint8Array => Uint8Array.from(text.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16));
@@ -28,9 +35,8 @@ const LIMITS: Readonly<Record<Bits, { unit: number; count: number }>> = {
   64: { unit: 11, count: 7 },
 };
 
-function fill(bytes: Uint8Array, from: number, bits: Bits): void {
+function fill(bytes: Uint8Array, from: number, bits: Bits, unit = LIMITS[bits].unit): void {
   const sequences = SEQUENCES[bits];
-  const { unit } = LIMITS[bits];
   let at = from;
   while (at < bytes.length) {
     let left = Math.min(unit, bytes.length - at);
@@ -62,4 +68,40 @@ function jumpOver(size: number, bits: Bits): number[] {
   const opcode = bits === 16 ? [0x66, 0xe9] : [0xe9];
   const distance = size - opcode.length - 4;
   return [...opcode, distance & 0xff, (distance >> 8) & 0xff, (distance >> 16) & 0xff, (distance >> 24) & 0xff];
+}
+
+export const longestNop = (bits: Bits): number => LIMITS[bits].unit;
+
+/** The same without a jump, in instructions of at most `longest` bytes (0: as long as there are). */
+export function plainNops(size: number, bits: Bits, longest: number): Uint8Array {
+  const bytes = new Uint8Array(size);
+  fill(bytes, 0, bits, longest || LIMITS[bits].unit);
+  return bytes;
+}
+
+/** `.nops`: as many bytes as layout says. */
+export class PaddingFragment extends Fragment {
+  readonly count: Expr;
+  readonly make: (size: number) => Uint8Array;
+
+  constructor(section: SectionBuilder, line: Line, count: Expr, make: (size: number) => Uint8Array) {
+    super(section, line);
+    this.count = count;
+    this.make = make;
+  }
+
+  measure(layout: Layout): number {
+    const size = evaluateConstant(this.count, layout.context(this)) ?? 0n;
+    if (size >= 0n) return checkedSize(size, this, this.count.span);
+    if (layout.final) throw new SourceError(this.count.span, `'.nops' of a negative number (${size})`);
+    return 0;
+  }
+
+  override fixedSize(): number | undefined {
+    return this.count.op === "number" ? Number(this.count.value) : undefined;
+  }
+
+  write(out: SectionWriter): void {
+    out.put(this, 0, this.make(this.size));
+  }
 }

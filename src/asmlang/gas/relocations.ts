@@ -1,4 +1,5 @@
 /** Which relocations GNU as chooses for what `@` asks for, and for branches. */
+import { SourceError } from "../core/diagnostics.ts";
 import type { PendingFixup } from "../core/fragment.ts";
 import { GLOBAL_OFFSET_TABLE } from "../core/relocations.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
@@ -13,12 +14,28 @@ export function gasRelocation(
   wide: boolean,
 ): RelocationType | undefined {
   const { modifier } = fixup;
+  if (modifier !== undefined) checkField(modifier, fixup, wide);
   if (modifier !== undefined && !(modifier === "PLT" && isLocal(symbol)))
     return { type: flavour(modifier, fixup, wide), forced: true };
   if (symbol.name === GLOBAL_OFFSET_TABLE && fixup.size >= 4) return { type: "GOTPC", forced: true };
   if (fixup.branch && offset === 0n && wide && fixup.size === 4 && !isLocal(symbol))
     return { type: "PLT", forced: false };
   return undefined;
+}
+
+const RELATIVE = /^(PLT|GOTPC|GOTPCREL|TLSGD|TLSLD|GOTTPOFF|TLSDESC)$/;
+const SIGNED = /^(GOT|PLT|GOTPC|GOTPCREL|TLSGD|TLSLD|GOTTPOFF|TPOFF|DTPOFF)$/;
+
+/** Does a relocation of this kind go into that field of an instruction? */
+function checkField(modifier: string, { code, kind, size, signed, expr }: PendingFixup, wide: boolean): void {
+  if (!code || size !== 4 || modifier === "TLSCALL") return;
+  if (kind === "pcrel") {
+    if (!(wide ? RELATIVE : /^(PLT|GOTPC)$/).test(modifier))
+      throw new SourceError(expr.span, `'@${modifier}' is no distance: it cannot be relative to the instruction`);
+    return;
+  }
+  if (wide && (signed ? modifier === "SIZE" : SIGNED.test(modifier)))
+    throw new SourceError(expr.span, `'@${modifier}' and this field differ in signedness`);
 }
 
 /** Loads through the GOT that a linker may turn into something shorter are marked. */

@@ -98,7 +98,7 @@ function repeat(
     const count = assembler.expansions++;
     for (const line of body) lines.push(put(line, { values, count, call, budget }));
   }
-  assembler.input.push(lines, site);
+  assembler.input.push(lines, site, true, assembler.conditions.depth);
 }
 
 const rept: Directive = (assembler, cursor) => {
@@ -112,6 +112,15 @@ const rept: Directive = (assembler, cursor) => {
   repeat(assembler, body, Array<ReadonlyMap<string, string>>(Number(count)).fill(new Map()), span);
 };
 
+/** The characters but for quotes, and for spaces outside them. */
+function charactersOf(text: string): string[] {
+  let quoted = false;
+  return [...text].filter((character) => {
+    if (character === '"') quoted = !quoted;
+    return character !== '"' && (quoted || !/\s/.test(character));
+  });
+}
+
 const irp =
   (characters: boolean): Directive =>
   (assembler, cursor, directive) => {
@@ -119,8 +128,8 @@ const irp =
     const { name } = cursor.name("a parameter name");
     cursor.eat(",");
     const values = characters
-      ? [...cursor.rest()]
-      : splitArguments(cursor, evaluator(assembler)).map((argument) => argument.text);
+      ? charactersOf(cursor.rest())
+      : splitArguments(cursor, evaluator(assembler), false).map((argument) => argument.text);
     const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, directive);
     const rounds = values.length > 0 ? values : [""];
     repeat(

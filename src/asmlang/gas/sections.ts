@@ -1,42 +1,39 @@
-/** Section and symbol directives. */
+/** Section directives. */
 import { SourceError } from "../core/diagnostics.ts";
-import { number, symbolExpr } from "../core/expr.ts";
-import { AlignFragment, FillFragment } from "../core/fragment.ts";
-import { rangeOf, type Span, wholeLine } from "../core/source.ts";
-import type { AsmSymbol, SectionBuilder, SectionFlags } from "../core/symbols.ts";
+import { number } from "../core/expr.ts";
+import { wholeLine } from "../core/source.ts";
+import { SectionBuilder, type SectionFlags } from "../core/symbols.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
 import type { Directive } from "./directives.ts";
 import { readText } from "./expressions.ts";
+import { type Attributes, noAttributes, readAttributes } from "./section-attributes.ts";
+import { entryBytes, type SectionDefaults, sectionDefaults } from "./section-defaults.ts";
 
-const CODE: SectionFlags = { alloc: true, write: false, exec: true, nobits: false };
-const DATA: SectionFlags = { alloc: true, write: true, exec: false, nobits: false };
-const READ_ONLY: SectionFlags = { alloc: true, write: false, exec: false, nobits: false };
-const ZEROED: SectionFlags = { alloc: true, write: true, exec: false, nobits: true };
-const NONE: SectionFlags = { alloc: false, write: false, exec: false, nobits: false };
+const flagsOf = (letters: string, type: string | undefined): SectionFlags => ({
+  alloc: letters.includes("a"),
+  write: letters.includes("w"),
+  exec: letters.includes("x"),
+  nobits: type === "nobits",
+});
 
-const KNOWN: readonly (readonly [RegExp, SectionFlags])[] = [
-  [/^\.(text|init|fini)(\..*)?$/, CODE],
-  [/^\.(data|tdata|data1|init_array|fini_array|preinit_array)(\..*)?$/, DATA],
-  [/^\.(rodata|rodata1|eh_frame)(\..*)?$/, READ_ONLY],
-  [/^\.(bss|tbss)(\..*)?$/, ZEROED],
-];
-
+/** Flags of a section that the source does not describe. */
 export function defaultFlags(name: string): SectionFlags {
-  return KNOWN.find(([pattern]) => pattern.test(name))?.[1] ?? NONE;
+  const known = sectionDefaults(name, true);
+  return flagsOf(known?.letters ?? "", known?.type);
 }
 
-function switchTo(assembler: GasAssembler, name: string, flags = defaultFlags(name)): void {
+function enter(assembler: GasAssembler, section: SectionBuilder): void {
   assembler.previous = assembler.builder.section;
-  assembler.builder.section = assembler.builder.getSection(name, flags);
+  assembler.builder.section = section;
 }
 
 const named =
   (name: string): Directive =>
   (assembler, cursor) => {
     const index = cursor.done ? 0 : readIndex(assembler, cursor);
-    switchTo(assembler, name);
-    assembler.builder.section = assembler.builder.subsection(assembler.builder.section, index);
+    const { builder } = assembler;
+    enter(assembler, builder.subsection(builder.getSection(name, defaultFlags(name)), index));
   };
 
 function readIndex(assembler: GasAssembler, cursor: Cursor): number {
@@ -49,54 +46,138 @@ function readIndex(assembler: GasAssembler, cursor: Cursor): number {
 const subsection: Directive = (assembler, cursor) => {
   const { builder } = assembler;
   const index = cursor.done ? 0 : readIndex(assembler, cursor);
-  assembler.previous = builder.section;
-  builder.section = builder.subsection(builder.section, index);
+  enter(assembler, builder.subsection(builder.section, index));
 };
 
-/** `.section name[, "flags"[, @type[, entsize]]]` */
-const section: Directive = (assembler, cursor) => {
+/** `.section name[, "flags"[, @type[, ...]]]`; `.pushsection name[, subsection][, ...]`. */
+const section: Directive = (assembler, cursor, directive) => {
   cursor.skipSpace();
-  const quoted = cursor.peek() === '"';
-  const name = quoted ? readText(cursor) : cursor.match(/[^\s,"]+/y);
+  const start = cursor.at;
+  const name = cursor.peek() === '"' ? readText(cursor) : cursor.match(/[^\s,"]+/y);
   if (!name) throw cursor.error("expected the name of a section");
-  const existing = assembler.builder.sections.get(name);
-  const flags = { ...(existing?.flags ?? defaultFlags(name)) };
-  const elf: SectionBuilder["elf"] = {};
+  const span = cursor.span(start);
+  let attributes = noAttributes();
   let index = 0;
-  if (cursor.eat(",")) {
-    if (cursor.skipSpace().peek() === '"') readFlags(assembler, cursor, flags, elf);
-    else index = readIndex(assembler, cursor);
+  let more = cursor.eat(",");
+  if (more && directive === ".pushsection" && cursor.skipSpace().peek() !== '"') {
+    index = readIndex(assembler, cursor);
+    more = cursor.eat(",");
   }
-  switchTo(assembler, name, flags);
-  Object.assign(assembler.builder.section.elf, elf);
-  assembler.builder.section = assembler.builder.subsection(assembler.builder.section, index);
+  if (more) {
+    if (cursor.skipSpace().peek() !== '"') throw cursor.error("expected the section's flags in quotes");
+    attributes = readAttributes(assembler, cursor);
+  }
+  const found = findSection(assembler, name, attributes);
+  if (found.fresh) describeSection(assembler, cursor, found.section, name, attributes);
+  else checkUnchanged(assembler, cursor, found.section, name, attributes);
+  assembler.noteLink(found.section, span);
+  enter(assembler, assembler.builder.subsection(found.section, index));
 };
 
-function readFlags(assembler: GasAssembler, cursor: Cursor, flags: SectionFlags, elf: SectionBuilder["elf"]): void {
-  const start = cursor.at;
-  const letters = readText(cursor);
-  const bad = /[^awxMSGTeoRl?]/.exec(letters);
-  if (bad) throw new SourceError(cursor.span(start), `unknown section flag '${bad[0]}'`);
-  flags.alloc = letters.includes("a");
-  flags.write = letters.includes("w");
-  flags.exec = letters.includes("x");
-  const extra = letters.replace(/[awx]/g, "");
-  if (extra) elf.flags = extra;
-  if (!cursor.eat(",")) return;
-  if (cursor.skipSpace().peek() === "@" || cursor.peek() === "%") cursor.at++;
-  const type = cursor.skipSpace().peek() === '"' ? readText(cursor) : (cursor.match(/\w+/y) ?? "");
-  elf.type = type;
-  flags.nobits = type === "nobits";
-  if (letters.includes("M") && cursor.eat(",")) elf.entrySize = Number(assembler.constant(cursor, "the entry size"));
-  if (letters.includes("G")) elf.group = readGroup(cursor);
-  cursor.rest();
+/** Sections of one name are told apart by their group, their number, and what their order follows. */
+function findSection(assembler: GasAssembler, name: string, attributes: Attributes) {
+  const { builder } = assembler;
+  const { group, unique, linkedTo, letters } = attributes;
+  const joined = attributes.joins ? (builder.section.parent ?? builder.section).elf.group : undefined;
+  const signature = (group ?? joined)?.signature;
+  const key = [
+    name,
+    ...(signature === undefined ? [] : [`group ${signature}`]),
+    ...(unique === undefined ? [] : [`unique ${unique}`]),
+    ...(linkedTo ? [`linked to ${linkedTo}`] : []),
+    ...(/[Rd]/.test(letters ?? "") ? [letters!.replace(/[^Rd]/g, "")] : []),
+  ].join(" ");
+  const fresh = !builder.sections.has(key);
+  const found = builder.getSection(key, defaultFlags(name));
+  if (fresh && (group ?? joined)) found.elf.group = group ?? joined!;
+  if (key !== name) found.elf.name = name;
+  return { section: found, fresh };
 }
 
-/** `, signature[, comdat]`: sections that a linker keeps or drops together. */
-function readGroup(cursor: Cursor): { readonly signature: string; readonly comdat: boolean } {
-  cursor.expect(",", "before the group's signature");
-  const { name } = cursor.name("the group's signature");
-  return { signature: name, comdat: cursor.eat(",") && cursor.eat("comdat") };
+function describeSection(
+  assembler: GasAssembler,
+  cursor: Cursor,
+  target: SectionBuilder,
+  name: string,
+  attributes: Attributes,
+): void {
+  const wide = assembler.objectBits === 64;
+  const known = sectionDefaults(name, wide);
+  const letters = chosenLetters(assembler, cursor, name, attributes, known);
+  const type = chosenType(assembler, cursor, name, attributes, known);
+  const extra = letters.replace(/[awx]/g, "");
+  target.flags = flagsOf(letters, type);
+  const entries = known?.entries ?? (type?.endsWith("_array") ? "address" : undefined);
+  const entrySize = attributes.entrySize ?? entryBytes(entries, wide);
+  Object.assign(target.elf, {
+    ...(type && { type }),
+    ...(extra && { flags: extra }),
+    ...(attributes.flagBits && { flagBits: attributes.flagBits }),
+    ...(entrySize && { entrySize }),
+    ...(attributes.linkedTo !== undefined && { linkedTo: attributes.linkedTo }),
+    ...(attributes.info !== undefined && { info: attributes.info }),
+  });
+}
+
+/** The well-known sections have their usual flags, unless the source gives others that do not belong there. */
+function chosenLetters(
+  assembler: GasAssembler,
+  cursor: Cursor,
+  name: string,
+  { letters }: Attributes,
+  known: SectionDefaults | undefined,
+): string {
+  if (letters === undefined) return known?.letters ?? "";
+  if (!known) return letters;
+  const odd = [...letters].some((letter) => !"oRd".includes(letter) && !known.letters.includes(letter));
+  if (!odd) return letters + [...known.letters].filter((letter) => !letters.includes(letter)).join("");
+  const usual = name.startsWith(".note") && /^[ax]$/.test(letters);
+  if (!usual)
+    assembler.reporter.warning(wholeLine(cursor.line), `section ${name} usually has the flags "${known.letters}"`);
+  return letters;
+}
+
+function chosenType(
+  assembler: GasAssembler,
+  cursor: Cursor,
+  name: string,
+  { type }: Attributes,
+  known: SectionDefaults | undefined,
+): string | undefined {
+  if (type === undefined || !known || type === known.type) return type ?? known?.type;
+  const array = known.entries === "address" && type === "progbits";
+  if (!name.startsWith(".note") || name === ".note.GNU-stack")
+    assembler.reporter.warning(
+      wholeLine(cursor.line),
+      `section ${name} usually has the type @${known.type}${array ? ", and keeps it" : ""}`,
+    );
+  return array ? known.type : type;
+}
+
+const COMPARED = /[^awxMSTe]/g;
+const sorted = (letters: string): string => [...new Set(letters.replace(COMPARED, ""))].sort().join("");
+
+function checkUnchanged(
+  assembler: GasAssembler,
+  cursor: Cursor,
+  { flags, elf }: SectionBuilder,
+  name: string,
+  { letters, type, entrySize }: Attributes,
+): void {
+  const span = wholeLine(cursor.line);
+  const { builder } = assembler;
+  const standard = /^\.(text|data|bss)$/.test(name);
+  const before = `${flags.alloc ? "a" : ""}${flags.write ? "w" : ""}${flags.exec ? "x" : ""}${elf.flags ?? ""}`;
+  const known = flags.nobits ? "nobits" : (elf.type ?? "progbits");
+  if (type !== undefined && type !== known && !standard)
+    throw new SourceError(span, `section ${name} had another type before: @${known}`);
+  if (!letters) return;
+  if (sorted(letters) !== sorted(before)) {
+    const message = `section ${name} had other flags before: "${before}"`;
+    if (!standard) throw new SourceError(span, message);
+    builder.reporter.warning(span, `${message}, and keeps them`);
+  } else if (letters.includes("M") && entrySize !== elf.entrySize)
+    throw new SourceError(span, `section ${name} had another entry size before: ${elf.entrySize}`);
 }
 
 const previous: Directive = (assembler, cursor) => {
@@ -123,115 +204,22 @@ const pop: Directive = (assembler, cursor) => {
   assembler.previous = saved.previous;
 };
 
-const eachSymbol =
-  (apply: (symbol: AsmSymbol, assembler: GasAssembler) => void): Directive =>
-  (assembler, cursor) => {
-    do {
-      const { name, span } = cursor.name("a symbol name");
-      const symbol = assembler.builder.symbol(name);
-      symbol.firstUse ??= span;
-      apply(symbol, assembler);
-    } while (cursor.eat(","));
-  };
-
-const type: Directive = (assembler, cursor) => {
-  const { name } = cursor.name("a symbol name");
-  cursor.eat(",");
-  const start = cursor.skipSpace().at;
-  const kind = cursor.match(/[@%#]?[\w]+|"\w+"/y)?.replace(/[@%#"]/g, "") ?? "";
-  const symbol = assembler.builder.symbol(name);
-  if (/^(function|STT_FUNC|STT_GNU_IFUNC|gnu_indirect_function)$/.test(kind)) symbol.type = "func";
-  else if (/^(object|STT_OBJECT|tls_object|common|STT_COMMON)$/.test(kind)) symbol.type = "object";
-  else if (/^(notype|STT_NOTYPE)$/.test(kind)) symbol.type = "notype";
-  else throw new SourceError(cursor.span(start), `unknown symbol type '${kind}'`);
+/** `.struct n` and `.offset n`: labels are numbers from there on. */
+const absolute: Directive = (assembler, cursor) => {
+  const start = cursor.done ? 0n : assembler.constant(cursor, "where the structure starts");
+  const target = new SectionBuilder("*ABS*", flagsOf("", "nobits"));
+  target.absolute = true;
+  target.absoluteStart = number(start, wholeLine(cursor.line));
+  enter(assembler, target);
 };
 
-const size: Directive = (assembler, cursor) => {
-  const { name } = cursor.name("a symbol name");
-  cursor.expect(",");
-  assembler.builder.symbol(name).size = assembler.expressions.read(cursor);
-};
-
-const comm =
-  (local: boolean): Directive =>
-  (assembler, cursor) => {
-    const { name, span } = cursor.name("a symbol name");
-    cursor.expect(",");
-    const bytes = assembler.constant(cursor, "the size");
-    const align = cursor.eat(",") ? assembler.constant(cursor, "the alignment") : undefined;
-    if (bytes < 0n || (align !== undefined && (align <= 0n || (align & (align - 1n)) !== 0n)))
-      throw new SourceError(wholeLine(cursor.line), "the size must not be negative, the alignment a power of two");
-    const symbol = assembler.builder.symbol(name);
-    assembler.checkFree(symbol, span);
-    symbol.span = span;
-    if (local || assembler.localCommons.has(symbol))
-      reserve(assembler, cursor, symbol, bytes, align ?? (local ? largestPower(bytes, 8n) : 1n), span);
-    else {
-      symbol.definition = { kind: "common", size: number(bytes, span), align: align ?? largestPower(bytes, 16n) };
-      symbol.binding = "global";
-    }
-  };
-
-/** The largest power of two up to the size and the limit: how gas aligns by itself. */
-function largestPower(bytes: bigint, limit: bigint): bigint {
-  let power = 1n;
-  while (power * 2n <= bytes && power < limit) power *= 2n;
-  return power;
-}
-
-function reserve(
-  assembler: GasAssembler,
-  cursor: Cursor,
-  symbol: AsmSymbol,
-  bytes: bigint,
-  align: bigint,
-  span: Span,
-): void {
-  const { builder } = assembler;
-  const now = builder.section;
-  builder.section = builder.subsection(builder.getSection(".bss", ZEROED), 1);
-  builder.section.align = Math.max(builder.section.align, Number(align));
-  builder.add(new AlignFragment(builder.section, cursor.line, align, undefined, (n) => new Uint8Array(n)));
-  builder.place(symbol, cursor.line);
-  symbol.type = "object";
-  symbol.size = number(bytes, span);
-  builder.add(new FillFragment(builder.section, cursor.line, number(bytes, span), new Uint8Array(1), "space"));
-  builder.section = now;
-}
-
-const set =
-  (once: boolean): Directive =>
-  (assembler, cursor) => {
-    const { name, span } = cursor.name("a symbol name");
-    cursor.expect(",");
-    assembler.assign(name, span, assembler.expressions.read(cursor), once);
-  };
-
-const weakTo: Directive = (assembler, cursor, name) =>
-  eachSymbol((symbol) => (symbol.binding = "weak"))(assembler, cursor, name);
-
-/** `.weakref alias, target`: the alias is the target, and uses of it alone leave the target weak. */
-const weakref: Directive = (assembler, cursor) => {
-  const { name, span } = cursor.name("a symbol name");
-  cursor.expect(",");
-  const { name: target, span: at } = cursor.name("a symbol name");
-  const symbol = assembler.builder.symbol(target);
-  symbol.firstUse ??= at;
-  if (!symbol.definition && symbol.binding === "local") symbol.binding = "weak";
-  assembler.assign(name, span, symbolExpr(symbol, at), true);
-  assembler.builder.symbol(name).temporary = true;
-};
-
-/** `.symver name, name2@VERSION`: another name for the symbol, with its version; `@@@` puts it in the old one's place. */
-const symver: Directive = (assembler, cursor) => {
-  const { name, span } = cursor.name("a symbol name");
-  cursor.expect(",");
-  cursor.skipSpace();
-  const start = cursor.at;
-  const versioned = cursor.match(/[A-Za-z_.][\w.$]*@{1,3}[\w.$]*/y);
-  if (versioned === undefined) throw new SourceError(cursor.span(start), "expected a name with '@' and a version");
-  if (cursor.eat(",")) cursor.name("'local', 'hidden' or 'remove'");
-  assembler.versions.push({ name, span, versioned });
+/** `.attach_to_group name`: the present section is in that group. */
+const attach: Directive = (assembler, cursor) => {
+  const { name, span } = cursor.name("the name of a group");
+  const comdat = cursor.eat(",") && cursor.eat("comdat");
+  const target = assembler.builder.section.parent ?? assembler.builder.section;
+  if (target.elf.group) assembler.reporter.warning(span, `section ${target.name} is in a group already`);
+  else target.elf.group = { signature: name, comdat };
 };
 
 export const SECTIONS: Readonly<Record<string, Directive>> = {
@@ -243,25 +231,7 @@ export const SECTIONS: Readonly<Record<string, Directive>> = {
   ".popsection": pop,
   ".subsection": subsection,
   ".previous": previous,
-  ".globl": eachSymbol((symbol) => (symbol.binding = symbol.binding === "weak" ? "weak" : "global")),
-  ".global": eachSymbol((symbol) => (symbol.binding = symbol.binding === "weak" ? "weak" : "global")),
-  ".local": eachSymbol((symbol, assembler) => assembler.localCommons.add(symbol)),
-  ".weak": weakTo,
-  ".weakref": weakref,
-  ".symver": symver,
-  ".hidden": eachSymbol((symbol) => (symbol.hidden = true)),
-  ".internal": eachSymbol((symbol) => (symbol.hidden = true)),
-  ".protected": eachSymbol(() => {}),
-  ".extern": eachSymbol(() => {}),
-  ".type": type,
-  ".size": size,
-  ".comm": comm(false),
-  ".lcomm": comm(true),
-  ".set": set(false),
-  ".equ": set(false),
-  ".equiv": set(true),
-  ".eqv": set(true),
+  ".struct": absolute,
+  ".offset": absolute,
+  ".attach_to_group": attach,
 };
-
-export const firstDefinition = (symbol: AsmSymbol) =>
-  symbol.span ? [{ message: `'${symbol.name}' is first defined here`, range: rangeOf(symbol.span) }] : [];

@@ -7,10 +7,12 @@ export interface Version {
   readonly name: string;
   readonly span: Span;
   readonly versioned: string;
+  /** What becomes of the plain name. */
+  readonly kept: "local" | "hidden" | "remove" | undefined;
 }
 
 export function addVersions(builder: ObjectBuilder, versions: readonly Version[]): void {
-  for (const { name, span, versioned } of versions) {
+  for (const { name, span, versioned, kept } of versions) {
     const symbol = builder.symbol(name);
     const defined = symbol.definition !== undefined;
     // `@@@` is `@@` where the symbol is defined, `@` where it is not, and takes its place.
@@ -23,10 +25,13 @@ export function addVersions(builder: ObjectBuilder, versions: readonly Version[]
     alias.definition = { kind: "equate", expr: symbolExpr(symbol, span) };
     Object.assign(alias, {
       binding: symbol.binding,
-      hidden: symbol.hidden,
+      visibility: symbol.visibility,
       type: symbol.type,
       size: symbol.size,
       span,
     });
+    if (kept === "remove") symbol.temporary = true;
+    else if (kept === "local") symbol.binding = "local";
+    else if (kept === "hidden") symbol.visibility = "hidden";
   }
 }

@@ -1,6 +1,6 @@
 /** Relocatable ELF objects: what `as` and `nasm -f elf` write, for `ld` to link. */
 import { ByteBuffer, putLittleEndian } from "../core/buffer.ts";
-import { isThreadLocal, relocationNumber } from "../core/relocations.ts";
+import { isMark, isThreadLocal, relocationNumber } from "../core/relocations.ts";
 import type { AssembleResult, Relocation, Section, SymbolInfo } from "../types.ts";
 import { asSection, unitOfResult } from "./debug-unit.ts";
 import { debugSections } from "./dwarf.ts";
@@ -13,6 +13,7 @@ import {
   SHF,
   SHN_ABS,
   SHN_COMMON,
+  SHN_X86_64_LCOMMON,
   SHT,
   StringTable,
   sizes,
@@ -41,12 +42,16 @@ export function writeElfObject(
   const result = debug ? withDebug(assembled, wide) : assembled;
   const sections = result.sections.filter(
     ({ name, size, relocations }) =>
-      size > 0 || relocations.length > 0 || !/^\.(text|data|bss)$/.test(name) || isNamed(result, name),
+      result.dialect === "gas" ||
+      size > 0 ||
+      relocations.length > 0 ||
+      !/^\.(text|data|bss)$/.test(name) ||
+      isNamed(result, name),
   );
   const groups = groupsOf(sections);
   const index = new Map(sections.map((section, i) => [section.name, groups.length + i + 1]));
   const table = symbolTable(result, sections, groups, index, wide);
-  const headers: SectionHeader[] = sections.map((section) => sectionOf(section, wide));
+  const headers: SectionHeader[] = sections.map((section) => sectionOf(section, wide, index));
   const relocated = sections.filter((section) => section.relocations.length > 0);
   const symtab = groups.length + headers.length + 1 + relocated.length;
   const relocations = new Map(relocated.map((section, i) => [section.name, groups.length + headers.length + 1 + i]));
@@ -149,40 +154,55 @@ const SECTION_TYPES: Readonly<Record<string, number>> = {
   fini_array: SHT.finiArray,
   preinit_array: SHT.preinitArray,
 };
+const LETTERS: Readonly<Record<string, number>> = {
+  M: SHF.merge,
+  S: SHF.strings,
+  o: SHF.linkOrder,
+  R: SHF.retain,
+  d: SHF.mbind,
+  l: SHF.large,
+  e: SHF.exclude,
+};
 
-function sectionOf(section: Section, wide: boolean): SectionHeader {
+function sectionFlags(section: Section): number {
   const { flags, elf } = section;
-  const extra = elf?.flags ?? "";
-  const bits =
+  let bits =
+    (elf?.flagBits ?? 0) |
     (flags.write ? SHF.write : 0) |
     (flags.alloc ? SHF.alloc : 0) |
     (flags.exec ? SHF.exec : 0) |
-    (extra.includes("M") ? SHF.merge : 0) |
-    (extra.includes("S") ? SHF.strings : 0) |
     (elf?.group ? SHF.group : 0) |
     (isThreadLocalSection(section) ? SHF.tls : 0);
-  const type = flags.nobits
-    ? SHT.nobits
-    : section.name === ".eh_frame" && wide
-      ? SHT.unwind64
-      : (SECTION_TYPES[elf?.type ?? ""] ??
-        (section.name.startsWith(".note") && section.name !== ".note.GNU-stack" ? SHT.note : SHT.progbits));
-  const bytes = wide ? section.bytes : withAddends(section);
+  for (const letter of elf?.flags ?? "") bits |= LETTERS[letter] ?? 0;
+  return bits >>> 0;
+}
+
+function sectionType({ name, flags, elf }: Section): number {
+  if (flags.nobits) return SHT.nobits;
+  const number = /^\d+$/.test(elf?.type ?? "") ? Number(elf!.type) : SECTION_TYPES[elf?.type ?? ""];
+  return number ?? (name.startsWith(".note") && name !== ".note.GNU-stack" ? SHT.note : SHT.progbits);
+}
+
+function sectionOf(section: Section, wide: boolean, index: ReadonlyMap<string, number>): SectionHeader {
+  const { elf } = section;
   return {
-    name: section.name,
-    type,
-    flags: bits,
+    name: elf?.name ?? section.name,
+    type: sectionType(section),
+    flags: sectionFlags(section),
     size: section.size,
-    bytes,
+    bytes: wide ? section.bytes : withAddends(section),
     align: section.align,
     ...(elf?.entrySize && { entrySize: elf.entrySize }),
+    ...(elf?.linkedTo && { link: index.get(elf.linkedTo) ?? 0 }),
+    ...(elf?.info && { info: elf.info }),
   };
 }
 
 /** i386 keeps addends in the fields themselves. */
 function withAddends(section: Section): Uint8Array {
   const bytes = section.bytes.slice();
-  for (const { offset, size, addend } of section.relocations) putLittleEndian(bytes, offset, size, addend);
+  for (const { offset, size, addend, type } of section.relocations)
+    if (!isMark(type)) putLittleEndian(bytes, offset, size, addend);
   return bytes;
 }
 
@@ -217,7 +237,7 @@ function relocationSection(
   }
   const bytes = out.view().slice();
   return {
-    name: `${wide ? ".rela" : ".rel"}${section.name}`,
+    name: `${wide ? ".rela" : ".rel"}${section.elf?.name ?? section.name}`,
     type: wide ? SHT.rela : SHT.rel,
     flags: SHF.infoLink | (section.elf?.group ? SHF.group : 0),
     size: bytes.length,
@@ -253,7 +273,7 @@ function symbolTable(
   // A group whose signature is no symbol of the source has one of its own.
   const names = new Set(result.symbols.map(({ name }) => name));
   for (const [i, { signature }] of groups.entries())
-    if (!names.has(signature))
+    if (!names.has(signature) && !index.has(signature))
       entries.push({
         key: signature,
         symbol: { name: signature, value: 0n, size: 0n, info: 0, other: 0, section: i + 1 },
@@ -279,6 +299,8 @@ function threadLocals({ sections, symbols }: AssembleResult): ReadonlySet<string
   return names;
 }
 
+const VISIBILITY = { default: 0, internal: 1, hidden: 2, protected: 3 } as const;
+
 function elfSymbol(symbol: SymbolInfo, index: ReadonlyMap<string, number>, threadLocal: boolean): ElfSymbol {
   const section =
     symbol.section === undefined
@@ -286,14 +308,19 @@ function elfSymbol(symbol: SymbolInfo, index: ReadonlyMap<string, number>, threa
       : symbol.section === "*ABS*"
         ? SHN_ABS
         : symbol.section === "*COM*"
-          ? SHN_COMMON
+          ? symbol.particular === "large"
+            ? SHN_X86_64_LCOMMON
+            : SHN_COMMON
           : (index.get(symbol.section) ?? 0);
   return {
     name: symbol.name,
     value: symbol.value,
     size: symbol.size,
-    info: symbolInfo(symbol.binding, threadLocal ? "tls" : symbol.type),
-    other: symbol.hidden ? 2 : 0,
+    info: symbolInfo(
+      symbol.particular === "unique" && symbol.section !== undefined ? "unique" : symbol.binding,
+      threadLocal || symbol.particular === "tls" ? "tls" : symbol.particular === "ifunc" ? "ifunc" : symbol.type,
+    ),
+    other: VISIBILITY[symbol.visibility ?? "default"],
     section,
   };
 }

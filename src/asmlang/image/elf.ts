@@ -15,7 +15,6 @@ export const SHT = {
   finiArray: 15,
   preinitArray: 16,
   group: 17,
-  unwind64: 0x70000001,
 } as const;
 export const SHF = {
   write: 1,
@@ -24,11 +23,18 @@ export const SHF = {
   merge: 0x10,
   strings: 0x20,
   infoLink: 0x40,
+  linkOrder: 0x80,
   group: 0x200,
   tls: 0x400,
+  retain: 0x200000,
+  mbind: 0x1000000,
+  large: 0x10000000,
+  exclude: 0x80000000,
 } as const;
 export const SHN_ABS = 0xfff1;
 export const SHN_COMMON = 0xfff2;
+/** Common, but beyond the first two gigabytes. */
+export const SHN_X86_64_LCOMMON = 0xff02;
 
 export interface SectionHeader {
   readonly name: string;
@@ -116,8 +122,8 @@ export function symbolEntry(symbol: ElfSymbol, name: number, wide: boolean): Uin
       ]);
 }
 
-const BINDING = { local: 0, global: 1, weak: 2 } as const;
-const TYPE = { notype: 0, object: 1, func: 2, tls: 6 } as const;
+const BINDING = { local: 0, global: 1, weak: 2, unique: 10 } as const;
+const TYPE = { notype: 0, object: 1, func: 2, tls: 6, ifunc: 10 } as const;
 
 export function symbolInfo(binding: keyof typeof BINDING, type: keyof typeof TYPE): number {
   return (BINDING[binding] << 4) | TYPE[type];

@@ -125,6 +125,7 @@ export class Linker {
     tables: StaticTables | undefined,
   ): void {
     const { type } = relocation;
+    if (type?.endsWith("_NONE")) return;
     const table = type !== undefined && relocation.symbol === GLOBAL_OFFSET_TABLE ? tables?.base : undefined;
     const target = table ?? this.#resolve(relocation.symbol, index, locals);
     if (target === undefined) {

@@ -4,7 +4,7 @@ import { binary, type Expr, evaluateConstant, number, symbolExpr } from "../core
 import { AlignFragment, FillFragment } from "../core/fragment.ts";
 import type { Span } from "../core/source.ts";
 import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbols.ts";
-import type { Bits } from "../types.ts";
+import type { Bits, Visibility } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { reserveUnit } from "./data.ts";
 import type { TokenCursor } from "./expressions.ts";
@@ -176,6 +176,9 @@ const eachSymbol =
     cursor.finish();
   };
 
+const isVisibility = (word: string): word is Visibility =>
+  word === "default" || word === "internal" || word === "hidden" || word === "protected";
+
 const global = eachSymbol((assembler, symbol, cursor, span) => {
   symbol.binding = "global";
   assembler.globals.push({ symbol, span });
@@ -185,8 +188,8 @@ const global = eachSymbol((assembler, symbol, cursor, span) => {
     if (word === "function" || word === "data" || word === "object" || word === "notype")
       symbol.type = word === "function" ? "func" : word === "notype" ? "notype" : "object";
     else if (word === "weak") symbol.binding = "weak";
-    else if (word === "hidden" || word === "internal") symbol.hidden = true;
-    else if (word !== "default" && word !== "protected" && word !== "strong") {
+    else if (isVisibility(word)) symbol.visibility = word;
+    else if (word !== "strong") {
       cursor.at--;
       break;
     }
