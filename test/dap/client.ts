@@ -2,31 +2,10 @@
  * A scripted DAP client. It drives a session in this process; every message in either direction must be valid by the protocol's own
  * JSON schema (custom `ringside/` messages by its base types).
  */
-import { readFileSync } from "node:fs";
-import path from "node:path";
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { Ajv } from "ajv";
 import type { FileSystem } from "../../src/adapter/debug/files.ts";
 import { createDebugSession } from "../../src/adapter/handlers/session.ts";
-
-// the schema is written in draft 4, of which it uses nothing that has changed since
-const { $schema: _draft4, ...schema } = JSON.parse(
-  readFileSync(path.join(import.meta.dirname, "schema/debugAdapterProtocol.json"), "utf8"),
-);
-const ajv = new Ajv({ strict: false, allErrors: true, validateFormats: false });
-ajv.addSchema(schema, "dap");
-
-const definitionFor = (name: string, suffix: string): string => {
-  const own = `${name.charAt(0).toUpperCase()}${name.slice(1)}${suffix}`;
-  return own in schema.definitions ? own : suffix;
-};
-
-function validate(definition: string, message: unknown): void {
-  const check = ajv.getSchema(`dap#/definitions/${definition}`);
-  if (check === undefined) throw new Error(`no schema ${definition}`);
-  if (!check(message))
-    throw new Error(`not a valid ${definition}: ${ajv.errorsText(check.errors)}\n${JSON.stringify(message)}`);
-}
+import { definitionFor, validate } from "./schema.ts";
 
 type Message = DebugProtocol.ProtocolMessage;
 
@@ -36,6 +15,8 @@ export class DapClient {
   readonly #waiting: { events: readonly string[]; resolve: (event: DebugProtocol.Event) => void }[] = [];
   readonly #problems: Error[] = [];
   readonly events: DebugProtocol.Event[] = [];
+  /** The thread that stopped last. */
+  thread = 1;
   #seq = 1;
 
   constructor(files: FileSystem | Readonly<Record<string, string | Uint8Array>>) {
@@ -63,6 +44,7 @@ export class DapClient {
 
   #event(event: DebugProtocol.Event): void {
     this.events.push(event);
+    if (event.event === "stopped") this.thread = event.body.threadId;
     const at = this.#waiting.findIndex((waiter) => waiter.events.includes(event.event));
     if (at >= 0) this.#waiting.splice(at, 1)[0]!.resolve(event);
     validate(definitionFor(event.event, "Event"), event);
@@ -102,7 +84,7 @@ export class DapClient {
   /** After a request that runs: pauses it, and waits for the stop (or the end). */
   async settle(): Promise<void> {
     const stopped = this.next("stopped", "terminated");
-    await this.request("pause", { threadId: 1 });
+    await this.request("pause", { threadId: this.thread });
     await stopped;
   }
 
@@ -137,13 +119,13 @@ export class DapClient {
   // biome-ignore lint/suspicious/noExplicitAny: as above
   async run(command: string, args: Record<string, unknown> = {}): Promise<any> {
     const stopped = this.next("stopped", "terminated");
-    await this.ok(command, { threadId: 1, ...args });
+    await this.ok(command, { threadId: this.thread, ...args });
     return stopped;
   }
 
   // biome-ignore lint/suspicious/noExplicitAny: as above
   async topFrame(): Promise<any> {
-    return (await this.ok("stackTrace", { threadId: 1 })).stackFrames[0];
+    return (await this.ok("stackTrace", { threadId: this.thread })).stackFrames[0];
   }
 
   async evaluate(expression: string): Promise<string> {

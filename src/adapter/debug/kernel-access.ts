@@ -5,37 +5,46 @@ import { OFF } from "../../emu/cpu/layout.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
 import { inject } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
-import { VM, type Vma } from "../../emu/kernel/state.ts";
+import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
 import type { System } from "../../emu/kernel/system.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
 import { vm86Of } from "../../emu/kernel/vm86/state.ts";
 import { peekValue } from "./guest-memory.ts";
 import { imageNames, type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
 import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
+import { Tasks } from "./tasks.ts";
 
 export function kernelAccess(kernel: Kernel): KernelAccess {
   const { layout, choice } = kernel;
+  const tasks = new Tasks(kernel);
+  const current = (cpu: Cpu) => tasks.of(cpu);
   return {
     layout,
     preset: choice.preset,
     text: imageRange(kernel),
     designs: choice.values,
+    tasks: () => tasks.list(),
+    pidOn: (cpu) => tasks.pidOn(cpu),
+    standIn: (pid) => tasks.standIn(pid),
     task: (cpu) => {
-      const task = kernel.current(cpu);
-      return { pid: task.pid, name: task.idle ? `idle/${cpu.index}` : kernel.process(task).comm };
+      const task = current(cpu);
+      return { pid: task.pid, name: task.idle ? `swapper/${task.cpu}` : kernel.process(task).comm };
     },
-    threadInfo: (cpu) => kernel.current(cpu).address,
-    userRegs: (cpu) => kernel.arch.userRegs(kernel.current(cpu)),
-    mappings: (cpu) => (kernel.mmOf(kernel.current(cpu))?.vmas ?? []).map(mapping),
+    threadInfo: (cpu) => current(cpu).address,
+    userRegs: (cpu) => kernel.arch.userRegs(current(cpu)),
+    mappings: (cpu) => (kernel.mmOf(current(cpu))?.vmas ?? []).map(mapping),
     outsideVm86: (cpu) => {
-      const vm86 = vm86Of(kernel.current(cpu));
+      const vm86 = vm86Of(current(cpu));
       return vm86 === undefined || vm86.savedSp0 === 0 ? undefined : vm86.regs32;
     },
-    plainFields: (cpu) => plainFields(kernel, cpu),
+    plainFields: (cpu) => plainFields(kernel, current(cpu)),
     onWrite: (listener) =>
       kernel.memory.observe((by, address, _physical, bytes) => listener(by, address, bytes.length)),
     inject: (cpu, event) => inject(kernel, cpu, event),
-    espfix: (cpu) => (layout.arch === "x86_64" ? espfix64(kernel, cpu) : espfix32(kernel, cpu)),
+    espfix: (cpu) =>
+      layout.arch === "x86_64"
+        ? espfix64(kernel, cpu, current(cpu), tasks.home(cpu))
+        : espfix32(kernel, cpu, current(cpu)),
   };
 }
 
@@ -47,8 +56,7 @@ function imageRange({ image, layout }: Kernel) {
 }
 
 /** What Linux keeps in mm_struct and task_struct, and this kernel in plain data. */
-function plainFields(kernel: Kernel, cpu: Cpu): Readonly<Record<string, number>> {
-  const task = kernel.current(cpu);
+function plainFields(kernel: Kernel, task: Task): Readonly<Record<string, number>> {
   const mm = kernel.mmOf(task);
   const ofTask = { "task.pid": task.pid, "task.tgid": task.tgid, "task.cpu": task.cpu, "task.stack": task.stack };
   if (mm === undefined) return ofTask;
@@ -76,14 +84,14 @@ function mapping({ start, end, flags, name }: Vma): Mapping {
 /** The user's ESP[31:16], which the alias must carry. */
 const HIGH_HALF = 0xffff_0000n;
 
-function espfix64(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
+function espfix64(kernel: Kernel, cpu: Cpu, task: Task, home: Cpu): EspfixPlace | undefined {
   const { espfix64: design } = kernel.choice.hooks;
   if (design === undefined) return undefined;
-  const base = bigToAddr(kernel.perCpu(cpu, "espfix_stack"));
-  const sp = peekValue(cpu, kernel.arch.userRegs(kernel.current(cpu)) + kernel.layout.ptRegs.sp!.offset, 8) ?? 0n;
+  const base = bigToAddr(kernel.perCpu(home, "espfix_stack"));
+  const sp = peekValue(cpu, kernel.arch.userRegs(task) + kernel.layout.ptRegs.sp!.offset, 8) ?? 0n;
   const high = Number(sp & HIGH_HALF);
   return {
-    writable: bigToAddr(kernel.perCpu(cpu, "espfix_waddr")),
+    writable: bigToAddr(kernel.perCpu(home, "espfix_waddr")),
     alias: base + high,
     chosenBecause: `its bits 31:16 (0x${(high / 0x10000).toString(16).padStart(4, "0")}) are those of the user's ESP`,
     bytes: design.stackSize,
@@ -91,13 +99,13 @@ function espfix64(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
 }
 
 /** The 32-bit kernel's form: IRET runs from the task's own stack through a segment whose base makes ESP[31:16] the user's. */
-function espfix32(kernel: Kernel, cpu: Cpu): EspfixPlace | undefined {
+function espfix32(kernel: Kernel, cpu: Cpu, task: Task): EspfixPlace | undefined {
   if (kernel.choice.hooks.espfix32 !== true) return undefined;
   const entry = kernel.layout.gdt.ESPFIX_SS ?? kernel.layout.gdt.GDT_ENTRY_ESPFIX_SS;
   if (entry === undefined) return undefined;
   const descriptor = peekValue(cpu, cpu.getAddr(OFF.GDTR_BASE) + entry * 8, 8) ?? 0n;
   const base = Number(((descriptor >> 16n) & 0xff_ffffn) | ((descriptor >> 32n) & 0xff00_0000n));
-  const writable = kernel.arch.userRegs(kernel.current(cpu)) + kernel.layout.ptRegs.ip!.offset;
+  const writable = kernel.arch.userRegs(task) + kernel.layout.ptRegs.ip!.offset;
   return {
     writable,
     alias: base,

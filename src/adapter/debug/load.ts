@@ -67,7 +67,7 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
     const target: Target = {
       machine: system.machine,
       programName: loaded.program.name,
-      run: (max) => system.run(max),
+      run: (max, before) => system.run(max, before),
       kernel: kernelAccess(system.kernel),
       ...kernelSymbols(system, programSymbols(loaded.program)),
     };
@@ -105,7 +105,7 @@ async function loadBare(configuration: LaunchConfiguration, files: FileSystem, b
     const target: Target = {
       machine,
       programName: nameOf(configuration.program),
-      run: (max) => machine.run(max),
+      run: (max, before) => machine.run(max, before),
       kernel: undefined,
       symbols: made.symbols,
       sourceText: () => undefined,

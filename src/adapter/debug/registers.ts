@@ -53,44 +53,62 @@ const HIGH_BYTES = ["ah", "ch", "dh", "bh"];
 /** The register `name` (any case), or undefined if there is none of that name. */
 export function registerReference(cpu: Cpu, name: string): Reference | undefined {
   const lower = name.toLowerCase();
-  return (
-    general(cpu, lower) ?? pointerOrFlags(cpu, lower) ?? segment(cpu, lower) ?? control(cpu, lower) ?? flag(cpu, name)
-  );
+  return general(cpu, lower) ?? wholeFlags(cpu, lower) ?? segment(cpu, lower) ?? control(cpu, lower) ?? flag(cpu, name);
 }
 
-function general(cpu: Cpu, name: string): Reference | undefined {
+/** A whole register, wherever it is kept; one that is not known reads as undefined. */
+export interface Word {
+  read(): bigint | undefined;
+  readonly write?: (value: bigint) => void;
+}
+
+const wordAt = (cpu: Cpu, offset: number): Word => ({
+  read: () => cpu.get64(offset),
+  write: (value) => cpu.set64(offset, value),
+});
+
+const general = (cpu: Cpu, name: string): Reference | undefined =>
+  generalReference(name, (index) => wordAt(cpu, OFF.GPR + index * 8), wordAt(cpu, OFF.RIP));
+
+/** A general register, the instruction pointer, or a part of one, by its name in lower case. */
+export function generalReference(name: string, word: (index: number) => Word, pointer: Word): Reference | undefined {
   const high = HIGH_BYTES.indexOf(name);
-  if (high >= 0) return slice(cpu, OFF.GPR + high * 8, 8, 8);
+  if (high >= 0) return partOf(word(high), 8, 8);
   const low = LOW_BYTES.indexOf(name);
-  if (low >= 0) return slice(cpu, OFF.GPR + low * 8, 8, 0);
+  if (low >= 0) return partOf(word(low), 8, 0);
   const legacy = GPR_NAMES.findIndex(
     (full, i) => i < 8 && (name === full || name === `e${full.slice(1)}` || name === full.slice(1)),
   );
   if (legacy >= 0)
-    return slice(cpu, OFF.GPR + legacy * 8, name[0] === "r" ? 64 : name[0] === "e" && name.length === 3 ? 32 : 16, 0);
+    return partOf(word(legacy), name[0] === "r" ? 64 : name[0] === "e" && name.length === 3 ? 32 : 16, 0);
+  const pointerBits = { rip: 64, eip: 32, ip: 16 }[name];
+  if (pointerBits !== undefined) return partOf(pointer, pointerBits, 0);
   const numbered = /^r(8|9|1[0-5])([dwb]?)$/.exec(name);
   if (numbered === null) return undefined;
   const bits = { "": 64, d: 32, w: 16, b: 8 }[numbered[2]!]!;
-  return slice(cpu, OFF.GPR + Number(numbered[1]) * 8, bits, 0);
+  return partOf(word(Number(numbered[1])), bits, 0);
 }
 
-/** Part of a 64-bit field. A write keeps the bits around it, except that 32 bits written zero the upper half, as the CPU does. */
-function slice(cpu: Cpu, offset: number, bits: number, shift: number): Reference {
+const slice = (cpu: Cpu, offset: number, bits: number, shift: number): Reference =>
+  partOf(wordAt(cpu, offset), bits, shift);
+
+/** Part of a 64-bit word. A write keeps the bits around it, except that 32 bits written zero the upper half, as the CPU does. */
+function partOf(word: Word, bits: number, shift: number): Reference {
   const mask = (1n << BigInt(bits)) - 1n;
   const at = BigInt(shift);
-  return {
-    bits,
-    read: () => (cpu.get64(offset) >> at) & mask,
-    write: (value) => {
-      const kept = bits === 32 ? 0n : cpu.get64(offset) & ~(mask << at);
-      cpu.set64(offset, kept | ((value & mask) << at));
-    },
+  const read = () => {
+    const whole = word.read();
+    return whole === undefined ? undefined : (whole >> at) & mask;
   };
+  if (word.write === undefined) return { bits, read };
+  const write = (value: bigint) => {
+    const kept = bits === 32 ? 0n : (word.read() ?? 0n) & ~(mask << at);
+    word.write!(kept | ((value & mask) << at));
+  };
+  return { bits, read, write };
 }
 
-function pointerOrFlags(cpu: Cpu, name: string): Reference | undefined {
-  const pointer = { rip: 64, eip: 32, ip: 16 }[name];
-  if (pointer !== undefined) return slice(cpu, OFF.RIP, pointer, 0);
+function wholeFlags(cpu: Cpu, name: string): Reference | undefined {
   const flags = { rflags: 64, eflags: 32, flags: 16 }[name];
   if (flags === undefined) return undefined;
   return {

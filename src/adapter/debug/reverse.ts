@@ -1,4 +1,5 @@
 /** Going back: a step, out of a function, or to the previous stop. Everything rolls back: registers, memory, kernel, devices. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { type Flow, instructionAt } from "../../emu/cpu/disassemble.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import { currentInstruction, linearSp } from "./code.ts";
@@ -21,11 +22,11 @@ const BEGINNING: Stop = { reason: "entry" };
 export const stepBack = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
   options.granularity === "instruction"
     ? stepBackInto(control, history, options)
-    : backLines(control, history, options, () => backOver(control, history, options.intoKernel));
+    : backLines(control, history, options, () => backOver(control, history, options));
 
 /** The instruction or source line before, be it the end of a function that was called. */
 export const stepBackInto = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
-  backLines(control, history, options, () => backOne(control, history, options.intoKernel));
+  backLines(control, history, options, () => backOne(control, history, options));
 
 async function backLines(
   control: RunControl,
@@ -38,43 +39,75 @@ async function backLines(
   return control.whileReplaying(async () => {
     for (let steps = 0; steps < MOST_IN_A_LINE; steps++) {
       await back();
-      const pc = control.cpu.linearIp;
+      const pc = cpuOf(control, options.thread).linearIp;
       const line = options.granularity === "statement" ? control.target.symbols.lineAt(pc) : undefined;
       if (line === undefined || line.start === pc || machine.icount <= history.start) break;
     }
-    return STEPPED;
+    return { ...STEPPED, thread: options.thread };
   });
 }
 
-/** One instruction back; what lies in the kernel is one instruction, unless the kernel is stepped through. */
-async function backOne(control: RunControl, history: History, intoKernel: boolean): Promise<void> {
-  const { machine, kernel } = control.target;
-  await history.goTo(machine.icount - 1, () => control.breathe());
-  const { entered } = control;
-  if (kernel === undefined || intoKernel || control.cpu.cpl === 3 || entered === undefined) return;
-  await history.goTo(entered, () => control.breathe());
+/** The CPU that runs the thread; of one that waits, that on which something else runs. */
+const cpuOf = (control: RunControl, thread: number): Cpu => control.threads.cpuOf(thread) ?? control.cpu;
+
+/** One instruction of the thread back; what lies in the kernel is one instruction, unless the kernel is stepped through. */
+async function backOne(control: RunControl, history: History, { intoKernel, thread }: StepOptions): Promise<void> {
+  const { threads, target } = control;
+  const ip = threads.cpuOf(thread)?.linearIp;
+  for (;;) {
+    if (ip !== undefined) await toPrevious(control, history, thread);
+    const cpu = threads.cpuOf(thread);
+    const entered = control.enteredBy(thread);
+    if (target.kernel === undefined || intoKernel || cpu?.cpl === 3 || entered === undefined) return;
+    await history.goTo(entered.icount, () => control.breathe());
+    // what an interrupt or a page fault struck has not run yet: that is where this came from
+    if (!entered.restarts || threads.cpuOf(thread)?.linearIp !== ip || target.machine.icount <= history.start) return;
+  }
+}
+
+/** As far as the turns of all other CPUs may reach back. */
+const TURNS = 16_000;
+
+/** To the last instant at which the next instruction was one of the thread's CPU. */
+async function toPrevious(control: RunControl, history: History, thread: number): Promise<void> {
+  const { machine } = control.target;
+  const end = machine.icount - 1;
+  const isNext = () => control.threads.on(machine.nextCpu) === thread;
+  await history.goTo(end, () => control.breathe());
+  if (isNext() || machine.cpus.length === 1) return;
+  await history.goTo(Math.max(history.start, end - TURNS), () => control.breathe());
+  let last = machine.icount;
+  while (machine.icount < end) {
+    if (isNext()) last = machine.icount;
+    const before = machine.icount;
+    control.target.run(1);
+    if (machine.icount === before) break;
+  }
+  await history.goTo(last, () => control.breathe());
 }
 
 /** One instruction back; behind a call, to before it. */
-async function backOver(control: RunControl, history: History, intoKernel: boolean): Promise<void> {
-  const here = { address: control.cpu.linearIp, sp: linearSp(control.cpu), cpl: control.cpu.cpl };
-  const calls = callSites(control, here.address);
-  await backOne(control, history, intoKernel);
-  const { cpl } = control.cpu;
-  if (calls.length === 0 || cpl !== here.cpl || currentInstruction(control.cpu).flow !== "return") return;
+async function backOver(control: RunControl, history: History, options: StepOptions): Promise<void> {
+  const { thread } = options;
+  const cpu = cpuOf(control, thread);
+  const here = { address: cpu.linearIp, sp: linearSp(cpu), cpl: cpu.cpl };
+  const calls = callSites(cpu, here.address);
+  await backOne(control, history, options);
+  const now = cpuOf(control, thread);
+  if (calls.length === 0 || now.cpl !== here.cpl || currentInstruction(now).flow !== "return") return;
   const returned = control.target.machine.icount;
-  const call = await lastCall(control, history, calls, here.sp);
+  const call = await lastCall(control, history, calls, here.sp, thread);
   await settleAt(control, history, typeof call === "object" ? call.icount : returned);
 }
 
 const LONGEST_CALL = 7;
 
 /** Addresses from which a CALL would return to `address`. */
-function callSites(control: RunControl, address: Addr): Addr[] {
-  const bits = codeBits(control.cpu);
+function callSites(cpu: Cpu, address: Addr): Addr[] {
+  const bits = codeBits(cpu);
   const sites: Addr[] = [];
   for (let length = 2; length <= LONGEST_CALL; length++) {
-    const bytes = peekBytes(control.cpu, address - length, length);
+    const bytes = peekBytes(cpu, address - length, length);
     if (bytes.length !== length) continue;
     const found: { length: number; flow: Flow } = instructionAt(bytes, bits);
     if (found.length === length && found.flow === "call") sites.push(address - length);
@@ -82,12 +115,12 @@ function callSites(control: RunControl, address: Addr): Addr[] {
   return sites;
 }
 
-/** The last time one of `sites` was about to run with the stack pointer at `sp`. */
-const lastCall = (control: RunControl, history: History, sites: readonly Addr[], sp: Addr) =>
+/** The last time the thread was about to run one of `sites` with the stack pointer at `sp`. */
+const lastCall = (control: RunControl, history: History, sites: readonly Addr[], sp: Addr, thread: number) =>
   lastMoment(
     control,
     history,
-    atAddresses(sites, () => linearSp(control.cpu) === sp),
+    atAddresses(sites, () => linearSp(control.cpu) === sp && control.threads.on(control.cpu) === thread),
     control.target.machine.icount,
   );
 
@@ -96,29 +129,39 @@ const atAddresses = (addresses: readonly Addr[], reached: () => boolean = () => 
   judge: (met) => (met.kind === "address" && reached() ? true : undefined),
 });
 
-/** Back to the call that led into the present function; undefined where no caller is known. */
-export async function stepBackOut(control: RunControl, history: History): Promise<Stop | undefined> {
-  const [here, caller] = callStack(control.target, control.cpu);
+/** Back to the call that led into the thread's present function; undefined where no caller is known. */
+export async function stepBackOut(control: RunControl, history: History, thread: number): Promise<Stop | undefined> {
+  const [here, caller] = stackOf(control, thread);
   if (here === undefined || caller === undefined) return undefined;
-  const { entered } = control;
+  const entered = control.enteredBy(thread)?.icount;
   if (here.cpl < 3 && caller.cpl === 3 && entered !== undefined)
     return control.whileReplaying(async () => {
       await history.goTo(entered, () => control.breathe());
-      return STEPPED;
+      return { ...STEPPED, thread };
     });
-  return backToCall(control, history, caller, 0);
+  return backToCall(control, history, caller, 0, thread);
 }
 
-/** Back to the start of the function of frame `index` of the call stack, its call just made; undefined where its caller is unknown. */
-export async function restartFrame(control: RunControl, history: History, index: number): Promise<Stop | undefined> {
-  const caller = callStack(control.target, control.cpu)[index + 1];
-  return caller === undefined ? undefined : backToCall(control, history, caller, 1);
+/** Back to the start of the function of frame `index` of the thread's call stack, its call just made; undefined where its caller is unknown. */
+export async function restartFrame(
+  control: RunControl,
+  history: History,
+  index: number,
+  thread: number,
+): Promise<Stop | undefined> {
+  const caller = stackOf(control, thread)[index + 1];
+  return caller === undefined ? undefined : backToCall(control, history, caller, 1, thread);
+}
+
+function stackOf(control: RunControl, thread: number): Frame[] {
+  const cpu = control.threads.seenFrom(thread);
+  return cpu === undefined ? [] : callStack(control.target, cpu);
 }
 
 /** `after` = 0: before the call that returns to `caller`; 1: just after it. undefined if history does not hold that call. */
-const backToCall = (control: RunControl, history: History, caller: Frame, after: 0 | 1): Promise<Stop | undefined> =>
-  backToMoment(control, history, after, STEPPED, () =>
-    lastCall(control, history, callSites(control, caller.address), caller.sp),
+const backToCall = (control: RunControl, history: History, caller: Frame, after: 0 | 1, thread: number) =>
+  backToMoment(control, history, after, { ...STEPPED, thread }, () =>
+    lastCall(control, history, callSites(caller.place.cpu, caller.address), caller.sp, thread),
   );
 
 /** Back to the last time one of `addresses` was about to run; undefined, and no move, if it never did. */

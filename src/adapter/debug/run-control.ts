@@ -12,9 +12,13 @@ import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
 import type { Target } from "./target.ts";
+import { Threads } from "./threads.ts";
 
-export type Stop =
-  | { readonly reason: "step" | "pause" | "entry" | "goto" }
+/** `thread`: whose stop it is, if not that of the CPU that ran last. */
+export type Stop = StopCause & { readonly thread?: number };
+
+type StopCause =
+  | { readonly reason: "step" | "pause" | "entry" | "goto"; readonly text?: string }
   | {
       readonly reason: "breakpoint";
       readonly ids: readonly number[];
@@ -50,6 +54,8 @@ export interface Goal {
   readonly event?: (event: MachineEvent) => boolean;
   /** An instruction count to stop at exactly. */
   readonly icount?: number;
+  /** A CPU whose turn is waited for. */
+  readonly before?: Cpu;
 }
 
 /** Addresses to stop at and data to watch. */
@@ -63,6 +69,12 @@ export type Met =
   | { readonly kind: "address" | "nothing" }
   | { readonly kind: "event"; readonly stop: Stop }
   | { readonly kind: "data"; readonly hit: DataHit };
+
+/** A thread's entry into the kernel: the instant, and whether the instruction that it was at begins again when it is back. */
+export interface Entered {
+  readonly icount: number;
+  readonly restarts: boolean;
+}
 
 /** Someone who keeps the past, and wants a look at the machine now and then: at instruction count `due`, or soon after it. */
 export interface Recorder {
@@ -94,12 +106,14 @@ export class RunControl implements Observer {
   #mode: "live" | "silent" | "search" = "live";
   #armed = false;
   #writes: { readonly by: string; readonly address: Addr; readonly size: number }[] = [];
-  /** Instruction count at which user mode last entered the kernel. */
-  entered: number | undefined;
+  /** How each thread last came from user mode into the kernel. */
+  #entered = new Map<number, Entered>();
+  readonly threads: Threads;
 
   constructor(target: Target, breakpoints: Breakpoints) {
     this.target = target;
     this.breakpoints = breakpoints;
+    this.threads = new Threads(target);
     target.machine.events.listen((event) => this.#see(event));
     target.kernel?.onWrite((by, address, size) => this.#kernelWrote(by, address, size));
   }
@@ -210,14 +224,24 @@ export class RunControl implements Observer {
   }
 
   save(): unknown {
-    return this.entered;
+    return this.#entered;
   }
   restore(state: unknown): void {
-    this.entered = state as number | undefined;
+    this.#entered = state as Map<number, Entered>;
+  }
+
+  /** How a thread last came from user mode into the kernel. */
+  enteredBy(thread: number): Entered | undefined {
+    return this.#entered.get(thread);
+  }
+
+  #noteEntry({ icount, cpu, kind }: MachineEvent): void {
+    const restarts = kind === "exception" || kind === "irq" || kind === "nmi";
+    this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts });
   }
 
   #see(event: MachineEvent): void {
-    if (event.type === "entry" && event.fromCpl === 3) this.entered = event.icount;
+    if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
     if (this.#mode === "silent") return;
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;
@@ -234,6 +258,15 @@ export class RunControl implements Observer {
     this.disarmBreakpoints();
     if (this.target.machine.icount >= this.recorder.due) this.recorder.note();
     return this.#stopOf(this.target.run(1));
+  }
+
+  /** Exactly one instruction of `cpu`; others whose turn comes before run as ever, and may hit breakpoints. */
+  async stepCpu(cpu: Cpu): Promise<Stop | undefined> {
+    if (this.target.machine.nextCpu !== cpu) {
+      const outcome = await this.run({ before: cpu });
+      if (outcome !== "reached") return outcome;
+    }
+    return this.stepInstruction();
   }
 
   /** Runs until something stops it; "reached" when that was the goal. */
@@ -254,12 +287,12 @@ export class RunControl implements Observer {
 
   /** Runs a slice, and on past breakpoints that did not want to stop. undefined = the slice is used up. */
   #runSlice(goal: Goal): Stop | "reached" | undefined {
-    const { icount = Number.POSITIVE_INFINITY } = goal;
+    const { icount = Number.POSITIVE_INFINITY, before } = goal;
     const end = Math.min(icount, this.target.machine.icount + this.pacer.slice);
     return this.pacer.timed(() => {
       for (;;) {
         const until = Math.min(end, this.recorder.due);
-        const reason = this.target.run(Math.max(1, until - this.target.machine.icount));
+        const reason = this.target.run(Math.max(1, until - this.target.machine.icount), before);
         const stop = this.#stopOf(reason);
         if (stop !== undefined && stop.reason !== "pause") return stop;
         if (this.#goalReached) return "reached";
@@ -268,7 +301,7 @@ export class RunControl implements Observer {
         if (outcome !== undefined) return outcome;
         const now = this.target.machine.icount;
         if (now >= this.recorder.due) this.recorder.note();
-        if (now >= icount) return "reached";
+        if (now >= icount || before === this.target.machine.nextCpu) return "reached";
         if (now >= end) return undefined;
       }
     });
@@ -283,9 +316,19 @@ export class RunControl implements Observer {
     return this.#pauseRequested;
   }
 
-  /** Runs until user mode is entered, or something stops it first. */
-  runToUser(): Promise<Stop | "reached"> {
-    return this.run({ event: (event) => event.type === "exit" && event.toCpl === 3 });
+  /** Runs until user mode is entered by `thread` (any if not said), or it ends, or something stops it first. */
+  runToUser(thread?: number): Promise<Stop | "reached"> {
+    const { cpus } = this.target.machine;
+    const isOurs = (cpu: number) => thread === undefined || this.threads.on(cpus[cpu]!) === thread;
+    return this.run({
+      event: (event) => (event.type === "exit" ? event.toCpl === 3 && isOurs(event.cpu) : this.#isEndOf(thread, event)),
+    });
+  }
+
+  #isEndOf(thread: number | undefined, { type, from }: MachineEvent): boolean {
+    return (
+      type === "switch" && thread !== undefined && this.threads.ofPid(from) === thread && this.threads.hasEnded(thread)
+    );
   }
 
   /** A breakpoint at the present place that wants to stop, without moving. */

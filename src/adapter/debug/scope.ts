@@ -3,20 +3,24 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { SEG, type SegIndex } from "../../emu/cpu/layout.ts";
 import { type Addr, addrToBig, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
 import type { Scope } from "./expression.ts";
+import { frameReference } from "./frame-registers.ts";
 import { peekValue, pokeValue } from "./guest-memory.ts";
 import { kernelReference } from "./kernel-fields.ts";
 import type { Reference } from "./reference.ts";
 import { codeBits, registerReference } from "./registers.ts";
+import type { Frame } from "./stack.ts";
 import type { Target } from "./target.ts";
 
-export function expressionScope(target: Target, cpu: Cpu): Scope {
+/** @param frame the frame whose registers are meant; those of the running one if not said. */
+export function expressionScope(target: Target, cpu: Cpu, frame?: Frame): Scope {
   return {
     name: (name) =>
+      (frame && frameReference(target.kernel, cpu, frame, name)) ??
       registerReference(cpu, name) ??
       (target.kernel === undefined ? undefined : kernelReference(target.kernel, cpu, name)) ??
       symbolReference(target, name),
-    memory: (segment, offset, bytes) => memoryReference(cpu, linearAddress(cpu, segment, offset), bytes),
-    wordBytes: (codeBits(cpu) / 8) as 2 | 4 | 8,
+    memory: (segment, offset, bytes) => memoryReference(cpu, linearAddress(cpu, segment, offset, frame), bytes),
+    wordBytes: ((frame?.bits ?? codeBits(cpu)) / 8) as 2 | 4 | 8,
   };
 }
 
@@ -39,13 +43,15 @@ export function memoryReference(cpu: Cpu, address: Addr | undefined, bytes: numb
 }
 
 /** segment:offset to linear, by the segment's hidden base. Without a segment the offset is linear already. */
-export function linearAddress(cpu: Cpu, segment: string | undefined, offset: bigint): Addr | undefined {
+export function linearAddress(cpu: Cpu, segment: string | undefined, offset: bigint, frame?: Frame): Addr | undefined {
   const value = BigInt.asUintN(64, offset);
   if (segment === undefined) return canonical(value);
   const seg = SEG[segment.toUpperCase() as keyof typeof SEG] as SegIndex | undefined;
   if (seg === undefined) return undefined;
-  const linear = addrToBig(cpu.segBase(seg)) + value;
-  return canonical(codeBits(cpu) === 64 ? BigInt.asUintN(64, linear) : linear & 0xffff_ffffn);
+  const base = frame === undefined || frame.current ? addrToBig(cpu.segBase(seg)) : frame.place.segBase(seg);
+  if (base === undefined) return undefined;
+  const linear = base + value;
+  return canonical((frame?.bits ?? codeBits(cpu)) === 64 ? BigInt.asUintN(64, linear) : linear & 0xffff_ffffn);
 }
 
 function canonical(value: bigint): Addr | undefined {

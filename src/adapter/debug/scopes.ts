@@ -1,31 +1,47 @@
 /** What the Variables view shows of the running frame: registers, flags, segments, kernel state, symbols, stack. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF, SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
-import { linearSp } from "./code.ts";
 import { hex, hexAddr } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
 import { espfixScope, ptRegsScope, taskScope } from "./kernel-scopes.ts";
-import { codeBits, FLAG_BITS, GPR_NAMES, registerReference, SEGMENT_NAMES } from "./registers.ts";
-import { memoryReference } from "./scope.ts";
+import type { Reference } from "./reference.ts";
+import { FLAG_BITS, GPR_NAMES, registerReference, SEGMENT_NAMES } from "./registers.ts";
+import { expressionScope, memoryReference } from "./scope.ts";
+import type { Frame } from "./stack.ts";
 import type { Target } from "./target.ts";
 import { group, leaf, type Variable, type VariableScope } from "./variables.ts";
 
-export function scopesOf(target: Target, cpu: Cpu): VariableScope[] {
-  const scopes: VariableScope[] = [
-    { name: "Registers", hint: "registers", expensive: false, variables: () => registers(target, cpu) },
-    { name: "Flags", expensive: false, variables: () => flags(cpu) },
-    { name: "Segments", expensive: false, variables: () => segments(cpu) },
-    { name: "Stack", expensive: false, variables: () => stackWords(target, cpu) },
-    { name: "Symbols", expensive: false, variables: () => programSymbols(target, cpu) },
-  ];
+/** What a frame shows: its own registers and stack, then what it shares with the others of its CPU and task. */
+export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[] {
   const { kernel } = target;
-  if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
+  const view: View = { target, cpu, frame, name: expressionScope(target, cpu, frame).name };
+  // the processor's segment registers are those of the kernel while user code waits behind it
+  const sharesCpu = frame.cpl === cpu.cpl;
+  const scopes: VariableScope[] = [
+    { name: "Registers", hint: "registers", expensive: false, variables: () => registers(view) },
+    { name: "Flags", expensive: false, variables: () => flags(view) },
+  ];
+  if (sharesCpu) scopes.push({ name: "Segments", expensive: false, variables: () => segments(cpu) });
   scopes.push(
-    { name: "Control registers", expensive: false, variables: () => named(cpu, CONTROL_NAMES) },
-    { name: "SSE", expensive: true, variables: () => sse(cpu) },
+    { name: "Stack", expensive: false, variables: () => stackWords(view) },
+    { name: "Symbols", expensive: false, variables: () => programSymbols(view) },
+  );
+  if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
+  if (sharesCpu)
+    scopes.push({ name: "Control registers", expensive: false, variables: () => named(cpu, CONTROL_NAMES) });
+  scopes.push(
+    { name: "SSE", expensive: true, variables: () => sse(cpu, frame.bits) },
     { name: "x87", expensive: true, variables: () => x87(cpu) },
   );
   return scopes;
+}
+
+/** A frame, and what names mean in it. */
+interface View {
+  readonly target: Target;
+  readonly cpu: Cpu;
+  readonly frame: Frame;
+  readonly name: (name: string) => Reference | undefined;
 }
 
 const CONTROL_NAMES = [
@@ -61,28 +77,31 @@ const CONTROL_NAMES = [
 const named = (cpu: Cpu, names: readonly string[]): Variable[] =>
   names.map((name) => leaf(name, registerReference(cpu, name)!));
 
-/** The general registers at the width of the running code, each with its parts below it; then the instruction pointer. */
-function registers(target: Target, cpu: Cpu): Variable[] {
-  const bits = codeBits(cpu);
+/** The general registers at the width of the frame's code, each with its parts below it; then the instruction pointer. */
+function registers(view: View): Variable[] {
+  const { bits } = view.frame;
   const count = bits === 64 ? 16 : 8;
   const names = GPR_NAMES.slice(0, count).map((name) => (bits === 64 ? name : name.replace(/^r/, "e")));
-  const general = names.map((name, i) => withParts(target, cpu, name, i));
-  const pointer = bits === 64 ? "rip" : "eip";
-  return [
-    ...general,
-    leaf(pointer, registerReference(cpu, pointer)!),
-    leaf(bits === 64 ? "rflags" : "eflags", registerReference(cpu, "rflags")!),
-  ];
+  const general = names.map((name, i) => withParts(view, name, i));
+  return [...general, register(view, bits === 64 ? "rip" : "eip"), register(view, bits === 64 ? "rflags" : "eflags")];
 }
 
-function withParts(target: Target, cpu: Cpu, name: string, index: number): Variable {
-  const reference = registerReference(cpu, name)!;
-  const value = reference.read()!;
-  const near = value > 0xffffn ? target.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
+/** Of a frame that waits, some registers are gone: whatever ran above it was free to use them. */
+function register({ name }: View, wanted: string): Variable {
+  const reference = name(wanted)!;
+  return leaf(wanted, reference, reference.read() === undefined ? { value: "not known" } : {});
+}
+
+function withParts(view: View, name: string, index: number): Variable {
+  const shown = register(view, name);
+  const reference = view.name(name)!;
+  const value = reference.read();
+  if (value === undefined) return shown;
+  const near = value > 0xffffn ? view.target.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
   return {
-    ...leaf(name, reference),
+    ...shown,
     ...(near === undefined ? {} : { value: `${hex(value, reference.bits)} <${near}>` }),
-    children: () => named(cpu, partNames(index)),
+    children: () => partNames(index).map((part) => register(view, part)),
   };
 }
 
@@ -95,10 +114,7 @@ function partNames(index: number): string[] {
   return [full, `e${word}`, word, ...(index < 4 ? [`${letter}h`, `${letter}l`] : [`${word}l`])];
 }
 
-function flags(cpu: Cpu): Variable[] {
-  const bits = Object.keys(FLAG_BITS).map((name) => leaf(name, registerReference(cpu, name)!));
-  return [...bits, leaf("IOPL", registerReference(cpu, "IOPL")!)];
-}
+const flags = (view: View): Variable[] => [...Object.keys(FLAG_BITS), "IOPL"].map((name) => register(view, name));
 
 function segments(cpu: Cpu): Variable[] {
   return [...SEGMENT_NAMES, "ldtr", "tr"].map((name) => segmentVariable(cpu, name));
@@ -130,9 +146,9 @@ function describeSegment(cpu: Cpu, seg: SegIndex): string {
 
 const STACK_WORDS = 32;
 
-function stackWords(target: Target, cpu: Cpu): Variable[] {
-  const width = codeBits(cpu) / 8;
-  const top = linearSp(cpu);
+function stackWords({ target, cpu, frame }: View): Variable[] {
+  const width = frame.bits / 8;
+  const top = frame.sp;
   const words: Variable[] = [];
   for (let i = 0; i < STACK_WORDS; i++) {
     const reference = memoryReference(cpu, top + i * width, width);
@@ -146,8 +162,8 @@ function stackWords(target: Target, cpu: Cpu): Variable[] {
 }
 
 /** The program's own data and labels: what is in its segments, not the kernel's names. */
-function programSymbols(target: Target, cpu: Cpu): Variable[] {
-  const width = codeBits(cpu) / 8;
+function programSymbols({ target, cpu, frame }: View): Variable[] {
+  const width = frame.bits / 8;
   return target.symbols.all
     .filter(({ address }) => address >= 0)
     .map(({ name, address }) => {
@@ -163,8 +179,8 @@ function programSymbols(target: Target, cpu: Cpu): Variable[] {
     });
 }
 
-function sse(cpu: Cpu): Variable[] {
-  const rows = Array.from({ length: codeBits(cpu) === 64 ? 16 : 8 }, (_, i) => {
+function sse(cpu: Cpu, bits: number): Variable[] {
+  const rows = Array.from({ length: bits === 64 ? 16 : 8 }, (_, i) => {
     const at = OFF.YMM + i * 32;
     return group(`xmm${i}`, hex(cpu.get64(at + 8), 64) + hex(cpu.get64(at), 64).slice(2), () => xmmViews(cpu, at));
   });

@@ -5,8 +5,11 @@
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { instructionAt } from "../../emu/cpu/disassemble.ts";
+import { GPR } from "../../emu/cpu/layout.ts";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
+import { PT_REGS } from "./frame-registers.ts";
 import { peekBytes, peekValue } from "./guest-memory.ts";
+import { kernelReference } from "./kernel-fields.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { KernelAccess, Target } from "./target.ts";
 import type { Return } from "./unwind/far-returns.ts";
@@ -26,8 +29,12 @@ export interface Frame {
   readonly guessed: boolean;
   /** How the frame above came to be: by a near or far call, an entry into the kernel, a signal, vm86(2); "running" for the first. */
   readonly by: "running" | "vm86" | Return["kind"];
-  /** Whether the frame's registers are the CPU's own (the running frame). */
+  /** Whether the frame's registers are the CPU's own: the frame that a CPU runs. */
   readonly current: boolean;
+  /** The code that was interrupted by the entry that the kernel is in: its registers are in pt_regs. */
+  readonly interrupted: boolean;
+  /** What is known of its registers. */
+  readonly place: Place;
 }
 
 /** Stack words looked at per level of the search, and frames shown at most. */
@@ -35,26 +42,69 @@ const WORDS = 512;
 const MOST_FRAMES = 64;
 
 export function callStack(target: Target, cpu: Cpu): Frame[] {
-  const running = Place.of(cpu);
+  const running = isStandIn(target, cpu) ? savedPlace(cpu) : Place.of(cpu);
   const frames = [frameAt(target, running, "running", false)];
   for (let place: Place | undefined = running; place !== undefined && frames.length < MOST_FRAMES; ) {
-    const from: Place = frames.at(-1)!.by === "interrupt" ? behindSystemCall(place) : place;
-    const caller = follow(from, ({ address, mode }) => isBehindCall(cpu, address, mode.code.bits));
+    const from: Place = frames.at(-1)!.by === "interrupt" ? behindEntry(target, place) : place;
+    const behindCall = ({ address, mode }: Place) => isBehindCall(cpu, address, mode.code.bits);
+    const caller = follow(from, behindCall) ?? follow(doubting(from), behindCall);
     place = caller?.to ?? fallBack(target, from, frames);
     if (caller !== undefined) frames.push(frameAt(target, caller.to, caller.kind, false));
   }
-  return frames.slice(0, MOST_FRAMES);
+  return markInterrupted(frames.slice(0, MOST_FRAMES));
 }
 
-function frameAt({ symbols }: Target, place: Place, by: Frame["by"], guessed: boolean): Frame {
+/** The same, for code that goes round until memory changes. */
+function doubting(from: Place): Place {
+  const place = from.copy();
+  place.doubtsMemory = true;
+  return place;
+}
+
+/** The interrupted code as it will go on: what its system call will give is not known yet, whatever stands in pt_regs meanwhile. */
+function behindEntry({ kernel }: Target, interrupted: Place): Place {
+  const place = behindSystemCall(interrupted).copy();
+  const number = kernel && kernelReference(kernel, place.cpu, "pt_regs.orig_ax");
+  const value = number?.read();
+  if (number !== undefined && value !== undefined && BigInt.asIntN(number.bits, value) >= 0n)
+    place.regs[GPR.RAX] = undefined;
+  return place;
+}
+
+/** Only a stand-in is beyond the machine's CPUs. */
+const isStandIn = ({ machine }: Target, cpu: Cpu): boolean => cpu.index >= machine.cpus.length;
+
+/** Of a task that no CPU runs only the stack pointer is known: the rest is on the stack. */
+function savedPlace(cpu: Cpu): Place {
+  const place = Place.of(cpu);
+  place.forget(new Set([GPR.RSP]));
+  return place;
+}
+
+/** The first user code behind kernel code. */
+function markInterrupted(frames: Frame[]): Frame[] {
+  const index = frames.findIndex(({ cpl }, i) => cpl === 3 && i > 0 && frames[i - 1]!.cpl < 3);
+  return index < 0 ? frames : frames.map((frame, i) => (i === index ? { ...frame, interrupted: true } : frame));
+}
+
+function frameAt(target: Target, place: Place, by: Frame["by"], guessed: boolean): Frame {
+  const { symbols } = target;
   const { address, mode } = place;
-  const name = symbols.describe(address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
-  // a caller stands behind its call, which may be the last instruction of its line
-  const line = symbols.lineAt(by === "return" || by === "far" ? address - 1 : address);
+  // a caller stands behind its call, which may be the last instruction of its line and function
+  const behindCall = by === "return" || by === "far" ? 1 : 0;
+  const near = symbols.nearest(address - behindCall);
+  const name =
+    near === undefined
+      ? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`
+      : withOffset(near.name, near.offset + behindCall);
+  const line = symbols.lineAt(address - behindCall);
   const { bits } = mode.code;
   const { cpl, v86 } = mode;
-  return { address, sp: place.sp ?? 0, bits, cpl, v86, name, line, guessed, by, current: by === "running" };
+  const current = by === "running" && !isStandIn(target, place.cpu);
+  return { address, sp: place.sp ?? 0, bits, cpl, v86, name, line, guessed, by, current, interrupted: false, place };
 }
+
+const withOffset = (name: string, offset: number): string => (offset === 0 ? name : `${name}+0x${offset.toString(16)}`);
 
 /**
  * Where the code does not tell: of v8086 mode, the 32-bit code that entered it; else callers by call sites, then, in the kernel, the
@@ -81,8 +131,6 @@ function userPlace(kernel: KernelAccess, from: Place, regs: Addr): Place | undef
   const place = placeFrom(kernel, from, (offset, size) => peekValue(from.cpu, regs + offset, size));
   return place?.mode.cpl === 3 ? place : undefined;
 }
-
-const PT_REGS = ["ax", "cx", "dx", "bx", "sp", "bp", "si", "di", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"];
 
 /** The place that a pt_regs stands for. */
 function placeFrom(

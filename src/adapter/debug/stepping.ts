@@ -1,4 +1,8 @@
-/** Steps: in, over and out, by instruction or by statement, through the kernel boundary or across it. */
+/**
+ * Steps of one thread: in, over and out, by instruction or by statement, through the kernel boundary or across it. The other threads go
+ * on meanwhile as they would anyway, their CPUs' turns being fixed by the instruction count, and may hit breakpoints of their own.
+ */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import { currentInstruction, linearSp } from "./code.ts";
 import type { RunControl, Stop } from "./run-control.ts";
@@ -8,68 +12,124 @@ export interface StepOptions {
   readonly granularity: "instruction" | "statement";
   /** Whether the step follows a system call, exception or interrupt into the kernel's code. */
   readonly intoKernel: boolean;
+  readonly thread: number;
 }
 
-const STEPPED: Stop = { reason: "step" };
 export const stepIn = (control: RunControl, options: StepOptions): Promise<Stop> =>
-  stepLines(control, options, () => stepOnce(control, options.intoKernel));
+  stepLines(control, options, (subject) => stepOnce(control, subject, options.intoKernel));
 
 export const stepOver = (control: RunControl, options: StepOptions): Promise<Stop> =>
-  stepLines(control, options, () => stepOnceOver(control, options.intoKernel));
+  stepLines(control, options, (subject) => stepOnceOver(control, subject, options.intoKernel));
 
-/** Until the present function returns; from the kernel, until user mode is back. */
-export async function stepOut(control: RunControl): Promise<Stop | undefined> {
-  const [here, caller] = callStack(control.target, control.cpu);
+/** Until the thread's present function returns; from the kernel, until user mode is back. */
+export async function stepOut(control: RunControl, thread: number): Promise<Stop | undefined> {
+  const cpu = control.threads.seenFrom(thread);
+  const [here, caller] = cpu === undefined ? [] : callStack(control.target, cpu);
   if (here === undefined || caller === undefined) return undefined;
-  if (here.cpl < 3 && caller.cpl === 3) return finished(await control.runToUser());
-  const sp = linearSp(control.cpu);
-  const outcome = await control.run({ addresses: [caller.address], reached: () => linearSp(control.cpu) > sp });
-  return finished(outcome);
+  if (here.cpl < 3 && caller.cpl === 3) return finished(control, thread, await control.runToUser(thread));
+  const { sp } = here;
+  const outcome = await control.run({
+    addresses: [caller.address],
+    reached: () => runsHere(control, thread) && linearSp(control.cpu) > sp,
+  });
+  return finished(control, thread, outcome);
 }
 
-const finished = (outcome: Stop | "reached"): Stop => (outcome === "reached" ? STEPPED : outcome);
+const runsHere = (control: RunControl, thread: number): boolean => control.threads.on(control.cpu) === thread;
+
+function finished(control: RunControl, thread: number, outcome: Stop | "reached"): Stop {
+  if (outcome !== "reached") return outcome;
+  return control.threads.hasEnded(thread)
+    ? { reason: "step", text: "the thread has ended" }
+    : { reason: "step", thread };
+}
+
+/** The thread that is stepped, and the CPU it is on. Where kernel code switches to another task, the step goes on with what the CPU runs then. */
+class Subject {
+  readonly control: RunControl;
+  thread: number;
+  cpu: Cpu;
+
+  constructor(control: RunControl, thread: number, cpu: Cpu) {
+    this.control = control;
+    this.thread = thread;
+    this.cpu = cpu;
+  }
+
+  settle(): void {
+    const { threads } = this.control;
+    const cpu = threads.cpuOf(this.thread);
+    if (cpu === undefined) this.thread = threads.on(this.cpu);
+    else this.cpu = cpu;
+  }
+}
 
 /** Repeats `step` until the source line changes, or control jumps backwards within it (a loop on one line stops each round). */
 async function stepLines(
   control: RunControl,
   options: StepOptions,
-  step: () => Promise<Stop | undefined>,
+  step: (subject: Subject) => Promise<Stop | undefined>,
 ): Promise<Stop> {
   const { symbols } = control.target;
-  const start = symbols.lineAt(control.cpu.linearIp);
+  const cpu = control.threads.cpuOf(options.thread);
+  if (cpu === undefined) return untilItRuns(control, options);
+  const subject = new Subject(control, options.thread, cpu);
+  const start = symbols.lineAt(cpu.linearIp);
   for (;;) {
-    const before = control.cpu.linearIp;
-    const stop = await step();
+    const before = subject.cpu.linearIp;
+    const stop = await step(subject);
     if (stop !== undefined) return stop;
-    const pc = control.cpu.linearIp;
-    if (options.granularity === "instruction" || start === undefined || pc <= before) return STEPPED;
+    subject.settle();
+    const stepped = finished(control, subject.thread, "reached");
+    const pc = subject.cpu.linearIp;
+    if (options.granularity === "instruction" || start === undefined || pc <= before) return stepped;
     const line = symbols.lineAt(pc);
-    if (line === undefined || line.line !== start.line || line.uri !== start.uri) return STEPPED;
+    if (line === undefined || line.line !== start.line || line.uri !== start.uri) return stepped;
     if (await control.breathe()) return { reason: "pause" };
   }
 }
 
+/** The next instruction of a thread that no CPU runs: of its user code, or, if the kernel is stepped through, right behind the switch to it. */
+async function untilItRuns(control: RunControl, { thread, intoKernel }: StepOptions): Promise<Stop> {
+  const outcome = intoKernel
+    ? await control.run({ event: ({ type, to }) => type === "switch" && control.threads.ofPid(to) === thread })
+    : await control.runToUser(thread);
+  return finished(control, thread, outcome);
+}
+
 /** One instruction; an entry into the kernel that is not to be followed runs to its return. */
-async function stepOnce(control: RunControl, intoKernel: boolean): Promise<Stop | undefined> {
-  const fromUser = control.cpu.cpl === 3;
-  const stop = control.stepInstruction();
-  if (stop !== undefined) return stop;
-  if (!fromUser || control.cpu.cpl === 3 || intoKernel || control.target.kernel === undefined) return undefined;
-  return unlessReached(await control.runToUser());
+async function stepOnce(control: RunControl, subject: Subject, intoKernel: boolean): Promise<Stop | undefined> {
+  const { cpu, thread } = subject;
+  const fromUser = cpu.cpl === 3;
+  const ip = cpu.linearIp;
+  for (;;) {
+    const stop = await control.stepCpu(subject.cpu);
+    if (stop !== undefined) return stop;
+    if (!fromUser || subject.cpu.cpl === 3 || intoKernel || control.target.kernel === undefined) return undefined;
+    const outcome = await control.runToUser(thread);
+    if (outcome !== "reached") return outcome;
+    subject.settle();
+    // an interrupt or a page fault came first: the instruction is still to run
+    const again =
+      subject.thread === thread && subject.cpu.linearIp === ip && control.enteredBy(thread)?.restarts === true;
+    if (!again) return undefined;
+  }
 }
 
 /** One instruction, and all that it calls. */
-async function stepOnceOver(control: RunControl, intoKernel: boolean): Promise<Stop | undefined> {
-  const { flow, next } = currentInstruction(control.cpu);
-  const sp = linearSp(control.cpu);
-  const stop = await stepOnce(control, intoKernel && control.cpu.cpl < 3);
-  if (stop !== undefined || !CALLS.has(flow) || control.cpu.linearIp === next) return stop;
-  return unlessReached(await runToReturn(control, next, sp));
+async function stepOnceOver(control: RunControl, subject: Subject, intoKernel: boolean): Promise<Stop | undefined> {
+  const { cpu, thread } = subject;
+  const { flow, next } = currentInstruction(cpu);
+  const sp = linearSp(cpu);
+  const stop = await stepOnce(control, subject, intoKernel && cpu.cpl < 3);
+  subject.settle();
+  if (stop !== undefined || !CALLS.has(flow) || subject.cpu.linearIp === next) return stop;
+  return unlessReached(await runToReturn(control, thread, next, sp));
 }
 
 const CALLS: ReadonlySet<string> = new Set(["call", "interrupt"]);
 const unlessReached = (outcome: Stop | "reached"): Stop | undefined => (outcome === "reached" ? undefined : outcome);
 
-/** Until `address` is reached with the stack at least as far unwound as `sp`: recursion does not stop it early. */
-const runToReturn = (control: RunControl, address: Addr, sp: Addr) =>
-  control.run({ addresses: [address], reached: () => linearSp(control.cpu) >= sp });
+/** Until the thread reaches `address` with the stack at least as far unwound as `sp`: recursion does not stop it early. */
+const runToReturn = (control: RunControl, thread: number, address: Addr, sp: Addr) =>
+  control.run({ addresses: [address], reached: () => runsHere(control, thread) && linearSp(control.cpu) >= sp });

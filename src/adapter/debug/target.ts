@@ -13,7 +13,8 @@ export interface Target {
   readonly programName: string;
   /** undefined on a bare machine. */
   readonly kernel: KernelAccess | undefined;
-  run(max: number): StopReason;
+  /** Runs at most `max` instructions, and ends before one of the CPU `before`. */
+  run(max: number, before?: Cpu): StopReason;
   /** Text of a source that the client cannot open: the kernel's entry code and the vDSO. */
   sourceText(uri: string): string | undefined;
 }
@@ -26,6 +27,13 @@ export interface KernelAccess {
   readonly text: { readonly start: Addr; readonly end: Addr };
   /** Designs in force, by key. */
   readonly designs: Readonly<Record<string, string>>;
+  /** Every task; of idle ones only those that run. */
+  tasks(): readonly TaskInfo[];
+  /** A processor with what is saved of a task that no CPU runs; it stands for one task at a time. */
+  standIn(pid: number): Cpu | undefined;
+  /** pid of the task that a CPU, or the stand-in, runs; it costs little. */
+  pidOn(cpu: Cpu): number;
+  /** The task that a CPU, or the stand-in, runs. All below are of that task. */
   task(cpu: Cpu): { readonly pid: number; readonly name: string };
   threadInfo(cpu: Cpu): Addr;
   /** pt_regs at the top of the current task's kernel stack: the user state while the kernel runs. */
@@ -42,6 +50,18 @@ export interface KernelAccess {
   inject(cpu: Cpu, event: string): string | undefined;
   /** espfix stack of the CPU; undefined under a design without one. */
   espfix(cpu: Cpu): EspfixPlace | undefined;
+}
+
+export interface TaskInfo {
+  readonly pid: number;
+  readonly tgid: number;
+  /** Linux's comm; "swapper/1" for an idle task. */
+  readonly name: string;
+  readonly idle: boolean;
+  /** The CPU that runs it. */
+  readonly cpu: number | undefined;
+  /** "running on CPU 0", "runnable", "blocked in futex", "stopped", "zombie", "idle". */
+  readonly state: string;
 }
 
 export interface Mapping {

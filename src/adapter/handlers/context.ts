@@ -16,8 +16,9 @@ import type { RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
 import { callStack, type Frame } from "../debug/stack.ts";
 import type { Target } from "../debug/target.ts";
+import type { Threads } from "../debug/threads.ts";
 import type { Variable } from "../debug/variables.ts";
-import { notLaunched, notStopped } from "./errors.ts";
+import { notLaunched, notStopped, RequestError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { Sources } from "./sources.ts";
 
@@ -37,8 +38,17 @@ export interface Launched {
   readonly close: () => void;
 }
 
-/** The only thread there is until tasks can be many. */
-export const THREAD = 1;
+/** A frame of the call stack of a thread, as a client names it. */
+export interface Selected {
+  readonly thread: number;
+  /** 0 = the innermost. */
+  readonly index: number;
+  readonly frame: Frame;
+  readonly cpu: Cpu;
+}
+
+/** Frame ids: those of the thread that stopped are 1, 2, ..., those of the next one looked at 1001, 1002, ... */
+const IDS_OF_A_THREAD = 1000;
 
 export class Context {
   readonly client: Client;
@@ -58,9 +68,13 @@ export class Context {
   /** Results of the console, for `$1` and `$`. */
   readonly results: Reference[] = [];
   #launched: Launched | undefined;
-  #frames: readonly Frame[] = [];
+  /** The thread that stopped, or that the user steps: what is asked without a frame is asked of it. */
+  #focus = 1;
+  /** The thread that is being read. */
+  #reading = 1;
+  #stacks = new Map<number, readonly Frame[]>();
   #gotoTargets: number[] = [];
-  readonly #children: (() => readonly Variable[])[] = [];
+  readonly #children: { readonly thread: number; readonly children: () => readonly Variable[] }[] = [];
 
   constructor(client: Client, files: FileSystem) {
     this.client = client;
@@ -104,11 +118,37 @@ export class Context {
     }
   }
 
-  get cpu(): Cpu {
-    return this.launched.target.machine.currentCpu;
+  get threads(): Threads {
+    return this.launched.control.threads;
   }
+  get focus(): number {
+    return this.#focus;
+  }
+  set focus(thread: number) {
+    this.#focus = thread;
+    this.dropHandles();
+  }
+
+  /** The CPU of the thread in focus. */
+  get cpu(): Cpu {
+    return this.select(this.#focus) ?? this.launched.target.machine.currentCpu;
+  }
+
+  /** Makes a thread the one that is read: the CPU that runs it, or a stand-in that holds it until another is selected. */
+  select(thread: number): Cpu | undefined {
+    this.#reading = thread;
+    return this.threads.seenFrom(thread);
+  }
+
   get scope(): Scope {
-    const scope = expressionScope(this.launched.target, this.cpu);
+    return this.scopeOf(undefined);
+  }
+
+  /** What names mean in a frame; in the one that runs if none is given. */
+  scopeOf(frameId: number | undefined): Scope {
+    const { target } = this.launched;
+    const selected = frameId === undefined ? undefined : this.selectFrame(frameId);
+    const scope = expressionScope(target, selected?.cpu ?? this.cpu, selected?.frame);
     return { ...scope, name: (name) => this.#earlierResult(name) ?? scope.name(name) };
   }
 
@@ -120,16 +160,45 @@ export class Context {
   }
 
   get frames(): readonly Frame[] {
-    if (this.#frames.length === 0) this.#frames = callStack(this.stopped.target, this.cpu);
-    return this.#frames;
+    return this.framesOf(this.#focus);
   }
 
-  /** A variablesReference for lazily made children. */
+  /** Innermost first; none of a thread that has ended. */
+  framesOf(thread: number): readonly Frame[] {
+    const known = this.#stacks.get(thread);
+    if (known !== undefined) return known;
+    const { target } = this.stopped;
+    if (!this.#stacks.has(this.#focus) && thread !== this.#focus) this.framesOf(this.#focus);
+    const cpu = this.select(thread);
+    const frames = cpu === undefined ? [] : callStack(target, cpu);
+    this.#stacks.set(thread, frames);
+    return frames;
+  }
+
+  frameId(thread: number, index: number): number {
+    return [...this.#stacks.keys()].indexOf(thread) * IDS_OF_A_THREAD + index + 1;
+  }
+
+  /** The frame of an id, its thread selected. @throws RequestError if there is none now. */
+  selectFrame(id: number): Selected {
+    if (!this.#stacks.has(this.#focus)) this.framesOf(this.#focus);
+    const thread = [...this.#stacks.keys()][Math.floor((id - 1) / IDS_OF_A_THREAD)];
+    const index = (id - 1) % IDS_OF_A_THREAD;
+    const frame = thread === undefined ? undefined : this.#stacks.get(thread)?.[index];
+    const cpu = frame && this.select(thread!);
+    if (cpu === undefined) throw new RequestError(`there is no frame ${id} now`);
+    return { thread: thread!, index, frame: frame!, cpu };
+  }
+
+  /** A variablesReference for lazily made children, of the thread that is being read. */
   handle(children: () => readonly Variable[]): number {
-    return this.#children.push(children);
+    return this.#children.push({ thread: this.#reading, children });
   }
   childrenOf(reference: number): readonly Variable[] | undefined {
-    return this.#children[reference - 1]?.();
+    const found = this.#children[reference - 1];
+    if (found === undefined) return undefined;
+    this.select(found.thread);
+    return found.children();
   }
   /** An id for a place to jump to, valid until the program runs. */
   gotoTarget(address: Addr): number {
@@ -142,7 +211,7 @@ export class Context {
   dropHandles(): void {
     this.#gotoTargets = [];
     this.#children.length = 0;
-    this.#frames = [];
+    this.#stacks = new Map();
   }
 
   line(zeroBased: number): number {

@@ -1,7 +1,7 @@
 /** evaluate (watch, hover, console) and setExpression. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { addrToBig, bigToAddr } from "../../emu/cpu/state.ts";
-import { type Evaluated, evaluate, formatValue } from "../debug/expression.ts";
+import { type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
 import type { Reference } from "../debug/reference.ts";
 import { leaf } from "../debug/variables.ts";
@@ -17,10 +17,11 @@ async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArg
   if (answer !== undefined) return { result: answer, variablesReference: 0 };
   const assigns = /(^|[^=<>!])=($|[^=])/.test(expression);
   if (assigns && where === "hover") throw new RequestError("a hover does not change anything");
-  const result = evaluate(expression, context.scope);
+  const scope = context.scopeOf(args.frameId);
+  const result = evaluate(expression, scope);
   if (assigns) changed(context);
   if (where === "repl") context.results.push(constant(result));
-  if (result.count > 1) return listOf(context, result, hexOf(args.format));
+  if (result.count > 1) return listOf(context, scope, result, hexOf(args.format));
   const near =
     result.bits >= 32 && result.value > 0xffffn
       ? target.symbols.describe(Number(BigInt.asIntN(64, result.value)))
@@ -43,9 +44,8 @@ const withFormat = (result: Evaluated, format: DebugProtocol.ValueFormat | undef
 const hexOf = (format: DebugProtocol.ValueFormat | undefined): boolean => format?.hex !== false;
 
 /** Several values in a row: text of all, and each as a child. */
-function listOf(context: Context, { reference, bits, count, format }: Evaluated, hexadecimal: boolean) {
+function listOf(context: Context, scope: Scope, { reference, bits, count, format }: Evaluated, hexadecimal: boolean) {
   const bytes = bits >> 3;
-  const { scope } = context;
   const start = addrToBig(reference!.address!);
   const shownAs = format === "x" && !hexadecimal ? "u" : format;
   const elements = Array.from({ length: count }, (_, i) => {
@@ -68,11 +68,12 @@ const pointer = (value: bigint, bits: number) => (bits >= 32 && value >= 0x1000n
 
 function setExpression(context: Context, args: DebugProtocol.SetExpressionArguments) {
   void context.stopped;
-  const { reference } = evaluate(args.expression, context.scope);
+  const scope = context.scopeOf(args.frameId);
+  const { reference } = evaluate(args.expression, scope);
   if (reference?.write === undefined) throw new RequestError(`${args.expression} cannot be assigned to`);
-  reference.write(evaluate(args.value, context.scope).value);
+  reference.write(evaluate(args.value, scope).value);
   changed(context);
-  return { value: formatValue(evaluate(args.expression, context.scope)) };
+  return { value: formatValue(evaluate(args.expression, scope)) };
 }
 
 export const evaluateHandlers: HandlerTable = { evaluate: evaluateRequest, setExpression };

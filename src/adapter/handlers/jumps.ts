@@ -39,8 +39,9 @@ function goTo(context: Context, { targetId }: DebugProtocol.GotoArguments): void
 }
 
 function stepInTargetsRequest(context: Context, { frameId }: DebugProtocol.StepInTargetsArguments) {
-  if (frameId !== 1) return { targets: [] };
-  return { targets: stepInTargets(context.stopped.target, context.cpu) };
+  const { target } = context.stopped;
+  const { frame, cpu } = context.selectFrame(frameId);
+  return { targets: frame.current ? stepInTargets(target, cpu) : [] };
 }
 
 export const jumpHandlers: HandlerTable = { gotoTargets, goto: goTo, stepInTargets: stepInTargetsRequest };

@@ -10,7 +10,7 @@ import { RunControl, type Stop } from "../debug/run-control.ts";
 import { TIMELINE, timelineLine } from "../debug/timeline-text.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
-import { resume } from "./running.ts";
+import { resume, tellThreads } from "./running.ts";
 
 const MEBIBYTE = 1 << 20;
 
@@ -35,13 +35,21 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const control = new RunControl(target, context.breakpoints);
   control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
   const forget = target.machine.events.listen((event) => {
-    if (!control.replaying) forward(context, event);
+    if (control.replaying) return;
+    forward(context, event);
+    if (event.type === "fork" || (event.type === "switch" && isEnd(control, event.from))) tellThreads(context);
   });
   const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
   const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
   const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);
   control.recorder = history;
   context.setLaunched({ configuration, target, control, history, kernelHistory, close: forget });
+}
+
+/** A task that another one is switched to from, for good. */
+function isEnd({ threads }: RunControl, pid: unknown): boolean {
+  const thread = threads.ofPid(pid);
+  return thread !== undefined && threads.hasEnded(thread);
 }
 
 /** Diagnostics of the program, each with its place, so that the console links to it. */

@@ -3,8 +3,8 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import { describeEvent } from "../debug/exceptions.ts";
 import type { Stop } from "../debug/run-control.ts";
 import { INTO_KERNEL } from "../debug/step-targets.ts";
-import { stepIn, stepOut, stepOver } from "../debug/stepping.ts";
-import { type Context, type HandlerTable, THREAD } from "./context.ts";
+import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.ts";
+import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
@@ -36,10 +36,27 @@ function report(context: Context, { target }: Context["launched"], stop: Stop): 
   else stopped(context, stop);
 }
 
-/** Tells the client that the program stands still, and why. */
+/** Tells the client that the program stands still, in which thread, and why. */
 export function stopped(context: Context, stop: Stop): void {
+  const running = context.threads.on(context.launched.control.cpu);
   context.lastStop = stop;
-  context.client.event("stopped", { threadId: THREAD, allThreadsStopped: true, ...stopBody(stop) });
+  context.focus = stop.thread ?? (stop.reason === "pause" ? pausedIn(context, running) : running);
+  tellThreads(context);
+  context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(stop) });
+}
+
+/** A thread that a CPU runs; if all sleep, the one that was looked at last. */
+function pausedIn({ threads, focus, launched }: Context, running: number): number {
+  const candidates = [focus, running, ...launched.target.machine.cpus.map((cpu) => threads.on(cpu))];
+  const busy = candidates.find((id) => threads.cpuOf(id) !== undefined && !threads.isIdle(id));
+  return busy ?? (threads.exists(focus) ? focus : running);
+}
+
+/** Tells the client of threads that have come and gone since it was told last, by going back too. */
+export function tellThreads({ client, threads }: Context): void {
+  const { started, exited } = threads.changes();
+  for (const threadId of started) client.event("thread", { reason: "started", threadId });
+  for (const threadId of exited) client.event("thread", { reason: "exited", threadId });
 }
 
 function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadId"> {
@@ -56,8 +73,10 @@ function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadI
     }
     case "halted":
       return { reason: "pause", description: "Processor halted", text: stop.why };
+    case "exited":
+      return { reason: "pause" };
     default:
-      return { reason: stop.reason };
+      return { reason: stop.reason, ...(stop.text === undefined ? {} : { text: stop.text }) };
   }
 }
 
@@ -80,7 +99,10 @@ function crash(context: Context, error: unknown): void {
 }
 
 function continueRun(context: Context) {
-  resume(context, async () => finish(await context.launched.control.run()));
+  const { control } = context.stopped;
+  // where it stands it has stopped already
+  context.cpu.skipBreakpoint();
+  resume(context, async () => finish(await control.run()));
   return { allThreadsContinued: true };
 }
 
@@ -91,23 +113,42 @@ function pause(context: Context) {
   context.launched.control.pause();
 }
 
-export type StepArguments = { readonly granularity?: DebugProtocol.SteppingGranularity; readonly targetId?: number };
+export interface StepArguments {
+  readonly threadId?: number;
+  readonly granularity?: DebugProtocol.SteppingGranularity;
+  readonly targetId?: number;
+}
 
-export const stepOptions = (context: Context, { granularity, targetId }: StepArguments) => ({
-  granularity: granularity === "instruction" ? ("instruction" as const) : ("statement" as const),
-  intoKernel: targetId === INTO_KERNEL || context.launched.configuration.stepIntoKernel || context.cpu.cpl < 3,
-});
+/** The thread that a request names; the one in focus if it names none. */
+export function threadOf(context: Context, { threadId }: { readonly threadId?: number }): number {
+  const thread = threadId ?? context.focus;
+  if (!context.threads.exists(thread)) throw new RequestError(`there is no thread ${thread}`);
+  return thread;
+}
+
+export function stepOptions(context: Context, args: StepArguments): StepOptions {
+  const thread = threadOf(context, args);
+  const inKernel = (context.threads.cpuOf(thread)?.cpl ?? 3) < 3;
+  return {
+    thread,
+    granularity: args.granularity === "instruction" ? "instruction" : "statement",
+    intoKernel: args.targetId === INTO_KERNEL || context.launched.configuration.stepIntoKernel || inKernel,
+  };
+}
 
 function step(take: typeof stepIn) {
   return (context: Context, args: StepArguments) => {
+    void context.stopped;
     const options = stepOptions(context, args);
     resume(context, () => take(context.launched.control, options));
   };
 }
 
-function stepOutRequest(context: Context) {
-  if (context.frames.length < 2) throw new RequestError("there is no caller to step out to");
-  resume(context, async () => (await stepOut(context.launched.control)) ?? { reason: "step" });
+function stepOutRequest(context: Context, args: StepArguments) {
+  void context.stopped;
+  const thread = threadOf(context, args);
+  if (context.framesOf(thread).length < 2) throw new RequestError("there is no caller to step out to");
+  resume(context, async () => (await stepOut(context.launched.control, thread)) ?? { reason: "step" });
 }
 
 /** `ringside/stepIntoKernel` { enabled }: whether Step In follows the program into the kernel, changed while it is stopped. */

@@ -16,7 +16,7 @@ interface Optional {
 const optional = (kind: Shape | readonly [Kind]): Optional => ({ optional: kind });
 const SOURCE: Shape = { path: "string?", sourceReference: "whole?" };
 const BREAKPOINT: Shape = { condition: "string?", hitCondition: "string?", logMessage: "string?" };
-const STEP: Shape = { granularity: "string?", targetId: "whole?" };
+const STEP: Shape = { threadId: "whole?", granularity: "string?", targetId: "whole?" };
 
 const SHAPES: Readonly<Record<string, Shape>> = {
   setBreakpoints: { source: SOURCE, breakpoints: optional([{ line: "whole", ...BREAKPOINT }]) },
@@ -32,6 +32,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   next: STEP,
   stepIn: STEP,
   stepBack: STEP,
+  stepOut: STEP,
+  "ringside/stepBackOut": STEP,
   "ringside/stepBackInto": STEP,
   "ringside/runBackTo": { source: SOURCE, line: "whole" },
   "ringside/goToInstruction": { icount: "whole" },
@@ -43,13 +45,13 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   completions: { text: "string", column: "whole" },
   cancel: { requestId: "whole?", progressId: "string?" },
   modules: { startModule: "whole?", moduleCount: "whole?" },
-  stackTrace: { startFrame: "whole?", levels: "whole?" },
+  stackTrace: { threadId: "whole?", startFrame: "whole?", levels: "whole?" },
   scopes: { frameId: "whole" },
   source: { source: optional(SOURCE), sourceReference: "whole?" },
   variables: { variablesReference: "whole", start: "whole?", count: "whole?" },
   setVariable: { variablesReference: "whole", name: "string", value: "string" },
-  evaluate: { expression: "string", context: "string?", format: optional({ hex: "boolean?" }) },
-  setExpression: { expression: "string", value: "string" },
+  evaluate: { expression: "string", frameId: "whole?", context: "string?", format: optional({ hex: "boolean?" }) },
+  setExpression: { expression: "string", value: "string", frameId: "whole?" },
   readMemory: { memoryReference: "string", offset: "whole?", count: "whole" },
   writeMemory: { memoryReference: "string", offset: "whole?", data: "string", allowPartial: "boolean?" },
   disassemble: { memoryReference: "string", offset: "whole?", instructionOffset: "whole?", instructionCount: "whole" },

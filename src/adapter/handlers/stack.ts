@@ -1,26 +1,25 @@
 /** Threads, frames, scopes and sources. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { hexAddr } from "../debug/format.ts";
-import { ptRegsScope } from "../debug/kernel-scopes.ts";
 import { modulesOf } from "../debug/modules.ts";
 import { scopesOf } from "../debug/scopes.ts";
 import type { Frame } from "../debug/stack.ts";
 import type { VariableScope } from "../debug/variables.ts";
-import { type Context, type HandlerTable, THREAD } from "./context.ts";
+import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import { threadOf } from "./running.ts";
 
-function threads(context: Context) {
-  const { target } = context.launched;
-  const task = target.kernel?.task(context.cpu);
-  const name = task === undefined ? `CPU ${context.cpu.index}` : `${task.name} (pid ${task.pid})`;
-  return { threads: [{ id: THREAD, name }] };
-}
+const threads = (context: Context) => ({ threads: context.threads.list() });
 
 function stackTrace(context: Context, args: DebugProtocol.StackTraceArguments) {
-  const all = context.frames;
+  void context.stopped;
+  const thread = threadOf(context, args);
+  const all = context.framesOf(thread);
   const first = args.startFrame ?? 0;
   const count = args.levels ? args.levels : all.length;
-  const frames = all.slice(first, first + count).map((frame, i) => dapFrame(context, frame, first + i));
+  const frames = all
+    .slice(first, first + count)
+    .map((frame, i) => dapFrame(context, frame, context.frameId(thread, first + i)));
   return { stackFrames: frames, totalFrames: all.length };
 }
 
@@ -30,10 +29,10 @@ function frameName({ name, cpl, bits, v86, guessed }: Frame): string {
   return `${name}  [${cpl === 3 ? "" : `ring ${cpl}, `}${mode}${guessed ? ", by call site" : ""}]`;
 }
 
-function dapFrame(context: Context, frame: Frame, index: number): DebugProtocol.StackFrame {
+function dapFrame(context: Context, frame: Frame, id: number): DebugProtocol.StackFrame {
   const { target } = context.launched;
   const base = {
-    id: index + 1,
+    id,
     name: frameName(frame),
     column: 0,
     instructionPointerReference: hexAddr(frame.address, frame.bits),
@@ -49,19 +48,10 @@ function dapFrame(context: Context, frame: Frame, index: number): DebugProtocol.
 }
 
 function scopes(context: Context, { frameId }: DebugProtocol.ScopesArguments) {
-  const frame = context.frames[frameId - 1];
-  if (frame === undefined) throw new RequestError(`there is no frame ${frameId} now`);
-  return { scopes: scopesOfFrame(context, frame).map((scope) => dapScope(context, scope)) };
-}
-
-/** Registers belong to the running frame; of the user code behind a kernel entry, pt_regs are the registers. */
-function scopesOfFrame(context: Context, frame: Frame): VariableScope[] {
   const { target } = context.stopped;
-  const all = scopesOf(target, context.cpu);
-  const behindEntry = target.kernel !== undefined && frame.cpl === 3 && context.cpu.cpl < 3;
-  return behindEntry ? [ptRegsScope(target.kernel, context.cpu), ...all.filter(({ name }) => SHARED.has(name))] : all;
+  const { cpu, frame } = context.selectFrame(frameId);
+  return { scopes: scopesOf(target, cpu, frame).map((scope) => dapScope(context, scope)) };
 }
-const SHARED: ReadonlySet<string> = new Set(["Symbols", "Task", "espfix"]);
 
 const dapScope = (context: Context, scope: VariableScope): DebugProtocol.Scope => ({
   name: scope.name,

@@ -19,35 +19,44 @@ import type { RunControl, Stop } from "../debug/run-control.ts";
 import { placeOf } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
-import { runInBackground, type StepArguments, stepOptions } from "./running.ts";
+import { runInBackground, type StepArguments, stepOptions, threadOf } from "./running.ts";
 
 type Back = (control: RunControl, history: History) => Promise<Stop | undefined>;
 
 /** Runs backwards in the background; `otherwise` is what an undefined stop means. */
 export function goBack(context: Context, title: string, back: Back, otherwise: Stop = { reason: "entry" }): void {
-  const { control, history } = context.stopped;
-  runInBackground(context, async () => (await back(control, history)) ?? otherwise, title);
+  const { control, history, target } = context.stopped;
+  const inThread = (stop: Stop): Stop => ({ thread: control.threads.on(target.machine.nextCpu), ...stop });
+  runInBackground(context, async () => inThread((await back(control, history)) ?? otherwise), title);
 }
 
 const backwards = (step: typeof stepBack) => (context: Context, args: StepArguments) => {
+  void context.stopped;
   const options = stepOptions(context, args);
   goBack(context, "Stepping back", (control, history) => step(control, history, options));
 };
 
-function stepBackOutRequest(context: Context) {
-  if (context.frames.length < 2) throw new RequestError("there is no caller to go back to");
-  goBack(context, "Going back to the caller", stepBackOut, { reason: "step" });
+function stepBackOutRequest(context: Context, args: StepArguments) {
+  void context.stopped;
+  const thread = threadOf(context, args);
+  if (context.framesOf(thread).length < 2) throw new RequestError("there is no caller to go back to");
+  goBack(context, "Going back to the caller", (control, history) => stepBackOut(control, history, thread), {
+    reason: "step",
+    thread,
+  });
 }
 
 function restartFrameRequest(context: Context, { frameId }: DebugProtocol.RestartFrameArguments) {
   void context.stopped;
-  const index = frameId - 1;
-  if (context.frames[index] === undefined) throw new RequestError(`there is no frame ${frameId} now`);
-  if (context.frames[index + 1] === undefined)
+  const { index, thread } = context.selectFrame(frameId);
+  if (context.framesOf(thread)[index + 1] === undefined)
     throw new RequestError("this frame has no known caller: restart the program to begin again");
-  goBack(context, "Going back to the start of the frame", (control, history) => restartFrame(control, history, index), {
-    reason: "step",
-  });
+  goBack(
+    context,
+    "Going back to the start of the frame",
+    (control, history) => restartFrame(control, history, index, thread),
+    { reason: "step", thread },
+  );
 }
 
 /** `ringside/runBackTo` { source, line }: the reverse of Run to Cursor. */

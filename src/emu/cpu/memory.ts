@@ -45,7 +45,8 @@ export class CoreMemory {
   constructor(cpuCount: number, ramSize: number) {
     if (cpuCount < 1 || cpuCount > 8) throw new Error(`a machine has 1 to 8 processors, not ${cpuCount}`);
     this.cpuCount = cpuCount;
-    this.ramBase = Math.ceil((cpuCount * (CPU_STRIDE + POOL_BYTES)) / WASM_PAGE) * WASM_PAGE;
+    // behind the constant pools: one more state, of a processor that only stands for one
+    this.ramBase = Math.ceil((cpuCount * (CPU_STRIDE + POOL_BYTES) + CPU_STRIDE) / WASM_PAGE) * WASM_PAGE;
     this.ramSize = Math.ceil(ramSize / WASM_PAGE) * WASM_PAGE;
     if (this.ramBase + this.ramSize > 0x8000_0000) throw new Error("guest RAM must stay under 2 GiB");
     const pages = (this.ramBase + this.ramSize) / WASM_PAGE;
@@ -105,8 +106,8 @@ export class CoreMemory {
     for (const holder of this.holders) holder.dropWriteTagsOf(page);
   }
 
-  /** Byte offset of CPU `index`'s state. */
+  /** Byte offset of CPU `index`'s state; of the one behind the last, that of a debugger's stand-in, which never runs. */
   cpuBase(index: number): number {
-    return index * CPU_STRIDE;
+    return index < this.cpuCount ? index * CPU_STRIDE : this.cpuCount * (CPU_STRIDE + POOL_BYTES);
   }
 }

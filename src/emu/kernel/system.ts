@@ -46,10 +46,10 @@ export class System {
     this.symbols = new SymbolTable(kernel);
   }
 
-  /** Runs at most `max` instructions. After the program has ended it always says so. */
-  run(max: number): StopReason {
+  /** Runs at most `max` instructions, and not into a turn of the CPU `before`. After the program has ended it always says so. */
+  run(max: number, before?: Cpu): StopReason {
     const { exit } = this.kernel.state;
-    return exit === undefined ? this.machine.run(max) : { kind: "exit", ...exit };
+    return exit === undefined ? this.machine.run(max, before) : { kind: "exit", ...exit };
   }
 }
 

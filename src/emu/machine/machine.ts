@@ -96,19 +96,26 @@ export class Machine {
     this.#slice?.cpu.requestStop();
   }
 
-  /** Runs at most `max` instructions, exactly. */
-  run(max: number): StopReason {
+  /** The CPU that the next instruction will be of, unless a timer comes before it; while all sleep, the one that ran last. */
+  get nextCpu(): Cpu {
+    return this.cpus[this.#nextTurn() ?? this.#turn]!;
+  }
+
+  /** Runs at most `max` instructions, exactly; ends sooner where the next one would be of the CPU `before`. */
+  run(max: number, before?: Cpu): StopReason {
     this.#stop = undefined;
     let left = max;
     while (left > 0) {
+      if (before !== undefined && this.#nextTurn() === before.index) break;
       this.timers.fire(this.now);
+      if (before !== undefined && this.#nextTurn() === before.index) break;
       if (!this.#giveTurn()) {
         if (!this.#skipToNextTimer()) return this.#sleepReason();
         continue;
       }
-      const before = this.#retired;
+      const start = this.#retired;
       const reason = this.#runSlice(Math.min(left, this.#untilTurnEnds(), this.timers.next - this.now));
-      left -= this.#retired - before;
+      left -= this.#retired - start;
       if (reason !== undefined) return reason;
     }
     return { kind: "budget" };
@@ -138,15 +145,22 @@ export class Machine {
 
   /** Makes `#turn` a CPU that can run; false when none can. */
   #giveTurn(): boolean {
-    if (this.#retired < this.#turnEnds && canRun(this.currentCpu)) return true;
+    const next = this.#nextTurn();
+    if (next === undefined) return false;
+    if (next === this.#turn && this.#retired < this.#turnEnds) return true;
+    this.#turn = next;
+    this.#turnEnds = (Math.floor(this.#retired / QUANTUM) + 1) * QUANTUM;
+    return true;
+  }
+
+  /** Whose turn it is, or will be if the present one is over; undefined when no CPU can run. */
+  #nextTurn(): number | undefined {
+    if (this.#retired < this.#turnEnds && canRun(this.currentCpu)) return this.#turn;
     for (let step = 1; step <= this.cpus.length; step++) {
       const next = (this.#turn + step) % this.cpus.length;
-      if (!canRun(this.cpus[next]!)) continue;
-      this.#turn = next;
-      this.#turnEnds = (Math.floor(this.#retired / QUANTUM) + 1) * QUANTUM;
-      return true;
+      if (canRun(this.cpus[next]!)) return next;
     }
-    return false;
+    return undefined;
   }
 
   #skipToNextTimer(): boolean {

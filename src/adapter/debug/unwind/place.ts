@@ -24,6 +24,9 @@ export interface Mode {
   readonly paragraphs: boolean;
 }
 
+/** Bytes around the stack pointer that are taken for stack. */
+const STACK_REACH = 0x1_0000;
+
 /** A value that the path followed would have stored, newest first. Shared by paths that part later. */
 interface Stored {
   readonly address: number;
@@ -44,6 +47,8 @@ export class Place implements Knowledge {
   gs: { readonly base: Known; readonly swapped: Known };
   /** Return addresses of the calls that the path is in, innermost last. */
   calls: readonly bigint[] = [];
+  /** Memory but for the stack may be anything by then: others write it, and loops wait for that. */
+  doubtsMemory = false;
   #stored: Stored | undefined;
   /** Bases of segment registers that the path has loaded. */
   #bases: ReadonlyMap<SegIndex, Known> = new Map();
@@ -87,6 +92,7 @@ export class Place implements Knowledge {
     other.#stored = this.#stored;
     other.#bases = this.#bases;
     other.calls = this.calls;
+    other.doubtsMemory = this.doubtsMemory;
     return other;
   }
 
@@ -158,7 +164,13 @@ export class Place implements Knowledge {
       if (one.address === at && one.bytes === bytes) return one.value;
       if (one.address < at + bytes && at < one.address + one.bytes) return undefined;
     }
+    if (this.doubtsMemory && !this.#isNearStack(address)) return undefined;
     return peekValue(this.cpu, bigToAddr(address), bytes);
+  }
+
+  #isNearStack(address: bigint): boolean {
+    const { sp } = this;
+    return sp !== undefined && Math.abs(bigToAddr(address) - sp) < STACK_REACH;
   }
 
   /** Pages may have aliases (espfix stacks do), so stored values are known by their physical address; by the linear one where there is none. */
