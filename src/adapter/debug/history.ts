@@ -20,8 +20,8 @@ interface Checkpoint {
 }
 
 /** Instructions between checkpoints: as few as a checkpoint's cost permits, so that going back replays little. */
-const LEAST_INTERVAL = 4_000_000;
-const MOST_INTERVAL = 6_000_000;
+const LEAST_INTERVAL = 5_000_000;
+const MOST_INTERVAL = 8_000_000;
 /** What a checkpoint costs, in instructions of fast code: by itself, and for each page that was written since the last one. */
 const CHECKPOINT_COST = 200_000;
 const PAGE_COST = 2_000;

@@ -8,6 +8,8 @@ import { PAGE_SIZE } from "../cpu/memory.ts";
 /** Pages of one stretch, by their number in it. */
 const STRETCH = 256;
 const WORDS = PAGE_SIZE / 4;
+/** Pages are allocated so many at a time. */
+const AT_ONCE = 256;
 /** One word in so many is looked at. */
 const LOOK = 17;
 
@@ -108,11 +110,17 @@ export class PageStore {
   }
 
   #keep(ram: Int32Array, start: number): Page {
-    const words = this.#free.pop() ?? new Int32Array(WORDS);
+    if (this.#free.length === 0) this.#allocate();
+    const words = this.#free.pop()!;
     words.set(ram.subarray(start, start + WORDS));
     this.#pages++;
     this.copies++;
     return { words, holders: 1 };
+  }
+
+  #allocate(): void {
+    const slab = new Int32Array(AT_ONCE * WORDS);
+    for (let i = AT_ONCE - 1; i >= 0; i--) this.#free.push(slab.subarray(i * WORDS, (i + 1) * WORDS));
   }
 
   #drop(page: Page): void {
