@@ -1,5 +1,6 @@
 /** Breakpoints of every kind as one set of addresses, with conditions, hit counts and log messages decided when one is hit. */
 import type { Addr } from "../../emu/cpu/state.ts";
+import type { Where } from "./breakpoint-modes.ts";
 import { evaluate, formatValue, type Scope } from "./expression.ts";
 import { ExpressionError } from "./reference.ts";
 
@@ -13,6 +14,8 @@ export interface Breakpoint extends BreakpointRequest {
   readonly id: number;
   readonly kind: "source" | "function" | "instruction";
   readonly addresses: readonly Addr[];
+  /** Places by another mode than linear, instead of addresses. */
+  readonly where?: readonly Where[];
   hits: number;
 }
 
@@ -30,14 +33,28 @@ const HIT_CONDITION = /^\s*(>=|<=|==|=|>|<|%)?\s*(\d+)\s*$/;
 export class Breakpoints {
   #nextId = 1;
   readonly #groups = new Map<string, readonly Breakpoint[]>();
+  /** Whether the CPU that stopped is at a place; whoever runs the program says so. */
+  standsAt: (place: Where) => boolean = () => false;
 
   /** Replaces the breakpoints of one group: a source's URI, "function" or "instruction". */
   replace(group: string, breakpoints: readonly Breakpoint[]): void {
     this.#groups.set(group, breakpoints);
   }
 
-  make(kind: Breakpoint["kind"], addresses: readonly Addr[], request: BreakpointRequest): Breakpoint {
-    return { ...request, id: this.nextId(), kind, addresses, hits: 0 };
+  make(
+    kind: Breakpoint["kind"],
+    addresses: readonly Addr[],
+    request: BreakpointRequest,
+    where?: readonly Where[],
+  ): Breakpoint {
+    const { condition, hitCondition, logMessage } = request;
+    const places = where === undefined ? { addresses } : { addresses: [], where };
+    return { condition, hitCondition, logMessage, id: this.nextId(), kind, ...places, hits: 0 };
+  }
+
+  /** Places by other modes than linear. */
+  get places(): readonly Where[] {
+    return this.all.flatMap(({ where }) => where ?? []);
   }
 
   /** Ids of data breakpoints come from here too: they are unique in a session. */
@@ -59,7 +76,7 @@ export class Breakpoints {
     const logs: string[] = [];
     let kind: Breakpoint["kind"] | undefined;
     for (const breakpoint of this.all) {
-      if (!breakpoint.addresses.includes(address) || !this.#wants(breakpoint, scope, logs)) continue;
+      if (!this.#isAt(breakpoint, address) || !this.#wants(breakpoint, scope, logs)) continue;
       if (breakpoint.logMessage !== undefined) logs.push(interpolate(breakpoint.logMessage, scope));
       else {
         stops.push(breakpoint.id);
@@ -72,10 +89,16 @@ export class Breakpoints {
   /** Whether execution at `address` would stop, without counting hits or logging: for going back. */
   wouldStop(address: Addr, scope: Scope): { ids: number[]; kind: Breakpoint["kind"] } | undefined {
     const stopping = this.all.filter(
-      ({ addresses, condition, logMessage }) =>
-        addresses.includes(address) && logMessage === undefined && conditionHolds(condition, scope, []),
+      (breakpoint) =>
+        this.#isAt(breakpoint, address) &&
+        breakpoint.logMessage === undefined &&
+        conditionHolds(breakpoint.condition, scope, []),
     );
     return stopping.length === 0 ? undefined : { ids: stopping.map(({ id }) => id), kind: stopping[0]!.kind };
+  }
+
+  #isAt({ addresses, where }: Breakpoint, address: Addr): boolean {
+    return where === undefined ? addresses.includes(address) : where.some((place) => this.standsAt(place));
   }
 
   #wants(breakpoint: Breakpoint, scope: Scope, logs: string[]): boolean {

@@ -6,7 +6,7 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchRange } from "../../emu/cpu/watch.ts";
 import { hex } from "./format.ts";
-import { peekValue } from "./guest-memory.ts";
+import { peekValue, physicalValue } from "./guest-memory.ts";
 
 export type DataAccess = "read" | "write" | "readWrite";
 /** "write" is a change; a search for the last writer wants every write. */
@@ -17,6 +17,8 @@ export interface DataPlace {
   readonly address: Addr;
   readonly bytes: number;
   readonly mask: bigint;
+  /** The address is physical: accesses through every alias count. */
+  readonly physical?: boolean;
 }
 
 export interface DataBreakpoint extends DataPlace {
@@ -33,20 +35,30 @@ export interface DataHit {
   readonly by: string | undefined;
 }
 
-const MOST_BYTES = 8;
+/** Bytes that were read or written, in one page. */
+export interface Access {
+  readonly address: Addr;
+  readonly physical: number | undefined;
+  readonly size: number;
+}
+
+/** A range longer than a page is not looked through at each access. */
+export const MOST_BYTES = 4096;
 
 export const allBits = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
 
-export const dataId = ({ address, bytes, mask }: DataPlace): string => `${hex(address)}/${bytes}/${hex(mask)}`;
+export const dataId = ({ address, bytes, mask, physical }: DataPlace): string =>
+  `${hex(address)}/${bytes}/${hex(mask)}${physical === true ? "/physical" : ""}`;
 
 /** undefined if the text is no dataId of ours. */
 export function parseDataId(text: string): DataPlace | undefined {
-  const match = /^(0x[\da-f]+)\/([1-8])\/(0x[\da-f]+)$/.exec(text);
+  const match = /^(0x[\da-f]+)\/([1-9]\d{0,3})\/(0x[\da-f]+)(\/physical)?$/.exec(text);
   if (match === null) return undefined;
   return {
     address: Number(BigInt.asIntN(64, BigInt(match[1]!))),
     bytes: Math.min(Number(match[2]), MOST_BYTES),
     mask: BigInt(match[3]!),
+    ...(match[4] === undefined ? {} : { physical: true }),
   };
 }
 
@@ -70,29 +82,31 @@ export class DataBreakpoints {
   }
 
   ranges(): WatchRange[] {
-    return this.#breakpoints.map(({ address, bytes, access }) => ({
+    return this.#breakpoints.map(({ address, bytes, access, physical = false }) => ({
       start: address,
       length: bytes,
+      physical,
       read: access === "read" || access === "readWrite",
       write: access !== "read",
     }));
   }
 
-  touches(address: Addr, size: number): boolean {
-    return this.#breakpoints.some((each) => overlaps(each, address, size));
+  touches(access: Access): boolean {
+    return this.#breakpoints.some((each) => overlaps(each, access));
   }
 
-  /** After an access to [address, address + size): which breakpoints want to stop; undefined if none does. */
-  accessed(cpu: Cpu, address: Addr, size: number, write: boolean, by: string | undefined): DataHit | undefined {
+  /** After an access: which breakpoints want to stop; undefined if none does. */
+  accessed(cpu: Cpu, access: Access, write: boolean, by: string | undefined): DataHit | undefined {
     const ids: number[] = [];
     let change = "";
-    for (const each of this.#breakpoints.filter((one) => overlaps(one, address, size))) {
+    for (const each of this.#breakpoints.filter((one) => overlaps(one, access))) {
       const before = this.#values.get(each.id);
       const after = watchedValue(cpu, each);
       this.#values.set(each.id, after);
       if (!wants(each, write, before !== after)) continue;
       ids.push(each.id);
-      change ||= write ? `${shown(before)} -> ${shown(after)}` : shown(after);
+      if (each.bytes > WIDEST_SHOWN) change ||= `${access.size} of ${each.bytes} bytes`;
+      else change ||= write ? `${shown(before)} -> ${shown(after)}` : shown(after);
     }
     return ids.length === 0 ? undefined : { ids, change, verb: write ? "written" : "read", by };
   }
@@ -103,12 +117,17 @@ function wants({ access }: DataBreakpoint, write: boolean, changed: boolean): bo
   return access === "write" ? changed : access !== "read";
 }
 
-const overlaps = ({ address, bytes }: DataPlace, from: Addr, size: number): boolean =>
-  from < address + bytes && from + size > address;
+function overlaps({ address, bytes, physical }: DataPlace, access: Access): boolean {
+  const from = physical === true ? access.physical : access.address;
+  return from !== undefined && from < address + bytes && from + access.size > address;
+}
 
-function watchedValue(cpu: Cpu, { address, bytes, mask }: DataPlace): bigint | undefined {
-  const value = peekValue(cpu, address, bytes);
+function watchedValue(cpu: Cpu, { address, bytes, mask, physical }: DataPlace): bigint | undefined {
+  const value = physical === true ? physicalValue(cpu, address, bytes) : peekValue(cpu, address, bytes);
   return value === undefined ? undefined : value & mask;
 }
+
+/** Longer ranges are not shown as a number. */
+const WIDEST_SHOWN = 16;
 
 const shown = (value: bigint | undefined): string => (value === undefined ? "not mapped" : hex(value));

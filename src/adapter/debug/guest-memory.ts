@@ -28,6 +28,13 @@ export function peekValue(cpu: Cpu, addr: Addr, size: number): bigint | undefine
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 }
 
+/** As peekValue(), at a physical address. */
+export function physicalValue({ core }: Cpu, address: number, size: number): bigint | undefined {
+  if (address < 0 || address + size > core.ramSize) return undefined;
+  const bytes = core.u8.subarray(core.ramBase + address, core.ramBase + address + size);
+  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+}
+
 /** Writes what is mapped, through the CPU's bookkeeping for decoded code and dirty pages; returns how many bytes went in. */
 export function pokeBytes(cpu: Cpu, addr: Addr, bytes: Uint8Array): number {
   for (let i = 0; i < bytes.length; i++) {

@@ -39,7 +39,7 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
     },
     plainFields: (cpu) => plainFields(kernel, current(cpu)),
     onWrite: (listener) =>
-      kernel.memory.observe((by, address, _physical, bytes) => listener(by, address, bytes.length)),
+      kernel.memory.observe((by, address, physical, bytes) => listener(by, { address, physical, size: bytes.length })),
     inject: (cpu, event) => inject(kernel, cpu, event),
     espfix: (cpu) =>
       layout.arch === "x86_64"

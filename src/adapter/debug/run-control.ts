@@ -6,8 +6,9 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
+import { linearOf, standsAt } from "./breakpoint-modes.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
-import { DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
+import { type Access, DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
@@ -30,6 +31,10 @@ type StopCause =
   | { readonly reason: "halted"; readonly why: string };
 
 const BREATH_MILLISECONDS = 10;
+const NONE: ReadonlySet<number> = new Set();
+
+/** System calls that change what a selector stands for. */
+const DESCRIPTOR_CALLS: ReadonlySet<string> = new Set(["modify_ldt", "set_thread_area"]);
 
 /** Hands control back to the host's event loop once. */
 const breathe = (): Promise<void> =>
@@ -61,6 +66,8 @@ export interface Goal {
 /** Addresses to stop at and data to watch. */
 export interface Armed {
   readonly addresses: ReadonlySet<Addr>;
+  /** Physical ones. */
+  readonly physical?: ReadonlySet<number>;
   readonly data: DataBreakpoints;
 }
 
@@ -105,7 +112,8 @@ export class RunControl implements Observer {
   #ended: Stop | undefined;
   #mode: "live" | "silent" | "search" = "live";
   #armed = false;
-  #writes: { readonly by: string; readonly address: Addr; readonly size: number }[] = [];
+  #rearm = false;
+  #writes: (Access & { readonly by: string })[] = [];
   /** How each thread last came from user mode into the kernel. */
   #entered = new Map<number, Entered>();
   readonly threads: Threads;
@@ -114,8 +122,9 @@ export class RunControl implements Observer {
     this.target = target;
     this.breakpoints = breakpoints;
     this.threads = new Threads(target);
+    breakpoints.standsAt = (place) => standsAt(this.cpu, place);
     target.machine.events.listen((event) => this.#see(event));
-    target.kernel?.onWrite((by, address, size) => this.#kernelWrote(by, address, size));
+    target.kernel?.onWrite((by, access) => this.#kernelWrote(by, access));
   }
 
   get cpu(): Cpu {
@@ -187,9 +196,9 @@ export class RunControl implements Observer {
   }
 
   /** An up-call wrote what is watched: what it means is looked at when it is done. */
-  #kernelWrote(by: string, address: Addr, size: number): void {
-    if (this.#mode === "silent" || !this.#armed || !this.#watched.touches(address, size)) return;
-    this.#writes.push({ by, address, size });
+  #kernelWrote(by: string, access: Access): void {
+    if (this.#mode === "silent" || !this.#armed || !this.#watched.touches(access)) return;
+    this.#writes.push({ by, ...access });
     this.target.machine.stop({ kind: "request" });
   }
 
@@ -197,15 +206,16 @@ export class RunControl implements Observer {
   #takeWrites(): DataHit | undefined {
     const writes = this.#writes;
     this.#writes = [];
-    for (const { by, address, size } of writes) {
-      const hit = this.#watched.accessed(this.cpu, address, size, true, by);
+    for (const { by, ...access } of writes) {
+      const hit = this.#watched.accessed(this.cpu, access, true, by);
       if (hit !== undefined) return hit;
     }
     return undefined;
   }
 
   #accessed({ address, size, write }: WatchHit): DataHit | undefined {
-    return this.#watched.accessed(this.cpu, address, size, write, undefined);
+    const physical = this.cpu.peekTranslate(address);
+    return this.#watched.accessed(this.cpu, { address, physical, size }, write, undefined);
   }
 
   #stopAtData(hit: DataHit | undefined): Stop | undefined {
@@ -219,6 +229,7 @@ export class RunControl implements Observer {
     this.#armed = false;
     for (const cpu of this.target.machine.cpus) {
       cpu.setBreakpoints([]);
+      cpu.setPhysicalBreakpoints(NONE);
       if (this.#watched.any) cpu.setWatchpoints([]);
     }
   }
@@ -240,9 +251,18 @@ export class RunControl implements Observer {
     this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts });
   }
 
+  /** A table that a selector of a breakpoint is looked up in may have changed: where it is has to be found again. */
+  #noteDescriptors({ type, name }: MachineEvent): void {
+    if (type !== "switch" && !(type === "syscall" && DESCRIPTOR_CALLS.has(String(name)))) return;
+    if (!this.breakpoints.places.some(({ mode }) => mode === "segmented")) return;
+    this.#rearm = true;
+    this.target.machine.stop({ kind: "request" });
+  }
+
   #see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
     if (this.#mode === "silent") return;
+    if (this.#armed && this.#mode === "live") this.#noteDescriptors(event);
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;
       this.target.machine.stop({ kind: "request" });
@@ -299,6 +319,7 @@ export class RunControl implements Observer {
         if (stop !== undefined) return stop;
         const outcome = reason.kind === "breakpoint" ? this.#atBreakpoint(reason.address, goal) : undefined;
         if (outcome !== undefined) return outcome;
+        if (this.#rearm) this.#armAgain(goal);
         const now = this.target.machine.icount;
         if (now >= this.recorder.due) this.recorder.note();
         if (now >= icount || before === this.target.machine.nextCpu) return "reached";
@@ -358,11 +379,11 @@ export class RunControl implements Observer {
         this.#ended = { reason: "halted", why: `the processor shut down: ${reason.why}` };
         return this.#ended;
       case "request": {
-        const written = this.#writes.length > 0;
+        const ours = this.#writes.length > 0 || this.#rearm;
         return (
           caught ??
           this.#stopAtData(this.#takeWrites()) ??
-          (written && !this.#pauseRequested ? undefined : { reason: "pause" })
+          (ours && !this.#pauseRequested ? undefined : { reason: "pause" })
         );
       }
       case "watchpoint":
@@ -374,21 +395,37 @@ export class RunControl implements Observer {
 
   /** What a run looks out for. */
   everyBreakpoint(): Armed {
-    return { addresses: this.breakpoints.addresses(), data: this.data };
+    return { addresses: this.#addressesAnd([]), physical: this.#physical(), data: this.data };
+  }
+
+  #physical(): ReadonlySet<number> {
+    const { places } = this.breakpoints;
+    return places.length === 0
+      ? NONE
+      : new Set(places.flatMap((place) => (place.mode === "physical" ? [place.address] : [])));
   }
 
   #addressesAnd(extra: readonly Addr[]): Set<Addr> {
     const addresses = this.breakpoints.addresses();
     for (const address of extra) addresses.add(address);
+    for (const place of this.breakpoints.places) {
+      if (place.mode === "segmented") for (const address of linearOf(this.cpu, place)) addresses.add(address);
+    }
     return addresses;
   }
 
-  #arm({ addresses, data }: Armed): void {
+  #armAgain(goal: Goal): void {
+    this.#rearm = false;
+    for (const cpu of this.target.machine.cpus) cpu.setBreakpoints(this.#addressesAnd(goal.addresses ?? []));
+  }
+
+  #arm({ addresses, data, physical = NONE }: Armed): void {
     this.#armed = true;
     this.#watched = data;
     if (data.any) data.remember(this.cpu);
     for (const cpu of this.target.machine.cpus) {
       cpu.setBreakpoints(addresses);
+      cpu.setPhysicalBreakpoints(physical);
       cpu.setWatchpoints(data.ranges());
     }
   }

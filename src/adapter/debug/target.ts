@@ -45,7 +45,12 @@ export interface KernelAccess {
   /** Mappings of the current task, lowest first. */
   mappings(cpu: Cpu): readonly Mapping[];
   /** Tells of every write that an up-call makes to guest memory, by its name. Returns the function that unsubscribes. */
-  onWrite(listener: (by: string, address: Addr, size: number) => void): () => void;
+  onWrite(
+    listener: (
+      by: string,
+      access: { readonly address: Addr; readonly physical: number; readonly size: number },
+    ) => void,
+  ): () => void;
   /** Makes an event happen before the next instruction: `nmi`, `irq`, `mc`, `signal:SIGALRM`. @returns what is wrong with it. */
   inject(cpu: Cpu, event: string): string | undefined;
   /** espfix stack of the CPU; undefined under a design without one. */

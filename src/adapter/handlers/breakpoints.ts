@@ -1,6 +1,7 @@
 /** Breakpoints: source lines, labels, instructions; and where on a line they can be. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { bigToAddr } from "../../emu/cpu/state.ts";
+import { parseSegmented, placeInMode, type Where } from "../debug/breakpoint-modes.ts";
 import { type Breakpoint, type BreakpointRequest, requestProblem } from "../debug/breakpoints.ts";
 import { hexAddr } from "../debug/format.ts";
 import type { Context, HandlerTable } from "./context.ts";
@@ -29,7 +30,9 @@ function placeOnLine(
   if (problem !== undefined) return refused(problem);
   const places = context.launched.target.symbols.breakpointPlaces(uri, context.fromLine(wanted.line));
   if (places === undefined) return refused("there is no code on this line or below it");
-  const breakpoint = context.breakpoints.make("source", places.addresses, wanted);
+  const where = placesInMode(context, wanted.mode, places.addresses);
+  if (typeof where === "string") return refused(where);
+  const breakpoint = context.breakpoints.make("source", places.addresses, wanted, where);
   const source = context.sources.toDap(context.launched.target, uri);
   return {
     breakpoint,
@@ -58,11 +61,34 @@ function setInstructionBreakpoints(context: Context, args: DebugProtocol.SetInst
   const placed = args.breakpoints.map((wanted) => {
     const problem = requestProblem(wanted);
     if (problem !== undefined) return refused(problem);
+    const segmented = parseSegmented(wanted.instructionReference);
+    if (segmented !== undefined) return atSegmented(context, segmented, wanted);
     const address = parseReference(wanted.instructionReference);
     if (address === undefined) return refused(`"${wanted.instructionReference}" is no address`);
-    return atAddress(context, "instruction", address + (wanted.offset ?? 0), wanted);
+    const where = placesInMode(context, wanted.mode, [address + (wanted.offset ?? 0)]);
+    if (typeof where === "string") return refused(where);
+    return atAddress(context, "instruction", address + (wanted.offset ?? 0), wanted, where);
   });
   return replace(context, "instruction", placed);
+}
+
+/** Addresses as another mode has them; undefined for linear ones. A text says why they cannot be had. */
+function placesInMode(context: Context, mode: string | undefined, addresses: readonly number[]) {
+  if (mode === undefined || mode === "linear") return undefined;
+  if (mode !== "physical" && mode !== "segmented") return `there is no breakpoint mode "${mode}"`;
+  const places = addresses.map((address) => placeInMode(context.cpu, mode, address));
+  return places.find((place) => typeof place === "string") ?? (places as Where[]);
+}
+
+/** A selector and an offset stand for no address before code runs there. */
+function atSegmented(
+  context: Context,
+  where: Extract<Where, { mode: "segmented" }>,
+  wanted: DebugProtocol.InstructionBreakpoint,
+): Placed {
+  const place = { ...where, offset: where.offset + (wanted.offset ?? 0) };
+  const breakpoint = context.breakpoints.make("instruction", [], wanted, [place]);
+  return { breakpoint, answer: { id: breakpoint.id, verified: true } };
 }
 
 function atAddress(
@@ -70,8 +96,9 @@ function atAddress(
   kind: "function" | "instruction",
   address: number,
   wanted: BreakpointRequest,
+  where?: readonly Where[],
 ): Placed {
-  const breakpoint = context.breakpoints.make(kind, [address], wanted);
+  const breakpoint = context.breakpoints.make(kind, [address], wanted, where);
   const line = context.launched.target.symbols.lineAt(address);
   const place =
     line === undefined

@@ -1,6 +1,13 @@
 /** Data breakpoints: on variables, on expressions (`TS_COMPAT`, `dword [count]`), and on addresses. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { allBits, type DataAccess, type DataPlace, dataId, parseDataId } from "../debug/data-breakpoints.ts";
+import {
+  allBits,
+  type DataAccess,
+  type DataPlace,
+  dataId,
+  MOST_BYTES,
+  parseDataId,
+} from "../debug/data-breakpoints.ts";
 import { evaluate } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
 import { placeOf } from "../debug/variables.ts";
@@ -8,13 +15,15 @@ import { parseReference } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 
 const ACCESSES: readonly DataAccess[] = ["read", "write", "readWrite"];
-const MOST_BYTES = 8;
 
 function dataBreakpointInfo(context: Context, args: DebugProtocol.DataBreakpointInfoArguments) {
   void context.stopped;
-  const place = placeFor(context, args);
-  if (place === undefined) return { dataId: null, description: `${args.name} is not in memory` };
-  const description = `${args.name} (${place.bytes} bytes at ${hexAddr(place.address)})`;
+  const linear = placeFor(context, args);
+  if (linear === undefined) return { dataId: null, description: `${args.name} is not in memory` };
+  const place = args.mode === "physical" ? physicalPlace(context, linear) : linear;
+  if (place === undefined) return { dataId: null, description: `${args.name} is not mapped now` };
+  const kind = place.physical === true ? "physical " : "";
+  const description = `${args.name} (${place.bytes} bytes at ${kind}${hexAddr(place.address)})`;
   return { dataId: dataId(place), description, accessTypes: [...ACCESSES], canPersist: false };
 }
 
@@ -23,8 +32,15 @@ function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArgume
   if (args.variablesReference !== undefined && args.variablesReference > 0) {
     return context.childrenOf(args.variablesReference)?.find(({ name }) => name === args.name)?.place;
   }
-  const { reference } = evaluate(args.name, context.scope);
-  return reference === undefined ? undefined : placeOf(reference);
+  const { reference } = evaluate(args.name, context.scopeOf(args.frameId));
+  const place = reference && placeOf(reference);
+  if (place === undefined || args.bytes === undefined || reference?.within !== undefined) return place;
+  return atAddress(place.address, args.bytes);
+}
+
+function physicalPlace(context: Context, place: DataPlace): DataPlace | undefined {
+  const address = context.cpu.peekTranslate(place.address);
+  return address === undefined ? undefined : { ...place, address, physical: true };
 }
 
 function atAddress(address: number | undefined, bytes = 1): DataPlace | undefined {

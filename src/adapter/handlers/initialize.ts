@@ -1,5 +1,6 @@
 /** initialize: what this adapter can do. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { MODES } from "../debug/breakpoint-modes.ts";
 import { FILTERS } from "../debug/exceptions.ts";
 import type { Context } from "./context.ts";
 
@@ -41,6 +42,7 @@ export function initialize(
     supportsInstructionBreakpoints: true,
     supportsBreakpointLocationsRequest: true,
     supportsLoadedSourcesRequest: true,
+    breakpointModes: MODES.map((mode) => ({ ...mode, appliesTo: [...mode.appliesTo] })),
     supportsExceptionInfoRequest: true,
     supportsExceptionFilterOptions: true,
     exceptionBreakpointFilters: FILTERS.map(({ id, label, description, byDefault }) => ({

@@ -19,15 +19,24 @@ const BREAKPOINT: Shape = { condition: "string?", hitCondition: "string?", logMe
 const STEP: Shape = { threadId: "whole?", granularity: "string?", targetId: "whole?" };
 
 const SHAPES: Readonly<Record<string, Shape>> = {
-  setBreakpoints: { source: SOURCE, breakpoints: optional([{ line: "whole", ...BREAKPOINT }]) },
+  setBreakpoints: { source: SOURCE, breakpoints: optional([{ line: "whole", mode: "string?", ...BREAKPOINT }]) },
   setFunctionBreakpoints: { breakpoints: [{ name: "string", ...BREAKPOINT }] },
-  setInstructionBreakpoints: { breakpoints: [{ instructionReference: "string", offset: "whole?", ...BREAKPOINT }] },
+  setInstructionBreakpoints: {
+    breakpoints: [{ instructionReference: "string", offset: "whole?", mode: "string?", ...BREAKPOINT }],
+  },
   breakpointLocations: { source: SOURCE, line: "whole", endLine: "whole?" },
   setExceptionBreakpoints: {
     filters: ["string"],
     filterOptions: optional([{ filterId: "string", condition: "string?" }]),
   },
-  dataBreakpointInfo: { variablesReference: "whole?", name: "string", bytes: "whole?", asAddress: "boolean?" },
+  dataBreakpointInfo: {
+    variablesReference: "whole?",
+    name: "string",
+    bytes: "whole?",
+    asAddress: "boolean?",
+    mode: "string?",
+    frameId: "whole?",
+  },
   setDataBreakpoints: { breakpoints: [{ dataId: "string", accessType: "string?" }] },
   next: STEP,
   stepIn: STEP,

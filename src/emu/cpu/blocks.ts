@@ -9,7 +9,7 @@ import { Fault, gp } from "./fault.ts";
 import type { IrInsn } from "./ir/types.ts";
 import { OFF } from "./layout.ts";
 import { deadFlags, endingOf, lowerInsn } from "./lower.ts";
-import { Marks } from "./marks.ts";
+import { Marks, SPECIAL } from "./marks.ts";
 import { MODE, modeBits, modeStack } from "./mode.ts";
 import { factsOf } from "./model.ts";
 import type { Insn } from "./operation.ts";
@@ -74,6 +74,8 @@ export class Blocks {
   private readonly cache: (Block | undefined)[] = new Array(CACHE).fill(undefined);
   private readonly pages = new Map<number, CodePage>();
   readonly marks = new Marks();
+  /** Physical addresses of breakpoints, whatever linear address they are run by. */
+  private physicalMarks: ReadonlySet<number> = new Set();
 
   constructor(cpu: Cpu) {
     this.cpu = cpu;
@@ -164,7 +166,7 @@ export class Blocks {
     this.decode(block);
     this.compile(block);
     const linear = linHigh * 0x1_0000_0000 + (linLow >>> 0);
-    block.special = this.marks.at(linear);
+    block.special = this.marks.at(linear) | (this.physicalMarks.has(pa) ? SPECIAL.BREAKPOINT : 0);
     if (!cpu.isRam(pa, 1)) block.frame = -1;
     else this.keep(block);
     return block;
@@ -209,7 +211,7 @@ export class Blocks {
     const linear = block.linearHigh * 0x1_0000_0000 + (block.linearLow >>> 0);
     try {
       while (ir.length < most) {
-        if (ir.length > 0 && this.marks.at(linear + stream.position) !== 0) break;
+        if (ir.length > 0 && this.isMarked(linear + stream.position, pa + stream.position)) break;
         const insn = stream.next();
         if (!insn) break;
         if (!this.insideLimit(insn)) {
@@ -262,6 +264,27 @@ export class Blocks {
     } finally {
       stream.free();
     }
+  }
+
+  private isMarked(linear: Addr, pa: number): boolean {
+    return this.marks.at(linear) !== 0 || this.physicalMarks.has(pa);
+  }
+
+  /** The kinds of marks on the instruction at a linear address. */
+  marksAt(linear: Addr): number {
+    const kinds = this.marks.at(linear);
+    if (this.physicalMarks.size === 0) return kinds;
+    const pa = this.cpu.peekTranslate(linear);
+    return pa !== undefined && this.physicalMarks.has(pa) ? kinds | SPECIAL.BREAKPOINT : kinds;
+  }
+
+  /** Breakpoints by physical address; replaces those there were. */
+  setPhysicalMarks(addresses: ReadonlySet<number>): void {
+    const changed = [...addresses, ...this.physicalMarks].filter(
+      (pa) => addresses.has(pa) !== this.physicalMarks.has(pa),
+    );
+    this.physicalMarks = addresses;
+    for (const pa of changed) this.written(Math.floor(pa / 0x1000), pa % 0x1000, 1);
   }
 
   private insideLimit(insn: Insn): boolean {

@@ -171,6 +171,10 @@ export class Cpu extends SegmentedMemory {
   setBreakpoints(addresses: Iterable<Addr>): void {
     this.blocks.setMarks(SPECIAL.BREAKPOINT, addresses);
   }
+  /** Breakpoints by physical address, through whatever alias it is run. */
+  setPhysicalBreakpoints(addresses: ReadonlySet<number>): void {
+    this.blocks.setPhysicalMarks(addresses);
+  }
   setProbes(addresses: Iterable<Addr>): void {
     this.blocks.setMarks(SPECIAL.PROBE, addresses);
   }
@@ -471,7 +475,7 @@ export class Cpu extends SegmentedMemory {
     if (activity === ACTIVITY.WAIT_SIPI) return { kind: "halt" };
     if (this.interrupt()) return undefined;
     if (activity === ACTIVITY.HALTED) return { kind: "halt" };
-    const marked = this.blocks.marks.at(this.linearIp);
+    const marked = this.blocks.marksAt(this.linearIp);
     if (marked && !this.skipMark) {
       if (marked & SPECIAL.BREAKPOINT) {
         this.syncCount();
