@@ -16,7 +16,7 @@ const load = (name: string) =>
 
 const rows = readFileSync(path.join(root, "docs/systems.md"), "utf8")
   .split("\n")
-  .filter((line) => /^\| [A-Z]\d /.test(line))
+  .filter((line) => /^\| [A-Z]\d[a-z]? /.test(line))
   .map((line) => line.split("|").map((cell) => cell.trim()))
   .map(([, id, , file, scenario, fails]) => ({ id: id!, file: file!, scenario: scenario!, fails: fails! }));
 
@@ -42,7 +42,8 @@ describe("docs/systems.md", () => {
     expect(existsSync(path.join(root, file)), file).toBe(true);
     expect(names).toContain(scenario);
     const loaded = load(scenario).file as ScenarioFile & { systems: readonly string[] };
-    expect(loaded.systems).toContain(id);
+    // a letter behind an id: one more look at the same system
+    expect(loaded.systems).toContain(id.slice(0, 2));
     expect(isUnder(fails, loaded), JSON.stringify(loaded.fails)).toBe(true);
   });
 });

@@ -8,6 +8,7 @@ import { FEATURES } from "../cpu/system/cpuid-data.ts";
 import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
 import { PTREGS_CALLS } from "./abi/syscalls.ts";
 import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
+import { AUDIT_UPCALLS } from "./audit.ts";
 import { ldtEspfix } from "./boot/espfix.ts";
 import { bootX86_64 } from "./boot/x86_64.ts";
 import { SYSCALL_FUNCTIONS_64, SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
@@ -66,8 +67,10 @@ const entries: Arch["entries"] = {
 
 const CHECKS = [
   "fast_path_check_entry_work",
+  "fast_path_check_only_audit",
   "fast_path_check_stub",
   "fast_path_check_exit_work",
+  "fast_path_check_more_work",
   "exit_check_tif_iret",
   "sysret_check_rcx_rip",
   "sysret_check_canonical",
@@ -80,6 +83,8 @@ const CHECKS = [
 /** The exit paths' labels, in the order of the source. */
 const exitLabels = [
   ...CHECKS,
+  "auditsys",
+  "sysret_audit",
   "syscall_return_via_sysret",
   "sysret32_from_system_call",
   "error_return",
@@ -311,7 +316,7 @@ export const X86_64: Arch = {
     X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,
     ...ptregsCalls(),
   }),
-  upcalls: { ...SYSCALL_UPCALLS_64, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
+  upcalls: { ...SYSCALL_UPCALLS_64, ...AUDIT_UPCALLS, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
   functions: { ...SYSCALL_FUNCTIONS_64, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_64, ...SCHED_FUNCTIONS_64 },
   native: { abi: "x86_64", arguments: ["di", "si", "dx", "r10", "r8", "r9"], compat: false, calls: NATIVE_CALLS },
   compat: { abi: "i386", arguments: ["bx", "cx", "dx", "si", "di", "bp"], compat: true, calls: COMPAT_CALLS },

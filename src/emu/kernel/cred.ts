@@ -26,6 +26,7 @@ export const CAP = {
   SETPCAP: 8,
   SYS_RAWIO: 17,
   SYS_PTRACE: 19,
+  SYS_ADMIN: 21,
   SYS_RESOURCE: 24,
 } as const;
 const CAP_LAST = 40;

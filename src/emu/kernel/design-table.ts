@@ -231,6 +231,57 @@ const PREEMPT: readonly Design[] = [
   }),
 ];
 
+const audit = make({ key: "audit", systems: ["X2", "X6"] });
+const AUDIT: readonly Design[] = [
+  audit("slow-path", {
+    summary: "an audited system call goes the slow way, and its end is audited there alone",
+    source: "Linux 4.1 and later, arch/x86/kernel/ptrace.c: syscall_trace_leave",
+    defines: { AUDIT_FAST_PATH: 0 },
+    hooks: {},
+  }),
+  audit("fast-path", {
+    summary:
+      "a call that only audit watches stays on a fast path, which calls audit itself: twice at the end if somebody else came to watch",
+    source: `Linux 3.14, arch/x86/kernel/entry_64.S: auditsys, sysret_audit; "quite buggy" in ${EXIT_POST}`,
+    defines: { AUDIT_FAST_PATH: 1 },
+    hooks: {},
+  }),
+];
+
+const contextTracking = make({ key: "contextTracking", systems: ["X2"] });
+const CONTEXT_TRACKING: readonly Design[] = [
+  contextTracking("once", {
+    summary: "where TIF_NOHZ is set: one hook on the way in, and one that is the last thing on the way out",
+    source: "Linux 4.3 to 4.6, arch/x86/entry/common.c: enter_from_user_mode, prepare_exit_to_usermode",
+    defines: {},
+    hooks: {},
+  }),
+  contextTracking("trace-leave", {
+    summary:
+      "hooks in syscall_trace_leave, schedule_user, do_notify_resume and every exception: each undoes what the last has done",
+    source: `Linux 3.14, arch/x86/kernel/ptrace.c and signal.c; "completely unnecessary", footnote 1 in ${EXIT_POST}`,
+    defines: {},
+    hooks: { contextTrackingEverywhere: true },
+  }),
+];
+
+const seccomp = make({ key: "seccomp", systems: ["X6"] });
+const SECCOMP: readonly Design[] = [
+  seccomp("after-ptrace", {
+    summary:
+      "filters see a system call as the tracer has left it, and once more if they have called the tracer themselves",
+    source: "Linux 4.8 and later; 6.1, kernel/entry/common.c: syscall_trace_enter, kernel/seccomp.c",
+    defines: {},
+    hooks: {},
+  }),
+  seccomp("before-ptrace", {
+    summary: "filters come first, so that a tracer may make of an allowed system call one that is not",
+    source: "Linux 3.14 to 4.7, arch/x86/kernel/ptrace.c: syscall_trace_enter does the secure computing check first",
+    defines: {},
+    hooks: { seccompFirst: true },
+  }),
+];
+
 export const DESIGNS: readonly Design[] = [
   ...ESPFIX,
   ...ESPFIX_INIT,
@@ -239,4 +290,7 @@ export const DESIGNS: readonly Design[] = [
   ...SS_FIX,
   ...PREEMPT,
   ...NMI,
+  ...AUDIT,
+  ...CONTEXT_TRACKING,
+  ...SECCOMP,
 ];

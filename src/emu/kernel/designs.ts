@@ -35,6 +35,10 @@ export interface DesignHooks {
   readonly tif?: Readonly<Record<string, number>>;
   /** force_iret(): the flag that a system call sets which has changed pt_regs, to stay off the fast path. */
   readonly forceIret?: "IRET" | "NOTIFY_RESUME";
+  /** Hooks of context tracking in every function on the way out, instead of one at each end. */
+  readonly contextTrackingEverywhere?: boolean;
+  /** seccomp before a tracer sees the call, and not again when it may have changed it. */
+  readonly seccompFirst?: boolean;
   /** An interrupt's return into the kernel may schedule (CONFIG_PREEMPTION). */
   readonly preempt?: boolean;
   /** __switch_to puts the kernel's SS back where the processor's SYSRET needs it (X86_BUG_SYSRET_SS_ATTRS). */

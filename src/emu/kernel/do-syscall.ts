@@ -2,12 +2,13 @@
 import { EFLAGS } from "../cpu/layout.ts";
 import { E } from "./abi/errno.ts";
 import { PTREGS_CALLS } from "./abi/syscalls.ts";
-import { EXIT_FUNCTIONS, EXIT_UPCALLS, syscallEnterWork } from "./entry-common.ts";
+import { EXIT_FUNCTIONS, EXIT_UPCALLS } from "./entry-common.ts";
 import type { Kernel } from "./kernel.ts";
 import { getWord } from "./mm/uaccess.ts";
 import type { PtRegs } from "./ptregs.ts";
 import type { Task } from "./state.ts";
 import { callSyscall } from "./syscall/dispatch.ts";
+import { syscallEnterWork } from "./syscall-work.ts";
 import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 import { vdsoImage } from "./vdso/index.ts";
 

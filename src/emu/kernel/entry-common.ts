@@ -1,37 +1,18 @@
 /**
- * The work around every trip into the kernel (Linux's kernel/entry/common.c and asm/entry-common.h): what is done before a system
- * call, after it, and before every return to user mode. The flags in guest memory decide; nothing is remembered here.
+ * The work before every return to user mode (Linux's kernel/entry/common.c and asm/entry-common.h). The flags in guest memory decide;
+ * nothing is remembered here. What system calls have besides is in syscall-work.ts.
  */
 import type { Cpu } from "../cpu/cpu.ts";
 import { EFLAGS } from "../cpu/layout.ts";
+import { hooksEverywhere, userEnter, userExit } from "./context-tracking.ts";
 import { updateIoBitmap } from "./ioport.ts";
 import type { Kernel } from "./kernel.ts";
 import type { ExitWork } from "./layout/types.ts";
-import { traceSyscallEnter, traceSyscallExit } from "./ptrace/syscall.ts";
 import type { PtRegs } from "./ptregs.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
 import type { Task } from "./state.ts";
+import { syscallExitWork } from "./syscall-work.ts";
 import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
-
-/** syscall_enter_from_user_mode_work(): the number to run, -1 for none, or SCHEDULE while a tracer looks. */
-export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number | typeof SCHEDULE {
-  const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallEnter;
-  if (work === 0 && task.stop === undefined) return nr;
-  const flags = namesOf(k.layout.syscallWork, work);
-  if (task.stop === undefined) k.timeline.exitWork(cpu, k.layout.exitWork.names.enter, flags);
-  return traceSyscallEnter(k, task, regs, flags);
-}
-
-/** syscall_exit_work(): once after a system call; the common return follows. */
-function syscallExitWork(u: UpcallContext): ReturnType<Upcall> {
-  const { kernel: k, cpu } = u;
-  const task = k.current(cpu);
-  const work = k.threadInfo(task, "syscall_work") & k.layout.work.syscallExit;
-  if (work === 0 && task.stop === undefined) return;
-  const flags = namesOf(k.layout.syscallWork, work);
-  if (task.stop === undefined) k.timeline.exitWork(cpu, k.layout.exitWork.names.exit, flags);
-  return traceSyscallExit(k, cpu, task, u.regs(), flags);
-}
 
 /** irqentry_exit(): for exceptions and interrupts, on the way to user mode or back into the kernel. The first argument is pt_regs. */
 function irqentryExit(u: UpcallContext): ReturnType<Upcall> {
@@ -53,6 +34,10 @@ function irqentryExitCondResched(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs):
 /** Called again after schedule() until nothing is left to do. */
 function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): ReturnType<Upcall> {
   let work = k.threadInfo(task, "flags");
+  if (task.tracking === "schedule_user") {
+    delete task.tracking;
+    userEnter(k, cpu, task, "schedule_user");
+  }
   if (!task.dead && (work & k.layout.work.exitToUserMode) !== 0) {
     const left = exitToUserModeLoop(k, cpu, task, regs, work);
     if (left === SCHEDULE) return SCHEDULE;
@@ -72,16 +57,42 @@ export const EXIT_FUNCTIONS: FunctionTable = {
   syscall_exit_to_user_mode: ["call syscall_exit_work", "jmp exit_to_user_mode_prepare"],
 };
 
-/** Until no flag asks for anything, in the order of the preset's Linux. */
+/** Until no flag asks for anything, in the order of the preset's Linux: to schedule is first in all of them. */
 function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number | typeof SCHEDULE {
   let flags = first;
   while ((flags & k.layout.work.exitToUserMode) !== 0) {
-    for (const work of k.layout.exitWork.loop)
-      if (doWork(k, cpu, task, regs, work, flags) === SCHEDULE) return SCHEDULE;
+    for (const by of ["schedule_user", "do_notify_resume"] as const)
+      if (doPart(k, cpu, task, regs, by, flags) === SCHEDULE) return SCHEDULE;
     flags = k.threadInfo(task, "flags");
   }
   return flags;
 }
+
+/** The loop's work as older kernels divide it: each half may have hooks of its own around it. */
+function doPart(
+  k: Kernel,
+  cpu: Cpu,
+  task: Task,
+  regs: PtRegs,
+  by: "schedule_user" | "do_notify_resume",
+  flags: number,
+): typeof SCHEDULE | undefined {
+  const items = k.layout.exitWork.loop.filter(({ kind }) => (kind === "schedule") === (by === "schedule_user"));
+  if (items.every((work) => askingFlags(k, work, flags).length === 0)) return undefined;
+  const tracked = hooksEverywhere(k);
+  if (tracked && task.tracking !== by) userExit(k, cpu, task, by);
+  delete task.tracking;
+  for (const work of items) {
+    if (doWork(k, cpu, task, regs, work, flags) !== SCHEDULE) continue;
+    if (tracked) task.tracking = by;
+    return SCHEDULE;
+  }
+  if (tracked) userEnter(k, cpu, task, by);
+  return undefined;
+}
+
+const askingFlags = (k: Kernel, work: ExitWork, flags: number): string[] =>
+  work.flags.filter((flag) => (flags & (1 << k.layout.tif[flag]!)) !== 0);
 
 /** One item, if `flags` ask for it. Most ask for nothing more than being seen: there is no probe, patch or notifier. */
 function doWork(
@@ -92,7 +103,7 @@ function doWork(
   work: ExitWork,
   flags: number,
 ): typeof SCHEDULE | undefined {
-  const asking = work.flags.filter((flag) => (flags & (1 << k.layout.tif[flag]!)) !== 0);
+  const asking = askingFlags(k, work, flags);
   if (asking.length === 0) return undefined;
   k.timeline.exitWork(cpu, work.item, asking);
   switch (work.kind) {
@@ -104,8 +115,6 @@ function doWork(
       return task.dead || task.asleep ? SCHEDULE : undefined;
     case "io-bitmap":
       updateIoBitmap(k, cpu, task);
-      return undefined;
-    case "keep":
       return undefined;
     default:
       for (const flag of asking) k.setFlag(task, flag, false);
@@ -121,9 +130,5 @@ function archExitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs
   if (k.layout.wordSize === 8 && (status & (COMPAT | I386_REGS_POKED)) !== 0) {
     k.setThreadInfo(task, "status", status & ~(COMPAT | I386_REGS_POKED));
   }
+  if (!hooksEverywhere(k)) userEnter(k, cpu, task, "prepare_exit_to_usermode");
 }
-
-export const namesOf = (bits: Readonly<Record<string, number>>, mask: number): string[] =>
-  Object.entries(bits)
-    .filter(([, bit]) => (mask & (1 << bit)) !== 0)
-    .map(([name]) => name);

@@ -41,9 +41,9 @@ const statusCode = (how: Fate): number =>
  * One thread ends; with the last one the process does. Nothing returns to this task: its last up-call goes to schedule(). Unless its
  * tracer wants to see it first: then it has stopped, and this is called again.
  */
-export function doExit(k: Kernel, cpu: Cpu, task: Task, status = 0): void {
+export function doExit(k: Kernel, cpu: Cpu, task: Task, own: Fate = { status: 0, signal: 0, core: false }): void {
   const process = k.process(task);
-  const how = process.groupExit ?? { status, signal: 0, core: false };
+  const how = process.groupExit ?? own;
   if (ptraceEvent(k, task, PTRACE_EVENT.EXIT, statusCode(how)) === "stopped") return;
   exitRobustLists(k, task);
   clearChildTid(k, task);

@@ -4,8 +4,10 @@
  */
 import type { Addr } from "../cpu/state.ts";
 import type { Siginfo } from "./abi/siginfo.ts";
+import type { AuditContext } from "./audit.ts";
 import type { Cred } from "./cred.ts";
 import type { DebugRegisters, JobControl, Stop, Traced } from "./ptrace/types.ts";
+import type { Seccomp } from "./seccomp/types.ts";
 
 /** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
 export const VM = {
@@ -177,6 +179,13 @@ export interface Task {
   stop?: Stop;
   job?: JobControl;
   debug?: DebugRegisters;
+  /** The system call that audit has seen begin. */
+  audit?: AuditContext;
+  /** seccomp(2)'s mode and filters; PR_SET_NO_NEW_PRIVS. */
+  seccomp?: Seccomp;
+  noNewPrivs?: boolean;
+  /** The function of the exit loop that has left user mode's context, and has to go back there. */
+  tracking?: string;
   blocked: bigint;
   /** Mask to put back when no signal is delivered (sigsuspend and the like). */
   savedSigmask?: bigint;

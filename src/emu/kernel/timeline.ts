@@ -237,6 +237,24 @@ export class Timeline implements Component {
   exitWork(cpu: Cpu, item: string, flags: readonly string[]): void {
     this.#emit("exit-work", cpu, { item, flags });
   }
+  /** A hook of context tracking; `redundant`: it was so already. */
+  contextTracking(cpu: Cpu, item: string, by: string, redundant: boolean): void {
+    this.#emit("exit-work", cpu, { item, flags: ["NOHZ"], by, redundant });
+  }
+  /** A record of audit, with the fields of its SYSCALL lines. */
+  audit(cpu: Cpu, call: { arch: number; nr: number; args: readonly bigint[]; success: boolean; exit: number }): void {
+    this.#emit("audit", cpu, {
+      arch: call.arch.toString(16),
+      syscall: call.nr,
+      success: call.success ? "yes" : "no",
+      exit: call.exit,
+      ...Object.fromEntries(call.args.map((arg, i) => [`a${i}`, arg.toString(16)])),
+    });
+  }
+  /** What seccomp's filters said about a call, if it was not to allow it. */
+  seccomp(cpu: Cpu, action: string, data: number, nr: number, arch: number): void {
+    this.#emit("seccomp", cpu, { action, data, nr, arch: arch.toString(16) });
+  }
   signalRaised(cpu: Cpu, info: Siginfo): void {
     this.#emit("signal", cpu, { step: "raised", ...describe(info) });
   }

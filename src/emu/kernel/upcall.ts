@@ -5,6 +5,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { EFLAGS } from "../cpu/layout.ts";
 import { type Addr, bigToAddr } from "../cpu/state.ts";
+import { trackedEntry } from "./context-tracking.ts";
 import type { Kernel } from "./kernel.ts";
 import { BadKernelAddress } from "./memory.ts";
 import { oops } from "./oops.ts";
@@ -40,7 +41,7 @@ export function idtEntries(handlers: UpcallTable): {
 } {
   const names = Object.keys(handlers);
   return {
-    upcalls: Object.fromEntries(names.map((name) => [`__${name}`, handlers[name]!])),
+    upcalls: Object.fromEntries(names.map((name) => [`__${name}`, trackedEntry(name, handlers[name]!)])),
     functions: Object.fromEntries(names.map((name) => [name, [`call __${name}`, "call irqentry_exit", "ret"]])),
   };
 }

@@ -8,8 +8,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Target } from "./expected.ts";
 
-const ARCHIVE = "/usr/src/linux-source-6.1.tar.xz";
-const TREE = "linux-source-6.1/tools/testing/selftests";
+export const ARCHIVE = "/usr/src/linux-source-6.1.tar.xz";
+export const TREE = "linux-source-6.1/tools/testing/selftests";
 const FOLDER = `${TREE}/x86`;
 /** The one kernel header that a test includes. */
 const DESC_DEFS = "linux-source-6.1/arch/x86/include/asm/desc_defs.h";
@@ -79,9 +79,10 @@ export function requireSources(): boolean {
   return hasSources();
 }
 
-const cache = (): string => path.join(tmpdir(), "ringside-selftests");
+export const cache = (): string => path.join(tmpdir(), "ringside-selftests");
 
-function command(name: string, args: readonly string[]): string | undefined {
+/** What went wrong, or undefined. */
+export function command(name: string, args: readonly string[]): string | undefined {
   const { status, stderr, error } = spawnSync(name, [...args], { encoding: "utf8" });
   return status === 0 ? undefined : (error?.message ?? stderr);
 }

@@ -15,12 +15,12 @@ export interface Outcome {
 const BUDGET = 400_000_000;
 const SLICE = 2_000_000;
 
-export function runSelftest(file: string, { arch, vendor, designs = {} }: Target, seconds = 120): Outcome {
+export function runSelftest(file: string, { arch, vendor, designs = {} }: Target, seconds = 120, cpus = 2): Outcome {
   const name = file.split("/").at(-1)!;
   const system = createSystem({
     arch,
     cpu: { vendor, model: "current", quirks: [] },
-    cpus: 2,
+    cpus,
     preset: "linux-6.1",
     designs,
     program: { kind: "elf", name, bytes: readFileSync(file) },

@@ -43,6 +43,8 @@ export const PTRACE = {
   PEEKSIGINFO: 0x4209,
   GETSIGMASK: 0x420a,
   SETSIGMASK: 0x420b,
+  SECCOMP_GET_FILTER: 0x420c,
+  SECCOMP_GET_METADATA: 0x420d,
   GET_SYSCALL_INFO: 0x420e,
   GET_RSEQ_CONFIGURATION: 0x420f,
 } as const;
@@ -59,7 +61,12 @@ export const PTRACE_EVENT = {
 } as const;
 
 /** Options: bit 0 marks system call stops, the others are 1 << event. */
-export const PTRACE_O = { TRACESYSGOOD: 1, EXITKILL: 1 << 20, MASK: 0xff | (1 << 20) | (1 << 21) } as const;
+export const PTRACE_O = {
+  TRACESYSGOOD: 1,
+  EXITKILL: 1 << 20,
+  SUSPEND_SECCOMP: 1 << 21,
+  MASK: 0xff | (1 << 20) | (1 << 21),
+} as const;
 export const SYSGOOD = 0x80;
 export const EVENTMSG = { SYSCALL_ENTRY: 1n, SYSCALL_EXIT: 2n } as const;
 
@@ -89,13 +96,16 @@ export const NT = {
 } as const;
 
 export const AUDIT_ARCH = { X86_64: 0xc000_003e, I386: 0x4000_0003 } as const;
-export const SYSCALL_INFO = { NONE: 0, ENTRY: 1, EXIT: 2 } as const;
+export const SYSCALL_INFO = { NONE: 0, ENTRY: 1, EXIT: 2, SECCOMP: 3 } as const;
 /** struct ptrace_syscall_info: the head, and its union's arms. */
 export const SYSCALL_INFO_HEAD = struct({ op: u8, pad: blob(3), arch: u32, ip: u64, sp: u64 });
 export const SYSCALL_INFO_ENTRY = struct({ ...headOf(), nr: u64, args: blob(48, 8) });
 export const SYSCALL_INFO_EXIT = struct({ ...headOf(), rval: s64, is_error: u8 });
 /** offsetofend(is_error): without the padding. */
 export const SYSCALL_INFO_EXIT_SIZE = SYSCALL_INFO_EXIT.offset.is_error + 1;
+export const SYSCALL_INFO_SECCOMP = struct({ ...headOf(), nr: u64, args: blob(48, 8), ret_data: u32 });
+/** offsetofend(ret_data). */
+export const SYSCALL_INFO_SECCOMP_SIZE = SYSCALL_INFO_SECCOMP.offset.ret_data + 4;
 function headOf() {
   return { op: u8, pad: blob(3), arch: u32, ip: u64, sp: u64 };
 }

@@ -29,7 +29,7 @@ LABEL entry_SYSCALL_64_after_hwframe
 	pushq	%rax					# orig_ax
 	PUSH_AND_CLEAR_REGS rax=$-ENOSYS
 
-	.if EXIT_FAST_PATH | SYSRET_FAST_PATH
+	.if EXIT_FAST_PATH | SYSRET_FAST_PATH | AUDIT_FAST_PATH
 	.include "fast_path_64.S"
 	.endif
 LABEL syscall_slow_path

@@ -87,6 +87,8 @@ const perCpu: FieldMap = {
   cpu_current_top_of_stack: { offset: 12, size: 4 },
   cpu_entry_area: { offset: 16, size: 4 },
   __preempt_count: { offset: 20, size: 4 },
+  /** context_tracking.state. */
+  context_tracking: { offset: 24, size: 4 },
   gdt_page: { offset: PAGE_SIZE, size: 4 },
   doublefault_stack: { offset: 2 * PAGE_SIZE, size: 4 },
   cpu_tss_rw: { offset: 3 * PAGE_SIZE, size: 4 },

@@ -20,9 +20,11 @@ function flagDefines(layout: KernelLayout, tif: KernelLayout["tif"]): Record<str
     [`TIF_${name}`, tif[name]!] as const,
     [`_TIF_${name}`, mask(name)],
   ]);
+  const work = Object.entries(layout.syscallWork).map(([name, bit]) => [`_SYSCALL_WORK_${name}`, (1 << bit) >>> 0]);
   const late = [...LATE_WORK, "IRET"].reduce((sum, name) => sum | mask(name), 0);
   return {
     _TIF_IRET: 0,
+    ...(Object.fromEntries(work) as Record<string, number>),
     ...(Object.fromEntries(named) as Record<string, number>),
     _TIF_FAST_PATH_WORK: (layout.work.exitToUserMode | late) >>> 0,
     _SYSCALL_WORK_ENTER: layout.work.syscallEnter,

@@ -4,6 +4,8 @@
  */
 import { EFLAGS } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
+import { E, MAX_ERRNO } from "../abi/errno.ts";
+import { AUDIT_ARCH } from "../abi/ptrace.ts";
 import { EXIT_WORK, PAGE_SIZE, PT_REGS_64, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "./linux-6.1.ts";
 import type { FieldMap, KernelLayout } from "./types.ts";
 
@@ -66,6 +68,8 @@ const perCpu: FieldMap = {
   espfix_waddr: { offset: 96, size: 8 },
   /** The writable address of this CPU's GDT. */
   gdt_page: { offset: 104, size: 8 },
+  /** context_tracking.state. */
+  context_tracking: { offset: 112, size: 4 },
   cpu_tss_rw: { offset: PAGE_SIZE, size: 8 },
 };
 
@@ -182,7 +186,9 @@ export const LINUX_6_1_64: KernelLayout = {
     TASK_threadsp: TASK_THREADSP,
     NR_CPUS: MAX_CPUS,
     VDSO_CPUNODE_MASK: 0xfff,
-    ENOSYS: 38,
+    ENOSYS: E.ENOSYS,
+    MAX_ERRNO,
+    AUDIT_ARCH_X86_64: AUDIT_ARCH.X86_64,
     MSR_GS_BASE: 0xc0000101,
     X86_EFLAGS_FIXED: EFLAGS.FIXED,
     X86_EFLAGS_TF: EFLAGS.TF,

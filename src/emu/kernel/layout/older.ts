@@ -70,11 +70,8 @@ const ONE_SHOT: readonly ExitWork[] = [
   { item: "tracehook_notify_resume", flags: ["NOTIFY_RESUME"] },
   { item: "fire_user_return_notifiers", flags: ["USER_RETURN_NOTIFY"] },
 ];
-/** Context tracking, on every way out of a task that has it. The I/O bitmap is 6.1's: these kernels copy it when they switch. */
-const late: readonly ExitWork[] = [
-  { item: "tss_update_io_bitmap", flags: ["IO_BITMAP"], kind: "io-bitmap" },
-  { item: "user_enter", flags: ["NOHZ"], kind: "keep" },
-];
+/** The I/O bitmap is 6.1's: these kernels copy it when they switch. */
+const late: readonly ExitWork[] = [{ item: "tss_update_io_bitmap", flags: ["IO_BITMAP"], kind: "io-bitmap" }];
 
 function older(tif: Readonly<Record<string, number>>, loop: readonly ExitWork[], exit: number): LayoutChange {
   const flags = loop.flatMap((work) => work.flags);

@@ -11,8 +11,8 @@ export type FieldMap = Readonly<Record<string, Field>>;
 export interface ExitWork {
   readonly item: string;
   readonly flags: readonly string[];
-  /** What it does beyond being seen and clearing its flags; "keep": the flags stay. */
-  readonly kind?: "schedule" | "signal" | "io-bitmap" | "keep";
+  /** What it does beyond being seen and clearing its flags. */
+  readonly kind?: "schedule" | "signal" | "io-bitmap";
 }
 
 /** What a preset's layout has otherwise than 6.1's. */

@@ -31,11 +31,19 @@ function mayAccess(tracer: Task, { cred }: Task): boolean {
   return same || capable(tracer, CAP.SYS_PTRACE);
 }
 
-export const validOptions = (options: number): boolean => (options & ~PTRACE_O.MASK) === 0;
+/** check_ptrace_options(). Who suspends seccomp must be free of it. */
+export function checkOptions(tracer: Task, options: number): number {
+  if ((options & ~PTRACE_O.MASK) !== 0) return -E.EINVAL;
+  if ((options & PTRACE_O.SUSPEND_SECCOMP) === 0) return 0;
+  const suspended = ((tracer.ptrace?.options ?? 0) & PTRACE_O.SUSPEND_SECCOMP) !== 0;
+  return capable(tracer, CAP.SYS_ADMIN) && tracer.seccomp === undefined && !suspended ? 0 : -E.EPERM;
+}
 
 /** ptrace_attach(). */
 export function attach(k: Kernel, tracer: Task, task: Task, seize: boolean, addr: bigint, options: number): number {
-  if (seize && (addr !== 0n || !validOptions(options))) return -E.EIO;
+  if (seize && (addr !== 0n || (options & ~PTRACE_O.MASK) !== 0)) return -E.EIO;
+  const error = seize ? checkOptions(tracer, options) : 0;
+  if (error !== 0) return error;
   if (task.idle || task.tgid === tracer.tgid || !mayAccess(tracer, task)) return -E.EPERM;
   if (task.dead || task.ptrace !== undefined) return -E.EPERM;
   task.ptrace = { tracer: tracer.pid, seized: seize, options: seize ? options : 0 };

@@ -15,6 +15,7 @@ import { SI_CODE, SIG } from "../abi/signal.ts";
 import { accessRemote, readRemote } from "../mm/remote.ts";
 import { copyFromUser, copyToUser, getStruct, getWord, putStruct, putWord } from "../mm/uaccess.ts";
 import { isCurrent } from "../sched.ts";
+import { getFilter, getMetadata } from "../seccomp/install.ts";
 import { wakeForTrap } from "../signal/jobctl.ts";
 import { sendSignal } from "../signal/send.ts";
 import { UNBLOCKABLE } from "../signal/sets.ts";
@@ -22,7 +23,7 @@ import type { Task } from "../state.ts";
 import { archPrctlOf } from "../syscall/arch-prctl.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallResult } from "../syscall/types.ts";
 import { getTlsEntry, setTlsDescriptor } from "../x86/tls.ts";
-import { attach, detach, traceme, validOptions } from "./attach.ts";
+import { attach, checkOptions, detach, traceme } from "./attach.ts";
 import { peekUser, pokeUser, USER_AREA } from "./registers.ts";
 import { type Regset, VIEWS, viewOf } from "./regset.ts";
 import { disableStep, enableStep } from "./step.ts";
@@ -112,9 +113,10 @@ const resume =
     return 0;
   };
 
-const setOptions: Handler = ({ task, data }) => {
+const setOptions: Handler = ({ c, task, data }) => {
   const options = Number(BigInt.asIntN(32, data));
-  if (BigInt.asUintN(32, data) !== data || !validOptions(options)) return -E.EINVAL;
+  const error = BigInt.asUintN(32, data) === data ? checkOptions(c.task, options) : -E.EINVAL;
+  if (error !== 0) return error;
   task.ptrace!.options = options & PTRACE_O.MASK;
   return 0;
 };
@@ -240,6 +242,8 @@ const HANDLERS: Readonly<Record<number, Handler>> = {
   [PTRACE.LISTEN]: listen,
   [PTRACE.GET_THREAD_AREA]: getThreadArea,
   [PTRACE.SET_THREAD_AREA]: setThreadArea,
+  [PTRACE.SECCOMP_GET_FILTER]: ({ c, task, addr, data }) => getFilter(c, task, addr, at(data)),
+  [PTRACE.SECCOMP_GET_METADATA]: ({ c, task, addr, data }) => getMetadata(c, task, addr, at(data)),
   [PTRACE.GET_SYSCALL_INFO]: ({ c, task, addr, data }) => getSyscallInfo(c, task, at(addr), at(data)),
   [PTRACE.GET_RSEQ_CONFIGURATION]: rseqConfiguration,
 };

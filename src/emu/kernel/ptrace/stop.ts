@@ -30,6 +30,7 @@ export function takeAnswer(k: Kernel, task: Task, place: StopPlace): Stop | unde
   return stop;
 }
 
+const FROM_EXIT_LOOP: readonly StopPlace[] = ["signal", "job", "exit"];
 type Beginning = Pick<Stop, "at" | "code"> & { readonly info?: Siginfo; readonly message?: bigint };
 
 /** ptrace_stop(), its first half: true = the task sleeps now. `why` is CLD_TRAPPED or CLD_STOPPED. */
@@ -40,8 +41,8 @@ export function ptraceStop(k: Kernel, task: Task, { at, code, info, message }: B
   const stopDone = why === SI_CODE.CLD_STOPPED && job.stopPending === true && participateGroupStop(k, task);
   delete job.trapStop;
   if (info !== undefined && info.code >> 8 === PTRACE_EVENT.STOP) delete job.trapNotify;
-  // whatever asks for it, the way to user mode comes back here
-  k.setFlag(task, "SIGPENDING");
+  // the way to user mode comes back here; a system call that the stop is before or in must not take it for a signal
+  if (FROM_EXIT_LOOP.includes(at)) k.setFlag(task, "SIGPENDING");
   task.asleep = true;
   const tracer = tracerOf(k, task);
   const parent = parentOf(k, task);

@@ -1,19 +1,23 @@
 /** PTRACE_GET_SYSCALL_INFO: what kind of stop this is, and the call's number and arguments or its result. */
 import { E } from "../abi/errno.ts";
 import {
-  AUDIT_ARCH,
   EVENTMSG,
+  PTRACE_EVENT,
   SYSCALL_INFO,
   SYSCALL_INFO_ENTRY,
   SYSCALL_INFO_EXIT,
   SYSCALL_INFO_EXIT_SIZE,
   SYSCALL_INFO_HEAD,
+  SYSCALL_INFO_SECCOMP,
+  SYSCALL_INFO_SECCOMP_SIZE,
   SYSGOOD,
 } from "../abi/ptrace.ts";
 import { SIG } from "../abi/signal.ts";
 import { copyToUser } from "../mm/uaccess.ts";
+import type { PtRegs } from "../ptregs.ts";
 import { syscallError } from "../signal/deliver.ts";
 import type { Task } from "../state.ts";
+import { syscallArch, syscallArguments } from "../syscall/inspect.ts";
 import type { SyscallContext } from "../syscall/types.ts";
 
 /** How many bytes there are, of which at most `size` are written. */
@@ -25,21 +29,19 @@ export function getSyscallInfo(c: SyscallContext, task: Task, size: number, addr
 function describe(c: SyscallContext, task: Task): Uint8Array {
   const { k } = c;
   const regs = k.userRegs(task);
-  const ia32 = k.inIa32Syscall(task);
-  const head = { arch: ia32 ? AUDIT_ARCH.I386 : AUDIT_ARCH.X86_64, ip: regs.ip, sp: regs.sp };
+  const head = { arch: syscallArch(k, task), ip: regs.ip, sp: regs.sp };
   const { stop } = task;
   const isSyscall = stop?.info?.code === (SIG.SIGTRAP | SYSGOOD);
   if (isSyscall && stop?.message === EVENTMSG.SYSCALL_ENTRY) {
-    const table = ia32 ? (k.arch.compat ?? k.arch.native) : k.arch.native;
-    const mask = table.compat ? 0xffff_ffffn : -1n;
-    const nr = BigInt.asUintN(64, BigInt(regs.origAx));
-    const view = SYSCALL_INFO_ENTRY.make({ ...head, op: SYSCALL_INFO.ENTRY, nr });
-    const args = view.region("args");
-    const data = new DataView(args.buffer, args.byteOffset, args.length);
-    table.arguments.forEach((name, i) => {
-      data.setBigUint64(i * 8, BigInt.asUintN(64, regs.get(name) & mask), true);
-    });
+    const view = SYSCALL_INFO_ENTRY.make({ ...head, op: SYSCALL_INFO.ENTRY, nr: numberOf(regs) });
+    putArguments(view.region("args"), syscallArguments(k, task, regs));
     return view.bytes;
+  }
+  if (stop?.info?.code === (SIG.SIGTRAP | (PTRACE_EVENT.SECCOMP << 8))) {
+    const view = SYSCALL_INFO_SECCOMP.make({ ...head, op: SYSCALL_INFO.SECCOMP, nr: numberOf(regs) });
+    putArguments(view.region("args"), syscallArguments(k, task, regs));
+    view.set("ret_data", Number(stop.message));
+    return view.bytes.subarray(0, SYSCALL_INFO_SECCOMP_SIZE);
   }
   if (isSyscall && stop?.message === EVENTMSG.SYSCALL_EXIT) {
     const error = syscallError(k, task, regs);
@@ -48,4 +50,10 @@ function describe(c: SyscallContext, task: Task): Uint8Array {
     return view.bytes.subarray(0, SYSCALL_INFO_EXIT_SIZE);
   }
   return SYSCALL_INFO_HEAD.make({ ...head, op: SYSCALL_INFO.NONE }).bytes;
+}
+
+const numberOf = (regs: PtRegs): bigint => BigInt.asUintN(64, BigInt(regs.origAx));
+function putArguments(bytes: Uint8Array, values: readonly bigint[]): void {
+  const data = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  for (const [i, value] of values.entries()) data.setBigUint64(i * 8, value, true);
 }

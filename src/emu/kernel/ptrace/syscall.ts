@@ -12,26 +12,21 @@ import { fatalSignalPending, ptraceNotify, sendOwn, takeAnswer } from "./stop.ts
 const stopCode = (task: Task): number =>
   SIG.SIGTRAP | (((task.ptrace?.options ?? 0) & PTRACE_O.TRACESYSGOOD) !== 0 ? SYSGOOD : 0);
 
-/** The rest of syscall_trace_enter(): the number to run, which whoever looked may have changed; -1 = none. `work` as it was at entry. */
-export function traceSyscallEnter(
-  k: Kernel,
-  task: Task,
-  regs: PtRegs,
-  work: readonly string[],
-): number | typeof SCHEDULE {
+/** ptrace_report_syscall_entry(). `work` as it was at entry. */
+export function traceSyscallEnter(k: Kernel, task: Task, work: readonly string[]): "go on" | "skip" | typeof SCHEDULE {
   const seen = takeAnswer(k, task, "syscall-enter");
   if (seen === undefined) {
     const emulated = work.includes("SYSCALL_EMU");
-    if (!emulated && !work.includes("SYSCALL_TRACE")) return regs.origAx;
+    if (!emulated && !work.includes("SYSCALL_TRACE")) return "go on";
     if (task.ptrace !== undefined && ptraceNotify(k, task, "syscall-enter", stopCode(task), EVENTMSG.SYSCALL_ENTRY)) {
       if (emulated) task.stop!.emulated = true;
       return SCHEDULE;
     }
-    return emulated || fatalSignalPending(k, task) ? -1 : regs.origAx;
+    return emulated || fatalSignalPending(k, task) ? "skip" : "go on";
   }
   // the tracer's signal is sent as if the task had done so itself
   if (seen.answer !== 0) sendOwn(k, task, seen.answer);
-  return seen.emulated === true || fatalSignalPending(k, task) ? -1 : regs.origAx;
+  return seen.emulated === true || fatalSignalPending(k, task) ? "skip" : "go on";
 }
 
 /** The end of syscall_exit_work(): a step out of the call is a SIGTRAP, anything else a stop. */

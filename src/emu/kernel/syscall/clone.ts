@@ -11,7 +11,9 @@ import { copyFromUser, putWord } from "../mm/uaccess.ts";
 import { traceChild } from "../ptrace/attach.ts";
 import { disableStep } from "../ptrace/step.ts";
 import { ptraceEvent, ptraceEventEnabled } from "../ptrace/stop.ts";
+import { setSyscallWork } from "../ptrace/work.ts";
 import { wakeUpNewTask } from "../sched.ts";
+import { copySeccomp } from "../seccomp/install.ts";
 import { resetAltstack } from "../signal/altstack.ts";
 import type { Mm, Process, Task, Wait } from "../state.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
@@ -164,6 +166,9 @@ function copyThreadInfo(c: SyscallContext, child: Task): void {
   k.state.lastPid = child.pid;
   for (const name of ["flags", "status"]) k.setThreadInfo(child, name, k.threadInfo(task, name));
   for (const flag of ["SIGPENDING", "NEED_RESCHED", "NOTIFY_SIGNAL", "NOTIFY_RESUME"]) k.setFlag(child, flag, false);
+  // where they are bits of `flags`, they have been copied
+  for (const flag of ["SYSCALL_TRACE", "SYSCALL_EMU"]) setSyscallWork(k, child, flag, false);
+  copySeccomp(k, task, child);
 }
 
 function copyRegs(c: SyscallContext, child: Task, stack: bigint): void {

@@ -54,7 +54,7 @@ function mmap(
   if (rawLength === 0 || offset % PAGE_SIZE !== 0) return -E.EINVAL;
   const kind = flags & MAP.MAP_TYPE;
   if (kind !== MAP.MAP_PRIVATE && kind !== MAP.MAP_SHARED && kind !== MAP.MAP_SHARED_VALIDATE) return -E.EINVAL;
-  if (file !== undefined && isStream(file)) return -E.ENODEV;
+  if (file !== undefined && isStream(file) && file.path !== "/dev/zero") return -E.ENODEV;
   const length = pageAlign(rawLength);
   if (length > taskSize(c)) return -E.ENOMEM;
   const fixed = (flags & (MAP.MAP_FIXED | MAP.MAP_FIXED_NOREPLACE)) !== 0;

@@ -1,9 +1,8 @@
 /** Who runs, and how it ends. */
 import { E } from "../abi/errno.ts";
 import { RLIM_INFINITY_32, RLIM_INFINITY_64, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
-import { PR } from "../abi/prctl.ts";
 import { doExit, doGroupExit } from "../exit.ts";
-import { copyFromUser, copyToUser, getStruct, putStruct, putWord, strncpyFromUser } from "../mm/uaccess.ts";
+import { copyFromUser, copyToUser, getStruct, putStruct, putWord } from "../mm/uaccess.ts";
 import { setAffinity } from "../sched.ts";
 import type { Process, Task } from "../state.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
@@ -11,7 +10,7 @@ import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type Sysca
 /** A tracer may stop the task on its way out. */
 const ended = (c: SyscallContext): SyscallResult => (c.task.dead ? undefined : BLOCK);
 const exit: Syscall = (c) => {
-  doExit(c.k, c.cpu, c.task, c.int(0) & 0xff);
+  doExit(c.k, c.cpu, c.task, { status: c.int(0) & 0xff, signal: 0, core: false });
   return ended(c);
 };
 const exitGroup: Syscall = (c) => {
@@ -77,22 +76,6 @@ const prlimit64: Syscall = (c) => {
     c.process.rlimits[resource] = [soft, hard];
   }
   return c.addr(3) === 0 || putLimit(c, c.addr(3), old, true) ? 0 : -E.EFAULT;
-};
-
-const NAME_LENGTH = 16;
-const prctl: Syscall = (c) => {
-  if (c.int(0) === PR.PR_SET_NAME) {
-    const name = strncpyFromUser(c.k, c.task, c.addr(1), NAME_LENGTH);
-    if (name === undefined) return -E.EFAULT;
-    c.process.comm = name;
-    return 0;
-  }
-  if (c.int(0) === PR.PR_GET_NAME) {
-    const bytes = new Uint8Array(NAME_LENGTH);
-    bytes.set(new TextEncoder().encode(c.process.comm).subarray(0, NAME_LENGTH - 1));
-    return copyToUser(c.k, c.task, c.addr(1), bytes) ? 0 : -E.EFAULT;
-  }
-  return -E.EINVAL;
 };
 
 const getcpu: Syscall = (c) => {
@@ -165,7 +148,6 @@ export const PROCESS_CALLS: SyscallGroup = {
   prlimit64,
   getrlimit: getrlimit((c) => !c.compat),
   ugetrlimit: getrlimit(() => false),
-  prctl,
   getcpu,
   sched_getaffinity: schedGetaffinity,
   sched_setaffinity: schedSetaffinity,

@@ -8,8 +8,10 @@ import { EXTENT_CALLS } from "./extents.ts";
 import { FILE_CALLS } from "./files.ts";
 import { INFO_CALLS } from "./info.ts";
 import { IO_CALLS } from "./io.ts";
+import { KCMP_CALLS } from "./kcmp.ts";
 import { MEMORY_CALLS_32, MEMORY_CALLS_64 } from "./memory.ts";
 import { POLL_CALLS } from "./poll.ts";
+import { PRCTL_CALLS } from "./prctl.ts";
 import { PROCESS_CALLS } from "./process.ts";
 import { PROCESS_VM_CALLS } from "./process-vm.ts";
 import { SEGMENT_CALLS_32, SEGMENT_CALLS_64 } from "./segments.ts";
@@ -24,6 +26,8 @@ const shared: SyscallGroup = {
   ...DIRECTORY_CALLS,
   ...EXTENT_CALLS,
   ...PROCESS_CALLS,
+  ...PRCTL_CALLS,
+  ...KCMP_CALLS,
   ...INFO_CALLS,
   ...SLEEP_CALLS,
   ...WAIT_CALLS,
