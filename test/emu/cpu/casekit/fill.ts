@@ -75,11 +75,15 @@ function outcomeOf(group: Group, run: Run, outcome: NativeOutcome): Run {
   };
 }
 
+/** Its bytes are from the manual: a tool of today may be too old for it. */
+const knownElsewhere = ({ source, bytes }: Group): boolean => source !== undefined && bytes.length > 0;
+
 /** Bytes and outcomes of all groups that a processor can be asked for; `complaints` gets what went wrong. */
 export function fill(groups: readonly Group[], host: Host, complaints: string[]): Group[] {
   const answers = toolBytes(groups);
   const withBytes = groups.map((group, i) => {
     const hex = answers[i];
+    if (hex === undefined && knownElsewhere(group)) return group;
     if (hex === undefined) complaints.push(`${group.dialect} does not take '${group.text}'`);
     return { ...group, bytes: hex === undefined ? new Uint8Array() : Uint8Array.from(Buffer.from(hex, "hex")) };
   });
@@ -120,7 +124,8 @@ export function check(groups: readonly Group[], host: Host): Checked {
   const answers = toolBytes(groups);
   groups.forEach((group, i) => {
     const made = Buffer.from(group.bytes).toString("hex");
-    if (answers[i] !== made) differences.push(`${describe(group)}: ${made}, not ${answers[i] ?? "an error"}`);
+    if (answers[i] !== made && !(answers[i] === undefined && knownElsewhere(group)))
+      differences.push(`${describe(group)}: ${made}, not ${answers[i] ?? "an error"}`);
   });
   const native = groups.filter(isNative);
   const pairs = native.flatMap((group) => group.runs.map((run) => ({ group, run })));

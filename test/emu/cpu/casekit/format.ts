@@ -8,8 +8,9 @@
  *     after   rax=1
  *
  * Before the bar: dialect ("nasm" or "gas"), mode (64, 32, 16: user mode under a 64-bit kernel; protected, real, v86), and where wanted
- * "cpl0" and "amd". All numbers are hexadecimal. A `source` line names the manual's page where no host can be asked. What a state has
- * that `before` does not name is in state.ts; what `after` does not name stays as it was. Lines that begin with # are remarks.
+ * "cpl0" and "amd". All numbers are hexadecimal. A `source` line names the manual's page where no host can be asked, a `printed` line
+ * what our printer writes where that is another line (an encoding that assemblers do not choose). What a state has that `before` does
+ * not name is in state.ts; what `after` does not name stays as it was. Lines that begin with # are remarks.
  */
 import { VECTOR } from "../../../../src/emu/cpu/fault.ts";
 
@@ -45,6 +46,8 @@ export interface Group {
   readonly bytes: Uint8Array;
   /** Where `after` is from, if not from a processor. */
   readonly source: string | undefined;
+  /** What the printer writes, if not `text`. */
+  readonly printed: string | undefined;
   readonly runs: readonly Run[];
   /** Remarks above it. */
   readonly remarks: readonly string[];
@@ -68,12 +71,13 @@ function runText({ before, after, trap }: Run): string {
 }
 
 function groupText(group: Group): string {
-  const { dialect, mode, cpl0, vendor, text, bytes, source, runs, remarks } = group;
+  const { dialect, mode, cpl0, vendor, text, bytes, source, printed, runs, remarks } = group;
   const words = [dialect, mode, ...(cpl0 ? ["cpl0"] : []), ...(vendor === "amd" ? ["amd"] : [])];
   const hex = [...bytes].map((byte) => byte.toString(16).padStart(HEX_WIDTH, "0")).join(" ");
   const from = source === undefined ? "" : `source  ${source}\n`;
+  const other = printed === undefined ? "" : `printed ${printed}\n`;
   const above = remarks.map((remark) => `${remark}\n`).join("");
-  return `${above}${words.join(" ")} | ${text}\nbytes   ${hex || "?"}\n${from}${runs.map(runText).join("")}`;
+  return `${above}${words.join(" ")} | ${text}\nbytes   ${hex || "?"}\n${other}${from}${runs.map(runText).join("")}`;
 }
 
 export const fileText = (groups: readonly Group[]): string => groups.map(groupText).join("\n");
@@ -127,6 +131,7 @@ function groupOf(paragraph: readonly string[]): Group {
   };
   let bytes = new Uint8Array();
   let source: string | undefined;
+  let printed: string | undefined;
   const runs: Run[] = [];
   lines.forEach((line, i) => {
     const [name, value] = field(line);
@@ -134,10 +139,11 @@ function groupOf(paragraph: readonly string[]): Group {
     if (name === "bytes")
       bytes = value === "?" ? bytes : Uint8Array.from(value.split(" "), (b) => Number.parseInt(b, 16));
     else if (name === "source") source = value;
+    else if (name === "printed") printed = value;
     else if (name === "before") runs.push(runOf(value, next?.[0] === "after" ? next[1] : undefined));
     else if (name !== "after") throw new Error(`'${line}' is no line of a case`);
   });
-  return { ...headOf(head ?? ""), bytes, source, runs, remarks };
+  return { ...headOf(head ?? ""), bytes, source, printed, runs, remarks };
 }
 
 /** The groups of a file; `name` is for messages. */

@@ -35,7 +35,8 @@ function sound(dialect: Dialect, proposal: Proposal, hex: string | undefined, co
   if (ours !== hex) complaints.push(`${where}: our assembler makes ${ours}, the tool ${hex}`);
   if (printed !== text) complaints.push(`${where}: printed from the tool's ${hex} as '${printed}'`);
   if (ours !== hex || printed !== text || mnemonic !== form.mnemonic || length !== bytes.length) return undefined;
-  return { dialect, mode, cpl0: false, vendor: "intel", text, bytes, source: undefined, runs: [], remarks: [] };
+  const group = { dialect, mode, cpl0: false, vendor: "intel", text, bytes } as const;
+  return { ...group, source: undefined, printed: undefined, runs: [], remarks: [] };
 }
 
 function lines(found: readonly Proposal[], complaints: string[]): Group[] {
