@@ -32,6 +32,9 @@ const HIT_CONDITION = /^\s*(>=|<=|==|=|>|<|%)?\s*(\d+)\s*$/;
 
 export class Breakpoints {
   #nextId = 1;
+  #version = 0;
+  /** Those that an address may be of, as far as it has been asked. */
+  readonly #at = new Map<Addr, readonly Breakpoint[]>();
   readonly #groups = new Map<string, readonly Breakpoint[]>();
   /** Whether the CPU that stopped is at a place; whoever runs the program says so. */
   standsAt: (place: Where) => boolean = () => false;
@@ -39,6 +42,24 @@ export class Breakpoints {
   /** Replaces the breakpoints of one group: a source's URI, "function" or "instruction". */
   replace(group: string, breakpoints: readonly Breakpoint[]): void {
     this.#groups.set(group, breakpoints);
+    this.#version++;
+    this.#at.clear();
+  }
+
+  /** Changes with every change of the breakpoints. */
+  get version(): number {
+    return this.#version;
+  }
+
+  /** Conditions of which one must hold for anything to happen at an address; undefined if something may whatever holds. */
+  conditionsAt(address: Addr): string[] | undefined {
+    const conditions: string[] = [];
+    for (const { addresses, condition = "" } of this.all) {
+      if (addresses.length > 0 && !addresses.includes(address)) continue;
+      if (addresses.length === 0 || condition.trim() === "") return undefined;
+      conditions.push(condition);
+    }
+    return conditions.length === 0 ? undefined : conditions;
   }
 
   make(
@@ -70,12 +91,21 @@ export class Breakpoints {
     return new Set(this.all.flatMap((breakpoint) => breakpoint.addresses));
   }
 
+  #near(address: Addr): readonly Breakpoint[] {
+    let near = this.#at.get(address);
+    if (near === undefined) {
+      near = this.all.filter(({ addresses, where }) => where !== undefined || addresses.includes(address));
+      this.#at.set(address, near);
+    }
+    return near;
+  }
+
   /** Called with execution at `address`; counts hits and evaluates conditions in `scope`. */
   hit(address: Addr, scope: Scope): Hit {
     const stops: number[] = [];
     const logs: string[] = [];
     let kind: Breakpoint["kind"] | undefined;
-    for (const breakpoint of this.all) {
+    for (const breakpoint of this.#near(address)) {
       if (!this.#isAt(breakpoint, address) || !this.#wants(breakpoint, scope, logs)) continue;
       if (breakpoint.logMessage !== undefined) logs.push(interpolate(breakpoint.logMessage, scope));
       else {
@@ -88,7 +118,7 @@ export class Breakpoints {
 
   /** Whether execution at `address` would stop, without counting hits or logging: for going back. */
   wouldStop(address: Addr, scope: Scope): { ids: number[]; kind: Breakpoint["kind"] } | undefined {
-    const stopping = this.all.filter(
+    const stopping = this.#near(address).filter(
       (breakpoint) =>
         this.#isAt(breakpoint, address) &&
         breakpoint.logMessage === undefined &&

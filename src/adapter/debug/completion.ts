@@ -1,6 +1,6 @@
 /** What could stand at a place in an expression or console command. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
-import { EXPRESSION_WORDS } from "./expression.ts";
+import { EXPRESSION_WORDS } from "./expression-tree.ts";
 import { kernelNames } from "./kernel-fields.ts";
 import { registerNames } from "./registers.ts";
 import type { Target } from "./target.ts";

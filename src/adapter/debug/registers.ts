@@ -70,23 +70,36 @@ const wordAt = (cpu: Cpu, offset: number): Word => ({
 const general = (cpu: Cpu, name: string): Reference | undefined =>
   generalReference(name, (index) => wordAt(cpu, OFF.GPR + index * 8), wordAt(cpu, OFF.RIP));
 
-/** A general register, the instruction pointer, or a part of one, by its name in lower case. */
-export function generalReference(name: string, word: (index: number) => Word, pointer: Word): Reference | undefined {
+/** Which bits of which register (or of the instruction pointer) a name stands for. */
+export interface GeneralPart {
+  readonly index: number | "pointer";
+  readonly bits: 8 | 16 | 32 | 64;
+  readonly shift: 0 | 8;
+}
+
+/** By the name in lower case. */
+export function generalPart(name: string): GeneralPart | undefined {
   const high = HIGH_BYTES.indexOf(name);
-  if (high >= 0) return partOf(word(high), 8, 8);
+  if (high >= 0) return { index: high, bits: 8, shift: 8 };
   const low = LOW_BYTES.indexOf(name);
-  if (low >= 0) return partOf(word(low), 8, 0);
+  if (low >= 0) return { index: low, bits: 8, shift: 0 };
   const legacy = GPR_NAMES.findIndex(
     (full, i) => i < 8 && (name === full || name === `e${full.slice(1)}` || name === full.slice(1)),
   );
   if (legacy >= 0)
-    return partOf(word(legacy), name[0] === "r" ? 64 : name[0] === "e" && name.length === 3 ? 32 : 16, 0);
-  const pointerBits = { rip: 64, eip: 32, ip: 16 }[name];
-  if (pointerBits !== undefined) return partOf(pointer, pointerBits, 0);
+    return { index: legacy, bits: name[0] === "r" ? 64 : name[0] === "e" && name.length === 3 ? 32 : 16, shift: 0 };
+  const pointerBits = ({ rip: 64, eip: 32, ip: 16 } as Readonly<Record<string, 16 | 32 | 64>>)[name];
+  if (pointerBits !== undefined) return { index: "pointer", bits: pointerBits, shift: 0 };
   const numbered = /^r(8|9|1[0-5])([dwb]?)$/.exec(name);
   if (numbered === null) return undefined;
-  const bits = { "": 64, d: 32, w: 16, b: 8 }[numbered[2]!]!;
-  return partOf(word(Number(numbered[1])), bits, 0);
+  const bits = ({ "": 64, d: 32, w: 16, b: 8 } as const)[numbered[2] as "" | "d" | "w" | "b"];
+  return { index: Number(numbered[1]), bits, shift: 0 };
+}
+
+/** A general register, the instruction pointer, or a part of one, by its name in lower case. */
+export function generalReference(name: string, word: (index: number) => Word, pointer: Word): Reference | undefined {
+  const part = generalPart(name);
+  return part && partOf(part.index === "pointer" ? pointer : word(part.index), part.bits, part.shift);
 }
 
 const slice = (cpu: Cpu, offset: number, bits: number, shift: number): Reference =>
@@ -123,10 +136,16 @@ function writeFlags(cpu: Cpu, flags: number): void {
   cpu.updateMode();
 }
 
-function flag(cpu: Cpu, name: string): Reference | undefined {
-  if (name.toUpperCase() === "IOPL") return flagField(cpu, 12, 2);
+/** A flag of EFLAGS by name: its lowest bit, and how many there are. */
+export function flagsPart(name: string): { readonly bit: number; readonly width: number } | undefined {
+  if (name.toUpperCase() === "IOPL") return { bit: 12, width: 2 };
   const bit = FLAG_BITS[name.toUpperCase()];
-  return bit === undefined ? undefined : flagField(cpu, bit, 1);
+  return bit === undefined ? undefined : { bit, width: 1 };
+}
+
+function flag(cpu: Cpu, name: string): Reference | undefined {
+  const part = flagsPart(name);
+  return part && flagField(cpu, part.bit, part.width);
 }
 
 function flagField(cpu: Cpu, bit: number, width: number): Reference {

@@ -125,7 +125,7 @@ const lastCall = (control: RunControl, history: History, sites: readonly Addr[],
   );
 
 const atAddresses = (addresses: readonly Addr[], reached: () => boolean = () => true): Search<true> => ({
-  armed: { addresses: new Set(addresses), data: new DataBreakpoints() },
+  armed: { addresses: new Set(addresses), data: new DataBreakpoints(), tested: false },
   judge: (met) => (met.kind === "address" && reached() ? true : undefined),
 });
 

@@ -2,12 +2,14 @@
  * Running the target without ever blocking its client: slices of a few milliseconds, between which messages are handled. Pausing,
  * breakpoints, and the ways a run ends come together here; stepping.ts builds on it.
  */
-import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { ARMED, type Cpu } from "../../emu/cpu/cpu.ts";
+import type { Test } from "../../emu/cpu/ir/types.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import { linearOf, standsAt } from "./breakpoint-modes.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
+import { testOf } from "./condition-test.ts";
 import { type Access, DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
@@ -69,6 +71,8 @@ export interface Armed {
   /** Physical ones. */
   readonly physical?: ReadonlySet<number>;
   readonly data: DataBreakpoints;
+  /** False: the addresses are of interest whatever the conditions of breakpoints at them say. */
+  readonly tested?: boolean;
 }
 
 /** What a slice of the past met: an armed address, an event of a chosen filter, watched data, or nothing. */
@@ -109,6 +113,12 @@ export class RunControl implements Observer {
   readonly pacer = new Pacer();
   #goal: Goal = {};
   #goalReached = false;
+  /** What a breakpoint that the run stopped at wants. */
+  #outcome: Stop | "reached" | undefined;
+  /** Told of each armed address that a search comes by. */
+  #passed: () => void = () => {};
+  /** Which breakpoints the processors' marks are for. */
+  #marked = -1;
   #ended: Stop | undefined;
   #mode: "live" | "silent" | "search" = "live";
   #armed = false;
@@ -124,6 +134,10 @@ export class RunControl implements Observer {
     this.threads = new Threads(target);
     breakpoints.standsAt = (place) => standsAt(this.cpu, place);
     target.machine.events.listen((event) => this.#see(event));
+    for (const { hooks } of target.machine.cpus) {
+      hooks.breakpoint = (cpu) => this.#stopsAt(cpu);
+      hooks.breakpointTest = (address, bits) => this.#testAt(address, bits);
+    }
     target.kernel?.onWrite((by, access) => this.#kernelWrote(by, access));
   }
 
@@ -167,9 +181,13 @@ export class RunControl implements Observer {
     }
   }
 
-  /** Within whileReplaying: `action` with event filters and up-calls' writes looked at, and `extra` addresses stopped at too. */
-  async whileSearching<T>(watched: Armed, action: () => Promise<T>): Promise<T> {
+  /**
+   * Within whileReplaying: `action` with event filters and up-calls' writes looked at. `passed` is called with the machine at each
+   * armed address, before its instruction; the run does not stop for it.
+   */
+  async whileSearching<T>(watched: Armed, passed: () => void, action: () => Promise<T>): Promise<T> {
     this.#mode = "search";
+    this.#passed = passed;
     this.#arm(watched);
     try {
       return await action();
@@ -189,7 +207,6 @@ export class RunControl implements Observer {
     const written = this.#takeWrites();
     if (caught !== undefined) return { kind: "event", stop: caught };
     if (written !== undefined) return { kind: "data", hit: written };
-    if (reason.kind === "breakpoint") return { kind: "address" };
     if (reason.kind !== "watchpoint") return { kind: "nothing" };
     const hit = this.#accessed(reason.hit);
     return hit === undefined ? { kind: "nothing" } : { kind: "data", hit };
@@ -228,8 +245,7 @@ export class RunControl implements Observer {
   disarmBreakpoints(): void {
     this.#armed = false;
     for (const cpu of this.target.machine.cpus) {
-      cpu.setBreakpoints([]);
-      cpu.setPhysicalBreakpoints(NONE);
+      cpu.armBreakpoints(ARMED.OFF);
       if (this.#watched.any) cpu.setWatchpoints([]);
     }
   }
@@ -293,7 +309,12 @@ export class RunControl implements Observer {
   async run(goal: Goal = {}): Promise<Stop | "reached"> {
     this.#goal = goal;
     this.#goalReached = false;
-    this.#arm({ ...this.everyBreakpoint(), addresses: this.#addressesAnd(goal.addresses ?? []) });
+    this.#outcome = undefined;
+    this.#arm({
+      ...this.everyBreakpoint(),
+      addresses: this.#addressesAnd(goal.addresses ?? []),
+      tested: goal.addresses === undefined,
+    });
     try {
       for (;;) {
         const outcome = this.#runSlice(goal);
@@ -317,8 +338,7 @@ export class RunControl implements Observer {
         if (stop !== undefined && stop.reason !== "pause") return stop;
         if (this.#goalReached) return "reached";
         if (stop !== undefined) return stop;
-        const outcome = reason.kind === "breakpoint" ? this.#atBreakpoint(reason.address, goal) : undefined;
-        if (outcome !== undefined) return outcome;
+        if (this.#outcome !== undefined) return this.#outcome;
         if (this.#rearm) this.#armAgain(goal);
         const now = this.target.machine.icount;
         if (now >= this.recorder.due) this.recorder.note();
@@ -355,6 +375,22 @@ export class RunControl implements Observer {
   /** A breakpoint at the present place that wants to stop, without moving. */
   breakpointHere(): Hit {
     return this.breakpoints.hit(this.cpu.linearIp, expressionScope(this.target, this.cpu));
+  }
+
+  /** The conditions of breakpoints at an address, for compiled code. */
+  #testAt(address: Addr, bits: 16 | 32 | 64): Test | undefined {
+    const conditions = this.breakpoints.conditionsAt(address);
+    return conditions && testOf(conditions, expressionScope(this.target, this.cpu), bits);
+  }
+
+  /** Asked by the processor at an armed address. */
+  #stopsAt(cpu: Cpu): boolean {
+    if (this.#mode === "search") {
+      this.#passed();
+      return false;
+    }
+    this.#outcome = this.#atBreakpoint(cpu.linearIp, this.#goal);
+    return this.#outcome !== undefined;
   }
 
   #atBreakpoint(address: Addr, goal: Goal): Stop | "reached" | undefined {
@@ -416,17 +452,25 @@ export class RunControl implements Observer {
 
   #armAgain(goal: Goal): void {
     this.#rearm = false;
-    for (const cpu of this.target.machine.cpus) cpu.setBreakpoints(this.#addressesAnd(goal.addresses ?? []));
+    for (const cpu of this.target.machine.cpus) {
+      cpu.setBreakpoints(this.#addressesAnd(goal.addresses ?? []));
+      cpu.armBreakpoints(goal.addresses === undefined ? ARMED.TESTED : ARMED.ALL);
+    }
   }
 
-  #arm({ addresses, data, physical = NONE }: Armed): void {
+  #arm({ addresses, data, physical = NONE, tested = true }: Armed): void {
+    const { version } = this.breakpoints;
     this.#armed = true;
     this.#watched = data;
     if (data.any) data.remember(this.cpu);
     for (const cpu of this.target.machine.cpus) {
+      // code that was compiled with the tests of other breakpoints goes
+      if (this.#marked !== version) cpu.setBreakpoints([]);
       cpu.setBreakpoints(addresses);
       cpu.setPhysicalBreakpoints(physical);
+      cpu.armBreakpoints(tested ? ARMED.TESTED : ARMED.ALL);
       cpu.setWatchpoints(data.ranges());
     }
+    this.#marked = version;
   }
 }

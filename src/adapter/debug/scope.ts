@@ -26,7 +26,7 @@ export function expressionScope(target: Target, cpu: Cpu, frame?: Frame): Scope 
 
 function symbolReference(target: Target, name: string): Reference | undefined {
   const address = target.symbols.address(name);
-  return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address), address };
+  return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address), address, fixed: true };
 }
 
 /** Bytes of memory as a value. An address that is not canonical reads as nothing. */

@@ -27,7 +27,7 @@ export async function lastMoment<T>(
   let until = end;
   for (const start of history.before(end)) {
     history.restoreBefore(start);
-    const found = await control.whileSearching(search.armed, () => lastIn(control, search, until));
+    const found = await lastIn(control, search, until);
     if (found !== undefined) return found;
     until = start;
     control.onProgress((end - start) / Math.max(1, end - history.start));
@@ -46,15 +46,17 @@ async function lastIn<T>(
     const found = icount < end ? search.judge(met) : undefined;
     if (found !== undefined) last = { icount, found };
   };
-  if (search.armed.addresses.has(control.cpu.linearIp)) note({ kind: "address" }, machine.icount);
-  while (machine.icount < end) {
-    const before = machine.icount;
-    const met = control.replaySlice(end - before);
-    // what an instruction wrote is undone by going to the instant before it
-    if (met.kind === "data") note(met, machine.icount - 1);
-    else if (met.kind !== "nothing") note(met, machine.icount);
-    else if (machine.icount === before) break; // the program ended here
-    if (await control.breathe()) return "paused";
-  }
-  return last;
+  const passed = () => note({ kind: "address" }, machine.icount);
+  return control.whileSearching(search.armed, passed, async () => {
+    while (machine.icount < end) {
+      const before = machine.icount;
+      const met = control.replaySlice(end - before);
+      // what an instruction wrote is undone by going to the instant before it
+      if (met.kind === "data") note(met, machine.icount - 1);
+      else if (met.kind !== "nothing") note(met, machine.icount);
+      else if (machine.icount === before) break; // the program ended here
+      if (await control.breathe()) return "paused";
+    }
+    return last;
+  });
 }

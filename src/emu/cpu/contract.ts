@@ -1,5 +1,6 @@
 /** What a processor and the machine around it ask of each other: model, hooks, options, reasons to stop, and the values of state fields. */
 import type { Cpu } from "./cpu.ts";
+import type { Test } from "./ir/types.ts";
 import type { PhysicalBus } from "./phys.ts";
 import type { Addr } from "./state.ts";
 import type { WatchHit } from "./watch.ts";
@@ -47,6 +48,10 @@ export interface CpuHooks {
   bus?: PhysicalBus;
   /** Just before the instruction at a probed address. */
   probe?: (cpu: Cpu, addr: Addr) => void;
+  /** At an armed breakpoint: does the run stop there? Asked once before its instruction; where nobody can be asked, it does. */
+  breakpoint?: (cpu: Cpu) => boolean;
+  /** A test that compiled code makes before it asks `breakpoint`, for code of so many bits; undefined = it asks each time. */
+  breakpointTest?: (addr: Addr, bits: 16 | 32 | 64) => Test | undefined;
   transfer?: (cpu: Cpu, event: TransferEvent) => void;
   /** An instruction without an operation was met; it raises #UD. */
   unimplemented?: (cpu: Cpu, mnemonic: string) => void;
@@ -68,6 +73,8 @@ export type CpuStop =
   | { readonly kind: "shutdown"; readonly why: string }
   | { readonly kind: "request" };
 
+/** Breakpoints are passed, or looked at if their tests want it, or looked at each time. */
+export const ARMED = { OFF: 0, TESTED: 1, ALL: 2 } as const;
 export const ACTIVITY = { RUNNING: 0, HALTED: 1, SHUTDOWN: 2, WAIT_SIPI: 3 } as const;
 /** DEBUG: a debug trap of the instruction that has just retired; PENDING_DEBUG has its DR6 bits. */
 export const PENDING = { NMI: 1, MC: 2, INTR: 4, DEBUG: 8 } as const;

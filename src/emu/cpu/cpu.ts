@@ -5,9 +5,18 @@
 import { SegmentedMemory } from "./access.ts";
 import { deliverable, inShadow, takesStepTrap } from "./between.ts";
 import { type Block, Blocks } from "./blocks.ts";
-import { ACTIVITY, type CpuHooks, type CpuModel, type CpuOptions, type CpuStop, PENDING, SHADOW } from "./contract.ts";
+import {
+  ACTIVITY,
+  ARMED,
+  type CpuHooks,
+  type CpuModel,
+  type CpuOptions,
+  type CpuStop,
+  PENDING,
+  SHADOW,
+} from "./contract.ts";
 import { Fault, gp, VECTOR } from "./fault.ts";
-import { CONTEXT, EFLAGS, OFF, SEG } from "./layout.ts";
+import { ARMING, CONTEXT, EFLAGS, OFF, SEG } from "./layout.ts";
 import { SPECIAL } from "./marks.ts";
 import type { CoreMemory } from "./memory.ts";
 import { Contexts, computeMode } from "./mode.ts";
@@ -59,6 +68,9 @@ export class Cpu extends SegmentedMemory {
   private skipMark = false;
   /** ICOUNT at the last probe: an instruction is probed once, even if something came in between. */
   private probedAt = -1;
+  /** ICOUNT when a breakpoint was last asked about, and the answer. */
+  private askedAt = -1;
+  private stops = false;
   private readonly contexts = new Contexts();
 
   constructor(
@@ -107,6 +119,8 @@ export class Cpu extends SegmentedMemory {
     this.updateMode();
     this.endBlock();
     this.probedAt = -1;
+    this.askedAt = -1;
+    this.stoppedAt = -1;
   }
 
   /** Forgets all decoded code, after RAM was written behind the processor's back. */
@@ -168,8 +182,13 @@ export class Cpu extends SegmentedMemory {
     this.set32(OFF.PENDING, this.get32(OFF.PENDING) & ~bits);
   }
 
+  /** Places breakpoints and arms them. Code with new ones, or without old ones, is decoded anew; arming alone costs nothing. */
   setBreakpoints(addresses: Iterable<Addr>): void {
     this.blocks.setMarks(SPECIAL.BREAKPOINT, addresses);
+    this.armBreakpoints(ARMED.TESTED);
+  }
+  armBreakpoints(how: (typeof ARMED)[keyof typeof ARMED]): void {
+    this.set32(ARMING, how);
   }
   /** Breakpoints by physical address, through whatever alias it is run. */
   setPhysicalBreakpoints(addresses: ReadonlySet<number>): void {
@@ -297,13 +316,14 @@ export class Cpu extends SegmentedMemory {
     const budget = (this.base + OFF.BUDGET) >> 2;
     let block: Block | undefined;
     for (;;) {
-      if (this.attention || block === undefined || block.special !== 0 || i32[budget]! < block.total) {
+      if (this.attention || block === undefined || !this.passes(block) || i32[budget]! < block.total) {
         const stop = this.careful();
         if (stop) return stop;
         if (this.attention || i32[budget]! <= 0) continue;
         block = this.blocks.find(false);
-        if (block.special !== 0 || i32[budget]! < block.total) {
-          if (block.special !== 0 && !this.skipMark) continue;
+        const passes = this.passes(block);
+        if (!passes && !this.skipMark) continue;
+        if (!passes || i32[budget]! < block.total) {
           this.stepOne();
           block = undefined;
           continue;
@@ -476,17 +496,45 @@ export class Cpu extends SegmentedMemory {
     if (this.interrupt()) return undefined;
     if (activity === ACTIVITY.HALTED) return { kind: "halt" };
     const marked = this.blocks.marksAt(this.linearIp);
-    if (marked && !this.skipMark) {
-      if (marked & SPECIAL.BREAKPOINT) {
-        this.syncCount();
-        this.stoppedAt = Number(this.icount);
-        return { kind: "breakpoint", address: this.linearIp };
-      }
+    if (marked & SPECIAL.BREAKPOINT && !this.skipMark && this.stopsHere()) {
+      this.syncCount();
+      this.stoppedAt = Number(this.icount);
+      return { kind: "breakpoint", address: this.linearIp };
     }
     if (marked & SPECIAL.DEBUG && this.instructionBreakpoint()) return undefined;
     if (marked & SPECIAL.PROBE && this.probeHere()) return undefined;
-    if (marked || this.attention) this.stepOne();
+    if (marked & ~SPECIAL.BREAKPOINT || (marked && this.skipMark) || this.attention) this.stepOne();
     return undefined;
+  }
+
+  /** May the block be run as any other? With nothing but a breakpoint it may, if that does not stop the run. */
+  private passes({ special, mode }: Block): boolean {
+    if (special === 0) return true;
+    return special === SPECIAL.BREAKPOINT && !this.skipMark && !this.breakpointHere() && mode >= 0;
+  }
+
+  /** Asks about the breakpoint at RIP, once an instruction. */
+  private stopsHere(): boolean {
+    if (this.get32(ARMING) === ARMED.OFF) return false;
+    if (this.hooks.breakpoint === undefined) return true;
+    const now = this.retired;
+    if (this.askedAt !== now) {
+      this.setCount(now);
+      this.askedAt = now;
+      this.stops = this.hooks.breakpoint(this);
+    }
+    return this.stops;
+  }
+
+  /** Asks about the breakpoint at RIP. True if the instruction must not simply be run then. */
+  breakpointHere(): boolean {
+    if (this.get32(ARMING) === ARMED.OFF) return false;
+    const [low, high, context] = [this.get32(OFF.RIP), this.get32(OFF.RIP + 4), this.get32(CONTEXT)];
+    const { attention } = this;
+    this.leaveRegion = false;
+    if (this.stopsHere() || this.leaveRegion || (this.attention && !attention)) return true;
+    // a condition may assign to registers
+    return this.get32(OFF.RIP) !== low || this.get32(OFF.RIP + 4) !== high || this.get32(CONTEXT) !== context;
   }
 
   /** Calls the probe of the instruction at RIP, once. True if that instruction must not simply be run then. */

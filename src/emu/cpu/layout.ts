@@ -98,6 +98,8 @@ export const TEMPS = 0x19000;
 export const TEMP_COUNT = 256;
 /** u32: number of the present code context (mode, CS base and limit): what decoded and compiled code depends on besides its bytes. */
 export const CONTEXT = 0x19800;
+/** u32: how breakpoints are armed (contract.ts, ARMED); not part of the guest's state. */
+export const ARMING = 0x19804;
 /** Tier 1's table of entries by RIP (tier1/jumps.ts): JUMP_ENTRIES of JUMP_STRIDE bytes, also derived. */
 export const JUMPS = 0x1a000;
 export const JUMP_ENTRIES = 512;

@@ -103,7 +103,9 @@ export async function stepsBack(root: string, guest: GuestName, rounds: number, 
   for (let round = 0; round < rounds; round++) {
     await runOn(session, 3_333_333);
     for (let i = 0; i < each; i++) {
-      const took = await timed(() => stepBack(control, history, { granularity: "instruction", intoKernel: false }));
+      const took = await timed(() =>
+        stepBack(control, history, { granularity: "instruction", intoKernel: false, thread: 1 }),
+      );
       replayed = Math.max(replayed, history.replayed);
       if (i === 0) first.push(took);
       all.push(took);

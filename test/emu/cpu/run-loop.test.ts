@@ -1,5 +1,6 @@
 /** The run loop: exact counts, breakpoints, probes, single steps, self-modifying code, write tracking. */
 import { describe, expect, it, vi } from "vitest";
+import { ARMED } from "../../../src/emu/cpu/contract.ts";
 import { EFLAGS, OFF } from "../../../src/emu/cpu/layout.ts";
 import { CODE, TestMachine } from "./kit.ts";
 
@@ -38,6 +39,32 @@ describe.each([undefined, 2])("hot after %s", (hotAfter) => {
     expect(m.run(1)).toEqual({ kind: "breakpoint", address: CODE + 2 });
     expect(m.run(1)).toEqual({ kind: "budget" });
     expect(m.cpu.icount).toBe(2n);
+  });
+
+  it("asks about a breakpoint once an instruction, and stops where the answer says so", () => {
+    const m = make(COUNT).set("RCX", 500);
+    const asked: bigint[] = [];
+    m.cpu.hooks.breakpoint = ({ icount }) => asked.push(icount) % 100 === 0;
+    m.cpu.setBreakpoints([CODE + 2]);
+    for (let stop = 1; stop <= 5; stop++) {
+      expect(m.run(10_000)).toEqual({ kind: "breakpoint", address: CODE + 2 });
+      expect(m.get("RAX")).toBe(BigInt(stop * 100));
+    }
+    expect(asked).toEqual(Array.from({ length: 500 }, (_, i) => BigInt(i * 3 + 1)));
+  });
+
+  it("passes breakpoints that are not armed, and what is changed at one counts", () => {
+    const m = make(COUNT).set("RCX", 300);
+    m.cpu.setBreakpoints([CODE + 2]);
+    m.cpu.armBreakpoints(ARMED.OFF);
+    expect(m.run(300)).toEqual({ kind: "budget" });
+    m.cpu.hooks.breakpoint = (cpu) => {
+      if (cpu.gpr(1) === 50n) cpu.setGpr(1, 10n);
+      return false;
+    };
+    m.cpu.armBreakpoints(ARMED.ALL);
+    m.run(10_000);
+    expect(m.get("RAX")).toBe(260n);
   });
 
   it("calls probes without counting them", () => {

@@ -92,6 +92,22 @@ export type Statement =
   | { readonly op: "jump"; readonly target: Value; readonly test: Value | undefined }
   | { readonly op: "helper"; readonly helper: Helper; readonly ends: boolean };
 
+/** A load for a look from outside: without faults or any other effect. Where it is not to be had, the test that it is for gives up. */
+export interface Peek {
+  readonly op: "peek";
+  readonly temp: number;
+  readonly size: MemSize;
+  /** Linear, 64-bit. */
+  readonly address: Value;
+}
+
+/** A debugger's question to the state before an instruction, for compiled code: zero (32-bit) is a no; anything else, or giving up, is a perhaps. */
+export interface Test {
+  readonly peeks: readonly Peek[];
+  readonly temps: readonly Type[];
+  readonly value: Value;
+}
+
 /** One instruction as both tiers read it. */
 export interface IrInsn {
   readonly insn: Insn;

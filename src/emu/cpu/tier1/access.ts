@@ -3,8 +3,8 @@
  * its instruction: a call in its place would cost the loop around it its registers. Where misses are the rule (Tier1.missed) it is a
  * call after all, which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
  */
-import type { Load, Space, Store, Value } from "../ir/types.ts";
-import { SEGF, type SegIndex, TLB_ENTRIES, TLBF } from "../layout.ts";
+import type { Load, Peek, Space, Store, Value } from "../ir/types.ts";
+import { SEG, SEGF, type SegIndex, TLB_ENTRIES, TLBF } from "../layout.ts";
 import { EXCHANGE, type Frame, importIndex } from "./frame.ts";
 import type { Values } from "./values.ts";
 import { type FunctionBody, I32, I64, type MemName } from "./wasm.ts";
@@ -60,6 +60,18 @@ export class AccessEmitter {
     f.i32(0)
       .mem(s.size === 8 ? "i64.load" : "i32.load", this.frame.base + EXCHANGE)
       .set(local);
+    f.end();
+  }
+
+  /** A load without any effect but its value, or what `giveUp` emits. */
+  peek({ temp, size, address }: Peek, giveUp: () => void): void {
+    const { f } = this;
+    this.probe({ kind: "linear", type: 64, seg: SEG.DS }, address, size, false);
+    f.if();
+    this.hostAddress();
+    f.mem(LOADS[size]!, 0).set(this.values.temp(temp));
+    f.else();
+    giveUp();
     f.end();
   }
 

@@ -1,11 +1,11 @@
 /** IR to WebAssembly, one instruction at a time. The same bodies that tier 0 turns into closures. */
-import type { IrInsn, SetFlags, Statement, Value } from "../ir/types.ts";
+import type { IrInsn, SetFlags, Statement, Test, Value } from "../ir/types.ts";
 import { ARITH_FLAGS } from "../layout.ts";
 import { nextIp } from "../lower.ts";
 import { AccessEmitter } from "./access.ts";
 import { EXIT, EXIT_BITS, type Frame, importIndex } from "./frame.ts";
 import { Values } from "./values.ts";
-import { type FunctionBody, I32, I64 } from "./wasm.ts";
+import { type FunctionBody, I32, I64, type Label } from "./wasm.ts";
 
 /** Where branches of a region go: inside it, or out. */
 export interface Targets {
@@ -56,6 +56,13 @@ export class Emitter {
 
   startBlock(): void {
     this.values.flags.forget();
+  }
+
+  /** Leaves a test's value on the stack, or branches where it gives up. */
+  test({ peeks, temps, value }: Test, giveUp: Label): void {
+    this.values.startInstruction({ temps });
+    for (const peek of peeks) this.access.peek(peek, () => void this.f.br(giveUp));
+    this.values.value(value);
   }
 
   instruction(ir: IrInsn, unused: number, deadFlags: boolean): void {

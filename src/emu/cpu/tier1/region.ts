@@ -3,9 +3,13 @@
  * any of its blocks, by number; everything in between stays inside.
  */
 import type { Block } from "../blocks.ts";
+import { ARMED } from "../contract.ts";
 import type { Cpu } from "../cpu.ts";
+import { ARMING } from "../layout.ts";
 import { deadFlags } from "../lower.ts";
 import { SPECIAL } from "../marks.ts";
+import { modeBits } from "../mode.ts";
+import { addrOf } from "../state.ts";
 import { Emitter, type Links, type Targets } from "./emit.ts";
 import { EXIT, Frame, importIndex } from "./frame.ts";
 import { guardPage, MAX_BLOCKS } from "./jumps.ts";
@@ -37,7 +41,10 @@ function targetsOf(block: Block): [number, number][] {
 
 /** May the block be part of a region? */
 export const compilable = (block: Block): boolean =>
-  block.frame >= 0 && block.frame2 < 0 && block.mode >= 0 && (block.special & ~SPECIAL.PROBE) === 0;
+  block.frame >= 0 &&
+  block.frame2 < 0 &&
+  block.mode >= 0 &&
+  (block.special & ~(SPECIAL.PROBE | SPECIAL.BREAKPOINT)) === 0;
 
 /** The blocks of the region around a hot block, in address order. The return site of a call belongs to it too. */
 export function collectRegion(hot: Block, source: BlockSource): Block[] {
@@ -204,19 +211,42 @@ export class RegionEmitter {
     frame.exitTo(block.ipLow, block.ipHigh, EXIT.SHORT);
     f.end();
     emitter.startBlock();
-    if (block.special & SPECIAL.PROBE) this.probe(block);
+    if (block.special & SPECIAL.BREAKPOINT) this.breakpoint(block);
+    if (block.special & SPECIAL.PROBE) this.consult(block, "probe");
     const dead = deadFlags(block.ir);
     block.ir.forEach((ir, k) => void emitter.instruction(ir, total - k, dead[k]!));
     if (!block.jumps && !block.system) this.goTo(block.endLow, block.endHigh);
   }
 
-  /** The probe may look at and change anything; if the block is not to be run after it, the region is left. */
-  private probe({ total, ipLow, ipHigh }: Block): void {
+  /** Asks about an armed breakpoint, unless its own test says no. */
+  private breakpoint(block: Block): void {
+    const { f, frame, cpu } = this;
+    const test = cpu.hooks.breakpointTest?.(addrOf(block.linearLow, block.linearHigh), modeBits(block.mode));
+    const out = f.block();
+    const ask = f.block();
+    f.i32(0)
+      .mem("i32.load", cpu.base + ARMING)
+      .tee(frame.stop)
+      .op("i32.eqz")
+      .brIf(out);
+    if (test !== undefined) {
+      f.get(frame.stop).i32(ARMED.ALL).op("i32.eq").brIf(ask);
+      this.emitter.test(test, ask);
+      f.op("i32.eqz").brIf(out);
+    }
+    f.end();
+    this.consult(block, "breakpoint");
+    f.end();
+    f.i32(0).set(frame.stop);
+  }
+
+  /** Who is asked may look at and change anything; if the block is not to be run after it, the region is left. */
+  private consult({ total, ipLow, ipHigh }: Block, whom: "probe" | "breakpoint"): void {
     const { f, frame } = this;
     frame.addToBudget(total);
     f.i64(ipLow, ipHigh).set(frame.rip);
     frame.store();
-    f.call(importIndex("probe")).set(frame.stop);
+    f.call(importIndex(whom)).set(frame.stop);
     frame.loadRegisters();
     frame.loadFlags();
     f.get(frame.stop).if();

@@ -162,6 +162,7 @@ export class Tier1 {
         return 0;
       },
       probe: () => (cpu.probeHere() ? 1 : 0),
+      breakpoint: () => (cpu.breakpointHere() ? 1 : 0),
     };
   }
 

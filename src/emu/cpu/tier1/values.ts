@@ -35,7 +35,7 @@ export class Values {
   }
 
   /** Gives the instruction's temporaries their locals. */
-  startInstruction(ir: IrInsn): void {
+  startInstruction(ir: Pick<IrInsn, "temps">): void {
     const used = { [I32]: 0, [I64]: 0 };
     this.temps = ir.temps.map((type) => {
       const wasm = type === 64 ? I64 : I32;

@@ -1,0 +1,167 @@
+/**
+ * Conditions of breakpoints as tests for compiled code, so that a false one costs no stop: the tree of the expression, lowered to the
+ * processor's IR. What the IR does not say (kernel fields, hidden parts, divisions, assignments) makes no test: then the breakpoint
+ * is asked each time. A test may say "perhaps"; only its "no" counts.
+ */
+import type { BinaryOp, Peek, Relation, Test, Type, Value } from "../../emu/cpu/ir/types.ts";
+import { SEG, type SegIndex } from "../../emu/cpu/layout.ts";
+import { isSigned, type Scope } from "./expression.ts";
+import { type BinaryOperator, type Node, type NodeOf, parseExpression } from "./expression-tree.ts";
+import { ExpressionError } from "./reference.ts";
+import { flagsPart, generalPart } from "./registers.ts";
+
+/** A test that one of `conditions` may hold, for code of so many bits; undefined if it cannot be said. */
+export function testOf(conditions: readonly string[], scope: Scope, bits: 16 | 32 | 64): Test | undefined {
+  const lowering = new Lowering(scope, bits);
+  let any: Value | undefined;
+  for (const condition of conditions) {
+    const value = lowering.condition(condition);
+    if (value === undefined) return undefined;
+    any = any === undefined ? value : { op: "or", type: 32, a: any, b: value };
+  }
+  return any && { peeks: lowering.peeks, temps: lowering.temps, value: any };
+}
+
+const SEGMENTS: readonly string[] = ["es", "cs", "ss", "ds", "fs", "gs"];
+const constant = (value: bigint): Value => ({
+  op: "const",
+  type: 64,
+  low: Number(BigInt.asIntN(32, value)),
+  high: Number(BigInt.asIntN(32, value >> 32n)),
+});
+const ZERO = constant(0n);
+const wide = (a: Value): Value => ({ op: "extend", type: 64, signed: false, a });
+const compare = (relation: Relation, a: Value, b: Value): Value => ({ op: "compare", type: 32, relation, a, b });
+const isNot0 = (a: Value): Value => compare("ne", a, ZERO);
+const binary64 = (op: BinaryOp, a: Value, b: Value): Value => ({ op, type: 64, a, b });
+const count = (bits: number): Value => ({ op: "const", type: 32, low: bits, high: 0 });
+
+const PLAIN: Partial<Record<BinaryOperator, BinaryOp>> = {
+  "|": "or",
+  "^": "xor",
+  "&": "and",
+  "+": "add",
+  "-": "sub",
+  "*": "mul",
+};
+/** Unsigned, then signed. */
+const RELATIONS: Partial<Record<BinaryOperator, readonly [Relation, Relation]>> = {
+  "==": ["eq", "eq"],
+  "!=": ["ne", "ne"],
+  "<": ["ltu", "lts"],
+  "<=": ["leu", "les"],
+  ">": ["gtu", "gts"],
+  ">=": ["geu", "ges"],
+};
+
+class Lowering {
+  readonly peeks: Peek[] = [];
+  readonly temps: Type[] = [];
+  readonly #scope: Scope;
+  readonly #bits: 16 | 32 | 64;
+
+  constructor(scope: Scope, bits: 16 | 32 | 64) {
+    this.#scope = scope;
+    this.#bits = bits;
+  }
+
+  /** 32-bit: not zero where the condition holds. */
+  condition(text: string): Value | undefined {
+    try {
+      const value = this.#value(parseExpression(text).root);
+      return value && isNot0(value);
+    } catch (error) {
+      if (error instanceof ExpressionError) return undefined; // said when it is asked
+      throw error;
+    }
+  }
+
+  /** All values are 64-bit, as in expression.ts. */
+  #value(node: Node): Value | undefined {
+    switch (node.kind) {
+      case "number":
+        return constant(node.value);
+      case "name":
+        return this.#named(node.name);
+      case "memory":
+        return this.#memory(node);
+      case "cast":
+        return this.#cast(node);
+      case "unary":
+        return this.#unary(node);
+      case "binary":
+        return this.#binary(node);
+      case "assignment":
+        return undefined;
+    }
+  }
+
+  #named(name: string): Value | undefined {
+    const part = generalPart(name.toLowerCase());
+    if (part !== undefined) return part.index === "pointer" ? undefined : register(part.index, part.bits, part.shift);
+    const flags = flagsPart(name);
+    if (flags !== undefined) return wide(flagBits(flags.bit, flags.width));
+    const reference = this.#scope.name(name);
+    const value = reference?.fixed === true ? reference.read() : undefined;
+    return value === undefined ? undefined : constant(value);
+  }
+
+  #memory({ segment, offset, bytes = this.#bits / 8 }: NodeOf<"memory">): Value | undefined {
+    const at = this.#value(offset);
+    const address = at && this.#linear(segment, at);
+    if (address === undefined || (bytes !== 1 && bytes !== 2 && bytes !== 4 && bytes !== 8)) return undefined;
+    const type = bytes === 8 ? 64 : 32;
+    const temp = this.temps.push(type) - 1;
+    this.peeks.push({ op: "peek", temp, size: bytes, address });
+    const value: Value = { op: "temp", type, index: temp };
+    return type === 64 ? value : wide(value);
+  }
+
+  #linear(segment: string | undefined, offset: Value): Value | undefined {
+    if (segment === undefined) return offset;
+    const seg = SEGMENTS.includes(segment) ? (SEG[segment.toUpperCase() as keyof typeof SEG] as SegIndex) : undefined;
+    if (seg === undefined) return undefined;
+    const linear = binary64("add", offset, { op: "segbase", type: 64, seg });
+    return this.#bits === 64 ? linear : binary64("and", linear, constant(0xffff_ffffn));
+  }
+
+  #cast({ bits, signed, operand }: NodeOf<"cast">): Value | undefined {
+    const value = this.#value(operand);
+    if (value === undefined || bits === 64) return value;
+    if (!signed) return binary64("and", value, constant((1n << BigInt(bits)) - 1n));
+    return binary64("sar", binary64("shl", value, count(64 - bits)), count(64 - bits));
+  }
+
+  #unary({ operator, operand }: NodeOf<"unary">): Value | undefined {
+    const a = this.#value(operand);
+    if (a === undefined || operator === "+") return a;
+    if (operator === "!") return wide(compare("eq", a, ZERO));
+    return { op: operator === "-" ? "neg" : "not", type: 64, a };
+  }
+
+  #binary(node: NodeOf<"binary">): Value | undefined {
+    const { operator } = node;
+    const [a, b] = [this.#value(node.left), this.#value(node.right)];
+    if (a === undefined || b === undefined) return undefined;
+    const plain = PLAIN[operator];
+    if (plain !== undefined) return binary64(plain, a, b);
+    const relation = RELATIONS[operator];
+    if (relation !== undefined) return wide(compare(relation[isSigned(node) ? 1 : 0], a, b));
+    if (operator === "||") return wide(isNot0(binary64("or", a, b)));
+    if (operator === "&&") return wide({ op: "and", type: 32, a: isNot0(a), b: isNot0(b) });
+    const by: Value = { op: "low", type: 32, a: b };
+    if (operator === "<<") return binary64("shl", a, by);
+    if (operator === ">>") return binary64(isSigned(node) ? "sar" : "shr", a, by);
+    return undefined;
+  }
+}
+
+function register(reg: number, bits: 8 | 16 | 32 | 64, shift: number): Value {
+  const value: Value = { op: "reg", type: bits === 64 ? 64 : 32, reg, size: bits, highByte: shift === 8 };
+  return bits === 64 ? value : wide(value);
+}
+
+function flagBits(bit: number, width: number): Value {
+  const mask = ((1 << width) - 1) << bit;
+  return { op: "shr", type: 32, a: { op: "eflags", type: 32, mask }, b: count(bit) };
+}

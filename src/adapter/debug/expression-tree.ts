@@ -1,0 +1,211 @@
+/** Expressions as trees: the grammar of the expression language. What a tree means is in expression.ts. */
+import { type Token, tokenize } from "./expression-tokens.ts";
+import { ExpressionError } from "./reference.ts";
+
+const BINARY = [
+  ["||"],
+  ["&&"],
+  ["|"],
+  ["^"],
+  ["&"],
+  ["==", "!="],
+  ["<", "<=", ">", ">="],
+  ["<<", ">>"],
+  ["+", "-"],
+  ["*", "/", "%"],
+] as const;
+const UNARY = ["-", "~", "!", "+"] as const;
+
+export type BinaryOperator = (typeof BINARY)[number][number];
+export type UnaryOperator = (typeof UNARY)[number];
+
+/** `column` is where a complaint about the node points. */
+export type Node =
+  | { readonly kind: "number"; readonly value: bigint }
+  | { readonly kind: "name"; readonly name: string; readonly column: number }
+  /** `bytes` undefined: as wide as an address. */
+  | {
+      readonly kind: "memory";
+      readonly segment: string | undefined;
+      readonly offset: Node;
+      readonly bytes: number | undefined;
+      readonly column: number;
+    }
+  | { readonly kind: "cast"; readonly bits: number; readonly signed: boolean; readonly operand: Node }
+  | { readonly kind: "unary"; readonly operator: UnaryOperator; readonly operand: Node }
+  | {
+      readonly kind: "binary";
+      readonly operator: BinaryOperator;
+      readonly left: Node;
+      readonly right: Node;
+      readonly column: number;
+    }
+  | { readonly kind: "assignment"; readonly target: Node; readonly value: Node; readonly column: number };
+export type NodeOf<K extends Node["kind"]> = Extract<Node, { kind: K }>;
+
+export interface Expression {
+  readonly root: Node;
+  readonly format: string;
+  readonly count: number;
+  readonly formatColumn: number;
+}
+
+const SIZES: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8 };
+/** Casts: to the low bits, without or with their sign. */
+const CASTS: Readonly<Record<string, { readonly bits: number; readonly signed: boolean }>> = {
+  byte: { bits: 8, signed: false },
+  word: { bits: 16, signed: false },
+  dword: { bits: 32, signed: false },
+  qword: { bits: 64, signed: false },
+  int8: { bits: 8, signed: true },
+  int16: { bits: 16, signed: true },
+  int32: { bits: 32, signed: true },
+  int64: { bits: 64, signed: true },
+};
+/** Names that mean something in every expression. */
+export const EXPRESSION_WORDS: readonly string[] = Object.keys(CASTS);
+const MOST_ELEMENTS = 4096;
+/** Parentheses, signs and assignments within each other. */
+const MOST_NESTED = 100;
+const FORMAT = /^(\d*)([xdubc]?)$/;
+
+/** Parsed expressions, by text: conditions are asked again and again. */
+const known = new Map<string, Expression>();
+const MOST_KNOWN = 1000;
+
+/** @throws ExpressionError with the column where it went wrong. */
+export function parseExpression(text: string): Expression {
+  let expression = known.get(text);
+  if (expression === undefined) {
+    expression = new Parser(text).whole();
+    if (known.size >= MOST_KNOWN) known.clear();
+    known.set(text, expression);
+  }
+  return expression;
+}
+
+class Parser {
+  readonly #tokens: readonly Token[];
+  #next = 0;
+  #nested = 0;
+
+  constructor(text: string) {
+    this.#tokens = tokenize(text);
+  }
+
+  whole(): Expression {
+    const root = this.#assignment();
+    const format = this.#format();
+    const token = this.#peek();
+    if (token.kind !== "end") throw new ExpressionError(`"${token.text}" was not expected here`, token.column);
+    return { root, ...format };
+  }
+
+  /** Behind a comma: how many elements, and a letter. */
+  #format(): Omit<Expression, "root"> {
+    if (!this.#take(",")) return { format: "x", count: 1, formatColumn: 0 };
+    const token = this.#advance();
+    const match = FORMAT.exec(token.text);
+    if (token.text === "" || match === null)
+      throw new ExpressionError("a format is one of x d u b c, a count, or both: 4x", token.column);
+    const count = match[1] === "" ? 1 : Number(match[1]);
+    if (count < 1 || count > MOST_ELEMENTS)
+      throw new ExpressionError(`a count is between 1 and ${MOST_ELEMENTS}`, token.column);
+    return { format: match[2] || "x", count, formatColumn: token.column };
+  }
+
+  #deeper(parse: () => Node): Node {
+    if (++this.#nested > MOST_NESTED)
+      throw new ExpressionError("the expression is nested too deeply", this.#peek().column);
+    const node = parse();
+    this.#nested--;
+    return node;
+  }
+
+  #assignment(): Node {
+    const { column } = this.#peek();
+    const target = this.#binary(0);
+    if (!this.#take("=")) return target;
+    return { kind: "assignment", target, value: this.#deeper(() => this.#assignment()), column };
+  }
+
+  #binary(level: number): Node {
+    const operators: readonly BinaryOperator[] | undefined = BINARY[level];
+    if (operators === undefined) return this.#unary();
+    let left = this.#binary(level + 1);
+    for (;;) {
+      const { kind, text, column } = this.#peek();
+      const operator = operators.find((each) => kind === "operator" && each === text);
+      if (operator === undefined) return left;
+      this.#advance();
+      left = { kind: "binary", operator, left, right: this.#binary(level + 1), column };
+    }
+  }
+
+  #unary(): Node {
+    for (const operator of UNARY)
+      if (this.#take(operator)) return { kind: "unary", operator, operand: this.#deeper(() => this.#unary()) };
+    return this.#primary();
+  }
+
+  #primary(): Node {
+    const token = this.#advance();
+    if (token.kind === "number") return { kind: "number", value: token.value };
+    if (token.text === "(") return this.#closed(")");
+    if (token.text === "[") return this.#memory(undefined, token.column);
+    if (token.kind === "name") return this.#named(token);
+    throw new ExpressionError(
+      token.kind === "end" ? "the expression ends too early" : `"${token.text}" was not expected here`,
+      token.column,
+    );
+  }
+
+  /** An expression up to a closing token. */
+  #closed(by: string): Node {
+    const inner = this.#deeper(() => this.#assignment());
+    this.#expect(by);
+    return inner;
+  }
+
+  #named({ text, column }: Token): Node {
+    const word = text.toLowerCase();
+    const cast = CASTS[word];
+    if (cast !== undefined && this.#take("(")) return { kind: "cast", ...cast, operand: this.#closed(")") };
+    const bytes = SIZES[word];
+    if (bytes === undefined) return { kind: "name", name: text, column };
+    if (this.#peek().text.toLowerCase() === "ptr") this.#advance();
+    this.#expect("[");
+    return this.#memory(bytes, column);
+  }
+
+  /** After "[": an optional segment and colon, an offset, "]". */
+  #memory(bytes: number | undefined, column: number): Node {
+    const segment = this.#segmentPrefix();
+    return { kind: "memory", segment, offset: this.#closed("]"), bytes, column };
+  }
+
+  #segmentPrefix(): string | undefined {
+    const [name, colon] = [this.#tokens[this.#next], this.#tokens[this.#next + 1]];
+    if (colon?.text !== ":" || name === undefined) return undefined;
+    this.#next += 2;
+    return name.text.toLowerCase();
+  }
+
+  #peek(): Token {
+    return this.#tokens[this.#next]!;
+  }
+  #advance(): Token {
+    const token = this.#peek();
+    if (token.kind !== "end") this.#next++;
+    return token;
+  }
+  #take(text: string): boolean {
+    if (this.#peek().text !== text || this.#peek().kind !== "operator") return false;
+    this.#next++;
+    return true;
+  }
+  #expect(text: string): void {
+    const token = this.#peek();
+    if (!this.#take(text)) throw new ExpressionError(`"${text}" is missing`, token.column);
+  }
+}
