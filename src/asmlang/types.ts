@@ -130,6 +130,13 @@ export interface LineRow {
   readonly line: number;
   /** Mode these bytes were assembled for; undefined for data. */
   readonly bits: Bits | undefined;
+  /** Lines of macros' bodies that gave these bytes, innermost first; `line` is that of the outermost use. */
+  readonly bodies?: readonly LinePlace[];
+}
+
+export interface LinePlace {
+  readonly uri: string;
+  readonly line: number;
 }
 
 /** One row of the line table that ELF files carry: from this place on, that line of that file. */
@@ -177,6 +184,7 @@ export interface Image {
     readonly uri: string;
     readonly line: number;
     readonly bits: Bits | undefined;
+    readonly bodies?: readonly LinePlace[];
   }[];
   /** The results' debug rows, with addresses. */
   readonly debug?: {

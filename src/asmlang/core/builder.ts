@@ -6,7 +6,7 @@ import type { Reporter } from "./diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
 import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup, type Row } from "./fragment.ts";
 import { Layout, type LayoutPolicy } from "./layout.ts";
-import { type Line, rangeOf, shownLine } from "./source.ts";
+import { bodyLines, type Line, rangeOf, shownLine } from "./source.ts";
 import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
 import { SectionWriter, type WritePolicy } from "./writer.ts";
 
@@ -247,8 +247,8 @@ export class ObjectBuilder {
       name: symbol.name,
       section: place?.section,
       value: definition?.kind === "common" ? definition.align : (place?.value ?? 0n),
-      binding: !place && symbol.binding === "local" ? "global" : symbol.binding,
-      type: definition?.kind === "common" ? "object" : symbol.type,
+      binding: !place && !definition && symbol.binding === "local" ? "global" : symbol.binding,
+      type: symbol.type,
       size: size ? (evaluateConstant(size, context) ?? 0n) : 0n,
       ...(symbol.visibility !== "default" && { visibility: symbol.visibility }),
       ...(symbol.particular && { particular: symbol.particular }),
@@ -282,7 +282,8 @@ export class ObjectBuilder {
 
   #lineRow(section: string, offset: number, { line: at, bits }: Row): LineRow {
     const { uri, line } = shownLine(at);
-    return { section, offset, uri, line, bits };
+    const bodies = at.call ? bodyLines(at) : [];
+    return { section, offset, uri, line, bits, ...(bodies.length > 0 && { bodies }) };
   }
 }
 

@@ -9,6 +9,7 @@ export interface FloatFormat {
   readonly explicitOne: boolean;
 }
 
+export const FLOAT8: FloatFormat = { bytes: 1, fraction: 3, exponent: 4, explicitOne: false };
 export const FLOAT16: FloatFormat = { bytes: 2, fraction: 10, exponent: 5, explicitOne: false };
 export const BFLOAT16: FloatFormat = { bytes: 2, fraction: 7, exponent: 8, explicitOne: false };
 export const FLOAT32: FloatFormat = { bytes: 4, fraction: 23, exponent: 8, explicitOne: false };
@@ -17,7 +18,13 @@ export const FLOAT80: FloatFormat = { bytes: 10, fraction: 63, exponent: 15, exp
 export const FLOAT128: FloatFormat = { bytes: 16, fraction: 112, exponent: 15, explicitOne: false };
 
 const DECIMAL = /^([+-]?)(\d*)(?:\.(\d*))?(?:e([+-]?\d+))?$/i;
-const HEX = /^([+-]?)0x([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i;
+/** In a base of two to the power of so many bits. */
+const BINARY = [
+  [4, /^([+-]?)0[xh]([\da-f]*)(?:\.([\da-f]*))?(?:p([+-]?\d+))?$/i],
+  [3, /^([+-]?)0[oq]([0-7]*)(?:\.([0-7]*))?(?:p([+-]?\d+))?$/i],
+  [1, /^([+-]?)0[by]([01]*)(?:\.([01]*))?(?:p([+-]?\d+))?$/i],
+] as const;
+const PREFIXES = { 4: "0x", 3: "0o", 1: "0b" } as const;
 const SPECIAL = /^([+-]?)(?:__\??)?(inf|infinity|nan|qnan|snan)(?:\??__)?$/i;
 
 /** The bits, or undefined if the text is no number of this kind. */
@@ -25,16 +32,16 @@ export function floatBits(text: string, format: FloatFormat): bigint | undefined
   const plain = text.replaceAll("_", "");
   const special = SPECIAL.exec(text);
   if (special) return specialBits(special[1] === "-", special[2]!.toLowerCase(), format);
-  const hex = HEX.exec(plain);
-  const match = hex ?? DECIMAL.exec(plain);
+  const binary = BINARY.find(([, pattern]) => pattern.test(plain));
+  const match = binary ? binary[1].exec(plain) : DECIMAL.exec(plain);
   if (!match || `${match[2]}${match[3] ?? ""}` === "") return undefined;
   const negative = match[1] === "-";
   const fraction = match[3] ?? "";
   const scale = Number(match[4] ?? 0);
   if (Math.abs(scale) > 100_000 || plain.length > 20_000) return undefined;
-  const digits = BigInt(`${hex ? "0x" : ""}${match[2]}${fraction || ""}` || "0");
-  const [numerator, denominator] = hex
-    ? power(digits, 2n, scale - 4 * fraction.length)
+  const digits = BigInt(`${binary ? PREFIXES[binary[0]] : ""}${match[2]}${fraction || ""}` || "0");
+  const [numerator, denominator] = binary
+    ? power(digits, 2n, scale - binary[0] * fraction.length)
     : power(digits, 10n, scale - fraction.length);
   return pack(negative, numerator, denominator, format);
 }

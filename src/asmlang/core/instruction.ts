@@ -72,7 +72,7 @@ function branchKey({
   if (!plain || target?.kind !== "target") return undefined;
   const value = target.value as Symbolic;
   if (value.known !== undefined || value.modifier !== undefined) return undefined;
-  return `${dialect} ${Number(intelMnemonics)} ${bits} ${mnemonic} ${target.distance ?? ""}`;
+  return `${dialect} ${Number(intelMnemonics)} ${bits} ${mnemonic} ${target.distance ?? ""} ${target.size ?? ""}`;
 }
 
 function encoded(request: EncodeRequest): ReturnType<typeof encode> {

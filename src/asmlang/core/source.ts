@@ -69,6 +69,15 @@ export function shownLine(line: Line): { uri: string; line: number } {
   return shown;
 }
 
+/** The lines of bodies that `line` comes from, innermost first, below the one that is shown. */
+export function bodyLines(line: Line): { uri: string; line: number }[] {
+  const shown = shownLine(line);
+  const bodies: { uri: string; line: number }[] = [];
+  for (let at: Line | undefined = line; at && at !== shown; at = at.call?.site.line)
+    bodies.push({ uri: at.uri, line: at.line });
+  return bodies;
+}
+
 /** Splits a file into lines; CR LF and CR count as one end of line. */
 export function splitLines(text: string): string[] {
   return text.split(/\r\n|\n|\r/);

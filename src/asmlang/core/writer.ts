@@ -24,6 +24,10 @@ export interface WritePolicy {
   readonly overflow: "error" | "warning";
   /** Relocations of branches whose width layout chose come last. */
   readonly branchesLast?: boolean;
+  /** Data in a section without bytes is dropped with a warning, rather than an error. */
+  readonly ignoresZeroedData?: boolean;
+  /** The distance to a plain number is filled in as if the field stood at 0. */
+  readonly ignoresAbsoluteDistance?: boolean;
   /** Must a reference to this symbol of the same section stay a relocation? */
   keepRelocation(symbol: AsmSymbol, fixup: PendingFixup): boolean;
   /** What to add to a value that means the table's address, where the field is at `place` in its section. */
@@ -68,11 +72,12 @@ export class SectionWriter {
 
   put(fragment: Fragment, offset: number, bytes: Uint8Array | readonly number[]): void {
     if (!this.nobits) this.bytes.set(bytes, fragment.offset + offset);
-    else if (Array.from(bytes).some((byte) => byte !== 0))
-      this.#reporter.error(
-        { line: fragment.line, start: 0, end: fragment.line.text.length },
-        `section ${this.#section.name} cannot hold data: it takes no space in the file`,
-      );
+    else if (Array.from(bytes).some((byte) => byte !== 0)) {
+      const span = { line: fragment.line, start: 0, end: fragment.line.text.length };
+      const message = `section ${this.#section.name} cannot hold data: it takes no space in the file`;
+      if (this.#policy.ignoresZeroedData) this.#reporter.warning(span, `${message}; the data is ignored`);
+      else this.#reporter.error(span, message);
+    }
   }
 
   warning(span: Span, message: string): void {
@@ -113,7 +118,7 @@ export class SectionWriter {
     if (fixup.modifier !== undefined && !plus)
       throw new SourceError(fixup.expr.span, `'${fixup.modifier}' needs a symbol`);
     if (particular?.forced) this.#relocate(place, fixup, plus, relative, constant, particular.type);
-    else if (!plus && !relative) this.#fill(place, fixup, constant);
+    else if (!plus && (!relative || this.#policy.ignoresAbsoluteDistance)) this.#fill(place, fixup, constant);
     else if (plus && relative && plus.section === this.#section && !this.#policy.keepRelocation(plus, fixup))
       this.#fill(place, fixup, constant + BigInt(this.#layout.offsetOf(plus) - place));
     else this.#relocate(place, fixup, plus, relative, constant, particular?.type);

@@ -89,8 +89,9 @@ function arrangeNasm(parts: Parts, nosplit: boolean): void {
     [parts.base, parts.index] = [parts.index, parts.base];
   };
   if (parts.index === 0) return;
-  if (parts.base === 0 && parts.scale === 1) swap();
-  else if (parts.base === 0 && parts.scale === 2 && !nosplit && !isStackPointer(parts.index)) {
+  if (parts.base === 0 && parts.scale === 1) {
+    if (!nosplit) swap();
+  } else if (parts.base === 0 && parts.scale === 2 && !nosplit && !isStackPointer(parts.index)) {
     parts.base = parts.index;
     parts.scale = 1;
   } else if (parts.scale === 1 && isStackPointer(parts.index)) swap();

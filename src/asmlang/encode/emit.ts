@@ -163,7 +163,9 @@ function legacyPrefixes(draft: Draft): void {
     if (wanted) bytes.push(byte);
   };
   if (context.dialect === "nasm") {
-    const rep = prefixes.rep !== 0 ? prefixes.rep : repeats ? 0xf3 : 0;
+    // A short JMP drops BND.
+    const dropped = prefixes.repKind === "bnd" && form.mnemonic === "jmp" && form.slots[0]?.bytes === 1;
+    const rep = dropped ? 0 : prefixes.rep !== 0 ? prefixes.rep : repeats ? 0xf3 : 0;
     push(rep !== 0, rep);
     push(draft.lock, 0xf0);
     push(segment !== 0, segment);
@@ -180,10 +182,15 @@ function legacyPrefixes(draft: Draft): void {
   push(draft.lock, 0xf0);
 }
 
+/** NASM puts the REX.W that is asked for there, though these are 64 bits wide without. */
+const isNearReturn = (form: Form): boolean => /^(ret|mov)$/.test(form.mnemonic) || form.slots[0]?.place === "rel";
+
 function rexPrefix(draft: Draft): Failure {
   const { form, context } = draft;
   const wide =
-    (form.operandSize === 64 && !form.default64) || (context.prefixes.operandSize === 64 && form.operandSize !== 64);
+    (form.operandSize === 64 && !form.default64) ||
+    (context.prefixes.operandSize === 64 &&
+      (form.operandSize !== 64 || (context.dialect === "nasm" && isNearReturn(form))));
   const written = context.prefixes.rex;
   const needed = (wide ? 8 : 0) | (draft.r << 2) | (draft.x << 1) | draft.b;
   if (context.dialect === "gas" && written > 0 && ((needed & written & 8) !== 0 || (needed & 7 && written & 7)))

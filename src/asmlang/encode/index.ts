@@ -32,7 +32,7 @@ export function isNasmMnemonic(mnemonic: string): boolean {
   );
 }
 
-export { isPrefix } from "./prefixes.ts";
+export { isNasmPrefix } from "./prefixes.ts";
 export type * from "./types.ts";
 
 const failed = (message: string, operand: number): EncodeResult => ({ ok: false, message, operand });

@@ -75,7 +75,7 @@ function plainShape(operand: AsmOperand): string {
           : "i,"
         : `i${operand.strict ? "s" : "z"}${operand.size},`;
     case "target":
-      return `t${operand.distance ?? ""}`;
+      return `t${operand.distance ?? ""}${operand.size ?? ""}`;
     case "far":
       return `f${operand.size ?? ""}`;
   }
@@ -123,8 +123,11 @@ function immediateFits(form: Form, slot: Slot, operand: Immediate, query: Query)
   return (!query.absolute || slot.bytes === 8) && immediateSizeFits(form, slot, operand);
 }
 
-function targetFits(slot: Slot, distance: "short" | "near" | "far" | undefined): boolean {
+/** NASM: `jmp dword x` is the near one of that operand size. */
+function targetFits(form: Form, slot: Slot, { distance, size }: Extract<AsmOperand, { kind: "target" }>): boolean {
   if (slot.place !== "rel" || distance === "far") return false;
+  if (size !== undefined && (slot.bytes === 1 || form.operandSize !== size || !/^(call|jmp)$/.test(form.mnemonic)))
+    return false;
   return distance === undefined || (distance === "short") === (slot.bytes === 1);
 }
 
@@ -137,7 +140,7 @@ function operandFits(form: Form, slot: Slot, operand: AsmOperand, query: Query):
     case "imm":
       return immediateFits(form, slot, operand, query);
     case "target":
-      return targetFits(slot, operand.distance);
+      return targetFits(form, slot, operand);
     case "far":
       return slot.place === "far" && (operand.size === undefined || operand.size / 8 === slot.bytes);
   }

@@ -61,6 +61,7 @@ function apply(prefixes: Prefixes, word: string): boolean {
   const operandSize = OPERAND_SIZES[word];
   const addressSize = ADDRESS_SIZES[word];
   const rex = rexBits(word);
+  if (word === "nobnd") return true;
   if (word === "lock") prefixes.lock = true;
   else if (word === "wait" || word === "fwait") prefixes.wait = true;
   else if (rep !== undefined) {
@@ -74,10 +75,12 @@ function apply(prefixes: Prefixes, word: string): boolean {
   return true;
 }
 
-/** Is the word a prefix in either dialect? WAIT is taken for an instruction, which gives the same bytes. */
-export function isPrefix(word: string): boolean {
-  return !word.endsWith("wait") && apply(noPrefixes(), word);
+/** Is the word a prefix in NASM's dialect? */
+export function isNasmPrefix(word: string): boolean {
+  return NASM_PREFIX.test(word);
 }
+
+const NASM_PREFIX = /^(lock|rep(n?[ez])?|xacquire|xrelease|(no)?bnd|[ao](16|32|64)|[c-gs]s)$/;
 
 export function noPrefixes(): Prefixes {
   return {

@@ -152,9 +152,19 @@ function loopCounter(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: [target], prefixes: [...request.prefixes, `a${info.size * 8}`] };
 }
 
+/** NASM: a selector in a quadword, which costs a REX.W. */
+function wideSelector(request: EncodeRequest): EncodeRequest {
+  const { operands, bits } = request;
+  const selector = operands.some((operand) => isClass(operand, "seg"));
+  const wide = operands.some((operand) => operand.kind === "mem" && operand.size === 8);
+  if (!selector || !wide || bits !== 64) return request;
+  const words = operands.map((operand) => (operand.kind === "mem" ? { ...operand, size: 2 } : operand));
+  return { ...request, operands: words, prefixes: [...request.prefixes, "o64"] };
+}
+
 function nasm(request: EncodeRequest): EncodeRequest {
   if (request.mnemonic.startsWith("loop")) return loopCounter(request);
-  if (request.mnemonic === "mov" && request.bits === 64) return shortenedMove(request);
+  if (request.mnemonic === "mov" && request.bits === 64) return wideSelector(shortenedMove(request));
   return request.mnemonic === "lea" ? addressForValue(request) : request;
 }
 

@@ -48,7 +48,12 @@ export type AsmOperand =
       /** Elements of a broadcast: 16 for `{1to16}`; "bcst" where only the element's size is given (`dword bcst [rax]`). */
       readonly broadcast?: number | "bcst";
     }
-  | { readonly kind: "target"; readonly value: Value; readonly distance?: "short" | "near" | "far" } // direct branch target, also GNU `jmp label`
+  | {
+      readonly kind: "target";
+      readonly value: Value;
+      readonly distance?: "short" | "near" | "far";
+      readonly size?: 16 | 32 | 64;
+    } // direct branch target, also GNU `jmp label`
   | { readonly kind: "far"; readonly selector: Value; readonly offset: Value; readonly size?: 16 | 32 };
 
 export interface EncodeRequest {

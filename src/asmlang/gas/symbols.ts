@@ -97,6 +97,7 @@ const comm =
     else {
       symbol.definition = { kind: "common", size: number(bytes, span), align: align ?? largestPower(bytes, 16n) };
       symbol.binding = "global";
+      symbol.type = "object";
       if (large && assembler.objectBits === 64) {
         symbol.particular = "large";
         assembler.builder.getSection(".lbss", ZEROED).elf.flags = "l";

@@ -290,12 +290,13 @@ function symbolTable(
 }
 
 /** Symbols of thread-local sections, and those that thread-local relocations name. */
-function threadLocals({ sections, symbols }: AssembleResult): ReadonlySet<string> {
+function threadLocals({ sections, symbols, dialect }: AssembleResult): ReadonlySet<string> {
   const tls = new Set(sections.filter(isThreadLocalSection).map(({ name }) => name));
   const names = new Set<string>();
   for (const { name, section } of symbols) if (section !== undefined && tls.has(section)) names.add(name);
   for (const { relocations } of sections)
-    for (const { symbol, type } of relocations) if (type !== undefined && isThreadLocal(type)) names.add(symbol);
+    for (const { symbol, type } of relocations)
+      if (type !== undefined && isThreadLocal(type) && !(dialect === "nasm" && type === "INDNTPOFF")) names.add(symbol);
   return names;
 }
 

@@ -321,10 +321,9 @@ function symbolMap(symbols: readonly ImageSymbol[]): Map<string, bigint> {
 function lineTable(linker: Linker, results: readonly AssembleResult[]): Image["lines"] {
   const lines: Image["lines"][number][] = [];
   results.forEach((result, index) => {
-    for (const { section, offset, uri, line, bits } of result.lines) {
+    for (const { section, offset, ...row } of result.lines) {
       const placed = linker.placed[index]!.get(section);
-      if (placed && offset < placed.section.size)
-        lines.push({ address: placed.address + BigInt(offset), uri, line, bits });
+      if (placed && offset < placed.section.size) lines.push({ address: placed.address + BigInt(offset), ...row });
     }
   });
   return lines.sort((a, b) => (a.address < b.address ? -1 : a.address > b.address ? 1 : 0));

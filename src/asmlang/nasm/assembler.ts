@@ -6,8 +6,9 @@ import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
 import { ownText, replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
-import { isNasmMnemonic, isPrefix } from "../encode/index.ts";
+import { isNasmMnemonic, isNasmPrefix } from "../encode/index.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
+import { Affixes } from "./affixes.ts";
 import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
 import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
 import { NasmExpressions, TokenCursor } from "./expressions.ts";
@@ -26,19 +27,22 @@ const KEYWORDS = new Map<string, boolean>();
 function isKeyword(word: string): boolean {
   const pseudo = ["equ", "times", "incbin"].includes(word) || dataUnit(word) !== undefined;
   const directive = reserveUnit(word) !== undefined || Object.hasOwn(NASM_DIRECTIVES, word);
-  return pseudo || directive || isPrefix(word) || isNasmMnemonic(word);
+  return pseudo || directive || isNasmPrefix(word) || isNasmMnemonic(word);
 }
 
 /** Prefixes before data say nothing: `es db 0` is `db 0`. */
 function skipDataPrefixes(cursor: TokenCursor): void {
   const wordAt = (ahead: number) => cursor.peek(ahead)?.text.toLowerCase() ?? "";
   let ahead = 0;
-  while (cursor.peek(ahead)?.kind === "id" && isPrefix(wordAt(ahead))) ahead++;
+  while (cursor.peek(ahead)?.kind === "id" && isNasmPrefix(wordAt(ahead))) ahead++;
   if (ahead > 0 && (dataUnit(wordAt(ahead)) ?? reserveUnit(wordAt(ahead))) !== undefined) cursor.at += ahead;
 }
 
 const SECTION_PLACE = /^section\..+\.(start|vstart|length)$/;
 const MAX_OUTPUT = 64 * 1024 * 1024;
+
+/** How many numbers of macros and contexts the standard macros take, if more than one. */
+const MACRO_IDS: Readonly<Record<string, number>> = { struc: 2, istruc: 2, align: 2, alignb: 2 };
 
 const KNOWN = new StatementCache();
 const MAX_KNOWN = 100;
@@ -58,8 +62,17 @@ export class NasmAssembler {
   /** The last label that is not local: `.x` after it is `last.x`. */
   lastLabel = "";
   defaultRelative = false;
+  /** The last number that the directive at hand took. */
+  lastId: number | undefined;
+  /** `sectalign off` ends this. */
+  alignsSections = true;
+  /** `default bnd` */
+  defaultBound = false;
   /** The package `smartalign` is in use. */
   smartAlign: SmartAlign | undefined;
+  /** The package `masm` is in use: operands may be written in its manner. */
+  masm = false;
+  readonly #affixes = new Affixes();
   origin: Expr | undefined;
   structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
@@ -94,8 +107,11 @@ export class NasmAssembler {
       constant: (tokens, span) => this.#preprocessorConstant(tokens, span),
       dynamic: (name) => this.#dynamic(name),
       usesPackage: (name) => {
+        if (name === "masm") this.masm = true;
+        if (name === "smartalign" && !this.smartAlign) this.#preprocessor.takeIds(1);
         if (name === "smartalign") this.smartAlign ??= { mode: "generic", threshold: 8 };
       },
+      pragma: (words) => this.#affixes.read(words),
       statement: (tokens, line) => this.#statement(new TokenCursor(tokens, line)),
       known: (line) => KNOWN.find(this.#state, line.text),
       again: (known, line) => replay(known, this.builder, line),
@@ -143,6 +159,7 @@ export class NasmAssembler {
         this.reporter.error(this.structure.span, `structure '${this.structure.name}' has no 'endstruc'`);
       this.#checkGlobals();
       this.#placeOrigin();
+      this.#affixes.apply(this.builder);
       return this.#finish();
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
@@ -169,6 +186,8 @@ export class NasmAssembler {
         relocationType: (symbol, fixup, relative) => nasmRelocation(symbol, fixup, relative, this.#wide),
         tableDistance: (place) => place,
         keepRelocation: (_, fixup) => fixup.modifier === "SYM",
+        ignoresZeroedData: true,
+        ignoresAbsoluteDistance: this.#wide,
         namesSymbol: (symbol, fixup) => fixup.modifier === "SYM" && symbol.binding !== "local",
       },
       this.#entryBits,
@@ -218,7 +237,7 @@ export class NasmAssembler {
   get #state(): number {
     const { absolute, flags } = this.builder.section;
     const place = Number(absolute) | (Number(flags.nobits) << 1);
-    return (this.bits << 8) | (place << 1) | Number(this.defaultRelative);
+    return (this.bits << 8) | (place << 1) | Number(this.defaultRelative) | (Number(this.defaultBound) << 4);
   }
 
   /** A statement that stands in the source as it is read here: no macro has a part in it. */
@@ -246,7 +265,8 @@ export class NasmAssembler {
     const last = cursor.tokens.at(-1)!;
     if (last.text !== "]") throw new SourceError(last, "expected ']' at the end of the directive");
     const inner = new TokenCursor(cursor.tokens.slice(1, -1), cursor.line);
-    if (!this.#directive(inner)) throw new SourceError(inner.here(), `unknown directive '${inner.peek()?.text ?? ""}'`);
+    if (!this.#directive(inner, false))
+      throw new SourceError(inner.here(), `unknown directive '${inner.peek()?.text ?? ""}'`);
   }
 
   #label(cursor: TokenCursor): void {
@@ -311,9 +331,11 @@ export class NasmAssembler {
       throw new SourceError(cursor.here(), "only space can be reserved in an absolute section or a structure");
   }
 
-  #directive(cursor: TokenCursor): boolean {
+  /** `asMacro`: not in brackets. Then it is one of NASM's standard macros. */
+  #directive(cursor: TokenCursor, asMacro = true): boolean {
     const word = cursor.word();
     if (word === undefined || !Object.hasOwn(NASM_DIRECTIVES, word)) return false;
+    this.lastId = asMacro ? this.#preprocessor.takeIds(MACRO_IDS[word] ?? 1) : undefined;
     const span = cursor.next()!;
     NASM_DIRECTIVES[word]!(this, cursor, span);
     cursor.finish();
@@ -351,11 +373,29 @@ export class NasmAssembler {
     if (registerNamed(name) !== undefined) throw new SourceError(span, `register '${name}' cannot be a label`);
     const symbol = this.builder.symbol(this.fullName(name));
     if (!name.startsWith(".")) this.lastLabel = symbol.name;
-    this.checkFree(symbol, span);
+    if (/^\.\.[^@]/.test(name)) throw new SourceError(span, `'${name}' is no special symbol that can be defined`);
+    if (!this.#isHere(symbol, line)) this.checkFree(symbol, span);
     symbol.span = span;
-    symbol.temporary = name.startsWith("..@");
     this.builder.place(symbol, line);
-    if (symbol.name === "_start" || symbol.name === "..start") this.#entryBits = this.bits;
+    if (symbol.name === "_start") this.#entryBits = this.bits;
+  }
+
+  /** A label may be given again at its own place. */
+  takeId(): number {
+    return this.#preprocessor.takeIds(1);
+  }
+
+  /** One of the labels that the standard macros make. */
+  placeMacroLabel(id: number, name: string, line: Line): void {
+    const symbol = this.builder.symbol(`..@${id}.${name}`);
+    symbol.span = wholeLine(line);
+    this.builder.place(symbol, line);
+  }
+
+  #isHere({ definition }: AsmSymbol, line: Line): boolean {
+    if (definition?.kind !== "label") return false;
+    const fragment = this.builder.open(line);
+    return definition.fragment === fragment && definition.offset === fragment.bytes.length;
   }
 
   checkFree(symbol: AsmSymbol, span: Span): void {

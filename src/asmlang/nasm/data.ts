@@ -2,15 +2,23 @@
 import { littleEndian } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant } from "../core/expr.ts";
-import { FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat } from "../core/floats.ts";
+import { FLOAT8, FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat } from "../core/floats.ts";
 import { FillFragment } from "../core/fragment.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { readFloat, type TokenCursor } from "./expressions.ts";
+import { SIZES } from "./operands.ts";
 import { stringBytes } from "./tokens.ts";
 import { readWideText } from "./wide-text.ts";
 
 const UNITS: Readonly<Record<string, number>> = { b: 1, w: 2, d: 4, q: 8, t: 10, o: 16, y: 32, z: 64 };
-const FLOATS: Readonly<Record<number, FloatFormat>> = { 2: FLOAT16, 4: FLOAT32, 8: FLOAT64, 10: FLOAT80, 16: FLOAT128 };
+const FLOATS: Readonly<Record<number, FloatFormat>> = {
+  1: FLOAT8,
+  2: FLOAT16,
+  4: FLOAT32,
+  8: FLOAT64,
+  10: FLOAT80,
+  16: FLOAT128,
+};
 
 export const dataUnit = (word: string): number | undefined =>
   /^d[bwdqtoyz]$/.test(word) ? UNITS[word[1]!] : undefined;
@@ -39,6 +47,7 @@ function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
     builder.bytes(new Uint8Array(unit), cursor.line);
     return;
   }
+  if (emitGroup(assembler, cursor, unit, depth)) return;
   const token = cursor.peek()!;
   const after = cursor.peek(1);
   const alone = after === undefined || after.text === "," || after.text === ")";
@@ -57,6 +66,11 @@ function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
     builder.bytes(padded, cursor.line);
     return;
   }
+  const packed = unit === 10 ? readPackedDecimal(cursor) : undefined;
+  if (packed) {
+    builder.bytes(packed, cursor.line);
+    return;
+  }
   const format = FLOATS[unit];
   const bits = format && readFloat(cursor, format);
   if (bits !== undefined) {
@@ -66,14 +80,29 @@ function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
   emitValue(assembler, cursor, unit, depth);
 }
 
+/** `%(1, 2)` is a list, and `word(1, 2)` or `word 1` has a size of its own. */
+function emitGroup(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): boolean {
+  const size = SIZES[cursor.word() ?? ""];
+  const list = cursor.is("%") && cursor.peek(1)?.text === "(";
+  if (size === undefined && !list) return false;
+  if (depth > 8) throw new SourceError(cursor.here(), "these lists are nested too deeply");
+  cursor.next();
+  if (!cursor.eat("(")) emitItem(assembler, cursor, size!, depth + 1);
+  else {
+    emitList(assembler, cursor, size ?? unit, depth + 1);
+    cursor.expect(")");
+  }
+  return true;
+}
+
 function emitValue(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): void {
   const expr = assembler.expressions.read(cursor);
   if (cursor.eatWord("dup")) {
     emitDuplicates(assembler, cursor, unit, expr, depth);
     return;
   }
-  if (unit > 8) wide(assembler, cursor, expr, unit);
-  else emitInteger(assembler, cursor, expr, unit);
+  if (unit > 8) throw new SourceError(expr.span, `${unit * 8} bits are for floating-point numbers and strings`);
+  emitInteger(assembler, cursor, expr, unit);
 }
 
 function emitInteger(assembler: NasmAssembler, cursor: TokenCursor, expr: Expr, unit: number): void {
@@ -89,12 +118,19 @@ function emitInteger(assembler: NasmAssembler, cursor: TokenCursor, expr: Expr, 
   assembler.builder.bytes(littleEndian(unit, value), cursor.line);
 }
 
-/** DT, DO: a constant, sign-extended. */
-function wide(assembler: NasmAssembler, cursor: TokenCursor, expr: Expr, unit: number): void {
-  const value = evaluateConstant(expr, assembler.now);
-  if (value === undefined)
-    throw new SourceError(expr.span, `a value of ${unit} bytes must be a constant that is known here`);
-  assembler.builder.bytes(littleEndian(unit, value), cursor.line);
+/** `123p`, `-0p123`: packed decimal digits of the x87, two a byte, and the sign. */
+function readPackedDecimal(cursor: TokenCursor): Uint8Array | undefined {
+  const signed = cursor.is("-") || cursor.is("+") ? 1 : 0;
+  const token = cursor.peek(signed);
+  const match = token?.kind === "number" ? /^(?:0p([\d_]+)|([\d_]+)p)$/i.exec(token.text) : null;
+  if (!match) return undefined;
+  const negative = signed === 1 && cursor.is("-");
+  cursor.at += signed + 1;
+  const digits = (match[1] ?? match[2]!).replaceAll("_", "").slice(-18).padStart(18, "0");
+  const bytes = new Uint8Array(10);
+  for (let i = 0; i < 9; i++) bytes[i] = Number.parseInt(digits.slice(16 - 2 * i, 18 - 2 * i), 16);
+  bytes[9] = negative ? 0x80 : 0;
+  return bytes;
 }
 
 /** `n dup (values)` */

@@ -8,6 +8,7 @@ import type { Bits, Visibility } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { reserveUnit } from "./data.ts";
 import type { TokenCursor } from "./expressions.ts";
+import { SIZES } from "./operands.ts";
 import { defaultThreshold, isAlignMode, smartPadding } from "./smart-align.ts";
 import { constantBytes } from "./times.ts";
 
@@ -32,9 +33,9 @@ const KNOWN: Readonly<Record<string, readonly [string, number]>> = {
   ".tdata": ["aw", 4],
   ".tbss": ["awn", 4],
   ".comment": ["", 1],
-  ".preinit_array": ["aw", 8],
-  ".init_array": ["aw", 8],
-  ".fini_array": ["aw", 8],
+  ".preinit_array": ["a", 8],
+  ".init_array": ["a", 8],
+  ".fini_array": ["a", 8],
   ".note": ["", 4],
 };
 
@@ -44,6 +45,8 @@ export function namedSection(assembler: NasmAssembler, name: string): SectionBui
   const [letters, align] = KNOWN[name] ?? ["a", 1];
   const section = assembler.builder.getSection(name, flags(letters));
   section.align = align;
+  if (name.endsWith("_array") && KNOWN[name])
+    Object.assign(section.elf, { type: name.slice(1), entrySize: (assembler.options.bits ?? 64) === 64 ? 8 : 4 });
   return section;
 }
 
@@ -91,6 +94,17 @@ function attribute(assembler: NasmAssembler, cursor: TokenCursor, target: Sectio
     case "preinit_array":
       target.elf.type = word;
       break;
+    case "byte":
+    case "word":
+    case "dword":
+    case "qword":
+    case "tword":
+    case "oword":
+    case "yword":
+    case "zword":
+    case "pointer":
+      setEntrySize(assembler, target, word);
+      break;
     case "tls":
     case "merge":
     case "strings":
@@ -107,6 +121,13 @@ function attribute(assembler: NasmAssembler, cursor: TokenCursor, target: Sectio
     default:
       assembler.reporter.warning(token, `unknown section attribute '${token.text}' is ignored`);
   }
+}
+
+/** What a mergeable section, or one of pointers, is made of; it is aligned to that. */
+function setEntrySize(assembler: NasmAssembler, target: SectionBuilder, word: string): void {
+  const size = word === "pointer" ? ((assembler.options.bits ?? 64) === 64 ? 8 : 4) : SIZES[word]!;
+  target.elf.entrySize = size;
+  if (target.binAlign === undefined) target.align = Math.max(target.align, size & -size);
 }
 
 function valuedAttribute(
@@ -148,7 +169,8 @@ const mode =
     assembler.setBits(value);
   };
 
-const org: NasmDirective = (assembler, cursor) => {
+const org: NasmDirective = (assembler, cursor, span) => {
+  if (assembler.origin) throw new SourceError(span, "there is an 'org' already");
   assembler.origin = assembler.expressions.read(cursor);
 };
 
@@ -157,8 +179,8 @@ const setDefault: NasmDirective = (assembler, cursor) => {
     const token = cursor.next();
     const word = token?.text.toLowerCase();
     if (word === "rel" || word === "abs") assembler.defaultRelative = word === "rel";
-    else if (word !== "bnd" && word !== "nobnd")
-      throw new SourceError(token ?? cursor.here(), "'default' takes 'rel' or 'abs'");
+    else if (word === "bnd" || word === "nobnd") assembler.defaultBound = word === "bnd";
+    else throw new SourceError(token ?? cursor.here(), "'default' takes 'rel' or 'abs'");
   } while (cursor.eat(",") || !cursor.done);
 };
 
@@ -170,7 +192,6 @@ const eachSymbol =
       const token = cursor.next();
       if (token?.kind !== "id") throw new SourceError(token ?? cursor.here(), "expected the name of a symbol");
       const symbol = assembler.builder.symbol(assembler.fullName(token.text));
-      symbol.firstUse ??= token;
       apply(assembler, symbol, cursor, token);
     } while (cursor.eat(","));
     cursor.finish();
@@ -179,41 +200,48 @@ const eachSymbol =
 const isVisibility = (word: string): word is Visibility =>
   word === "default" || word === "internal" || word === "hidden" || word === "protected";
 
+/** What may stand behind a symbol's name: type, visibility, `weak`. */
+function readSymbolWords(symbol: AsmSymbol, cursor: TokenCursor): void {
+  for (let word = cursor.word(); word !== undefined && !cursor.is(","); word = cursor.word()) {
+    if (word === "function" || word === "data" || word === "object" || word === "notype" || word === "tls")
+      symbol.type = word === "function" ? "func" : word === "notype" ? "notype" : "object";
+    else if (word === "weak") symbol.binding = "weak";
+    else if (isVisibility(word)) symbol.visibility = word;
+    else if (word !== "strong") return;
+    if (word === "tls") symbol.particular = "tls";
+    cursor.next();
+  }
+}
+
 const global = eachSymbol((assembler, symbol, cursor, span) => {
   symbol.binding = "global";
   assembler.globals.push({ symbol, span });
   if (!cursor.eat(":")) return;
-  for (let word = cursor.word(); word !== undefined && !cursor.is(","); word = cursor.word()) {
-    const token = cursor.next()!;
-    if (word === "function" || word === "data" || word === "object" || word === "notype")
-      symbol.type = word === "function" ? "func" : word === "notype" ? "notype" : "object";
-    else if (word === "weak") symbol.binding = "weak";
-    else if (isVisibility(word)) symbol.visibility = word;
-    else if (word !== "strong") {
-      cursor.at--;
-      break;
-    }
-    void token;
-  }
+  readSymbolWords(symbol, cursor);
   if (!cursor.done && !cursor.is(",")) symbol.size = assembler.expressions.read(cursor);
 });
 
-const extern = eachSymbol((_, symbol, cursor) => {
-  symbol.external = true;
-  if (cursor.eat(":"))
-    while (!cursor.done && !cursor.is(",")) if (cursor.next()!.text.toLowerCase() === "weak") symbol.binding = "weak";
-});
+/** In the table if it is used; a `required` one always. */
+const extern = (required: boolean): NasmDirective =>
+  eachSymbol((_, symbol, cursor, span) => {
+    symbol.external = true;
+    if (required) symbol.firstUse ??= span;
+    if (cursor.eat(":")) readSymbolWords(symbol, cursor);
+  });
 
 const common: NasmDirective = (assembler, cursor, span) => {
   const token = cursor.next();
   if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of a symbol");
   const symbol = assembler.builder.symbol(token.text);
   const size = assembler.expressions.read(cursor);
-  const align = cursor.eat(":") ? assembler.constantHere(cursor) : 4n;
+  const align =
+    cursor.eat(":") && cursor.word() === undefined ? powerOfTwo(assembler, assembler.expressions.read(cursor)) : 0n;
+  readSymbolWords(symbol, cursor);
+  symbol.type = "notype";
   assembler.checkFree(symbol, token);
   symbol.span = token;
   symbol.binding = "global";
-  symbol.definition = { kind: "common", size, align: align > 0n ? align : 1n };
+  symbol.definition = { kind: "common", size, align };
 };
 
 /** `absolute address`: labels are numbers from there on. */
@@ -232,8 +260,10 @@ export function align(assembler: NasmAssembler, cursor: TokenCursor, reserved: b
   const bytes = powerOfTwo(assembler, amount);
   const { builder } = assembler;
   const { section: target } = builder;
-  target.align = Math.max(target.align, Number(bytes));
-  target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
+  if (assembler.alignsSections || assembler.smartAlign) {
+    target.align = Math.max(target.align, Number(bytes));
+    target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
+  }
   // `align n, resb 1` reserves too.
   const room = cursor.is(",") && reserveUnit(cursor.peek(1)?.text.toLowerCase() ?? "") !== undefined;
   if (room) cursor.at = cursor.tokens.length;
@@ -250,6 +280,7 @@ export function align(assembler: NasmAssembler, cursor: TokenCursor, reserved: b
     smart ? smartPadding(size, smart, bits) : Uint8Array.from({ length: size }, (_, i) => filler[i % filler.length]!);
   const fragment = builder.add(new AlignFragment(target, cursor.line, bytes, undefined, pad));
   builder.row(fragment, 0, cursor.line, filler[0] === 0x90 && target.flags.exec ? builder.bits : undefined);
+  if (smart && assembler.lastId !== undefined) assembler.placeMacroLabel(assembler.takeId(), "end", cursor.line);
 }
 
 /** `alignmode mode[, threshold]` of the package smartalign. */
@@ -263,8 +294,14 @@ const alignmode: NasmDirective = (assembler, cursor, span) => {
   assembler.smartAlign = { mode, threshold };
 };
 
+/** `sectalign off`: alignments inside a section say nothing of the section's own. */
 const sectalign: NasmDirective = (assembler, cursor) => {
-  if (cursor.eatWord("on") || cursor.eatWord("off")) return;
+  const word = cursor.word();
+  if (word === "on" || word === "off") {
+    assembler.alignsSections = word === "on";
+    cursor.next();
+    return;
+  }
   const { section: target } = assembler.builder;
   const bytes = Number(powerOfTwo(assembler, assembler.expressions.read(cursor)));
   target.align = Math.max(target.align, bytes);
@@ -298,6 +335,7 @@ const istruc: NasmDirective = (assembler, cursor, span) => {
   const token = cursor.next();
   if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of a structure");
   assembler.instance = { name: token.text, start: assembler.builder.here(cursor.line) };
+  if (assembler.lastId !== undefined) assembler.placeMacroLabel(assembler.lastId, "strucstart", cursor.line);
 };
 
 /** Space up to `offset` bytes from the instance's start. */
@@ -343,8 +381,8 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   default: setDefault,
   global,
   static: eachSymbol(() => {}),
-  extern,
-  required: extern,
+  extern: extern(false),
+  required: extern(true),
   common,
   absolute,
   align: (assembler, cursor) => align(assembler, cursor, false),

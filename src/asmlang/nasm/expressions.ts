@@ -1,7 +1,17 @@
 /** NASM expressions over tokens, with NASM's operators and precedences. */
 import { SourceError } from "../core/diagnostics.ts";
 import { type BinaryOp, binary, type Expr, number, type UnaryOp } from "../core/expr.ts";
-import { FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat, floatBits } from "../core/floats.ts";
+import {
+  BFLOAT16,
+  FLOAT8,
+  FLOAT16,
+  FLOAT32,
+  FLOAT64,
+  FLOAT80,
+  FLOAT128,
+  type FloatFormat,
+  floatBits,
+} from "../core/floats.ts";
 import { join, type Line, type Span } from "../core/source.ts";
 import { isFloat, parseInteger, stringBytes, type Token } from "./tokens.ts";
 import { readWideText } from "./wide-text.ts";
@@ -96,12 +106,17 @@ const LEVELS: readonly Readonly<Record<string, BinaryOp>>[] = [
   { "+": "+", "-": "-" },
   { "*": "*", "/": "/", "//": "//", "%": "%", "%%": "%%" },
 ];
-const FUNCTIONS: Readonly<Record<string, FloatFormat>> = {
-  float16: FLOAT16,
-  float32: FLOAT32,
-  float64: FLOAT64,
-  float80m: FLOAT80,
-  float128l: FLOAT128,
+/** The format, and which of its bits the function gives: from this one on. */
+const FUNCTIONS: Readonly<Record<string, readonly [FloatFormat, bigint]>> = {
+  float8: [FLOAT8, 0n],
+  float16: [FLOAT16, 0n],
+  bfloat16: [BFLOAT16, 0n],
+  float32: [FLOAT32, 0n],
+  float64: [FLOAT64, 0n],
+  float80m: [FLOAT80, 0n],
+  float80e: [FLOAT80, 64n],
+  float128l: [FLOAT128, 0n],
+  float128h: [FLOAT128, 64n],
 };
 /** NASM's special symbols for `wrt`. */
 const MODIFIERS: Readonly<Record<string, string>> = {
@@ -113,9 +128,9 @@ const MODIFIERS: Readonly<Record<string, string>> = {
   "..gottpoff": "GOTTPOFF",
   "..tlsie": "INDNTPOFF",
 };
-/** Of the lowest power of two not below (`c`), the highest not above (`f`), or exactly (`e`; `w` does not mind). */
+/** Of the lowest power of two not below (`c`), the highest not above (`f`), or exactly (`e`). */
 const logarithm =
-  (kind: "e" | "w" | "f" | "c") =>
+  (kind: "e" | "f" | "c") =>
   (value: bigint): bigint | string => {
     const number = BigInt.asUintN(64, value);
     const floor = BigInt(number.toString(2).length - 1);
@@ -125,9 +140,11 @@ const logarithm =
   };
 const LOGARITHMS: Readonly<Record<string, (value: bigint) => bigint | string>> = {
   ilog2e: logarithm("e"),
-  ilog2w: logarithm("w"),
+  ilog2w: logarithm("f"),
   ilog2f: logarithm("f"),
+  ilog2fw: logarithm("f"),
   ilog2c: logarithm("c"),
+  ilog2cw: logarithm("c"),
 };
 const MAX_DEPTH = 200;
 
@@ -244,12 +261,12 @@ export class NasmExpressions {
   }
 
   /** `__float32__(1.5)`: the bits as an integer. */
-  #float(cursor: TokenCursor, token: Token, format: FloatFormat): Expr {
+  #float(cursor: TokenCursor, token: Token, [format, from]: readonly [FloatFormat, bigint]): Expr {
     cursor.expect("(");
     const bits = readFloat(cursor, format);
     if (bits === undefined) throw new SourceError(cursor.here(), "expected a floating-point number");
     cursor.expect(")");
-    return number(bits, token);
+    return number(bits >> from, token);
   }
 }
 

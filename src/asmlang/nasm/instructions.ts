@@ -10,12 +10,14 @@ import {
   valuesOf,
 } from "../core/instruction.ts";
 import type { Line } from "../core/source.ts";
-import { isPrefix, type Rounding } from "../encode/index.ts";
+import { isNasmPrefix, type Rounding } from "../encode/index.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { decorate, readRounding } from "./decorations.ts";
-import type { TokenCursor } from "./expressions.ts";
+import { TokenCursor } from "./expressions.ts";
 import { NasmInstruction } from "./instruction.ts";
 import { readOperand, readsTo } from "./operands.ts";
+import { repeatStatement } from "./times.ts";
+import { parseInteger } from "./tokens.ts";
 
 const PREFIX_BYTES: Readonly<Record<string, number>> = {
   lock: 0xf0,
@@ -39,6 +41,10 @@ const BRANCH = /^(j[a-z]+|call|loop[a-z]*|xbegin)$/;
 
 export function assembleInstruction(assembler: NasmAssembler, cursor: TokenCursor): void {
   const { prefixes, hints } = readPrefixes(cursor);
+  if (cursor.word() === "times") {
+    repeatPrefixed(assembler, cursor, prefixes, hints);
+    return;
+  }
   const token = cursor.next();
   if (!token) {
     prefixesAlone(assembler, prefixes, cursor);
@@ -49,6 +55,8 @@ export function assembleInstruction(assembler: NasmAssembler, cursor: TokenCurso
   const { operands, rounding } = readOperands(assembler, cursor, mnemonic);
   cursor.finish();
   const { bits } = assembler.builder;
+  if (assembler.defaultBound && BOUND.test(mnemonic) && !prefixes.some((word) => /bnd$|^rep|^x/.test(word)))
+    prefixes.push("bnd");
   emit(assembler, cursor.line, {
     request: {
       dialect: "nasm",
@@ -65,6 +73,27 @@ export function assembleInstruction(assembler: NasmAssembler, cursor: TokenCurso
   });
 }
 
+/** Branches that `default bnd` is about. */
+const BOUND = /^(call|ret[nq]?|j(?!e?cxz|rcxz)[a-z]+)$/;
+
+/** `lock times 4 inc dword [x]`: every one of them has the prefix. */
+function repeatPrefixed(
+  assembler: NasmAssembler,
+  cursor: TokenCursor,
+  prefixes: readonly string[],
+  hints: readonly string[],
+): void {
+  if (hints.length > 0) throw new SourceError(cursor.here(), "'times' stands before what is in braces");
+  const words = cursor.tokens.slice(0, prefixes.length);
+  let at = cursor.at + 1;
+  const count = new TokenCursor(cursor.tokens.slice(at), cursor.line);
+  assembler.expressions.read(count);
+  at += count.at;
+  const tokens = [...cursor.tokens.slice(cursor.at, at), ...words, ...cursor.tokens.slice(at)];
+  cursor.at = cursor.tokens.length;
+  repeatStatement(assembler, new TokenCursor(tokens, cursor.line));
+}
+
 /** Prefixes on a line of their own are bytes before whatever comes next. */
 function prefixesAlone(assembler: NasmAssembler, prefixes: readonly string[], cursor: TokenCursor): void {
   const bytes = prefixes.map((prefix) => {
@@ -79,6 +108,14 @@ function sizePrefix(prefix: string): number | undefined {
   const match = /^([ao])(16|32)$/.exec(prefix);
   if (!match) return undefined;
   return match[1] === "a" ? 0x67 : 0x66;
+}
+
+/** `lea rax, x` is `lea rax, [x]`. */
+function addressed({ operand, span }: PlacedOperand, { bits, defaultRelative }: NasmAssembler): PlacedOperand {
+  if (operand.kind !== "imm") return { operand, span };
+  const relative = bits === 64 && defaultRelative && operand.value.known === undefined;
+  const address = { segment: 0, base: 0, index: 0, scale: 1, displacement: operand.value, size: 0 } as const;
+  return { operand: { kind: "mem", ...address, ...(relative && { relative }) }, span };
 }
 
 interface Operands {
@@ -99,11 +136,29 @@ function readOperands(assembler: NasmAssembler, cursor: TokenCursor, mnemonic: s
       continue;
     }
     const to = readsTo(cursor);
-    const operand = decorate(cursor, readOperand(cursor, assembler, branch));
-    operands.push(operand);
+    const operand = decorate(cursor, withRegisterSet(cursor, readOperand(cursor, assembler, branch), mnemonic));
+    operands.push(mnemonic === "lea" && operands.length === 1 ? addressed(operand, assembler) : operand);
     if (to) operands.push({ operand: { kind: "reg", reg: Register.ST0 }, span: operand.span });
   } while (cursor.eat(","));
   return { operands, rounding };
+}
+
+/** Instructions that read several registers in a row, and how many follow the one that is named. */
+const REGISTER_SETS: readonly (readonly [RegExp, number])[] = [
+  [/^(v4fn?madd[ps]s|vp4dpwssds?)$/, 3],
+  [/^vp2intersect[dq]$/, 1],
+];
+
+/** `zmm4+3`: four registers from this one on. */
+function withRegisterSet(cursor: TokenCursor, operand: PlacedOperand, mnemonic: string): PlacedOperand {
+  if (operand.operand.kind !== "reg" || !cursor.is("+")) return operand;
+  const more = REGISTER_SETS.find(([names]) => names.test(mnemonic))?.[1];
+  cursor.next();
+  const token = cursor.next();
+  if (more === undefined) throw new SourceError(operand.span, `"${mnemonic}" takes no register set`);
+  if (token?.kind !== "number" || parseInteger(token.text) !== BigInt(more))
+    throw new SourceError(token ?? operand.span, `the register set of "${mnemonic}" is +${more}`);
+  return operand;
 }
 
 function emit(assembler: NasmAssembler, line: Line, statement: Statement): void {
@@ -134,7 +189,7 @@ function readPrefixes(cursor: TokenCursor): { prefixes: string[]; hints: string[
     if (cursor.is("{") && cursor.peek(2)?.text === "}") {
       hints.push(cursor.peek(1)!.text.toLowerCase());
       cursor.at += 3;
-    } else if (word !== undefined && isPrefix(word)) {
+    } else if (word !== undefined && isNasmPrefix(word)) {
       prefixes.push(word);
       cursor.next();
     } else return { prefixes, hints };

@@ -26,9 +26,13 @@ export interface OperandContext {
   readonly now: EvalContext;
   readonly bits: Bits;
   readonly defaultRelative: boolean;
+  /** `offset x`, `dword ptr x` and `x[rax]` mean what they mean to MASM. */
+  readonly masm?: boolean;
 }
 
 interface Modifiers {
+  /** `ptr`: what follows is in memory. */
+  pointer: boolean;
   size: number;
   strict: boolean;
   distance: "short" | "near" | "far" | undefined;
@@ -53,14 +57,15 @@ export function readOperand(cursor: TokenCursor, context: OperandContext, branch
 }
 
 function readModifiers(cursor: TokenCursor): Modifiers {
-  const modifiers: Modifiers = { size: 0, strict: false, distance: undefined };
+  const modifiers: Modifiers = { size: 0, strict: false, distance: undefined, pointer: false };
   for (;;) {
     const word = cursor.word();
     if (word === undefined) return modifiers;
     if (Object.hasOwn(SIZES, word)) modifiers.size = SIZES[word]!;
     else if (word === "strict") modifiers.strict = true;
     else if (word === "short" || word === "near" || word === "far") modifiers.distance = word;
-    else if (word !== "ptr") return modifiers;
+    else if (word === "ptr") modifiers.pointer = true;
+    else return modifiers;
     cursor.next();
   }
 }
@@ -71,19 +76,49 @@ function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean,
   const register = token?.kind === "id" ? registerNamed(token.text) : undefined;
   if (register !== undefined) {
     cursor.next();
+    // `fs:[bx]` is `[fs:bx]`.
+    if (isSegment(register) && cursor.is(":") && cursor.peek(1)?.text === "[") {
+      cursor.next();
+      return { ...readMemory(cursor, context, modifiers), segment: register } as AsmOperand;
+    }
     return { kind: "reg", reg: register };
   }
+  const offset = context.masm === true && cursor.eatWord("offset");
   const first = context.expressions.read(cursor);
+  if (context.masm && cursor.is("[")) return displaced(cursor, context, modifiers, first);
   const value = symbolic(first, context);
+  if (context.masm && modifiers.pointer && !offset) return atSymbol(value, context, modifiers.size);
   if (cursor.eat(":")) {
-    const offset = context.expressions.read(cursor);
+    const place = context.expressions.read(cursor);
     const size = modifiers.size === 2 ? 16 : modifiers.size === 4 ? 32 : undefined;
-    return { kind: "far", selector: value, offset: symbolic(offset, context), ...(size && { size }) };
+    return { kind: "far", selector: value, offset: symbolic(place, context), ...(size && { size }) };
   }
-  if (branch) return { kind: "target", value, ...(modifiers.distance && { distance: modifiers.distance }) };
+  if (branch) return branchTarget(value, modifiers, context.bits, token ?? cursor.here());
   const size = ({ 1: 8, 2: 16, 4: 32, 8: 64 } as const)[modifiers.size];
   return { kind: "imm", value, ...(size && { size }), ...(modifiers.strict && { strict: true }) };
 }
+
+/** MASM's `x[rax]` is `[x + rax]`. */
+function displaced(cursor: TokenCursor, context: OperandContext, modifiers: Modifiers, first: Expr): AsmOperand {
+  const memory = readMemory(cursor, context, modifiers) as Extract<AsmOperand, { kind: "mem" }>;
+  const inner = memory.displacement as Symbolic | undefined;
+  return { ...memory, displacement: symbolic(inner ? binary("+", first, inner.expr) : first, context) };
+}
+
+/** MASM's `dword ptr x` is `dword [x]`. */
+function atSymbol(displacement: Symbolic, context: OperandContext, size: number): AsmOperand {
+  const relative = context.bits === 64 && context.defaultRelative;
+  return { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, displacement, size, ...(relative && { relative }) };
+}
+
+function branchTarget(value: Symbolic, { distance, size }: Modifiers, mode: Bits, span: Span): AsmOperand {
+  if (mode === 64 && (size === 2 || size === 4))
+    throw new SourceError(span, `there are no branches of ${size * 8} bits in 64-bit mode`);
+  const bits = ({ 2: 16, 4: 32, 8: 64 } as const)[size];
+  return { kind: "target", value, ...(distance && { distance }), ...(bits && { size: bits }) };
+}
+
+const isSegment = (register: number): boolean => register >= Register.ES && register <= Register.GS;
 
 function symbolic(expr: Expr, context: OperandContext): Symbolic {
   return new Symbolic(expr, evaluateConstant(expr, context.now), context.expressions.takeModifier());
@@ -101,14 +136,20 @@ interface Inside {
 function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Modifiers): AsmOperand {
   const start = cursor.at;
   cursor.expect("[");
+  if (modifiers.distance === "short")
+    throw new SourceError(cursor.here(), "a short branch goes to a place, not to where memory says");
   const inside = readInside(cursor);
-  const terms = readTerms(cursor, context);
+  const split = closingBracket(cursor, true);
+  const terms = readTerms(cursor, context, split);
+  const second = cursor.is(",") ? readIndexPart(cursor, context) : undefined;
   if (!cursor.eat("]")) throw new SourceError(cursor.here(), "expected ']' at the end of the address");
   const span = cursor.spanFrom(start);
-  const { base, index, scale } = baseAndIndex(terms, span);
+  const { base, index, scale } = second ? separately(terms, second, span) : baseAndIndex(terms, span, inside.nosplit);
   // Registers that cancel out leave an address of 0.
   const expr = terms.expr ?? (base === 0 && index === 0 ? number(0n, span) : undefined);
-  const relative = isRelative(inside, context, base | index, span);
+  const constant = expr !== undefined && evaluateConstant(expr, context.now) !== undefined;
+  const asked = isRelative(inside, context, base | index, span);
+  const relative = asked && !constant;
   const displacementSize = inside.size > 0 ? ((inside.size * 8) as 8 | 16 | 32 | 64) : undefined;
   return {
     kind: "mem",
@@ -121,7 +162,7 @@ function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Mod
     ...(displacementSize && { displacementSize }),
     ...(inside.addressSize && { addressSize: inside.addressSize }),
     ...(inside.nosplit && { nosplit: true }),
-    ...(relative !== undefined && { relative }),
+    ...(asked !== undefined && { relative }),
     ...(modifiers.distance === "far" && { far: true }),
   };
 }
@@ -161,6 +202,8 @@ interface Factor {
   factor: bigint;
   /** Written with a multiplication, or added up. */
   scaled: boolean;
+  /** Twice the register, as a sum of itself. */
+  added?: boolean;
   readonly span: Span;
 }
 
@@ -172,12 +215,27 @@ interface AddressSum {
 }
 
 /** An address as a sum: registers with factors, and the rest as one expression. */
-function readTerms(cursor: TokenCursor, context: OperandContext): AddressSum {
+function readTerms(cursor: TokenCursor, context: OperandContext, end = closingBracket(cursor)): AddressSum {
   const sum: AddressSum = { registers: [], expr: undefined, summed: false };
-  const end = closingBracket(cursor);
   if (cursor.at === end) throw new SourceError(cursor.here(), "expected an address");
   addTerms(sum, cursor, end, context, false);
   return sum;
+}
+
+/** `[base+8, index*2]`: what stands behind the comma. */
+function readIndexPart(cursor: TokenCursor, context: OperandContext): AddressSum {
+  cursor.next();
+  return readTerms(cursor, context);
+}
+
+/** Base and index written apart stay what they are. */
+function separately(first: AddressSum, second: AddressSum, span: Span): BaseAndIndex {
+  const [base, ...others] = first.registers.filter((one) => one.factor !== 0n);
+  const [index, ...more] = second.registers.filter((one) => one.factor !== 0n);
+  if (others.length > 0 || more.length > 0 || !index || (base && base.factor !== 1n))
+    throw new SourceError(span, "an address in two parts is [base + number, index * scale]");
+  if (second.expr) first.expr = first.expr ? binary("+", first.expr, second.expr) : second.expr;
+  return { base: base?.register ?? 0, index: index.register, scale: scaleOf(index.factor, index.span) };
 }
 
 function addTerms(sum: AddressSum, cursor: TokenCursor, end: number, context: OperandContext, negated: boolean): void {
@@ -273,13 +331,17 @@ function isGroup(tokens: readonly Token[]): boolean {
   );
 }
 
-function closingBracket(cursor: TokenCursor): number {
+/** Where the address ends; `parts`: or its first part, at a comma. */
+function closingBracket(cursor: TokenCursor, parts = false): number {
   let depth = 0;
   for (let i = cursor.at; i < cursor.tokens.length; i++) {
     const { text, kind } = cursor.tokens[i]!;
     if (kind !== "op") continue;
     if (text === "[") depth++;
     if (text === "]" && depth-- === 0) return i;
+    if (text === "(") depth++;
+    if (text === ")") depth--;
+    if (parts && text === "," && depth === 0) return i;
   }
   throw new SourceError(cursor.here(), "this address has no ']'");
 }
@@ -308,6 +370,7 @@ function addRegister(sum: AddressSum, term: Factor, negative: boolean): void {
   const factor = negative ? -term.factor : term.factor;
   const same = sum.registers.find((one) => one.register === term.register);
   if (same) {
+    same.added = !same.scaled && !term.scaled && same.factor === 1n && factor === 1n;
     same.factor += factor;
     same.scaled = true;
     sum.summed ||= same.factor !== 0n;
@@ -327,12 +390,14 @@ const isVector = (register: number): boolean => register >= Register.XMM0 && reg
 
 const byName = (a: Factor, b: Factor): number => (NAMES.get(a.register)! < NAMES.get(b.register)! ? -1 : 1);
 
-function baseAndIndex({ registers: all, summed }: AddressSum, span: Span): BaseAndIndex {
+function baseAndIndex({ registers: all, summed }: AddressSum, span: Span, nosplit: boolean): BaseAndIndex {
   let registers = all.filter((one) => one.factor !== 0n);
   if (summed) registers = registers.map((one) => ({ ...one, scaled: false })).sort(byName);
   const [first, second, third] = registers;
   if (third) throw new SourceError(third.span, "an address has at most two registers");
   if (!first) return { base: 0, index: 0, scale: 1 };
+  if (!second && nosplit && first.added && first.factor === 2n)
+    return { base: first.register, index: first.register, scale: 1 };
   if (!second) return single(first);
   const swap =
     (first.factor !== 1n || first.scaled || isVector(first.register) || isStackPointer(second.register)) &&

@@ -1,8 +1,9 @@
 /** `%if` and its family. */
 import { SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
+import { PACKAGES } from "./pp-packages.ts";
 import type { Preprocessor } from "./preprocessor.ts";
-import { isSpace, parseInteger, stringBytes, type Token, trim } from "./tokens.ts";
+import { isSpace, parseInteger, stringBytes, type Token, textOf, trim } from "./tokens.ts";
 
 interface Level {
   active: boolean;
@@ -50,7 +51,13 @@ const TESTS: Readonly<Record<string, Test>> = {
   token: (preprocessor, tokens) => trim(preprocessor.expand(tokens)).length === 1,
   empty: (preprocessor, tokens) => trim(preprocessor.expand(tokens)).length === 0,
   env: () => false,
+  defalias: (preprocessor, tokens) => names(tokens).some(({ text }) => preprocessor.macros.aliasOf(text) !== undefined),
+  usable: (_, tokens) => Object.hasOwn(PACKAGES, packageName(tokens)),
+  using: (preprocessor, tokens) => preprocessor.packages.has(packageName(tokens)),
 };
+
+export const packageName = (tokens: readonly Token[]): string =>
+  textOf(trim(tokens)).replace(/['"]/g, "").toLowerCase();
 
 /** The test of `%if` with this ending. */
 export const testOf = (kind: string): Test | undefined => (Object.hasOwn(TESTS, kind) ? TESTS[kind] : undefined);

@@ -1,6 +1,7 @@
 /** Preprocessor directives that define, measure and report. */
 import { FatalError, SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
+import { packageName } from "./pp-conditions.ts";
 import { part, quote, stringText } from "./pp-functions.ts";
 import { PACKAGES } from "./pp-packages.ts";
 import { argument, local, stackSize } from "./pp-stack.ts";
@@ -122,13 +123,34 @@ const include: PpDirective = (preprocessor, tokens, span) => {
   preprocessor.includeFile(stringText(file), file);
 };
 
-const rep: PpDirective = (preprocessor, tokens, span) =>
-  preprocessor.beginRepeat(preprocessor.evaluate(tokens, span), span);
+/** The number may be followed by `.nolist`; of anything else NASM says that it does not count. */
+const rep: PpDirective = (preprocessor, tokens, span) => {
+  const all = trim(preprocessor.expand(tokens));
+  const count = splitCommas(all)[0]!.filter(({ text }) => !/^\.nolist$/i.test(text));
+  const last = count.at(-1);
+  const plain = last && /^(.*?)\.nolist$/i.exec(last.text);
+  if (plain?.[1]) count[count.length - 1] = { ...last!, text: plain[1] };
+  if (all.some(({ kind, text }) => kind === "op" && text === ","))
+    preprocessor.reporter.warning(span, "what follows the number of repetitions is ignored");
+  preprocessor.beginRepeat(preprocessor.evaluate(count, span), span);
+};
+
+/** `%defalias name target` */
+const defalias: PpDirective = (preprocessor, tokens, span, directive) => {
+  const { name, rest } = nameAndRest(preprocessor, tokens, span);
+  const [target] = trim(rest);
+  if (target?.kind !== "id") throw new SourceError(target ?? span, "expected the name that this one stands for");
+  preprocessor.macros.alias(name, target.text, directive.startsWith("%i"));
+};
+
+const undefalias: PpDirective = (preprocessor, tokens, span) => {
+  preprocessor.macros.removeAlias(nameAndRest(preprocessor, tokens, span).name);
+};
 
 const ignore: PpDirective = () => {};
 
 const use: PpDirective = (preprocessor, tokens, span) => {
-  const name = textOf(trim(tokens)).replace(/['"]/g, "").toLowerCase();
+  const name = packageName(tokens);
   const text = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
   if (text === undefined) throw new SourceError(span, `there is no standard package '${name}'`);
   preprocessor.usePackage(name, text);
@@ -146,6 +168,9 @@ export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
   "%xdefine": define,
   "%ixdefine": define,
   "%undef": undef,
+  "%defalias": defalias,
+  "%idefalias": defalias,
+  "%undefalias": undefalias,
   "%assign": assign,
   "%iassign": assign,
   "%strlen": strlen,
@@ -163,7 +188,6 @@ export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
   },
   "%warning": (preprocessor, tokens, span) =>
     preprocessor.reporter.warning(span, message(preprocessor, tokens) || "'%warning'"),
-  "%note": ignore,
   "%include": include,
   "%rep": rep,
   "%endrep": (_, __, span) => {
@@ -180,14 +204,17 @@ export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
     throw new SourceError(span, "'%endmacro' without '%macro'");
   },
   "%unmacro": (preprocessor, tokens, span) => preprocessor.removeMacro(tokens, span),
+  "%unimacro": (preprocessor, tokens, span) => preprocessor.removeMacro(tokens, span),
   "%push": (preprocessor, tokens) => preprocessor.pushContext(textOf(trim(tokens))),
   "%pop": (preprocessor, tokens, span) => preprocessor.popContext(textOf(trim(tokens)), span),
   "%repl": (preprocessor, tokens, span) => preprocessor.renameContext(textOf(trim(tokens)), span),
   "%clear": (preprocessor) => preprocessor.macros.clear(),
   "%line": ignore,
-  "%pragma": ignore,
+  "%pragma": (preprocessor, tokens) => preprocessor.pragma(trim(tokens)),
   "%depend": ignore,
-  "%aliases": ignore,
+  "%aliases": (preprocessor, tokens) => {
+    preprocessor.macros.usesAliases = !/^off$/i.test(textOf(trim(tokens)));
+  },
   "%use": use,
   "%arg": argument,
   "%local": local,

@@ -19,9 +19,29 @@ const FP = [
   "%idefine SNaN __?SNaN?__",
 ];
 
-const IFUNC = ["ilog2e", "ilog2w", "ilog2f", "ilog2c"].map((name) => `%idefine ${name}(x) __?${name}?__(x)`);
+const IFUNC = ["ilog2e", "ilog2w", "ilog2f", "ilog2fw", "ilog2c", "ilog2cw"].map(
+  (name) => `%idefine ${name}(x) __?${name}?__(x)`,
+);
 
-const MASM = ["%idefine offset", "%idefine tbyte tword", "%idefine flat", "%idefine ptr"];
+/** Operands in MASM's manner are the assembler's affair. */
+const MASM = [
+  "%idefine tbyte tword",
+  "%idefine flat",
+  "%imacro proc 0-1+",
+  "%push proc",
+  "%00:",
+  "%endmacro",
+  "%imacro endp 0",
+  "%ifempty %00",
+  "%endif",
+  "%pop",
+  "%endmacro",
+  "%imacro ends 0",
+  "%endmacro",
+  "%imacro end 0-1+",
+  "%endmacro",
+  "default rel",
+];
 
 export const PACKAGES: Readonly<Record<string, string>> = {
   altreg: ALTREG.join("\n"),

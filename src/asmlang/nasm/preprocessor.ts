@@ -54,6 +54,8 @@ export interface PreprocessorHost {
   dynamic(name: string): string | undefined;
   /** `%use` named a standard package. */
   usesPackage(name: string): void;
+  /** The words of a `%pragma`. */
+  pragma(words: readonly string[]): void;
   statement(tokens: readonly Token[], line: Line): void;
   /** A statement that has been read before with this very text, and doing it again. */
   known(line: Line): KnownStatement | undefined;
@@ -82,9 +84,12 @@ export class Preprocessor {
   readonly #multi = new Map<string, MultiMacro[]>();
   readonly #frames: Frame[] = [];
   readonly #contexts: { name: string; id: number }[] = [];
+  /** Those that `%use` named. */
+  readonly packages = new Set<string>();
   stack = stackModel("flat")!;
   #recording: Recording | undefined;
-  #ids = 0;
+  /** The last number given to a macro's use or a context. */
+  #ids = -1;
   #lines = 0;
   #statements = 0;
 
@@ -170,8 +175,14 @@ export class Preprocessor {
     this.#pushFile(file, { message: "included from here", site: span, hidesBody: false });
   }
 
+  /** `%pragma facility operation ...`: what is not for this assembler is ignored. */
+  pragma(tokens: readonly Token[]): void {
+    this.#host.pragma(tokens.filter((token) => !isSpace(token)).map(({ text }) => text));
+  }
+
   /** `%use`: the package's macros are read before the next line. */
   usePackage(name: string, text: string): void {
+    this.packages.add(name);
     this.#host.usesPackage(name);
     if (text !== "") this.#pushFile({ uri: `nasm:${name}`, text }, undefined);
   }
@@ -270,6 +281,12 @@ export class Preprocessor {
     return `..@${context.id}.${match[2]}`;
   }
 
+  /** NASM's own directives are macros, too, and push contexts: they take numbers. */
+  takeIds(count: number): number {
+    this.#ids += count;
+    return this.#ids;
+  }
+
   pushContext(name: string): void {
     this.#contexts.push({ name, id: ++this.#ids });
   }
@@ -333,7 +350,7 @@ export class Preprocessor {
     const key = name.toLowerCase();
     this.#multi.set(
       key,
-      (this.#multi.get(key) ?? []).filter((one) => one.least !== least || one.most !== most),
+      (this.#multi.get(key) ?? []).filter((one) => one.least !== least || one.most !== most || !sameName(one, name)),
     );
   }
 
@@ -341,7 +358,7 @@ export class Preprocessor {
     const { name, least, most } = readMacroHead(tokens, "%ifmacro", span);
     const asked = trim(tokens).length > 1;
     return (this.#multi.get(name.toLowerCase()) ?? []).some(
-      (one) => sameName(one, name) && (!asked || (one.least <= most && one.most >= least)),
+      (one) => sameName(one, name) && (!asked || (one.least <= most && (one.greedy || one.most >= least))),
     );
   }
 

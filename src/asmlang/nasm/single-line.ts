@@ -26,6 +26,7 @@ const MAX_DEPTH = 1000;
 export class SingleMacros {
   /** By lower-case name; several with different case or number of parameters may share it. */
   readonly #macros = new Map<string, SingleMacro[]>();
+  readonly #aliases = new Map<string, { name: string; target: string; ignoreCase: boolean }>();
   /** Names whose text depends on where they stand: `__LINE__`. */
   readonly #dynamic: (name: string, at: Token) => string | undefined;
   readonly #context: FunctionContext;
@@ -38,13 +39,44 @@ export class SingleMacros {
     this.#context = context;
   }
 
-  define(macro: SingleMacro): void {
+  /** `%defalias`: from now on the name means another one. */
+  alias(name: string, target: string, ignoreCase: boolean): void {
+    this.#aliases.set(name.toLowerCase(), { name, target, ignoreCase });
+  }
+
+  removeAlias(name: string): void {
+    if (this.aliasOf(name) !== undefined) this.#aliases.delete(name.toLowerCase());
+  }
+
+  /** `%aliases off`: names mean themselves. */
+  usesAliases = true;
+
+  aliasOf(name: string): string | undefined {
+    if (this.#aliases.size === 0 || !this.usesAliases) return undefined;
+    const found = this.#aliases.get(name.toLowerCase());
+    return found && (found.ignoreCase || found.name === name) ? found.target : undefined;
+  }
+
+  /** What the name means; one that leads back to itself means itself. */
+  #meant(name: string): string {
+    let meant = name;
+    for (let steps = this.#aliases.size; steps > 0; steps--) {
+      const next = this.aliasOf(meant);
+      if (next === undefined) break;
+      meant = next;
+    }
+    return meant;
+  }
+
+  define(given: SingleMacro): void {
+    const macro = { ...given, name: this.#meant(given.name) };
     const key = macro.name.toLowerCase();
     const others = (this.#macros.get(key) ?? []).filter((one) => !replaces(macro, one));
     this.#macros.set(key, [...others, macro]);
   }
 
-  undefine(name: string): void {
+  undefine(given: string): void {
+    const name = this.#meant(given);
     const key = name.toLowerCase();
     const left = (this.#macros.get(key) ?? []).filter((one) => !matches(one, name));
     if (left.length > 0) this.#macros.set(key, left);
@@ -59,7 +91,8 @@ export class SingleMacros {
     this.#macros.clear();
   }
 
-  #candidates(name: string): SingleMacro[] {
+  #candidates(given: string): SingleMacro[] {
+    const name = this.#meant(given);
     return this.#macros.get(name.toLowerCase())?.filter((one) => matches(one, name)) ?? [];
   }
 
@@ -94,7 +127,7 @@ export class SingleMacros {
 
   /** Is there a macro of this name, in lower case, or does it depend on where it stands? */
   mayBe(lower: string): boolean {
-    return lower.startsWith("__") || this.#macros.has(lower);
+    return lower.startsWith("__") || this.#macros.has(lower) || this.#aliases.has(lower);
   }
 
   #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {

@@ -15,7 +15,7 @@ const PATTERNS: readonly (readonly [Token["kind"] | "comment", RegExp])[] = [
   ["pp", /%\{[^}]*\}|%\[|%\+(?!\d)|%%[\w.?@$#~]+|%\$+[\w.?@$#~]+|%[+-]?\d+|%\*?\?\??|%![\w]+|%[A-Za-z_]\w*/y],
   [
     "number",
-    /0[xXhH][\da-fA-F_.]*(?:[pP][+-]?\d+)?|\$\d[\da-fA-F_]*[hH]?|\d[\d_]*(?:\.[\d_]*)?[eE][+-]\d[\d_]*|\d[\w.]*/y,
+    /0[xXhH][\da-fA-F_.]*(?:[pP][+-]?\d+)?|0[bByYoOqQ][0-7_]*(?:\.[0-7_]*)?(?:[pP][+-]?\d+)(?![\w.])|\$\d[\da-fA-F_]*[hH]?|\d[\d_]*(?:\.[\d_]*)?[eE][+-]\d[\d_]*|\d[\w.]*/y,
   ],
   ["op", /\?(?![\w.?@$#~])/y],
   ["id", /\$[A-Za-z_.?@][\w.?@$#~]*|[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*/y],
@@ -199,6 +199,7 @@ export function parseInteger(token: string): bigint | undefined {
 /** Does a number token mean a floating-point number? */
 export function isFloat(token: string): boolean {
   if (/^0[xh]/i.test(token)) return /[.p]/i.test(token);
+  if (/^0[byoq][0-7_]*(\.[0-7_]*)?(p[+-]?\d+)?$/i.test(token)) return /[.p]/i.test(token);
   return (
     parseInteger(token) === undefined && /^\d[\d_]*(\.[\d_]*)?(e[+-]?[\d_]+)?$/i.test(token) && /[.e]/i.test(token)
   );
