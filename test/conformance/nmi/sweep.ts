@@ -20,6 +20,9 @@ export interface Setting {
   readonly change?: (text: string) => string;
   /** Of the kernel's instructions: which to try, first and last. */
   readonly range?: readonly [from: number, to: number];
+  /** And of those every which. */
+  readonly every?: number;
+  readonly preset?: string;
 }
 /** A place where the event made a difference. */
 export interface Break {
@@ -55,10 +58,71 @@ const NESTED: readonly Injection[] = [
   { at: "entry_SYSRETQ_unsafe_stack", event: "nmi" },
   { at: "exc_nmi", event: "mc" },
 ];
+/** Calls that audit watches, of which one has a stub; and with work to do at the end. */
+const AUDITED = `
+	.globl _start
+_start:	mov $39, %eax
+	syscall
+	mov $39, %eax
+	.globl more
+more:	syscall
+	mov $57, %eax			# fork; the child goes on alone
+	syscall
+	mov $231, %eax
+	xor %edi, %edi
+	syscall
+`;
+/** A program that steps itself over system calls, and counts. */
+const STEPS = `
+	.globl _start
+_start:	lea -256(%rsp), %rsp
+	mov $13, %eax			# rt_sigaction(SIGTRAP)
+	mov $5, %edi
+	lea action(%rip), %rsi
+	xor %edx, %edx
+	mov $8, %r10d
+	syscall
+	pushfq
+	orl $0x100, (%rsp)
+	popfq
+	mov $39, %eax
+	syscall
+	mov $20, %eax
+	int $0x80
+	pushfq
+	andl $~0x100, (%rsp)
+	popfq
+	mov seen(%rip), %edi
+	mov $60, %eax
+	syscall
+handler: incl seen(%rip)
+	ret
+restore: mov $15, %eax
+	syscall
+	.data
+action:	.quad handler, 0x04000000, restore, 0
+seen:	.long 0
+`;
 /** A machine check in an NMI's handler lets the next NMI in. */
 const PROGRAMS = {
-  "every way in": { bits: 64, text: costs, inject: [{ at: "irq", event: "irq" }] },
+  "every way in": {
+    bits: 64,
+    text: costs,
+    inject: [
+      { at: "irq", event: "irq" },
+      { at: "work", event: "tif:NOTIFY_RESUME" },
+    ],
+  },
   "the vDSO's entry": { bits: 32, text: VSYSCALL, inject: [] },
+  "single steps": { bits: 64, text: STEPS, inject: [] },
+  "audited calls": {
+    bits: 64,
+    text: AUDITED,
+    inject: [
+      { at: "entry_SYSCALL_64_after_hwframe", event: "work:SYSCALL_AUDIT" },
+      { at: "more", event: "tif:USER_RETURN_NOTIFY" },
+    ],
+  },
   "inside an NMI": { bits: 64, text: costs, inject: NESTED },
 } as const;
 export const PROGRAM_NAMES = Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[];
@@ -66,14 +130,14 @@ export const PROGRAM_NAMES = Object.keys(PROGRAMS) as (keyof typeof PROGRAMS)[];
 /** Instructions that a run may take to its end. */
 const MOST = 20_000;
 
-function boot({ vendor, designs, program, change }: Setting): System {
+function boot({ vendor, designs, program, change, preset = "linux-6.1" }: Setting): System {
   const { bits, text, inject: injections } = PROGRAMS[program];
   const image = link([assemble({ uri: "sweep.S", text }, { dialect: "gas", bits })]);
   return createSystem({
     arch: "x86_64",
     cpu: { vendor, model: "current", quirks: [] },
     cpus: 1,
-    preset: "linux-6.1",
+    preset,
     designs,
     program: { kind: "image", name: "sweep", image },
     args: [],
@@ -112,14 +176,24 @@ class Recorder {
   }
 }
 
-const ending = (stop: StopReason): string =>
-  stop.kind === "exit" ? `exit ${stop.status} ${stop.signal ?? ""}` : stop.kind === "shutdown" ? stop.why : stop.kind;
+function ending(stop: StopReason): string {
+  if (stop.kind === "exit") return `exit ${stop.status} ${stop.signal ?? ""}`;
+  if (stop.kind === "shutdown") return stop.why;
+  return stop.kind === "budget" ? "it does not end" : stop.kind;
+}
 
-/** @returns what broke, and at how many instructions it was tried. */
-export function sweep(setting: Setting, event: "nmi" | "mc"): { readonly tried: number; readonly breaks: Break[] } {
+export interface Swept {
+  /** At how many instructions it was tried. */
+  readonly tried: number;
+  readonly breaks: Break[];
+}
+
+/** @returns what broke. A program that does not end even without any event is a break of its own, and nothing else is tried. */
+export function sweep(setting: Setting, event: "nmi" | "mc"): Swept {
   const reference = boot(setting);
   const expected = new Recorder(reference);
   const end = ending(reference.run(MOST));
+  if (reference.kernel.state.exit === undefined) return { tried: 0, breaks: [{ at: "without any event", why: end }] };
 
   const system = boot(setting);
   const recorder = new Recorder(system);
@@ -130,7 +204,7 @@ export function sweep(setting: Setting, event: "nmi" | "mc"): { readonly tried: 
   const [from, to] = setting.range ?? [0, MOST];
   let reached = 0;
   while (kernel.state.exit === undefined && reached < to) {
-    if (cpu.get32(OFF.CPL) === 0 && ++reached >= from) {
+    if (cpu.get32(OFF.CPL) === 0 && ++reached >= from && reached % (setting.every ?? 1) === 0) {
       tried++;
       const before = machine.save();
       const made = [...recorder.returns];
