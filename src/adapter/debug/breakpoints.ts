@@ -67,10 +67,11 @@ export class Breakpoints {
     addresses: readonly Addr[],
     request: BreakpointRequest,
     where?: readonly Where[],
+    id = this.nextId(),
   ): Breakpoint {
     const { condition, hitCondition, logMessage } = request;
     const places = where === undefined ? { addresses } : { addresses: [], where };
-    return { condition, hitCondition, logMessage, id: this.nextId(), kind, ...places, hits: 0 };
+    return { condition, hitCondition, logMessage, id, kind, ...places, hits: 0 };
   }
 
   /** Places by other modes than linear. */

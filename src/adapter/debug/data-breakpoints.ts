@@ -66,6 +66,10 @@ export class DataBreakpoints {
   #breakpoints: readonly DataBreakpoint[] = [];
   readonly #values = new Map<number, bigint | undefined>();
 
+  get all(): readonly DataBreakpoint[] {
+    return this.#breakpoints;
+  }
+
   get any(): boolean {
     return this.#breakpoints.length > 0;
   }

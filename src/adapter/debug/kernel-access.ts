@@ -114,39 +114,63 @@ function espfix32(kernel: Kernel, cpu: Cpu, task: Task): EspfixPlace | undefined
   };
 }
 
-/** One index over program, kernel text and vDSO. The vDSO may move or be replaced while the program runs, so it is looked up anew. */
+/** What is known of a program beforehand. */
+export interface ProgramNames {
+  readonly symbols: readonly NamedAddress[];
+  readonly spans: readonly LineSpan[];
+  /** Addresses count from wherever the program is put. */
+  readonly relocatable?: boolean;
+}
+
+/** Indexes kept at most: every execve may put vDSO and program elsewhere. */
+const MOST_INDEXES = 8;
+
+/** One index over program, kernel text and vDSO. The last two may move or be replaced while the program runs, so they are looked up anew. */
 export function kernelSymbols(
   { kernel, symbols }: System,
-  program: { readonly symbols: readonly NamedAddress[]; readonly spans: readonly LineSpan[] },
+  program: ProgramNames,
 ): Pick<Target, "symbols" | "sourceText"> {
   const texts = new Map(symbols.sources().map(({ uri, text }) => [uri, text]));
-  const wide = kernel.layout.wordSize === 8;
-  const kernelNames = imageNames(kernel.image, wide ? bigToAddr : Number);
-  const own = {
-    symbols: [...program.symbols, ...kernelNames],
-    spans: [...program.spans, ...lineSpans(kernel.image, 0)],
-  };
-  let cached: { readonly key: string; readonly index: SymbolIndex } | undefined;
+  const kernelNames = imageNames(kernel.image, kernel.layout.wordSize === 8 ? bigToAddr : Number);
+  const kernelSpans = lineSpans(kernel.image, 0);
+  const indexes = new Map<string, SymbolIndex>();
+  let places: Places = { vdso: undefined, base: 0 };
   return {
     get symbols() {
-      const vdso = currentVdso(kernel);
-      const key = vdso === undefined ? "" : `${vdso.kind}@${vdso.base}`;
-      if (cached?.key !== key) cached = { key, index: withVdso(own, vdso) };
-      return cached.index;
+      places = placesNow(kernel, program) ?? places;
+      const { vdso, base } = places;
+      const key = `${vdso?.kind}@${vdso?.base}+${base}`;
+      const known = indexes.get(key);
+      if (known !== undefined) return known;
+      if (indexes.size >= MOST_INDEXES) indexes.clear();
+      const own = program.symbols.map((symbol) => ({ ...symbol, address: symbol.address + base }));
+      const index = withVdso({ symbols: [...own, ...kernelNames], spans: [...program.spans, ...kernelSpans] }, vdso);
+      indexes.set(key, index);
+      return index;
     },
     sourceText: (uri) => texts.get(uri),
   };
 }
 
-function currentVdso(kernel: Kernel) {
-  const context = kernel.mmOf(kernel.current(kernel.machine.currentCpu))?.context;
-  const kind = VDSO_KINDS.find((name) => name === context?.vdsoImage);
-  return context === undefined || context.vdso === 0 || kind === undefined ? undefined : { kind, base: context.vdso };
+interface Places {
+  readonly vdso: { readonly kind: (typeof VDSO_KINDS)[number]; readonly base: number } | undefined;
+  readonly base: number;
+}
+
+/** undefined while the CPU has no program: what was known of the last one stands. */
+function placesNow(kernel: Kernel, { relocatable }: ProgramNames): Places | undefined {
+  const mm = kernel.mmOf(kernel.current(kernel.machine.currentCpu));
+  if (mm === undefined) return undefined;
+  const { vdso: base, vdsoImage: image } = mm.context;
+  const kind = VDSO_KINDS.find((name) => name === image);
+  const name = kernel.options.program.name.split("/").at(-1)!;
+  const start = relocatable === true ? mm.vmas.find((vma) => vma.name.endsWith(name))?.start : undefined;
+  return { vdso: base === 0 || kind === undefined ? undefined : { kind, base }, base: start ?? 0 };
 }
 
 function withVdso(
   own: { symbols: readonly NamedAddress[]; spans: readonly LineSpan[] },
-  vdso: ReturnType<typeof currentVdso>,
+  vdso: Places["vdso"],
 ): SymbolIndex {
   if (vdso === undefined) return new SymbolIndex(own.symbols, own.spans);
   const image = vdsoImage(vdso.kind);

@@ -8,9 +8,10 @@ import { createSystem, SystemError } from "../../emu/kernel/system.ts";
 import type { Program } from "../../emu/kernel/types.ts";
 import { createBareMachine } from "../../emu/machine/bare.ts";
 import type { LaunchConfiguration } from "./configuration.ts";
+import { elfNames } from "./elf-symbols.ts";
 import type { FileSystem } from "./files.ts";
 import { assembleWithIncludes, loadProgramFrom } from "./includes.ts";
-import { kernelAccess, kernelSymbols } from "./kernel-access.ts";
+import { kernelAccess, kernelSymbols, type ProgramNames } from "./kernel-access.ts";
 import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import type { Target } from "./target.ts";
 
@@ -87,9 +88,8 @@ async function readEntry({ entry }: LaunchConfiguration, files: FileSystem) {
     : { uri: entry, text: new TextDecoder().decode(bytes) };
 }
 
-function programSymbols(program: Program) {
-  return program.kind === "image" ? imageSymbols(program.image) : { symbols: [], spans: [] };
-}
+const programSymbols = (program: Program): ProgramNames =>
+  program.kind === "image" ? imageSymbols(program.image) : { ...elfNames(program.bytes), spans: [] };
 
 const imageSymbols = (image: Pick<Image, "symbols" | "symbolTable" | "segments" | "lines">) => ({
   symbols: imageNames(image, bigToAddr),

@@ -11,6 +11,9 @@ import type { Frame } from "./stack.ts";
 import type { Target } from "./target.ts";
 import { group, leaf, type Variable, type VariableScope } from "./variables.ts";
 
+/** A program with a C library in it has thousands. */
+const MANY_SYMBOLS = 1500;
+
 /** What a frame shows: its own registers and stack, then what it shares with the others of its CPU and task. */
 export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[] {
   const { kernel } = target;
@@ -24,7 +27,7 @@ export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[
   if (sharesCpu) scopes.push({ name: "Segments", expensive: false, variables: () => segments(cpu) });
   scopes.push(
     { name: "Stack", expensive: false, variables: () => stackWords(view) },
-    { name: "Symbols", expensive: false, variables: () => programSymbols(view) },
+    { name: "Symbols", expensive: target.symbols.all.length > MANY_SYMBOLS, variables: () => programSymbols(view) },
   );
   if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
   if (sharesCpu)

@@ -12,6 +12,8 @@ export interface LineSpan {
   readonly line: number;
   /** Mode the bytes were assembled for; undefined for data. */
   readonly bits: 16 | 32 | 64 | undefined;
+  /** Lines of macros' bodies that gave these bytes: breakpoints can be on them. */
+  readonly bodies?: readonly { readonly uri: string; readonly line: number }[];
 }
 
 export interface NamedAddress {
@@ -28,7 +30,7 @@ export class SymbolIndex {
   readonly #symbols: readonly NamedAddress[];
   readonly #byName: ReadonlyMap<string, Addr>;
   readonly #spans: readonly LineSpan[];
-  readonly #byLine: ReadonlyMap<string, readonly LineSpan[]>;
+  readonly #byLine: ReadonlyMap<string, readonly Lined[]>;
 
   constructor(symbols: Iterable<NamedAddress>, spans: Iterable<LineSpan>) {
     const all = [...symbols];
@@ -78,10 +80,11 @@ export class SymbolIndex {
     const found = Math.min(...spans.filter((span) => span.line >= line).map((span) => span.line));
     if (!Number.isFinite(found)) return undefined;
     const onLine = spans.filter((span) => span.line === found);
+    // a line's spans that follow each other are one run, but each time a body is gone through begins one
     const addresses = onLine
-      .filter((span) => !onLine.some((other) => other.end === span.start))
+      .filter((span) => span.inBody || !onLine.some((other) => !other.inBody && other.end === span.start))
       .map((span) => span.start);
-    return { line: found, addresses };
+    return { line: found, addresses: [...new Set(addresses)] };
   }
 
   /** Lines of `uri` in [first, last] that have code. */
@@ -104,12 +107,19 @@ export class SymbolIndex {
 
 const isIn = ({ start }: LineSpan, from: Addr, to: Addr): boolean => start >= from && start < to;
 
-function groupByUri(spans: readonly LineSpan[]): Map<string, LineSpan[]> {
-  const groups = new Map<string, LineSpan[]>();
-  for (const span of spans) {
+/** A span as one of its lines has it: its own, or one of a body's. */
+type Lined = LineSpan & { readonly inBody: boolean };
+
+function groupByUri(spans: readonly LineSpan[]): Map<string, Lined[]> {
+  const groups = new Map<string, Lined[]>();
+  const add = (span: Lined): void => {
     const group = groups.get(span.uri);
     if (group === undefined) groups.set(span.uri, [span]);
     else group.push(span);
+  };
+  for (const span of spans) {
+    add({ ...span, inBody: false });
+    for (const body of span.bodies ?? []) add({ ...span, ...body, inBody: true });
   }
   return groups;
 }
@@ -150,10 +160,13 @@ export function lineSpans({ lines, segments }: LinedImage, base: Addr): LineSpan
     end: bigToAddr(address) + memorySize,
   }));
   const rows = lines.map((row) => ({ ...row, start: bigToAddr(row.address) })).sort((a, b) => a.start - b.start);
-  return rows.flatMap(({ start, uri, line, bits }, i) => {
+  return rows.flatMap(({ start, uri, line, bits, bodies }, i) => {
     const segment = ends.find((each) => start >= each.start && start < each.end);
     if (segment === undefined) return [];
     const end = Math.min(segment.end, rows[i + 1]?.start ?? segment.end);
-    return end > start ? [{ start: base + start, end: base + end, uri: canonicalUri(uri), line, bits }] : [];
+    if (end <= start) return [];
+    const inBodies = bodies?.map((body) => ({ uri: canonicalUri(body.uri), line: body.line }));
+    const span = { start: base + start, end: base + end, uri: canonicalUri(uri), line, bits };
+    return [inBodies === undefined ? span : { ...span, bodies: inBodies }];
   });
 }

@@ -2,74 +2,90 @@
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { bigToAddr } from "../../emu/cpu/state.ts";
 import { parseSegmented, placeInMode, type Where } from "../debug/breakpoint-modes.ts";
-import { type Breakpoint, type BreakpointRequest, requestProblem } from "../debug/breakpoints.ts";
+import { type BreakpointRequest, requestProblem } from "../debug/breakpoints.ts";
 import { hexAddr } from "../debug/format.ts";
+import { type Resolution, refusal, type Wanted } from "./bindings.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
-
-interface Placed {
-  readonly breakpoint: Breakpoint;
-  readonly answer: DebugProtocol.Breakpoint;
-}
-
-const refused = (message: string): { answer: DebugProtocol.Breakpoint } => ({ answer: { verified: false, message } });
 
 function setBreakpoints(context: Context, args: DebugProtocol.SetBreakpointsArguments) {
   const uri = context.sources.fromDap(args.source);
   if (uri === undefined) throw new RequestError("the breakpoint's source has neither a path nor a known reference");
-  const placed = (args.breakpoints ?? []).map((wanted) => placeOnLine(context, uri, wanted));
-  return replace(context, uri, placed);
+  const wanted = (args.breakpoints ?? []).map((request) =>
+    want("source", request, () => placeOnLine(context, uri, request)),
+  );
+  return context.bindings.set(uri, wanted);
 }
 
-function placeOnLine(
-  context: Context,
-  uri: string,
-  wanted: DebugProtocol.SourceBreakpoint,
-): Placed | { answer: DebugProtocol.Breakpoint } {
-  const problem = requestProblem(wanted);
-  if (problem !== undefined) return refused(problem);
-  const places = context.launched.target.symbols.breakpointPlaces(uri, context.fromLine(wanted.line));
-  if (places === undefined) return refused("there is no code on this line or below it");
-  const where = placesInMode(context, wanted.mode, places.addresses);
-  if (typeof where === "string") return refused(where);
-  const breakpoint = context.breakpoints.make("source", places.addresses, wanted, where);
-  const source = context.sources.toDap(context.launched.target, uri);
+function want(kind: Wanted["kind"], request: BreakpointRequest, resolve: () => Resolution): Wanted {
+  const problem = requestProblem(request);
+  return { kind, request, resolve: problem === undefined ? resolve : () => refusal(problem) };
+}
+
+function placeOnLine(context: Context, uri: string, { line, mode }: DebugProtocol.SourceBreakpoint): Resolution {
+  if (!context.isLaunched) return refusal("the program is not loaded yet", "pending");
+  const { target } = context.launched;
+  const places = target.symbols.breakpointPlaces(uri, context.fromLine(line));
+  if (places === undefined) return refusal("there is no code on this line or below it");
+  const { addresses } = places;
+  const where = placesInMode(context, mode, addresses);
+  if (typeof where === "string") return refusal(where, "pending");
+  const source = context.sources.toDap(target, uri);
   return {
-    breakpoint,
+    addresses,
+    where,
     answer: {
-      id: breakpoint.id,
       verified: true,
       line: context.line(places.line),
       source,
-      instructionReference: hexAddr(places.addresses[0]!),
+      instructionReference: hexAddr(addresses[0]!),
     },
   };
 }
 
 function setFunctionBreakpoints(context: Context, args: DebugProtocol.SetFunctionBreakpointsArguments) {
-  const placed = args.breakpoints.map((wanted) => {
-    const problem = requestProblem(wanted);
-    if (problem !== undefined) return refused(problem);
-    const address = context.launched.target.symbols.address(wanted.name.trim());
-    if (address === undefined) return refused(`there is no label "${wanted.name}"`);
-    return atAddress(context, "function", address, wanted);
-  });
-  return replace(context, "function", placed);
+  const wanted = args.breakpoints.map((request) =>
+    want("function", request, () => placeAtLabel(context, request.name.trim())),
+  );
+  return context.bindings.set("function", wanted);
+}
+
+function placeAtLabel(context: Context, name: string): Resolution {
+  if (!context.isLaunched) return refusal("the program is not loaded yet", "pending");
+  const address = context.launched.target.symbols.address(name);
+  return address === undefined
+    ? refusal(`there is no label "${name}"`, "pending")
+    : { addresses: [address], answer: { verified: true, ...placeOf(context, address) } };
 }
 
 function setInstructionBreakpoints(context: Context, args: DebugProtocol.SetInstructionBreakpointsArguments) {
-  const placed = args.breakpoints.map((wanted) => {
-    const problem = requestProblem(wanted);
-    if (problem !== undefined) return refused(problem);
-    const segmented = parseSegmented(wanted.instructionReference);
-    if (segmented !== undefined) return atSegmented(context, segmented, wanted);
-    const address = parseReference(wanted.instructionReference);
-    if (address === undefined) return refused(`"${wanted.instructionReference}" is no address`);
-    const where = placesInMode(context, wanted.mode, [address + (wanted.offset ?? 0)]);
-    if (typeof where === "string") return refused(where);
-    return atAddress(context, "instruction", address + (wanted.offset ?? 0), wanted, where);
-  });
-  return replace(context, "instruction", placed);
+  const wanted = args.breakpoints.map((request) =>
+    want("instruction", request, () => placeAtInstruction(context, request)),
+  );
+  return context.bindings.set("instruction", wanted);
+}
+
+/** An address is a place whatever is there; while nothing is, the breakpoint waits for code to come. */
+function placeAtInstruction(context: Context, wanted: DebugProtocol.InstructionBreakpoint): Resolution {
+  if (!context.isLaunched) return refusal("the program is not loaded yet", "pending");
+  const { instructionReference, offset = 0, mode } = wanted;
+  const segmented = parseSegmented(instructionReference);
+  // a selector and an offset stand for no address before code runs there
+  if (segmented !== undefined)
+    return { where: [{ ...segmented, offset: segmented.offset + offset }], answer: { verified: true } };
+  const base = parseReference(instructionReference);
+  if (base === undefined) return refusal(`"${instructionReference}" is no address`);
+  const address = base + offset;
+  const where = placesInMode(context, mode, [address]);
+  if (typeof where === "string") return refusal(where, "pending");
+  const place = { addresses: [address], where };
+  const mapped = where !== undefined || context.cpu.peekTranslate(address) !== undefined;
+  if (mapped) return { ...place, answer: { verified: true, ...placeOf(context, address) } };
+  const message = "nothing is mapped there yet";
+  return {
+    ...place,
+    answer: { verified: false, reason: "pending", message, instructionReference: hexAddr(address) },
+  };
 }
 
 /** Addresses as another mode has them; undefined for linear ones. A text says why they cannot be had. */
@@ -80,42 +96,19 @@ function placesInMode(context: Context, mode: string | undefined, addresses: rea
   return places.find((place) => typeof place === "string") ?? (places as Where[]);
 }
 
-/** A selector and an offset stand for no address before code runs there. */
-function atSegmented(
-  context: Context,
-  where: Extract<Where, { mode: "segmented" }>,
-  wanted: DebugProtocol.InstructionBreakpoint,
-): Placed {
-  const place = { ...where, offset: where.offset + (wanted.offset ?? 0) };
-  const breakpoint = context.breakpoints.make("instruction", [], wanted, [place]);
-  return { breakpoint, answer: { id: breakpoint.id, verified: true } };
-}
-
-function atAddress(
-  context: Context,
-  kind: "function" | "instruction",
-  address: number,
-  wanted: BreakpointRequest,
-  where?: readonly Where[],
-): Placed {
-  const breakpoint = context.breakpoints.make(kind, [address], wanted, where);
-  const line = context.launched.target.symbols.lineAt(address);
-  const place =
-    line === undefined
-      ? {}
-      : { line: context.line(line.line), source: context.sources.toDap(context.launched.target, line.uri) };
+/** What the client is told of an address: itself, and its line. */
+function placeOf(context: Context, address: number): Omit<DebugProtocol.Breakpoint, "verified"> {
+  const { target } = context.launched;
+  const line = target.symbols.lineAt(address);
   return {
-    breakpoint,
-    answer: { id: breakpoint.id, verified: true, instructionReference: hexAddr(address), ...place },
+    instructionReference: hexAddr(address),
+    ...(line === undefined ? {} : { line: context.line(line.line), source: context.sources.toDap(target, line.uri) }),
   };
 }
 
-function replace(context: Context, group: string, placed: readonly (Placed | { answer: DebugProtocol.Breakpoint })[]) {
-  context.breakpoints.replace(
-    group,
-    placed.flatMap((item) => ("breakpoint" in item ? [item.breakpoint] : [])),
-  );
-  return { breakpoints: placed.map(({ answer }) => answer) };
+/** Tells the client of breakpoints that have found their place, moved or lost it. */
+export function rebind(context: Context, which: "all" | "unverified"): void {
+  context.bindings.rebind(which, (breakpoint) => context.client.event("breakpoint", { reason: "changed", breakpoint }));
 }
 
 /** A memory or instruction reference as we give them out: hexadecimal text. */

@@ -12,12 +12,13 @@ import type { FileSystem } from "../debug/files.ts";
 import type { History } from "../debug/history.ts";
 import type { KernelHistory } from "../debug/kernel-view.ts";
 import type { Reference } from "../debug/reference.ts";
-import type { RunControl, Stop } from "../debug/run-control.ts";
+import type { EventFilter, RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
 import { callStack, type Frame } from "../debug/stack.ts";
 import type { Target } from "../debug/target.ts";
 import type { Threads } from "../debug/threads.ts";
 import type { Variable } from "../debug/variables.ts";
+import { Bindings } from "./bindings.ts";
 import { notLaunched, notStopped, RequestError } from "./errors.ts";
 import { Progress } from "./progress.ts";
 import { Sources } from "./sources.ts";
@@ -55,10 +56,15 @@ export class Context {
   readonly files: FileSystem;
   readonly sources = new Sources();
   readonly breakpoints = new Breakpoints();
+  readonly bindings = new Bindings(this.breakpoints);
   /** 0-based lines and columns are what we use; a client that says so counts from 1. */
   lineBase = 1;
   columnBase = 1;
   running = false;
+  /** Which events stop the program; a restarted one, too. */
+  eventFilter: EventFilter = () => undefined;
+  /** As the client gave them, for a restart. */
+  launchArguments: Readonly<Record<string, unknown>> = {};
   readonly progress: Progress;
   lastStop: Stop | undefined;
   /** Whether the kernel's timeline is printed as it happens. */

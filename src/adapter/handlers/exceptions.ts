@@ -9,7 +9,8 @@ function setExceptionBreakpoints(context: Context, args: DebugProtocol.SetExcept
     ...args.filters.map((id) => ({ id, condition: undefined })),
     ...(args.filterOptions ?? []).map(({ filterId, condition }) => ({ id: filterId, condition })),
   ];
-  context.launched.control.setEventFilter(filterEvents(chosen, () => context.scope));
+  context.eventFilter = filterEvents(chosen, () => context.scope);
+  context.launched.control.setEventFilter(context.eventFilter);
   const breakpoints = chosen.map(({ id }) => {
     const known = FILTERS.some((filter) => filter.id === id);
     return known ? { verified: true } : { verified: false, message: `there is no exception filter "${id}"` };

@@ -8,6 +8,7 @@ import { KernelHistory } from "../debug/kernel-view.ts";
 import { createTarget } from "../debug/load.ts";
 import { RunControl, type Stop } from "../debug/run-control.ts";
 import { TIMELINE, timelineLine } from "../debug/timeline-text.ts";
+import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { resume, tellThreads } from "./running.ts";
@@ -17,7 +18,10 @@ const MEBIBYTE = 1 << 20;
 async function launch(context: Context, args: DebugProtocol.LaunchRequestArguments): Promise<void> {
   if (context.isLaunched) throw new RequestError("a program is already being debugged in this session");
   await load(context, readConfiguration(args as Record<string, unknown>));
+  context.launchArguments = args as Record<string, unknown>;
+  rebind(context, "all");
   context.client.afterResponse(() => {
+    if (!context.isLaunched) return;
     context.client.event("process", {
       name: context.launched.target.programName,
       startMethod: "launch",
@@ -33,6 +37,8 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   if (loaded.target === undefined) throw new RequestError(loaded.problem);
   const { target } = loaded;
   const control = new RunControl(target, context.breakpoints);
+  control.setEventFilter(context.eventFilter);
+  if (context.isLaunched) control.data.replace(context.launched.control.data.all, control.cpu);
   control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
   const forget = target.machine.events.listen((event) => {
     if (control.replaying) return;
@@ -98,20 +104,22 @@ function start(context: Context): void {
   });
 }
 
+/** With the arguments given, over those of the launch; the program is read anew. */
 async function restart(context: Context, args: { arguments?: unknown }): Promise<void> {
-  const given = args.arguments as Record<string, unknown> | undefined;
-  const { configuration, control } = context.launched;
-  if (context.running) control.pause();
-  await load(context, given?.program === undefined ? configuration : readConfiguration(given));
+  const given = isObject(args.arguments) ? args.arguments : {};
+  const { launched } = context;
+  const raw = { ...context.launchArguments, ...given };
+  if (context.running) launched.control.pause();
+  await load(context, readConfiguration(raw));
+  context.launchArguments = raw;
   context.running = false;
-  rebindBreakpoints(context);
+  for (const breakpoint of context.breakpoints.all) breakpoint.hits = 0;
+  rebind(context, "all");
   start(context);
 }
 
-/** The program may have changed: the client sends its breakpoints again when told that they moved. Hit counts start over. */
-function rebindBreakpoints(context: Context): void {
-  for (const breakpoint of context.breakpoints.all) breakpoint.hits = 0;
-}
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 function terminate(context: Context): void {
   if (context.running) context.launched.control.pause();

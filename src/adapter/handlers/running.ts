@@ -4,6 +4,7 @@ import { describeEvent } from "../debug/exceptions.ts";
 import type { Stop } from "../debug/run-control.ts";
 import { INTO_KERNEL } from "../debug/step-targets.ts";
 import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.ts";
+import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 
@@ -22,15 +23,20 @@ export function runInBackground(context: Context, action: () => Promise<Stop>, t
   launched.control.begin();
   const work = title === undefined ? action : () => context.progress.during(launched.control, title, action);
   context.client.afterResponse(() => {
+    if (gone(context, launched)) return;
     work().then(
       (stop) => report(context, launched, stop),
-      (error: unknown) => crash(context, error),
+      (error: unknown) => crash(context, launched, error),
     );
   });
 }
 
-function report(context: Context, { target }: Context["launched"], stop: Stop): void {
-  if (!context.isLaunched || context.launched.target !== target) return; // restarted or disconnected meanwhile
+/** Restarted or disconnected meanwhile. */
+const gone = (context: Context, { target }: Context["launched"]): boolean =>
+  !context.isLaunched || context.launched.target !== target;
+
+function report(context: Context, launched: Context["launched"], stop: Stop): void {
+  if (gone(context, launched)) return;
   context.running = false;
   if (stop.reason === "exited") exited(context, stop.status, stop.signal);
   else stopped(context, stop);
@@ -42,6 +48,7 @@ export function stopped(context: Context, stop: Stop): void {
   context.lastStop = stop;
   context.focus = stop.thread ?? (stop.reason === "pause" ? pausedIn(context, running) : running);
   tellThreads(context);
+  rebind(context, "unverified");
   context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(stop) });
 }
 
@@ -89,7 +96,8 @@ function exited(context: Context, status: number, signal: number | undefined): v
 }
 
 /** A failure of ours must not leave the client waiting. */
-function crash(context: Context, error: unknown): void {
+function crash(context: Context, launched: Context["launched"], error: unknown): void {
+  if (gone(context, launched)) return;
   context.running = false;
   context.client.event("output", {
     category: "important",

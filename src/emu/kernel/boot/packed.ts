@@ -72,9 +72,12 @@ export function later<T>(make: () => T): () => T {
   return () => (made ??= { value: make() }).value;
 }
 
-/** Rows as flat numbers (file, line, mode or 0, distance from the row before), so that they cost little to read. */
+/**
+ * Rows as flat numbers (file, line, mode or 0, distance from the row before), so that they cost little to read; lines of macros' bodies
+ * by the number of their row, as file and line.
+ */
 export function packLines(lines: readonly Line[]): string {
-  const uris = [...new Set(lines.map(({ uri }) => uri))];
+  const uris = [...new Set(lines.flatMap(({ uri, bodies = [] }) => [uri, ...bodies.map((body) => body.uri)]))];
   const base = lines[0]?.address ?? 0n;
   let at = base;
   const rows = lines.flatMap(({ address, uri, line, bits }) => {
@@ -82,17 +85,28 @@ export function packLines(lines: readonly Line[]): string {
     at = address;
     return [uris.indexOf(uri), line, bits ?? 0, step];
   });
-  return JSON.stringify({ uris, base: number(base), rows });
+  const bodies = lines.flatMap((row, i) => (row.bodies ?? []).flatMap(({ uri, line }) => [i, uris.indexOf(uri), line]));
+  return JSON.stringify({ uris, base: number(base), rows, bodies });
 }
 
 export function unpackLines(text: string): Line[] {
-  const { uris, base, rows } = JSON.parse(text) as { uris: string[]; base: string; rows: number[] };
+  const { uris, base, rows, bodies } = JSON.parse(text) as {
+    uris: string[];
+    base: string;
+    rows: number[];
+    bodies: number[];
+  };
   const lines: Line[] = [];
   let address = bigintOf(base);
   for (let i = 0; i < rows.length; i += 4) {
     address += BigInt(rows[i + 3]!);
     const bits = rows[i + 2] === 0 ? undefined : (rows[i + 2] as Image["bits"]);
     lines.push({ address, uri: uris[rows[i]!]!, line: rows[i + 1]!, bits });
+  }
+  for (let i = 0; i < bodies.length; i += 3) {
+    const row = lines[bodies[i]!]!;
+    const body = { uri: uris[bodies[i + 1]!]!, line: bodies[i + 2]! };
+    lines[bodies[i]!] = { ...row, bodies: [...(row.bodies ?? []), body] };
   }
   return lines;
 }
