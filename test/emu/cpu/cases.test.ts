@@ -17,9 +17,16 @@ const files = readdirSync(DIRECTORY).filter((name) => name.endsWith(".txt"));
 const read = (file: string): Group[] => parseCases(readFileSync(path.join(DIRECTORY, file), "utf8"), file);
 
 describe("case files", () => {
-  it("are of instructions that there are", () => {
-    const supported = new Set([...supportedMnemonics()].map(caseName));
-    expect(files.map((file) => path.basename(file, ".txt")).filter((name) => !supported.has(name))).toEqual([]);
+  it("are there for every instruction, and for no other", () => {
+    const supported = [...supportedMnemonics()].map((mnemonic) => `${caseName(mnemonic)}.txt`);
+    expect(
+      supported.filter((file) => !files.includes(file)),
+      "without cases",
+    ).toEqual([]);
+    expect(
+      files.filter((file) => !supported.includes(file)),
+      "of nothing",
+    ).toEqual([]);
   });
 
   it.each(files)("%s", (file) => {

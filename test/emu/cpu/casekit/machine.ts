@@ -105,7 +105,11 @@ export class CaseMachine {
     tier1.run = (block) => {
       this.compiled = true;
       const exit = run(block);
-      if ((exit & ((1 << EXIT_BITS) - 1)) === EXIT.MISS) this.compiled = false;
+      if ((exit & ((1 << EXIT_BITS) - 1)) === EXIT.MISS) {
+        this.compiled = false;
+        // An access that faults would be left to tier 0 every time: next time it is to be a call.
+        tier1.missed();
+      }
       return exit;
     };
   }
@@ -216,8 +220,9 @@ export class CaseMachine {
     const flagsBefore = cpu.getFlags();
     const stop = cpu.run(1);
     const delivered = bench.events.find(({ kind }) => kind === "exception" || kind === "software-int");
-    if (delivered) this.takeBack(before, ramBefore, rspBefore, flagsBefore, delivered.errorCode !== undefined);
-    const trap = delivered && { vector: delivered.vector!, errorCode: delivered.errorCode };
+    const errorCode = this.mode === "real" ? undefined : delivered?.errorCode;
+    if (delivered) this.takeBack(before, ramBefore, rspBefore, flagsBefore, errorCode !== undefined);
+    const trap = delivered && { vector: delivered.vector!, errorCode };
     const why = delivered?.why ?? (stop.kind === "shutdown" ? stop.why : "");
     return { state: this.readUser(), rest: this.rest(), ram: this.lookedAt(), trap, why, ports: portsOf(bench) };
   }

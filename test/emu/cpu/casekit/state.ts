@@ -82,7 +82,7 @@ export function initialState(mode: Mode): UserState {
   return {
     gprs,
     rip: BigInt(CODE_PAGE - codeBase(mode) + CODE_OFFSET),
-    flags: EFLAGS.FIXED | EFLAGS.IF,
+    flags: EFLAGS.FIXED | EFLAGS.IF | (mode === "v86" ? EFLAGS.VM : 0),
     fx,
     upper,
     data: Buffer.from(Array.from({ length: PAGE_BYTES }, (_, i) => memoryFiller(DATA_PAGE + i))),
