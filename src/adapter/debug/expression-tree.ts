@@ -67,6 +67,7 @@ export const EXPRESSION_WORDS: readonly string[] = Object.keys(CASTS);
 const MOST_ELEMENTS = 4096;
 /** Parentheses, signs and assignments within each other. */
 const MOST_NESTED = 100;
+const MOST_OPERATORS = 500;
 const FORMAT = /^(\d*)([xdubc]?)$/;
 
 /** Parsed expressions, by text: conditions are asked again and again. */
@@ -88,6 +89,7 @@ class Parser {
   readonly #tokens: readonly Token[];
   #next = 0;
   #nested = 0;
+  #operators = 0;
 
   constructor(text: string) {
     this.#tokens = tokenize(text);
@@ -138,6 +140,7 @@ class Parser {
       const operator = operators.find((each) => kind === "operator" && each === text);
       if (operator === undefined) return left;
       this.#advance();
+      if (++this.#operators > MOST_OPERATORS) throw new ExpressionError("the expression is too long", column);
       left = { kind: "binary", operator, left, right: this.#binary(level + 1), column };
     }
   }

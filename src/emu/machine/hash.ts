@@ -6,19 +6,27 @@ export class Hasher {
   #b = 0x9e3779b9;
 
   word(value: number): void {
-    this.#a = Math.imul(this.#a ^ value, 0x01000193);
-    this.#a ^= this.#a >>> 15;
-    this.#b = Math.imul(this.#b + value, 0x85ebca6b);
-    this.#b = (this.#b << 13) | (this.#b >>> 19);
+    this.words(Int32Array.of(value));
   }
 
   words(values: Int32Array): void {
-    for (let i = 0; i < values.length; i++) this.word(values[i]!);
+    let [a, b] = [this.#a, this.#b];
+    for (let i = 0; i < values.length; i++) {
+      const value = values[i]!;
+      a = Math.imul(a ^ value, 0x01000193);
+      a ^= a >>> 15;
+      b = Math.imul(b + value, 0x85ebca6b);
+      b = (b << 13) | (b >>> 19);
+    }
+    this.#a = a;
+    this.#b = b;
   }
 
   text(value: string): void {
-    for (let i = 0; i < value.length; i++) this.word(value.charCodeAt(i));
-    this.word(value.length);
+    const words = new Int32Array(value.length + 1);
+    for (let i = 0; i < value.length; i++) words[i] = value.charCodeAt(i);
+    words[value.length] = value.length;
+    this.words(words);
   }
 
   digest(): string {
@@ -30,17 +38,19 @@ export class Hasher {
 /** JSON with sorted keys; Maps, Sets, BigInts and byte arrays keep their meaning. The text two equal plain values share. */
 export function canonicalText(value: unknown): string {
   if (typeof value === "bigint") return `${value}n`;
+  if (typeof value === "number") return String(value);
   if (value === null || typeof value !== "object") return JSON.stringify(value) ?? "undefined";
   if (value instanceof Uint8Array) return `bytes[${value.join()}]`;
   if (value instanceof Map)
     return `map${canonicalText([...value].map(([k, v]) => [canonicalText(k), v]).sort(byFirst))}`;
   if (value instanceof Set) return `set${canonicalText([...value].map(canonicalText).sort())}`;
   if (Array.isArray(value)) return `[${value.map(canonicalText).join()}]`;
-  const entries = Object.entries(value).filter(([, v]) => v !== undefined);
-  return `{${entries
-    .sort(byFirst)
-    .map(([k, v]) => `${JSON.stringify(k)}:${canonicalText(v)}`)
-    .join()}}`;
+  const held = value as Record<string, unknown>;
+  let text = "";
+  for (const key of Object.keys(held).sort()) {
+    if (held[key] !== undefined) text += `,${JSON.stringify(key)}:${canonicalText(held[key])}`;
+  }
+  return `{${text.slice(1)}}`;
 }
 
 const byFirst = (x: readonly unknown[], y: readonly unknown[]) => (String(x[0]) < String(y[0]) ? -1 : 1);

@@ -62,17 +62,22 @@ export function hashMachine(machine: Subject, clock: readonly number[]): string 
   const hasher = new Hasher();
   for (const cpu of machine.cpus) hasher.words(new Int32Array(cpuState(machine.core, cpu).buffer));
   const { core } = machine;
-  for (let page = 0; page < core.touched.length; page++) {
-    if (core.touched[page] === 0) continue;
+  const { touched } = core;
+  for (let page = touched.indexOf(1); page >= 0; page = touched.indexOf(1, page + 1)) {
     const words = new Int32Array(core.wasm.buffer, core.ramBase + page * PAGE_SIZE, PAGE_SIZE / 4);
     // a page of zeros equals one that was never written
-    if (words.every((word) => word === 0)) continue;
+    if (isZero(words)) continue;
     hasher.word(page);
     hasher.words(words);
   }
   for (const component of machine.components) hasher.text(canonicalText(component.save()));
   hasher.text(canonicalText(clock));
   return hasher.digest();
+}
+
+function isZero(words: Int32Array): boolean {
+  for (let i = 0; i < words.length; i++) if (words[i] !== 0) return false;
+  return true;
 }
 
 /** The CPU's architectural bytes, with lazy flags settled and what only the run loop knows cleared. */
