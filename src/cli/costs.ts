@@ -43,6 +43,7 @@ const COMPARED: readonly Readonly<Record<string, string>>[] = [
   { exitPaths: "async-separate" },
   { exitPaths: "conditional-swapgs" },
   { sysret: "fast-path-only" },
+  { sysret: "fast-path-only", audit: "fast-path" },
   { espfix: "prototype" },
   { espfix: "none" },
 ];

@@ -46,6 +46,15 @@ describe("costs of the exit paths", () => {
     }
   });
 
+  test("audit's own fast path saves the slow one's C half, and IRET", () => {
+    const [slow, fast] = table
+      .filter(({ designs }) => designs.sysret === "fast-path-only")
+      .map(({ kinds }) => kinds.watched!);
+    expect(slow!.exit).toBe("iret");
+    expect(fast!.exit).toBe("sysret");
+    expect(fast!.upcalls).toBeLessThan(slow!.upcalls);
+  });
+
   test("the espfix prototype 'adds unnecessary instructions to the common path'; SWAPGS only where it is used", () => {
     expect(of("prototype", "fault").assembly).toBeGreaterThan(of("separate", "fault").assembly);
     expect(of("prototype", "fault").swapgs).toBe(of("none", "fault").swapgs);

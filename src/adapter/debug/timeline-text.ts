@@ -10,6 +10,8 @@ export const TIMELINE: ReadonlySet<string> = new Set([
   "exit",
   "fault",
   "signal",
+  "audit",
+  "seccomp",
   "inject",
   "switch",
   "espfix",
