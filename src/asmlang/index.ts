@@ -13,12 +13,15 @@ export { type LinkOptions, link } from "./image/link.ts";
 export { writeListing } from "./image/listing.ts";
 
 const MAX_SOURCE = 16 * 1024 * 1024;
+const MAX_LINES = 2_000_000;
 
 /** Never throws: whatever the source is, the result says what is wrong with it. */
 export function assemble(source: SourceText, options: AssembleOptions): AssembleResult {
   const dialect = dialectOf(source, options.dialect);
   if (source.text.length > MAX_SOURCE)
-    return failed(dialect, options, source, `the source is larger than ${MAX_SOURCE} bytes`);
+    return failed(dialect, options, source, `the source is larger than ${MAX_SOURCE} characters`);
+  if (linesOf(source.text) > MAX_LINES)
+    return failed(dialect, options, source, `the source has more than ${MAX_LINES} lines`);
   try {
     const result = dialect === "gas" ? assembleGas(source, options) : assembleNasm(source, options);
     return withDialectHint(result, source);
@@ -29,6 +32,13 @@ export function assemble(source: SourceText, options: AssembleOptions): Assemble
         : `internal error of the assembler: ${String(error)}`;
     return failed(dialect, options, source, message);
   }
+}
+
+/** Ends of lines, roughly: those that count as one end may count twice. */
+function linesOf(text: string): number {
+  let lines = 0;
+  for (const end of ["\n", "\r"]) for (let at = text.indexOf(end); at >= 0; at = text.indexOf(end, at + 1)) lines++;
+  return lines;
 }
 
 function failed(dialect: Dialect, options: AssembleOptions, source: SourceText, message: string): AssembleResult {

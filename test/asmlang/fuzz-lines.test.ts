@@ -91,7 +91,8 @@ function sourceFrom(seed: number): Source {
   return { uri: name, text: text.join("\n"), changed };
 }
 
-function check({ uri, text }: Source): void {
+/** Processor time that it took, in seconds. */
+function check({ uri, text }: Source): number {
   const started = process.cpuUsage();
   const result = assemble({ uri, text }, { dialect: "auto", include: () => undefined, includeBytes: () => undefined });
   const lines = text.split(/\r\n|\n|\r/).length;
@@ -107,21 +108,28 @@ function check({ uri, text }: Source): void {
   }
   const seconds = process.cpuUsage(started).user / 1e6;
   if (seconds > MAX_SECONDS) throw new Error(`it took ${seconds} s`);
+  return seconds;
 }
 
 describe("mutated lines", () => {
   it(`${LINES} from seed ${SEED}`, () => {
     let changed = 0;
     const failures: string[] = [];
+    let slowest = { seed: 0, name: "", seconds: 0 };
     for (let seed = SEED; changed < LINES && failures.length < 10; seed++) {
       const source = sourceFrom(seed);
       changed += source.changed;
       try {
-        check(source);
+        const seconds = check(source);
+        if (seconds > slowest.seconds) slowest = { seed, name: source.uri, seconds };
       } catch (error) {
         failures.push(`seed ${seed}: ${String(error)}\n${source.text}`);
       }
     }
+    const { seed, name, seconds } = slowest;
+    console.log(
+      `${changed} lines; the slowest source took ${seconds.toFixed(2)} s of processor time: seed ${seed}, ${name}`,
+    );
     expect(failures.join("\n\n")).toBe("");
     expect(changed).toBeGreaterThanOrEqual(LINES);
     // What is kept, not what garbage has not been collected yet: sections of many megabytes come and go.

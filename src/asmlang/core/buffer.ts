@@ -21,6 +21,16 @@ export class ByteBuffer {
     this.length += count;
   }
 
+  /** What stands from `start` on stands there `times` times. */
+  repeat(start: number, times: number): void {
+    const unit = this.length - start;
+    const end = start + unit * times;
+    this.#reserve(end - this.length);
+    for (let at = this.length; at < end; at += Math.min(at - start, end - at))
+      this.#bytes.copyWithin(at, start, Math.min(at, start + end - at));
+    this.length = end;
+  }
+
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.length);
   }

@@ -1,12 +1,13 @@
 /** The object under construction: sections, symbols, and where the next byte goes. Both dialects drive it. */
 import type { AssembleResult, Bits, Dialect, LineRow, Section, SymbolInfo } from "../types.ts";
+import type { Budget } from "./budget.ts";
 import { littleEndian } from "./buffer.ts";
 import { debugRows, type Location } from "./debug-rows.ts";
 import type { Reporter } from "./diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
 import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup, type Row } from "./fragment.ts";
 import { Layout, type LayoutPolicy } from "./layout.ts";
-import { bodyLines, type Line, rangeOf, shownLine } from "./source.ts";
+import { bodyLines, type Line, rangeOf, shownLine, wholeLine } from "./source.ts";
 import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
 import { SectionWriter, type WritePolicy } from "./writer.ts";
 
@@ -14,6 +15,7 @@ export class ObjectBuilder {
   readonly sections = new Map<string, SectionBuilder>();
   readonly symbols = new Map<string, AsmSymbol>();
   readonly reporter: Reporter;
+  readonly budget: Budget;
   /** All fragments in source order. */
   readonly fragments: Fragment[] = [];
   /** Where `.loc` said that instructions come from. */
@@ -21,8 +23,9 @@ export class ObjectBuilder {
   section!: SectionBuilder;
   bits: Bits;
 
-  constructor(reporter: Reporter, bits: Bits) {
+  constructor(reporter: Reporter, budget: Budget, bits: Bits) {
     this.reporter = reporter;
+    this.budget = budget;
     this.bits = bits;
   }
 
@@ -56,7 +59,7 @@ export class ObjectBuilder {
       for (const [, part] of [...section.subsections].sort(([a], [b]) => a - b)) {
         joined = true;
         section.align = Math.max(section.align, part.align);
-        section.relocations.push(...part.relocations);
+        for (const relocation of part.relocations) section.relocations.push(relocation);
         for (const fragment of part.fragments) {
           fragment.section = section;
           fragment.index = section.fragments.push(fragment) - 1;
@@ -67,7 +70,8 @@ export class ObjectBuilder {
     }
     if (!joined) return;
     this.fragments.length = 0;
-    for (const section of this.sections.values()) this.fragments.push(...section.fragments);
+    for (const section of this.sections.values())
+      for (const fragment of section.fragments) this.fragments.push(fragment);
   }
 
   symbol(name: string): AsmSymbol {
@@ -96,12 +100,20 @@ export class ObjectBuilder {
   }
 
   add<T extends Fragment>(fragment: T): T {
-    fragment.index = fragment.section.fragments.length;
-    fragment.section.fragments.push(fragment);
+    const { fragments, flags, absolute } = fragment.section;
+    const last = fragments.at(-1);
+    if (last) fragment.follow(last);
+    if (!flags.nobits && !absolute) this.#pay(fragment.fixedSize() ?? 0, fragment.line);
+    fragment.index = fragments.length;
+    fragments.push(fragment);
     fragment.region = fragment.section.regions;
     if (fragment instanceof AlignFragment || fragment instanceof OrgFragment) fragment.section.regions++;
     this.fragments.push(fragment);
     return fragment;
+  }
+
+  #pay(bytes: number, line: Line): void {
+    if (bytes > 0) this.budget.charge("bytes", bytes, wholeLine(line));
   }
 
   /** The fragment that takes plain bytes now. */
@@ -134,6 +146,8 @@ export class ObjectBuilder {
   bytes(bytes: ArrayLike<number>, line: Line, fixups: readonly PendingFixup[] = [], bits?: Bits): void {
     const fragment = this.open(line);
     const at = fragment.bytes.length;
+    this.#pay(bytes.length, line);
+    if (fixups.length > 0) this.budget.charge("fields", fixups.length, wholeLine(line));
     this.row(fragment, at, line, bits);
     fragment.bytes.push(bytes);
     for (const fixup of fixups) fragment.fixups.push({ ...fixup, offset: fixup.offset + at });
@@ -152,6 +166,7 @@ export class ObjectBuilder {
   /** Evaluation before layout: only distances that nothing can change are known. */
   now(undefinedIsExternal: boolean): EvalContext {
     const context: EvalContext = {
+      budget: this.budget,
       final: false,
       here: undefined,
       distance: fixedDistance,
@@ -172,7 +187,7 @@ export class ObjectBuilder {
     settled?: (context: EvalContext) => void,
   ): AssembleResult {
     this.#joinSubsections();
-    const layout = new Layout(layoutPolicy);
+    const layout = new Layout(layoutPolicy, this.budget);
     const sections = [...this.sections.values()];
     const absolutes = new Set(this.fragments.map((fragment) => fragment.section));
     layout.run(this.fragments, [...new Set([...sections, ...absolutes])], this.reporter);
@@ -309,14 +324,6 @@ function fixedAbsolute({ definition }: AsmSymbol): bigint | undefined {
 export function fixedDistance(a: AsmSymbol, b: AsmSymbol): bigint | undefined {
   if (a.definition?.kind !== "label" || b.definition?.kind !== "label") return undefined;
   const [x, y] = [a.definition, b.definition];
-  if (x.fragment.section !== y.fragment.section) return undefined;
-  const [first, last, sign] = x.fragment.index < y.fragment.index ? [x, y, -1] : [y, x, 1];
-  let distance = last.offset - first.offset;
-  const { fragments } = first.fragment.section;
-  for (let i = first.fragment.index; i < last.fragment.index; i++) {
-    const size = fragments[i]!.fixedSize();
-    if (size === undefined) return undefined;
-    distance += size;
-  }
-  return BigInt(distance * sign);
+  if (x.fragment.section !== y.fragment.section || x.fragment.loose !== y.fragment.loose) return undefined;
+  return BigInt(x.fragment.known + x.offset - y.fragment.known - y.offset);
 }

@@ -3,6 +3,8 @@ import type { Diagnostic, Range } from "../types.ts";
 import { callChain, rangeOf, type Span } from "./source.ts";
 
 export const MAX_DIAGNOSTICS = 100;
+/** A message may quote the source, where anything may stand. */
+const MAX_MESSAGE = 300;
 
 export type Related = { readonly message: string; readonly range: Range };
 
@@ -71,7 +73,8 @@ export class Reporter {
     if (severity === "error") this.errors++;
     if (this.full) return;
     const range = rangeOf(span);
-    const key = `${severity} ${range.uri} ${range.line} ${range.column} ${message}`;
+    const shown = message.length > MAX_MESSAGE ? `${message.slice(0, MAX_MESSAGE)}...` : message;
+    const key = `${severity} ${range.uri} ${range.line} ${range.column} ${shown}`;
     if (this.#seen.has(key)) return;
     this.#seen.add(key);
     if (this.diagnostics.length === MAX_DIAGNOSTICS) {
@@ -83,6 +86,12 @@ export class Reporter {
       return;
     }
     const all = [...related, ...callChain(span.line)];
-    this.diagnostics.push({ severity, message, range, ...(all.length > 0 && { related: all }), ...(fix && { fix }) });
+    this.diagnostics.push({
+      severity,
+      message: shown,
+      range,
+      ...(all.length > 0 && { related: all }),
+      ...(fix && { fix }),
+    });
   }
 }

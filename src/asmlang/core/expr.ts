@@ -2,7 +2,8 @@
  * Expressions: trees of 64-bit arithmetic over symbols, evaluated to a constant plus symbol terms. Differences of two
  * labels of one section become numbers as soon as the context knows how far apart they are.
  */
-import { SourceError } from "./diagnostics.ts";
+import type { Budget } from "./budget.ts";
+import { FatalError, SourceError } from "./diagnostics.ts";
 import type { Fragment } from "./fragment.ts";
 import { join, type Span } from "./source.ts";
 import type { AsmSymbol } from "./symbols.ts";
@@ -36,6 +37,8 @@ export interface Linear {
 }
 
 export interface EvalContext {
+  /** Pays for every step. */
+  readonly budget: Budget;
   /** Layout is settled: what cannot be evaluated is an error, not "not yet". */
   readonly final: boolean;
   /** The fragment that `$` means. */
@@ -67,17 +70,20 @@ const constant = (value: bigint): Linear => ({ constant: wrap(value), terms: [] 
 /** A symbol set to the double of another doubles the work of evaluating it: this may not go on for ever. */
 const MAX_STEPS = 50_000;
 const MAX_TERMS = 2000;
+/** Expressions in expressions and symbols in symbols: two for each symbol set to another one. */
+const MAX_DEPTH = 2000;
 let steps = 0;
 let depth = 0;
 
-const tooLarge = (span: Span): SourceError =>
-  new SourceError(span, "this expression is too large: it has too many operations, or symbols in symbols");
+const tooLarge = (span: Span): FatalError =>
+  new FatalError(span, "this expression is too large: it has too many operations, or symbols in symbols");
 
 /** The value, or undefined if it cannot be known yet. */
 export function evaluate(expr: Expr, context: EvalContext): Linear | undefined {
   if (expr.op === "number") return constant(expr.value);
   if (depth === 0) steps = 0;
-  if (++steps > MAX_STEPS) throw tooLarge(expr.span);
+  context.budget.charge("steps", 1, expr.span);
+  if (++steps > MAX_STEPS || depth > MAX_DEPTH) throw tooLarge(expr.span);
   depth++;
   try {
     return evaluateTree(expr, context);
@@ -183,10 +189,28 @@ function negate(a: Linear): Linear {
   };
 }
 
+/** Sums of many parts lean to the left: they are a list, not a matter of depth. */
 function evaluateBinary(expr: Expr & { op: "binary" }, context: EvalContext): Linear | undefined {
-  const a = evaluate(expr.a, context);
-  const b = evaluate(expr.b, context);
-  if (!a || !b) return undefined;
+  if (expr.a.op !== "binary") {
+    const a = evaluate(expr.a, context);
+    const b = evaluate(expr.b, context);
+    return a && b && operate(expr, a, b, context);
+  }
+  const spine = [expr];
+  let first: Expr = expr.a;
+  for (; first.op === "binary"; first = first.a) spine.push(first);
+  const count = spine.length - 1;
+  context.budget.charge("steps", count, expr.span);
+  if ((steps += count) > MAX_STEPS) throw tooLarge(expr.span);
+  let left = evaluate(first, context);
+  for (const part of spine.reverse()) {
+    const right = evaluate(part.b, context);
+    left = left && right && operate(part, left, right, context);
+  }
+  return left;
+}
+
+function operate(expr: Expr & { op: "binary" }, a: Linear, b: Linear, context: EvalContext): Linear | undefined {
   if (expr.operator === "+") return add(a, b, expr.span, context);
   if (expr.operator === "-") return add(a, negate(b), expr.span, context);
   if (isComparison(expr.operator)) {
@@ -220,6 +244,7 @@ function add(a: Linear, b: Linear, span: Span, context: EvalContext): Linear {
   if (a.terms.length + b.terms.length > MAX_TERMS) throw tooLarge(span);
   let sum = a.constant + b.constant;
   const terms: Term[] = [...a.terms];
+  context.budget.charge("steps", b.terms.length, span);
   for (const term of b.terms) {
     const match = terms.findIndex(
       (other) => other.sign !== term.sign && distanceOf(other, term, context) !== undefined,

@@ -54,6 +54,9 @@ export abstract class Fragment {
   stretch = 0;
   /** Number of fragments before it in its section that may absorb a move: alignments and `.org`. */
   region = 0;
+  /** Bytes before it in fragments of fixed size, and how many fragments before it have none. */
+  known = 0;
+  loose = 0;
   rows: Row[] = [];
   #start: AsmSymbol | undefined;
 
@@ -70,6 +73,13 @@ export abstract class Fragment {
       this.#start.definition = { kind: "label", fragment: this, offset: 0 };
     }
     return this.#start;
+  }
+
+  /** It comes after this one, which is not going to change any more. */
+  follow(last: Fragment): void {
+    const size = last.fixedSize();
+    this.known = last.known + (size ?? 0);
+    this.loose = last.loose + Number(size === undefined);
   }
 
   /** Bytes it takes in the present layout. */
@@ -107,14 +117,18 @@ export class FillFragment extends Fragment {
   readonly unit: Uint8Array;
   readonly what: string;
   /** Counted once and for all, so that labels on both sides have a known distance. */
-  readonly #fixed: number | undefined;
+  readonly #fixed: number | undefined = undefined;
 
   constructor(section: SectionBuilder, line: Line, count: Expr, unit: Uint8Array, what: string) {
     super(section, line);
     this.count = count;
     this.unit = unit;
     this.what = what;
-    this.#fixed = count.op === "number" ? Number(count.value) * unit.length : undefined;
+    if (count.op !== "number") return;
+    const bytes = count.value * BigInt(unit.length);
+    const problem = oversize(bytes, section);
+    if (problem) throw new SourceError(count.span, problem);
+    this.#fixed = Number(bytes);
   }
 
   measure(layout: Layout): number {
@@ -135,9 +149,14 @@ export class FillFragment extends Fragment {
   }
 }
 
+function oversize(bytes: bigint, { flags, absolute }: SectionBuilder): string | undefined {
+  const limit = flags.nobits || absolute ? 1n << 47n : BigInt(MAX_SECTION_BYTES);
+  return bytes > limit ? `this makes ${bytes} bytes; a section may have ${limit}` : undefined;
+}
+
 export function checkedSize(bytes: bigint, fragment: Fragment, span: Span): number {
-  const limit = fragment.section.flags.nobits || fragment.section.absolute ? 1n << 47n : BigInt(MAX_SECTION_BYTES);
-  if (bytes > limit) throw new FatalError(span, `this makes ${bytes} bytes; a section may have ${limit}`);
+  const problem = oversize(bytes, fragment.section);
+  if (problem) throw new FatalError(span, problem);
   return Number(bytes);
 }
 

@@ -54,36 +54,28 @@ export function valuesOf(operand: AsmOperand): Symbolic[] {
   }
 }
 
-/** Branches to targets that are not known yet: nothing but the mnemonic and the mode decides. */
-const BRANCHES = new Map<string, ReturnType<typeof encode>>();
+/** What requests came to, by all that counts in them: of a value only whether it is known, and which it is. */
+const ENCODINGS = new Map<string, ReturnType<typeof encode>>();
+const MAX_ENCODINGS = 20_000;
 
-function branchKey({
-  dialect,
-  intelMnemonics,
-  bits,
-  mnemonic,
-  operands,
-  prefixes,
-  hints,
-  rounding,
-}: EncodeRequest): string | undefined {
-  const [target] = operands;
-  const plain = operands.length === 1 && prefixes.length === 0 && hints.length === 0 && !rounding;
-  if (!plain || target?.kind !== "target") return undefined;
-  const value = target.value as Symbolic;
-  if (value.known !== undefined || value.modifier !== undefined) return undefined;
-  return `${dialect} ${Number(intelMnemonics)} ${bits} ${mnemonic} ${target.distance ?? ""} ${target.size ?? ""}`;
+function keyOf(part: unknown): string {
+  if (typeof part !== "object" || part === null) return String(part);
+  if ("known" in part) return `=${part.known}`;
+  let key = "";
+  for (const name in part) key += `${name} ${keyOf(part[name as keyof typeof part])},`;
+  return `${key};`;
 }
 
 function encoded(request: EncodeRequest): ReturnType<typeof encode> {
-  const key = branchKey(request);
-  if (key === undefined) return encode(request);
-  let known = BRANCHES.get(key);
-  if (!known) {
-    known = encode(request);
-    if (known.ok) BRANCHES.set(key, known);
+  const key = keyOf(request);
+  const known = ENCODINGS.get(key);
+  if (known) return known;
+  const result = encode(request);
+  if (result.ok) {
+    if (ENCODINGS.size >= MAX_ENCODINGS) ENCODINGS.clear();
+    ENCODINGS.set(key, result);
   }
-  return known;
+  return result;
 }
 
 /** The encodings of a statement; an error names the guilty operand. */

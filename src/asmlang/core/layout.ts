@@ -2,6 +2,7 @@
  * Layout: gives every fragment its offset, again and again until nothing moves. Branches start short and grow; what is
  * measured against labels further on uses their place in the pass before, as the tools do.
  */
+import type { Budget } from "./budget.ts";
 import { FatalError, type Reporter, SourceError } from "./diagnostics.ts";
 import { type EvalContext, evaluateConstant } from "./expr.ts";
 import { type Fragment, MAX_SECTION_BYTES } from "./fragment.ts";
@@ -11,7 +12,7 @@ import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
 /** After this many passes sizes may only grow, so that every source settles. */
 const SHRINKING_PASSES = 12;
 const MAX_PASSES = 400;
-/** Bytes of all sections that hold any. */
+/** Bytes of all sections that hold any: known sizes are paid for when they are written, these are found out here. */
 const MAX_BYTES = 4 * MAX_SECTION_BYTES;
 
 export interface LayoutPolicy {
@@ -21,6 +22,7 @@ export interface LayoutPolicy {
 
 export class Layout {
   readonly policy: LayoutPolicy;
+  readonly budget: Budget;
   pass = 0;
   /** Sizes may no longer shrink. */
   growOnly = false;
@@ -29,8 +31,9 @@ export class Layout {
   /** Label offsets are known from a pass before this one. */
   #reached = new Set<Fragment>();
 
-  constructor(policy: LayoutPolicy) {
+  constructor(policy: LayoutPolicy, budget: Budget) {
     this.policy = policy;
+    this.budget = budget;
   }
 
   /** Runs passes to the fixpoint; false if it gave up (reported). */
@@ -54,6 +57,7 @@ export class Layout {
     let moved = this.pass === 0;
     let bytes = 0;
     for (const section of sections) section.size = 0;
+    if (fragments[0]) this.budget.charge("steps", fragments.length, wholeLine(fragments[0].line));
     for (const fragment of fragments) {
       const { section } = fragment;
       if (section.absolute && fragment.index === 0) moved = this.#startAbsolute(fragment) || moved;
@@ -153,11 +157,13 @@ export class Layout {
 
 class LayoutContext implements EvalContext {
   readonly #layout: Layout;
+  readonly budget: Budget;
   readonly here: Fragment;
   readonly final: boolean;
 
   constructor(layout: Layout, here: Fragment, final: boolean) {
     this.#layout = layout;
+    this.budget = layout.budget;
     this.here = here;
     this.final = final;
   }

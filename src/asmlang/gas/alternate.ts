@@ -23,14 +23,13 @@ const PIECE = /[&\\]?[A-Za-z_.][\w.$]*&?|\\@|\\\(\)|[^&\\A-Za-z_.]+|./g;
 
 /** One line of a body: words are replaced wherever they stand, also after `&` and `\`. */
 export function substituteWords(line: Line, { values, count, call, budget }: Expansion): Line {
-  budget.chargeLines(1, call.site);
   const out = new LineBuilder(budget, call.site);
   for (const { 0: piece, index } of line.text.matchAll(PIECE)) {
     const word = /^[&\\]?([A-Za-z_.][\w.$]*)&?$/.exec(piece);
     const value = word ? values.get(word[1]!) : piece === "\\@" ? String(count) : undefined;
-    if (value !== undefined) out.put(value, line.columns?.[index] ?? index);
-    else if (word && piece[0] !== "&") out.copy(piece.replace(/&$/, ""), index, line.columns);
-    else if (piece !== "\\()") out.copy(piece, index, line.columns);
+    if (value !== undefined) out.put(value, line, index);
+    else if (word && piece[0] !== "&") out.copy(piece.replace(/&$/, ""), line, index);
+    else if (piece !== "\\()") out.copy(piece, line, index);
   }
   return { text: out.text, uri: line.uri, line: line.line, columns: out.columns, call };
 }

@@ -1,4 +1,5 @@
 /** The GNU dialect: reads statements, keeps what they change, and hands the object to layout. */
+import { Budget } from "../core/budget.ts";
 import { ObjectBuilder } from "../core/builder.ts";
 import { Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } from "../core/expr.ts";
@@ -6,7 +7,6 @@ import { OrgFragment } from "../core/fragment.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
-import { TextBudget } from "../core/text-budget.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
 import { CallFrames } from "./cfi.ts";
 import { Conditions } from "./conditions.ts";
@@ -33,8 +33,8 @@ export class GasAssembler {
   readonly options: AssembleOptions;
   readonly reporter = new Reporter();
   readonly builder: ObjectBuilder;
-  readonly input = new Input();
-  readonly budget = new TextBudget();
+  readonly budget = new Budget();
+  readonly input = new Input(this.budget);
   readonly conditions = new Conditions(this);
   readonly expressions: ExpressionReader;
   readonly macros = new Map<string, Macro>();
@@ -75,7 +75,7 @@ export class GasAssembler {
     const bits = options.bits ?? 64;
     this.#entryBits = bits;
     this.objectBits = bits === 64 ? 64 : 32;
-    this.builder = new ObjectBuilder(this.reporter, bits);
+    this.builder = new ObjectBuilder(this.reporter, this.budget, bits);
     this.now = this.builder.now(true);
     this.expressions = new ExpressionReader({
       reference: (name, span) => this.values.reference(name, span),
@@ -105,7 +105,7 @@ export class GasAssembler {
 
   #makePreprocessor(bits: Bits): CPreprocessor {
     const find = (name: string, from: string) => this.options.include?.(name, from);
-    return new CPreprocessor(this.reporter, find, bits === 64);
+    return new CPreprocessor(this.reporter, this.budget, find, bits === 64);
   }
 
   #predefine(): void {
@@ -127,7 +127,7 @@ export class GasAssembler {
 
   run(): AssembleResult {
     try {
-      if (this.#cpp) this.input.push(this.#cpp.run(this.#source), undefined, false);
+      if (this.#cpp) this.input.push(this.#cpp.run(this.#source), undefined, "file");
       else this.read(this.#source, undefined);
       this.#statements();
       this.conditions.close();
@@ -183,7 +183,7 @@ export class GasAssembler {
     this.input.push(
       lines.map((text, line) => ({ text, uri: source.uri, line, ...(call && { call }) })),
       call?.site,
-      false,
+      this.budget.isFresh(source.uri) ? "file" : "again",
     );
   }
 

@@ -1,7 +1,8 @@
 /** The C preprocessor for `.S` files: directives, object- and function-like macros, `#` and `##`. */
+import type { Budget } from "../core/budget.ts";
 import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
-import { type Call, type Line, LineBuilder, type Span, wholeLine } from "../core/source.ts";
-import { TextBudget } from "../core/text-budget.ts";
+import { append } from "../core/lists.ts";
+import { type Call, goingOn, type Line, LineBuilder, type Span, wholeLine } from "../core/source.ts";
 import type { SourceText } from "../types.ts";
 import { evaluateCondition } from "./cpp-condition.ts";
 import { predefined } from "./cpp-predefined.ts";
@@ -17,8 +18,8 @@ interface CppMacro {
 const TOKEN = /\s+|[A-Za-z_]\w*|\.?\d(?:[eEpP][+-]|[\w.])*|"(?:\\.|[^"\\])*"|'\\?.'?|##|./gsu;
 const NAME = /^[A-Za-z_]\w*$/;
 const MAX_INCLUDES = 64;
-const MAX_LINES = 500_000;
 const MAX_LINE = 200_000;
+const MAX_DEPTH = 500;
 
 const plainMacro = (name: string, body: readonly string[]): CppMacro => ({
   name,
@@ -36,11 +37,18 @@ export class CPreprocessor {
   /** Defined for `#if` only: the assembler knows these symbols itself. */
   readonly #known = new Map<string, string>();
   readonly #out: Line[] = [];
-  readonly #made = new TextBudget();
-  #budget = 0;
+  readonly #budget: Budget;
+  /** Characters that the macro at hand has made. */
+  #made = 0;
 
-  constructor(reporter: Reporter, include: (name: string, from: string) => SourceText | undefined, wide: boolean) {
+  constructor(
+    reporter: Reporter,
+    budget: Budget,
+    include: (name: string, from: string) => SourceText | undefined,
+    wide: boolean,
+  ) {
     this.#reporter = reporter;
+    this.#budget = budget;
     this.#include = include;
     for (const [name, value] of predefined(wide)) this.define(name, value);
   }
@@ -59,19 +67,23 @@ export class CPreprocessor {
   }
 
   #file(source: SourceText, call: Call | undefined, depth: number): void {
+    const again = !this.#budget.isFresh(source.uri);
     const conditions: { active: boolean; taken: boolean; outer: boolean; span: Span; sawElse: boolean }[] = [];
     const lines = logicalLines(source, call);
     for (let i = 0; i < lines.length; i++) {
-      let line = lines[i]!;
+      const line = lines[i]!;
+      if (again) this.#budget.charge("lines", 1, wholeLine(line));
       this.#locate(line);
       const active = conditions.at(-1)?.active ?? true;
       const directive = /^\s*#\s*([a-z]+)/.exec(line.text);
       if (!directive || !isCppDirective(line.text)) {
         if (!active) continue;
         // The arguments of a macro may go on in the lines below.
-        while (this.#isOpen(line.text) && lines[i + 1] && !isCppDirective(lines[i + 1]!.text))
-          line = { ...line, text: `${line.text} ${lines[++i]!.text.trim()}` };
-        this.#emit(line);
+        const text = this.#closed(line, () => {
+          const next = lines[i + 1];
+          return next && !isCppDirective(next.text) ? lines[++i]!.text : undefined;
+        });
+        this.#out.push(this.#expandLine(text === line.text ? line : { ...line, text }));
         continue;
       }
       const at = directive[0].length;
@@ -89,23 +101,40 @@ export class CPreprocessor {
     this.#macros.set("__FILE__", plainMacro("__FILE__", [JSON.stringify(uri)]));
   }
 
-  /** Does a use of a macro with parameters begin here without an end? */
-  #isOpen(text: string): boolean {
-    if (!text.includes("(") || text.length > MAX_LINE) return false;
-    const tokens = tokensOf(text);
-    for (let i = 0; i < tokens.length; i++) {
-      if (!this.#macros.get(tokens[i]!)?.parameters) continue;
-      let open = i + 1;
-      while (tokens[open]?.trim() === "") open++;
-      if (tokens[open] === "(" && !this.#use(tokens, i)) return true;
+  /** The line with as many of the next ones as the uses of macros in it go on to. */
+  #closed(line: Line, next: () => string | undefined): string {
+    let { text } = line;
+    let end = this.#openUse(text, line);
+    while (end !== undefined) {
+      const pieces = [text];
+      for (let depth = end; depth > 0; ) {
+        const more = next();
+        if (more === undefined) return pieces.join(" ");
+        pieces.push(more.trim());
+        for (const token of tokensOf(more)) depth += token === "(" ? 1 : token === ")" && depth > 0 ? -1 : 0;
+      }
+      text = pieces.join(" ");
+      end = this.#openUse(text, line);
     }
-    return false;
+    return text;
   }
 
-  #emit(line: Line): void {
-    if (this.#out.length > MAX_LINES)
-      throw new FatalError(wholeLine(line), `more than ${MAX_LINES} lines after preprocessing`);
-    this.#out.push(this.#expandLine(line));
+  /** If the text ends in the arguments of a macro: how many parentheses are open. */
+  #openUse(text: string, line: Line): number | undefined {
+    if (!text.includes("(") || text.length > MAX_LINE) return undefined;
+    const tokens = tokensOf(text);
+    if (!tokens.some((token) => this.#macros.get(token)?.parameters)) return undefined;
+    this.#budget.charge("text", text.length, wholeLine(line));
+    for (let i = 0; i < tokens.length; i++) {
+      if (!this.#macros.get(tokens[i]!)?.parameters) continue;
+      const open = afterSpace(tokens, i + 1);
+      if (tokens[open] !== "(") continue;
+      const use = this.#use(tokens, i, line);
+      if (!use)
+        return tokens.slice(open).reduce((depth, token) => depth + (token === "(" ? 1 : token === ")" ? -1 : 0), 0);
+      i = use.next - 1;
+    }
+    return undefined;
   }
 
   #conditional(
@@ -159,7 +188,7 @@ export class CPreprocessor {
     const defined = text.replace(/\bdefined\s*(?:\(\s*([A-Za-z_]\w*)\s*\)|([A-Za-z_]\w*))/g, (_, a, b) =>
       this.#isDefined(a ?? b) ? "1" : "0",
     );
-    this.#budget = 0;
+    this.#made = 0;
     const expanded = this.#expand(tokensOf(defined), new Set(), span);
     return (
       evaluateCondition(
@@ -218,22 +247,20 @@ export class CPreprocessor {
     if (!/[A-Za-z_]/.test(line.text)) return line;
     const tokens = tokensOf(line.text);
     if (!tokens.some((token) => this.#macros.has(token))) return line;
-    const out = new LineBuilder(this.#made, wholeLine(line));
+    const out = new LineBuilder(this.#budget, wholeLine(line));
     let at = 0;
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
-      const use = this.#use(tokens, i);
+      const use = this.#use(tokens, i, line);
       if (!use) {
-        out.copy(token, at, line.columns);
+        out.copy(token, line, at);
         at += token.length;
         continue;
       }
       const length = tokens.slice(i, use.next).reduce((sum, one) => sum + one.length, 0);
       const span = { line, start: at, end: at + length };
-      this.#budget = 0;
-      this.#reporter.guard(() =>
-        out.put(this.#expand(tokens.slice(i, use.next), new Set(), span).join(""), line.columns?.[at] ?? at),
-      );
+      this.#made = 0;
+      this.#reporter.guard(() => out.put(this.#expand(tokens.slice(i, use.next), new Set(), span).join(""), line, at));
       at += length;
       i = use.next - 1;
     }
@@ -241,74 +268,92 @@ export class CPreprocessor {
   }
 
   /** If a macro is used at token i: where its use ends. */
-  #use(tokens: readonly string[], i: number): { macro: CppMacro; args: string[][]; next: number } | undefined {
+  #use(
+    tokens: readonly string[],
+    i: number,
+    line: Line,
+  ): { macro: CppMacro; args: string[][]; next: number } | undefined {
     const macro = this.#macros.get(tokens[i]!);
     if (!macro) return undefined;
     if (!macro.parameters) return { macro, args: [], next: i + 1 };
-    let at = i + 1;
-    while (tokens[at]?.trim() === "") at++;
+    let at = afterSpace(tokens, i + 1);
     if (tokens[at] !== "(") return undefined;
+    const first = at;
     const args: string[][] = [[]];
     let depth = 1;
     for (at++; at < tokens.length; at++) {
       const token = tokens[at]!;
       if (token === "(") depth++;
-      if (token === ")" && --depth === 0) return { macro, args, next: at + 1 };
+      if (token === ")" && --depth === 0) {
+        this.#budget.charge("steps", at - first, wholeLine(line));
+        return { macro, args, next: at + 1 };
+      }
       const splits = token === "," && depth === 1 && !(macro.variadic && args.length >= macro.parameters.length);
       if (splits) args.push([]);
       else args.at(-1)!.push(token);
     }
+    this.#budget.charge("steps", at - first, wholeLine(line));
     return undefined;
   }
 
-  #expand(tokens: readonly string[], hidden: ReadonlySet<string>, span: Span): string[] {
+  #expand(tokens: readonly string[], hidden: ReadonlySet<string>, span: Span, depth = 0): string[] {
+    if (depth > MAX_DEPTH) throw new SourceError(span, "macros are nested too deeply here");
     const out: string[] = [];
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
-      const use = hidden.has(token) ? undefined : this.#use(tokens, i);
+      const use = hidden.has(token) ? undefined : this.#use(tokens, i, span.line);
       if (!use) {
         this.#charge(token.length, span);
         out.push(token);
         continue;
       }
-      const body = this.#body(use.macro, use.args.map(trimTokens), hidden, span);
+      const body = this.#body(use.macro, use.args.map(trimTokens), hidden, span, depth + 1);
       // What the macro gives may itself name a function-like macro whose arguments follow.
-      out.push(...this.#expand(body, new Set([...hidden, use.macro.name]), span));
+      append(out, this.#expand(body, new Set([...hidden, use.macro.name]), span, depth + 1));
       i = use.next - 1;
     }
     return out;
   }
 
   #charge(length: number, span: Span): void {
-    this.#budget += length;
-    if (this.#budget > MAX_LINE) throw new SourceError(span, "this macro expands to too much text");
+    this.#made += length;
+    if (this.#made > MAX_LINE) throw new SourceError(span, "this macro expands to too much text");
   }
 
-  #body(macro: CppMacro, args: string[][], hidden: ReadonlySet<string>, span: Span): string[] {
+  #body(macro: CppMacro, args: string[][], hidden: ReadonlySet<string>, span: Span, depth: number): string[] {
     const { parameters, body } = macro;
+    this.#budget.charge("steps", body.length, span);
     if (!parameters) return paste(body);
     const given = args.length === 1 && args[0]!.length === 0 && parameters.length === 0 ? 0 : args.length;
     if (given > parameters.length || given < parameters.length - (macro.variadic ? 1 : 0))
       throw new SourceError(span, `macro '${macro.name}' takes ${parameters.length} arguments, not ${given}`);
+    const positions = new Map(parameters.map((name, i) => [name, i]));
     const out: string[] = [];
     for (let i = 0; i < body.length; i++) {
       const token = body[i]!;
-      const next = body[i + 1];
-      if (token === "#" && next !== undefined && parameters.includes(next)) {
-        out.push(stringify(args[parameters.indexOf(next)] ?? []));
+      const quoted = token === "#" ? positions.get(body[i + 1] ?? "") : undefined;
+      if (quoted !== undefined) {
+        out.push(stringify(args[quoted] ?? []));
         i++;
         continue;
       }
-      const index = parameters.indexOf(token);
-      if (index < 0) {
+      const index = positions.get(token);
+      if (index === undefined) {
         out.push(token);
         continue;
       }
       const pasted = neighbour(body, i, -1) === "##" || neighbour(body, i, 1) === "##";
-      out.push(...(pasted ? (args[index] ?? []) : this.#expand(args[index] ?? [], hidden, span)));
+      append(out, pasted ? (args[index] ?? []) : this.#expand(args[index] ?? [], hidden, span, depth));
     }
     return paste(out);
   }
+}
+
+/** Index of the next token that is no blank. */
+function afterSpace(tokens: readonly string[], from: number): number {
+  let at = from;
+  while (tokens[at]?.trim() === "") at++;
+  return at;
 }
 
 /** `#argument`: blanks become one, quotes and backslashes of constants are escaped. */
@@ -340,7 +385,7 @@ function paste(tokens: readonly string[]): string[] {
     while (out.at(-1)?.trim() === "") out.pop();
     while (tokens[i + 1]?.trim() === "") i++;
     const joined = (out.pop() ?? "") + (tokens[++i] ?? "");
-    out.push(...tokensOf(joined));
+    append(out, tokensOf(joined));
   }
   return out;
 }
@@ -350,10 +395,9 @@ function logicalLines(source: SourceText, call: Call | undefined): Line[] {
   const lines = blankComments(source.text, true);
   const out: Line[] = [];
   for (let i = 0; i < lines.length; i++) {
-    const first = i;
-    let text = lines[i]!;
-    while (text.endsWith("\\") && i + 1 < lines.length) text = `${text.slice(0, -1)} ${lines[++i]!}`;
-    out.push({ text, uri: source.uri, line: first, ...(call && { call }) });
+    const line = i;
+    const text = goingOn(lines[i]!, " ", () => lines[++i]);
+    out.push({ text, uri: source.uri, line, ...(call && { call }) });
   }
   return out;
 }

@@ -1,5 +1,5 @@
 /** Directives that make bytes: data, strings, floats, fills, alignment, included files. */
-import { littleEndian } from "../core/buffer.ts";
+import { ByteBuffer, littleEndian } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluate, evaluateConstant, number } from "../core/expr.ts";
 import { BFLOAT16, FLOAT16, FLOAT32, FLOAT64, FLOAT80, type FloatFormat } from "../core/floats.ts";
@@ -100,15 +100,13 @@ const strings =
   (unit: number, terminated: boolean): Directive =>
   (assembler, cursor) =>
     each(cursor, () => {
-      const bytes: number[] = [];
+      const bytes = new ByteBuffer();
       // Strings side by side are one; `<number>` is a byte.
-      do {
-        if (cursor.eat("<")) bytes.push(bracketedByte(assembler, cursor));
-        else bytes.push(...readString(cursor));
-      } while (/["<]/.test(cursor.skipSpace().peek()));
-      if (terminated) bytes.push(0);
+      do bytes.push(cursor.eat("<") ? [bracketedByte(assembler, cursor)] : readString(cursor));
+      while (/["<]/.test(cursor.skipSpace().peek()));
+      if (terminated) bytes.push([0]);
       const wide = new Uint8Array(bytes.length * unit);
-      for (const [i, byte] of bytes.entries()) wide[i * unit] = byte;
+      for (const [i, byte] of bytes.view().entries()) wide[i * unit] = byte;
       assembler.builder.bytes(wide, cursor.line);
     });
 

@@ -1,4 +1,5 @@
 /** GNU expressions: numbers, characters, symbols, `1f`/`1b`, `.`, with gas's precedences. */
+import { ByteBuffer } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type BinaryOp, binary, type Expr, number, type UnaryOp } from "../core/expr.ts";
 import { isRelocation } from "../core/relocations.ts";
@@ -204,15 +205,15 @@ export function readString(cursor: Cursor): Uint8Array {
   cursor.skipSpace();
   if (cursor.peek() !== '"') throw cursor.error("expected a string");
   const start = cursor.at++;
-  const bytes: number[] = [];
+  const bytes = new ByteBuffer();
   for (;;) {
+    const plain = cursor.match(/[^"\\]+/y);
+    if (plain !== undefined) bytes.push(encoder.encode(plain));
     if (cursor.at >= cursor.end) throw new SourceError(cursor.span(start), "unterminated string");
-    const from = cursor.at;
-    const character = String.fromCodePoint(cursor.text.codePointAt(from)!);
-    cursor.at += character.length;
-    if (character === '"') return Uint8Array.from(bytes);
-    if (character === "\\" && cursor.at < cursor.end) bytes.push(readEscape(cursor));
-    else for (const byte of encoder.encode(character)) bytes.push(byte);
+    const character = cursor.text[cursor.at++];
+    if (character === '"') return bytes.view();
+    if (character === "\\" && cursor.at < cursor.end) bytes.push([readEscape(cursor)]);
+    else bytes.push(encoder.encode(character));
   }
 }
 

@@ -1,7 +1,7 @@
 /** Macros and repetitions: `.macro`, `.rept`, `.irp`, `.irpc`. Their bodies are lines; expanding gives new lines. */
+import type { Budget } from "../core/budget.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, LineBuilder, type Span } from "../core/source.ts";
-import type { TextBudget } from "../core/text-budget.ts";
 import { bracketed } from "./alternate.ts";
 import type { Cursor } from "./cursor.ts";
 import { skipQuoted } from "./text.ts";
@@ -32,30 +32,57 @@ const JOINS = /[\w.$*%\-([{}"'\\\u0080-\uffff]/;
 /** What `.altmacro` adds to arguments: the value of `%expression`, from the cursor on. */
 export type EvaluateArgument = ((cursor: Cursor) => string) | undefined;
 
+/** Characters without a meaning of their own between arguments. */
+const PLAIN = /[^"'<%,\s()[\]=]+/y;
+
+/** An argument under way, piece by piece. */
+class ArgumentText {
+  #pieces: string[] = [];
+  /** Its last character so far. */
+  last = "";
+
+  add(piece: string): void {
+    if (piece === "") return;
+    this.#pieces.push(piece);
+    this.last = piece.at(-1)!;
+  }
+
+  get blank(): boolean {
+    return this.last === "";
+  }
+
+  /** The text without blanks around it; the next argument begins. */
+  take(): string {
+    const text = this.#pieces.join("").trim();
+    this.#pieces = [];
+    this.last = "";
+    return text;
+  }
+}
+
 /** Splits arguments: at commas, and at spaces between two words; those of macros not within parentheses (`nested`). */
 export function splitArguments(cursor: Cursor, evaluate?: EvaluateArgument, nested = true): Argument[] {
   const args: Argument[] = [];
-  cursor.skipSpace();
-  let start = cursor.at;
-  let text = "";
+  const text = new ArgumentText();
+  let start = cursor.skipSpace().at;
   let depth = 0;
   const push = () => {
-    args.push({ text: evaluate ? text.trim() : unquote(text.trim()), at: start });
-    text = "";
+    const whole = text.take();
+    args.push({ text: evaluate ? whole : unquote(whole), at: start });
   };
   while (cursor.at < cursor.end) {
     const c = cursor.peek();
     if (c === '"' || c === "'") {
       const end = Math.min(cursor.end, skipQuoted(cursor.text, cursor.at));
-      text += cursor.text.slice(cursor.at, end);
+      text.add(cursor.text.slice(cursor.at, end));
       cursor.at = end;
     } else if (evaluate && c === "<") {
       const inner = bracketed(cursor.text, cursor.at);
-      text += inner.text;
+      text.add(inner.text);
       cursor.at = inner.end;
-    } else if (evaluate && c === "%" && text === "") {
+    } else if (evaluate && c === "%" && text.blank) {
       cursor.at++;
-      text = evaluate(cursor);
+      text.add(evaluate(cursor));
       if (!cursor.done && cursor.peek() !== ",") {
         push();
         start = cursor.at;
@@ -65,27 +92,24 @@ export function splitArguments(cursor: Cursor, evaluate?: EvaluateArgument, nest
       cursor.at++;
       start = cursor.skipSpace().at;
     } else if (c === " " || c === "\t") {
-      const before = text.at(-1) ?? "";
-      cursor.skipSpace();
-      const after = cursor.peek();
-      const splits =
-        depth === 0 && after !== "," && JOINS.test(before) && JOINS.test(after) && !isAssignment(cursor, text);
-      if (splits && text !== "") {
+      const { last } = text;
+      const after = cursor.skipSpace().peek();
+      const splits = depth === 0 && after !== "," && after !== "=" && last !== "=";
+      if (splits && JOINS.test(last) && JOINS.test(after)) {
         push();
         start = cursor.at;
       }
     } else {
       if (nested && (c === "(" || c === "[")) depth++;
       if ((c === ")" || c === "]") && depth > 0) depth--;
-      text += c;
-      cursor.at++;
+      const plain = cursor.match(PLAIN);
+      text.add(plain ?? c);
+      if (plain === undefined) cursor.at++;
     }
   }
-  if (text.trim() !== "" || args.length > 0) push();
+  if (!text.blank || args.length > 0) push();
   return args;
 }
-
-const isAssignment = (cursor: Cursor, text: string): boolean => text.endsWith("=") || cursor.peek() === "=";
 
 /** A quoted argument loses its quotes; a doubled quote in it is one. */
 function unquote(text: string): string {
@@ -135,13 +159,13 @@ export function bindArguments(macro: Macro, cursor: Cursor, evaluate?: EvaluateA
   const whole = cursor.span(cursor.skipSpace().at, cursor.end);
   const rest = macro.parameters.findIndex((parameter) => parameter.rest);
   const args = splitArguments(cursor, evaluate);
+  const names = new Set(macro.parameters.map(({ name }) => name));
   let position = 0;
   for (let i = 0; i < args.length; i++) {
     const argument = args[i]!;
     const named = /^([A-Za-z_.][\w.$]*)=(.*)$/s.exec(argument.text);
-    const parameter = named && macro.parameters.find((one) => one.name === named[1]);
-    if (parameter) {
-      bound.set(parameter.name, unquote(named[2]!));
+    if (named && names.has(named[1]!)) {
+      bound.set(named[1]!, unquote(named[2]!));
       continue;
     }
     if (position === rest) {
@@ -187,41 +211,53 @@ export interface Expansion {
   /** `\@`. */
   readonly count: number;
   readonly call: Call;
-  readonly budget: TextBudget;
+  readonly budget: Budget;
 }
 
 /** One line of a body with its parameters put in. */
 export function substitute(line: Line, { values, count, call, budget }: Expansion): Line {
-  budget.chargeLines(1, call.site);
   if (!line.text.includes("\\")) return { ...line, call };
   const out = new LineBuilder(budget, call.site);
+  const isCharacter = characterFinder(line.text);
+  const most = longestOf(values);
   let last = 0;
   for (const match of line.text.matchAll(ESCAPE)) {
-    const value = match[1] ? String(count) : match[2] ? "" : longest(match[3]!, values);
-    if (value === undefined || isCharacter(line.text, match.index)) continue;
+    const value = match[1] ? String(count) : match[2] ? "" : longest(match[3]!, values, most);
+    if (value === undefined || isCharacter(match.index)) continue;
     const [text, taken] = typeof value === "string" ? [value, match[0].length] : [value.text, value.taken + 1];
-    out.copy(line.text.slice(last, match.index), last, line.columns);
-    out.put(text, line.columns?.[match.index] ?? match.index);
+    out.copy(line.text.slice(last, match.index), line, last);
+    out.put(text, line, match.index);
     last = match.index + taken;
   }
-  out.copy(line.text.slice(last), last, line.columns);
+  out.copy(line.text.slice(last), line, last);
   return { text: out.text, uri: line.uri, line: line.line, columns: out.columns, call };
 }
 
-/** A backslash after a single quote, outside strings, is part of a character constant: no parameter goes there. */
-function isCharacter(text: string, at: number): boolean {
-  if (text[at - 1] !== "'") return false;
-  const quotes =
-    text
-      .slice(0, at)
-      .match(/\\.|"/g)
-      ?.filter((one) => one === '"').length ?? 0;
-  return quotes % 2 === 0;
+/** A backslash after a single quote, outside strings, is part of a character constant: no parameter goes there. To be asked in order. */
+function characterFinder(text: string): (at: number) => boolean {
+  const quotes = /\\.|"/g;
+  let inside = false;
+  let next = quotes.exec(text);
+  return (at) => {
+    for (; next && next.index < at; next = quotes.exec(text)) if (next[0] === '"') inside = !inside;
+    return text[at - 1] === "'" && !inside;
+  };
 }
 
+/** Length of the longest name: there is no need to look for longer ones. */
+const longestOf = (values: ReadonlyMap<string, string>): number => {
+  let most = 0;
+  for (const name of values.keys()) most = Math.max(most, name.length);
+  return most;
+};
+
 /** `\name` takes the whole name; `.` and `$` may end it early (`\name.x`). */
-function longest(name: string, values: ReadonlyMap<string, string>): { text: string; taken: number } | undefined {
-  for (let end = name.length; end > 0; end--) {
+function longest(
+  name: string,
+  values: ReadonlyMap<string, string>,
+  most: number,
+): { text: string; taken: number } | undefined {
+  for (let end = Math.min(name.length, most); end > 0; end--) {
     if (end < name.length && !/[.$]/.test(name[end]!)) continue;
     const text = values.get(name.slice(0, end));
     if (text !== undefined) return { text, taken: end };

@@ -1,5 +1,5 @@
 /** Directives that collect lines and give them back: `.macro`, `.rept`, `.irp`, `.irpc`. */
-import { FatalError, SourceError } from "../core/diagnostics.ts";
+import { SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { substituteWords, takeLocals } from "./alternate.ts";
 import type { GasAssembler } from "./assembler.ts";
@@ -13,8 +13,6 @@ import {
   splitArguments,
   substitute,
 } from "./macros.ts";
-
-const MAX_REPEATED_LINES = 500_000;
 
 /** First word of a statement, after labels. */
 function firstWord(line: Line): string {
@@ -66,6 +64,7 @@ export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor,
   const bound = bindArguments(found, cursor, evaluator(assembler));
   cursor.rest();
   const call: Call = { message: `in this use of macro '${found.name}'`, site, hidesBody: true };
+  assembler.budget.charge("lines", found.body.length + 1, site);
   const count = assembler.expansions++;
   const fresh = () => `.LL${(++assembler.alternateLabels).toString(16).padStart(4, "0")}`;
   const { body, values } = alternate ? takeLocals(found.body, bound, fresh) : { body: found.body, values: bound };
@@ -73,7 +72,7 @@ export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor,
   assembler.input.push(
     body.map((line) => put(line, { values, count, call, budget: assembler.budget })),
     site,
-    true,
+    "macro",
     assembler.conditions.depth,
   );
 }
@@ -84,21 +83,21 @@ const evaluator = (assembler: GasAssembler): EvaluateArgument =>
 function repeat(
   assembler: GasAssembler,
   body: readonly Line[],
-  rounds: readonly ReadonlyMap<string, string>[],
+  rounds: number,
+  valuesOf: (round: number) => ReadonlyMap<string, string>,
   site: Span,
 ): void {
-  if (rounds.length * body.length > MAX_REPEATED_LINES)
-    throw new FatalError(site, `this repetition makes more than ${MAX_REPEATED_LINES} lines`);
   const { alternate, budget } = assembler;
   const call: Call = { message: "in this repetition", site, hidesBody: false };
   const put = alternate ? substituteWords : substitute;
   const lines: Line[] = [];
-  budget.chargeLines(rounds.length, site);
-  for (const values of rounds) {
+  budget.charge("lines", rounds * (body.length + 1), site);
+  for (let round = 0; round < rounds; round++) {
+    const values = valuesOf(round);
     const count = assembler.expansions++;
     for (const line of body) lines.push(put(line, { values, count, call, budget }));
   }
-  assembler.input.push(lines, site, true, assembler.conditions.depth);
+  assembler.input.push(lines, site, "macro", assembler.conditions.depth);
 }
 
 const rept: Directive = (assembler, cursor) => {
@@ -107,9 +106,8 @@ const rept: Directive = (assembler, cursor) => {
   assembler.reporter.guard(() => (count = assembler.constant(cursor, "the number of repetitions")));
   const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, ".rept");
   if (count < 0n) throw new SourceError(span, `a repetition cannot be done ${count} times`);
-  if (count * BigInt(body.length || 1) > BigInt(MAX_REPEATED_LINES))
-    throw new FatalError(span, `this repetition makes more than ${MAX_REPEATED_LINES} lines`);
-  repeat(assembler, body, Array<ReadonlyMap<string, string>>(Number(count)).fill(new Map()), span);
+  const nothing: ReadonlyMap<string, string> = new Map();
+  repeat(assembler, body, Number(count), () => nothing, span);
 };
 
 /** The characters but for quotes, and for spaces outside them. */
@@ -131,13 +129,8 @@ const irp =
       ? charactersOf(cursor.rest())
       : splitArguments(cursor, evaluator(assembler), false).map((argument) => argument.text);
     const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, directive);
-    const rounds = values.length > 0 ? values : [""];
-    repeat(
-      assembler,
-      body,
-      rounds.map((value) => new Map([[name, value]])),
-      span,
-    );
+    const valuesOf = (round: number) => new Map([[name, values[round] ?? ""]]);
+    repeat(assembler, body, Math.max(1, values.length), valuesOf, span);
   };
 
 const without =

@@ -1,5 +1,5 @@
 /** A GNU source file's text made ready: comments blanked (columns stay), lines split into statements at `;`. */
-import { type Line, splitLines } from "../core/source.ts";
+import { columnsOf, type Line, splitLines } from "../core/source.ts";
 
 const CPP_DIRECTIVE = /^\s*#\s*(define|undef|include|if|ifdef|ifndef|elif|else|endif|error|warning|pragma|line)\b/;
 
@@ -34,12 +34,23 @@ export function blankComments(text: string, cpp: boolean): string[] {
   });
 }
 
+/** What is no comment, no string and no character constant. */
+const PLAIN = /[^"'#/]+/y;
+
 function blankLine(line: string, startsInside: boolean, directive: boolean): { text: string; inside: boolean } {
   let out = "";
   let at = 0;
   let inside = startsInside;
+  /** Nothing but blanks and comments so far. */
+  let empty = true;
   const blank = (to: number) => {
     out += " ".repeat(to - at);
+    at = to;
+  };
+  const keep = (to: number) => {
+    const kept = line.slice(at, to);
+    empty &&= kept.trim() === "";
+    out += kept;
     at = to;
   };
   while (at < line.length) {
@@ -49,18 +60,14 @@ function blankLine(line: string, startsInside: boolean, directive: boolean): { t
       blank(close < 0 ? line.length : close + 2);
     } else if (line.startsWith("/*", at)) {
       inside = true;
-    } else if (
-      line.startsWith("//", at) ||
-      (line[at] === "#" && !directive) ||
-      (line[at] === "/" && out.trim() === "")
-    ) {
+      blank(at + 2);
+    } else if (line.startsWith("//", at) || (line[at] === "#" && !directive) || (line[at] === "/" && empty)) {
       blank(line.length);
     } else if (line[at] === '"' || line[at] === "'") {
-      const end = skipQuoted(line, at);
-      out += line.slice(at, end);
-      at = end;
+      keep(skipQuoted(line, at));
     } else {
-      out += line[at++];
+      PLAIN.lastIndex = at;
+      keep(PLAIN.test(line) ? PLAIN.lastIndex : at + 1);
     }
   }
   return { text: out, inside };
@@ -74,10 +81,7 @@ export function statementsOf(line: Line): Line[] {
   let start = 0;
   const cut = (end: number) => {
     if (text.slice(start, end).trim() === "") return;
-    const columns = line.columns
-      ? line.columns.slice(start, end)
-      : Array.from({ length: end - start }, (_, i) => start + i);
-    statements.push({ ...line, text: text.slice(start, end), columns });
+    statements.push({ ...line, text: text.slice(start, end), columns: columnsOf(line, start, end) });
   };
   for (let at = 0; at < text.length; at++) {
     if (text[at] === '"' || text[at] === "'") at = skipQuoted(text, at) - 1;

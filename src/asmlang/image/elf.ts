@@ -2,6 +2,9 @@
 import { ByteBuffer, littleEndian } from "../core/buffer.ts";
 import type { Section } from "../types.ts";
 
+/** No file needs more alignment than a page has, whatever its sections want in memory. */
+const PAGE = 4096;
+
 export const SHT = {
   null: 0,
   progbits: 1,
@@ -165,7 +168,7 @@ export function finishElf(
 
 function append(body: ByteBuffer, section: SectionHeader): number {
   if (section.type === SHT.null) return 0;
-  pad(body, Math.max(1, section.align));
+  pad(body, Math.min(PAGE, Math.max(1, section.align)));
   const offset = body.length;
   if (section.type !== SHT.nobits) body.push(section.bytes);
   return offset;

@@ -1,5 +1,5 @@
 /** Listings: offset, bytes and source position of every statement that made bytes. */
-import type { AssembleResult, Section } from "../types.ts";
+import type { AssembleResult, LineRow, Section } from "../types.ts";
 
 const BYTES_A_LINE = 8;
 
@@ -9,18 +9,20 @@ export function writeListing(
   source?: (uri: string) => readonly string[] | undefined,
 ): Uint8Array {
   const out: string[] = [];
-  for (const section of result.sections) if (section.size > 0) listSection(result, section, source, out);
+  const rows = new Map<string, LineRow[]>(result.sections.map(({ name }) => [name, []]));
+  for (const row of result.lines) rows.get(row.section)?.push(row);
+  for (const section of result.sections)
+    if (section.size > 0) listSection(rows.get(section.name)!, section, source, out);
   return new TextEncoder().encode(`${out.join("\n")}\n`);
 }
 
 function listSection(
-  result: AssembleResult,
+  rows: readonly LineRow[],
   section: Section,
   source: ((uri: string) => readonly string[] | undefined) | undefined,
   out: string[],
 ): void {
   out.push(`section ${section.name} (${section.size} bytes)`);
-  const rows = result.lines.filter((row) => row.section === section.name);
   rows.forEach((row, i) => {
     const end = rows[i + 1]?.offset ?? section.size;
     const text = source?.(row.uri)?.[row.line];

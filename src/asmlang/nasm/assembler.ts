@@ -1,6 +1,7 @@
 /** The NASM dialect: takes preprocessed statements one by one and builds the object. */
+import { Budget } from "../core/budget.ts";
 import { ObjectBuilder } from "../core/builder.ts";
-import { FatalError, Reporter, SourceError } from "../core/diagnostics.ts";
+import { Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
@@ -39,7 +40,6 @@ function skipDataPrefixes(cursor: TokenCursor): void {
 }
 
 const SECTION_PLACE = /^section\..+\.(start|vstart|length)$/;
-const MAX_OUTPUT = 64 * 1024 * 1024;
 
 /** How many numbers of macros and contexts the standard macros take, if more than one. */
 const MACRO_IDS: Readonly<Record<string, number>> = { struc: 2, istruc: 2, align: 2, alignb: 2 };
@@ -87,7 +87,7 @@ export class NasmAssembler {
     this.#guesses = guesses;
     this.options = options;
     this.#entryBits = options.bits ?? 64;
-    this.builder = new ObjectBuilder(this.reporter, this.#entryBits);
+    this.builder = new ObjectBuilder(this.reporter, guesses.budget, this.#entryBits);
     this.now = this.builder.now(false);
     this.expressions = new NasmExpressions({
       reference: (name, span) => this.#reference(name, span),
@@ -103,6 +103,8 @@ export class NasmAssembler {
     this.builder.section = namedSection(this, ".text");
     this.#preprocessor = new Preprocessor({
       reporter: this.reporter,
+      budget: guesses.budget,
+      round: guesses.round,
       include: (name, from) => options.include?.(name, from),
       constant: (tokens, span) => this.#preprocessorConstant(tokens, span),
       dynamic: (name) => this.#dynamic(name),
@@ -356,12 +358,6 @@ export class NasmAssembler {
     if (!name.text.startsWith(".")) this.lastLabel = symbol.name;
   }
 
-  checkSize(span: Span): void {
-    const last = this.builder.section.fragments.at(-1);
-    if (last instanceof BytesFragment && last.bytes.length > MAX_OUTPUT)
-      throw new FatalError(span, `this makes more than ${MAX_OUTPUT} bytes`);
-  }
-
   // Symbols
 
   fullName(name: string): string {
@@ -460,7 +456,7 @@ export class NasmAssembler {
 }
 
 export function assembleNasm(source: SourceText, options: AssembleOptions): AssembleResult {
-  let guesses: Guesses | undefined = new Guesses();
+  let guesses: Guesses | undefined = new Guesses(new Budget());
   for (;;) {
     const result = new NasmAssembler(source, options, guesses).run();
     const next = guesses.next();

@@ -4,6 +4,7 @@ import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant } from "../core/expr.ts";
 import { FLOAT8, FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat } from "../core/floats.ts";
 import { FillFragment } from "../core/fragment.ts";
+import type { Line, Span } from "../core/source.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { readFloat, type TokenCursor } from "./expressions.ts";
 import { SIZES } from "./operands.ts";
@@ -19,6 +20,8 @@ const FLOATS: Readonly<Record<number, FloatFormat>> = {
   10: FLOAT80,
   16: FLOAT128,
 };
+
+const MAX_DEPTH = 8;
 
 export const dataUnit = (word: string): number | undefined =>
   /^d[bwdqtoyz]$/.test(word) ? UNITS[word[1]!] : undefined;
@@ -136,19 +139,34 @@ function readPackedDecimal(cursor: TokenCursor): Uint8Array | undefined {
 /** `n dup (values)` */
 function emitDuplicates(assembler: NasmAssembler, cursor: TokenCursor, unit: number, count: Expr, depth: number): void {
   const times = evaluateConstant(count, assembler.now);
-  if (times === undefined || times < 0n)
+  if (times === undefined || times < 0n || times > Number.MAX_SAFE_INTEGER)
     throw new SourceError(count.span, "the number of duplicates must be a constant that is known here");
-  if (depth > 8 || times > 1_000_000n) throw new SourceError(count.span, "too many duplicates");
+  if (depth > MAX_DEPTH) throw new SourceError(count.span, `'dup' is nested more than ${MAX_DEPTH} deep`);
   const grouped = cursor.eat("(");
   const start = cursor.at;
-  for (let i = 0n; i < times; i++) {
+  const once = () => {
     cursor.at = start;
     if (grouped) emitList(assembler, cursor, unit, depth + 1);
     else emitItem(assembler, cursor, unit, depth + 1);
-    assembler.checkSize(count.span);
-  }
+  };
+  if (times > 0n) repeatBytes(assembler, Number(times), once, cursor.line, count.span);
   if (times === 0n) skipGroup(cursor, grouped);
   if (grouped) cursor.expect(")");
+}
+
+/** What comes out as plain bytes is copied; anything else is done over and over. */
+function repeatBytes({ builder }: NasmAssembler, times: number, once: () => void, line: Line, site: Span): void {
+  const fragment = builder.open(line);
+  const { length } = fragment.bytes;
+  const fixups = fragment.fixups.length;
+  once();
+  if (fragment.fixups.length === fixups && builder.open(line) === fragment) {
+    builder.budget.charge("bytes", (fragment.bytes.length - length) * (times - 1), site);
+    fragment.bytes.repeat(length, times);
+    return;
+  }
+  builder.budget.charge("statements", times - 1, site);
+  for (let i = 1; i < times; i++) once();
 }
 
 function skipGroup(cursor: TokenCursor, grouped: boolean): void {

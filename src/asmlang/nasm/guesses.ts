@@ -2,6 +2,7 @@
  * Values that the text itself depends on (`%if`, `%assign`, `times`) but that only layout settles. NASM reads its source
  * again in every pass; here such a value is guessed, and the source read again until all guesses hold.
  */
+import type { Budget } from "../core/budget.ts";
 import { type EvalContext, type Expr, evaluate } from "../core/expr.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
 
@@ -10,11 +11,16 @@ const MAX_DEPTH = 200;
 
 export class Guesses {
   readonly round: number;
+  /** One for all rounds. */
+  readonly budget: Budget;
+  readonly #first: EvalContext;
   readonly #guessed: readonly bigint[];
   readonly #asked: Expr[] = [];
   #settled: bigint[] | undefined;
 
-  constructor(guessed: readonly bigint[] = [], round = 0) {
+  constructor(budget: Budget, guessed: readonly bigint[] = [], round = 0) {
+    this.budget = budget;
+    this.#first = firstIdea(budget);
     this.#guessed = guessed;
     this.round = round;
   }
@@ -24,7 +30,7 @@ export class Guesses {
     this.#asked.push(expr);
     const before = this.#guessed[this.#asked.length - 1];
     if (before !== undefined) return before;
-    const value = evaluate(expr, FIRST);
+    const value = evaluate(expr, this.#first);
     return value?.terms.length === 0 ? value.constant : 0n;
   }
 
@@ -41,7 +47,7 @@ export class Guesses {
     const found = this.#settled;
     if (!found || this.round >= MAX_ROUNDS) return undefined;
     const holds = found.every((value, i) => value === this.#guessed[i]);
-    return holds ? undefined : new Guesses(found, this.round + 1);
+    return holds ? undefined : new Guesses(this.budget, found, this.round + 1);
   }
 
   /** The first value that came out otherwise than it was guessed in the last round that is tried. */
@@ -88,18 +94,18 @@ function roughDistance(a: AsmSymbol, b: AsmSymbol): bigint | undefined {
   if (a.definition?.kind !== "label" || b.definition?.kind !== "label") return undefined;
   const [x, y] = [a.definition, b.definition];
   if (x.fragment.section !== y.fragment.section) return undefined;
-  const [first, last, sign] = x.fragment.index < y.fragment.index ? [x, y, -1] : [y, x, 1];
-  let distance = last.offset - first.offset;
-  const { fragments } = first.fragment.section;
-  for (let i = first.fragment.index; i < last.fragment.index; i++) distance += fragments[i]!.fixedSize() ?? 0;
-  return BigInt(distance * sign);
+  return BigInt(x.fragment.known + x.offset - y.fragment.known - y.offset);
 }
 
-const FIRST: EvalContext = {
-  final: false,
-  here: undefined,
-  distance: roughDistance,
-  absolute: () => undefined,
-  unresolved: () => undefined,
-  at: () => FIRST,
-};
+function firstIdea(budget: Budget): EvalContext {
+  const context: EvalContext = {
+    budget,
+    final: false,
+    here: undefined,
+    distance: roughDistance,
+    absolute: () => undefined,
+    unresolved: () => undefined,
+    at: () => context,
+  };
+  return context;
+}

@@ -1,7 +1,9 @@
 /** Multi-line macros: `%macro` definitions, and their bodies with arguments put in. */
+import type { Budget } from "../core/budget.ts";
 import { SourceError } from "../core/diagnostics.ts";
+import { append } from "../core/lists.ts";
 import { type Call, type Line, rangeOf, type Span } from "../core/source.ts";
-import { joinOnto } from "./single-line.ts";
+import { joinOnto, weightOf } from "./single-line.ts";
 import { splitCommas, type Token, textOf, tokensFor, trim, unbrace } from "./tokens.ts";
 
 export interface TokenLine {
@@ -27,8 +29,9 @@ export interface MultiMacro {
 /** One use of a macro. */
 export interface Expansion {
   readonly macro: MultiMacro;
-  /** After `%rotate`, in turn. */
-  args: Token[][];
+  readonly args: readonly Token[][];
+  /** What `%rotate` came to: the number of the first argument, from 0. */
+  first: number;
   readonly label: readonly Token[];
   readonly id: number;
   readonly call: Call;
@@ -100,7 +103,7 @@ const SYNONYMS: Readonly<Record<string, string>> = {
 };
 
 /** A line of the body as it is in this use. */
-export function instantiate({ tokens, line }: TokenLine, expansion: Expansion): TokenLine {
+export function instantiate({ tokens, line }: TokenLine, expansion: Expansion, budget: Budget): TokenLine {
   const here: Line = { ...line, call: expansion.call };
   const out: Token[] = [];
   let joins = false;
@@ -108,6 +111,7 @@ export function instantiate({ tokens, line }: TokenLine, expansion: Expansion): 
     const placed = { ...token, line: here };
     const value = token.kind === "pp" ? parameter(placed, expansion) : undefined;
     if (value) {
+      budget.charge("text", weightOf(value), token);
       joinOnto(out, value, placed);
       joins = true;
     } else if (joins && (token.kind === "id" || token.kind === "number")) {
@@ -123,17 +127,18 @@ export function instantiate({ tokens, line }: TokenLine, expansion: Expansion): 
 
 function parameter(token: Token, expansion: Expansion): readonly Token[] | undefined {
   const { args, id, label, macro } = expansion;
+  const numbered = (number: number) => argument(expansion, number);
   const text = token.text.startsWith("%{") ? `%${token.text.slice(2, -1).trim()}` : token.text;
   if (text === "%0") return tokensFor(String(args.length), token);
   if (text === "%00") return label;
   if (text === "%?") return tokensFor(expansion.invoked, token);
   if (text === "%??") return tokensFor(macro.name, token);
   const index = /^%(\d+)$/.exec(text);
-  if (index) return args[Number(index[1]) - 1] ?? [];
+  if (index) return numbered(Number(index[1]));
   const condition = /^%([+-])(\d+)$/.exec(text);
-  if (condition) return conditionCode(args[Number(condition[2]) - 1] ?? [], condition[1] === "-", token);
+  if (condition) return conditionCode(numbered(Number(condition[2])), condition[1] === "-", token);
   const range = /^%(-?\d+):(-?\d+)$/.exec(text);
-  if (range) return argumentRange(args, Number(range[1]), Number(range[2]), token);
+  if (range) return argumentRange(expansion, Number(range[1]), Number(range[2]), token);
   if (/^%%[\w.?@$#~]+$/.test(text)) return tokensFor(`..@${id}.${text.slice(2)}`, token);
   return undefined;
 }
@@ -145,14 +150,20 @@ function conditionCode(arg: readonly Token[], inverse: boolean, token: Token): T
   return tokensFor(inverse ? CONDITIONS[index ^ 1]! : name, token);
 }
 
-function argumentRange(args: readonly Token[][], from: number, to: number, token: Token): Token[] {
-  const index = (n: number) => (n < 0 ? args.length + n : n - 1);
-  const [a, b] = [index(from), index(to)];
+/** An argument by its number, from 1 on. */
+function argument({ args, first }: Expansion, number: number): readonly Token[] {
+  return number < 1 || number > args.length ? [] : args[(number - 1 + first) % args.length]!;
+}
+
+function argumentRange(expansion: Expansion, from: number, to: number, token: Token): Token[] {
+  const count = expansion.args.length;
+  const number = (n: number) => (n < 0 ? count + n + 1 : n);
+  const [a, b] = [number(from), number(to)];
   const step = a <= b ? 1 : -1;
   const out: Token[] = [];
-  for (let i = a; i !== b + step && i >= 0 && i < args.length; i += step) {
-    if (out.length > 0) out.push(...tokensFor(",", token));
-    out.push(...args[i]!);
+  for (let n = a; n !== b + step && n >= 1 && n <= count; n += step) {
+    if (out.length > 0) append(out, tokensFor(",", token));
+    append(out, argument(expansion, n));
   }
   return out;
 }

@@ -2,8 +2,10 @@
  * NASM's preprocessor: reads lines from files, macro bodies and repetitions, and gives the assembler statements in which
  * every macro is expanded. It runs side by side with the assembler, so `%if` may look at constants defined above.
  */
+import type { Budget } from "../core/budget.ts";
 import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
-import { type Call, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
+import { append } from "../core/lists.ts";
+import { type Call, goingOn, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
 import type { KnownStatement } from "../core/statement-cache.ts";
 import type { SourceText } from "../types.ts";
 import {
@@ -23,13 +25,13 @@ import { SingleMacros } from "./single-line.ts";
 import { isSpace, joinTouching, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
 
 const MAX_NESTING = 250;
-const MAX_LINES = 2_000_000;
-/** Statements among them: each keeps what it makes, so they weigh more. */
-const MAX_STATEMENTS = 500_000;
+/** As for NASM itself. */
 const MAX_REPEATS = 1_000_000n;
 
 interface Frame {
   readonly kind: "file" | "macro" | "rep";
+  /** Its lines have been read before, or will be again. */
+  readonly again: boolean;
   next(): TokenLine | undefined;
   readonly expansion?: Expansion;
   /** Depth of conditions when it began. */
@@ -48,6 +50,9 @@ interface Recording {
 
 export interface PreprocessorHost {
   readonly reporter: Reporter;
+  readonly budget: Budget;
+  /** How often the source has been read before. */
+  readonly round: number;
   include(name: string, from: string): SourceText | undefined;
   /** Value of an expression that must be known now. */
   constant(tokens: readonly Token[], span: Span): bigint;
@@ -90,13 +95,11 @@ export class Preprocessor {
   #recording: Recording | undefined;
   /** The last number given to a macro's use or a context. */
   #ids = -1;
-  #lines = 0;
-  #statements = 0;
 
   constructor(host: PreprocessorHost) {
     this.#host = host;
     this.reporter = host.reporter;
-    this.macros = new SingleMacros((name, at) => this.#dynamic(name, at), {
+    this.macros = new SingleMacros(host.budget, (name, at) => this.#dynamic(name, at), {
       expand: (tokens) => this.expand(tokens),
       evaluate: (tokens, span) => this.evaluate(tokens, span),
       test: (kind, tokens, span) => testOf(kind)?.(this, tokens, span),
@@ -133,8 +136,7 @@ export class Preprocessor {
       if (!frame) return undefined;
       const line = frame.next();
       if (line) {
-        if (++this.#lines > MAX_LINES)
-          throw new FatalError(wholeLine(line.line), `more than ${MAX_LINES} lines after macro expansion`);
+        if (frame.again) this.#host.budget.charge("lines", 1, wholeLine(line.line));
         return line;
       }
       this.#leave(frame);
@@ -158,13 +160,17 @@ export class Preprocessor {
     const next = (): TokenLine | undefined => {
       if (at >= lines.length) return undefined;
       const number = at;
-      let text = lines[at++]!;
-      while (text.endsWith("\\") && at < lines.length) text = text.slice(0, -1) + lines[at++]!;
+      const text = goingOn(lines[at++]!, "", () => lines[at++]);
       const line: Line = { text, uri: source.uri, line: number, ...(call && { call }) };
       return new FileLine(line);
     };
     this.#push(
-      { kind: "file", next, conditions: this.#conditions.depth },
+      {
+        kind: "file",
+        next,
+        again: this.#host.round > 0 || !this.#host.budget.isFresh(source.uri),
+        conditions: this.#conditions.depth,
+      },
       call?.site ?? wholeLine({ text: "", uri: source.uri, line: 0 }),
     );
   }
@@ -196,7 +202,7 @@ export class Preprocessor {
     const frame = this.#frames.at(-1);
     if (frame?.kind === "file" && this.#isKnown(raw.line)) return;
     const expansion = frame?.expansion;
-    const { tokens, line } = expansion ? instantiate(raw, expansion) : raw;
+    const { tokens, line } = expansion ? instantiate(raw, expansion, this.#host.budget) : raw;
     const text = trim(tokens);
     const [first] = text;
     if (!first) return;
@@ -207,8 +213,7 @@ export class Preprocessor {
     if (!this.#conditions.active) return;
     const expanded = trim(this.expand(text));
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
-    if (++this.#statements > MAX_STATEMENTS)
-      throw new FatalError(wholeLine(line), `more than ${MAX_STATEMENTS} statements after macro expansion`);
+    if (frame?.again) this.#host.budget.charge("statements", 1, wholeLine(line));
     this.#host.statement(joinTouching(expanded), line);
   }
 
@@ -336,9 +341,11 @@ export class Preprocessor {
     this.#recording = recording;
     const macro = readMacroHead(this.expand(tokens), kind, span);
     recording.finish = () => {
-      macro.body.push(...recording.lines);
+      append(macro.body, recording.lines);
       const key = macro.name.toLowerCase();
-      const others = (this.#multi.get(key) ?? []).filter(
+      const before = this.#multi.get(key) ?? [];
+      this.#host.budget.charge("steps", before.length, span);
+      const others = before.filter(
         (one) => !(one.least === macro.least && one.most === macro.most && one.name === macro.name),
       );
       this.#multi.set(key, [...others, macro]);
@@ -377,6 +384,7 @@ export class Preprocessor {
     const expansion: Expansion = {
       macro,
       args,
+      first: 0,
       label: label.filter((token) => token.text !== ":"),
       id: ++this.#ids,
       call,
@@ -386,6 +394,7 @@ export class Preprocessor {
     let next = 0;
     const frame: Frame = {
       kind: "macro",
+      again: true,
       expansion,
       conditions: this.#conditions.depth,
       next: () => macro.body[next++],
@@ -399,6 +408,7 @@ export class Preprocessor {
     const candidates = name?.kind === "id" ? this.#multi.get(name.text.toLowerCase()) : undefined;
     const usable = candidates?.filter((one) => sameName(one, name!.text) && (one.busy === 0 || one.recursive));
     if (!usable || usable.length === 0) return undefined;
+    this.#host.budget.charge("steps", candidates!.length, name!);
     for (const macro of usable) {
       const args = bind(macro, tokens.slice(at + 1));
       if (args) return { macro, args, at, label };
@@ -432,7 +442,7 @@ export class Preprocessor {
     const count = expansion.args.length;
     if (count === 0) return;
     const shift = Number(((by % BigInt(count)) + BigInt(count)) % BigInt(count));
-    expansion.args = [...expansion.args.slice(shift), ...expansion.args.slice(0, shift)];
+    expansion.first = (expansion.first + shift) % count;
   }
 
   // Repetitions
@@ -461,7 +471,10 @@ export class Preprocessor {
         }
         return round < count && lines.length > 0 ? lines[at++] : undefined;
       };
-      this.#push({ kind: "rep", next, conditions: this.#conditions.depth, ...(expansion && { expansion }) }, span);
+      this.#push(
+        { kind: "rep", next, again: true, conditions: this.#conditions.depth, ...(expansion && { expansion }) },
+        span,
+      );
     };
   }
 

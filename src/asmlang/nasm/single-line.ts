@@ -1,7 +1,8 @@
 /** Single-line macros: `%define` and its kin, and expanding them in a line. */
+import type { Budget } from "../core/budget.ts";
 import { FatalError, SourceError } from "../core/diagnostics.ts";
+import { append } from "../core/lists.ts";
 import type { Span } from "../core/source.ts";
-import { TextBudget } from "../core/text-budget.ts";
 import { callFunction, type FunctionContext, quote } from "./pp-functions.ts";
 import { isSpace, joinTouching, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
@@ -30,11 +31,12 @@ export class SingleMacros {
   /** Names whose text depends on where they stand: `__LINE__`. */
   readonly #dynamic: (name: string, at: Token) => string | undefined;
   readonly #context: FunctionContext;
-  /** Tokens read for one line; and what the whole run may make. */
-  #budget = 0;
-  readonly #made = new TextBudget();
+  readonly #budget: Budget;
+  /** Tokens read for one line. */
+  #read = 0;
 
-  constructor(dynamic: (name: string, at: Token) => string | undefined, context: FunctionContext) {
+  constructor(budget: Budget, dynamic: (name: string, at: Token) => string | undefined, context: FunctionContext) {
+    this.#budget = budget;
     this.#dynamic = dynamic;
     this.#context = context;
   }
@@ -71,8 +73,9 @@ export class SingleMacros {
   define(given: SingleMacro): void {
     const macro = { ...given, name: this.#meant(given.name) };
     const key = macro.name.toLowerCase();
-    const others = (this.#macros.get(key) ?? []).filter((one) => !replaces(macro, one));
-    this.#macros.set(key, [...others, macro]);
+    const before = this.#macros.get(key) ?? [];
+    if (before.length > 1 && macro.body[0]) this.#budget.charge("steps", before.length, macro.body[0]);
+    this.#macros.set(key, [...before.filter((one) => !replaces(macro, one)), macro]);
   }
 
   undefine(given: string): void {
@@ -99,7 +102,7 @@ export class SingleMacros {
   /** All macros in a line replaced; `%+` joins its neighbours. */
   expand(tokens: readonly Token[]): Token[] {
     if (!tokens.some((token) => this.#mayExpand(token))) return tokens as Token[];
-    this.#budget = 0;
+    this.#read = 0;
     let out = this.#expand(this.expandMarked(tokens), new Set(), 0);
     // What joining made may be the name of a macro.
     for (;;) {
@@ -112,7 +115,7 @@ export class SingleMacros {
   /** Only `%[...]` replaced. */
   expandMarked(tokens: readonly Token[]): readonly Token[] {
     if (!tokens.some((token) => token.text === "%[")) return tokens;
-    this.#budget = 0;
+    this.#read = 0;
     const out: Token[] = [];
     for (let i = 0; i < tokens.length; i++)
       if (tokens[i]!.kind === "pp" && tokens[i]!.text === "%[") i = this.#indirect(tokens, i, new Set(), 0, out);
@@ -132,10 +135,10 @@ export class SingleMacros {
 
   #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {
     const out: Token[] = [];
-    if (depth > 0 && tokens[0]) this.#made.charge(tokens.length, tokens[0]);
+    if (depth > 0 && tokens[0]) this.#budget.charge("text", weightOf(tokens), tokens[0]);
     for (let i = 0; i < tokens.length; i++) {
       const token = tokens[i]!;
-      if (++this.#budget > MAX_TOKENS || depth > MAX_DEPTH)
+      if (++this.#read > MAX_TOKENS || depth > MAX_DEPTH)
         throw new FatalError(token, "this macro expands to too much text");
       if (token.kind === "pp" && token.text === "%[") {
         i = this.#indirect(tokens, i, hidden, depth, out);
@@ -143,14 +146,14 @@ export class SingleMacros {
       }
       const call = token.kind === "pp" ? this.#function(tokens, i) : undefined;
       if (call) {
-        out.push(...tokensFor(call.text, token));
+        append(out, tokensFor(call.text, token));
         i = call.next - 1;
         continue;
       }
       const use = token.kind === "id" ? this.#use(tokens, i, hidden) : undefined;
       if (!use) {
         const text = token.kind === "id" ? this.#dynamic(token.text, token) : undefined;
-        out.push(...(text === undefined ? [token] : tokensFor(text, token)));
+        append(out, text === undefined ? [token] : tokensFor(text, token));
         continue;
       }
       const { macro, args, next } = use;
@@ -159,7 +162,7 @@ export class SingleMacros {
         args.map((one) => this.#expand(trim(one), hidden, depth + 1)),
         token,
       );
-      out.push(...this.#expand(body, new Set([...hidden, macro]), depth + 1));
+      append(out, this.#expand(body, new Set([...hidden, macro]), depth + 1));
       i = next - 1;
     }
     return out;
@@ -167,7 +170,7 @@ export class SingleMacros {
 
   #function(tokens: readonly Token[], at: number): { text: string; next: number } | undefined {
     if (!/^%[a-z]/i.test(tokens[at]!.text) || tokens[at + 1]?.text !== "(") return undefined;
-    const call = argumentsAt(tokens, at + 1);
+    const call = this.#argumentsAt(tokens, at + 1);
     const text = call && callFunction(tokens[at]!.text, call.args, this.#context, tokens[at]!);
     return text === undefined ? undefined : { text, next: call!.next };
   }
@@ -188,6 +191,7 @@ export class SingleMacros {
       if (text === "]" && --level === 0) break;
       end++;
     }
+    this.#budget.charge("steps", end - at, tokens[at]!);
     if (end >= tokens.length) throw new SourceError(tokens[at]!, "'%[' without ']'");
     const inner = pasteMarked(this.#expand(tokens.slice(at + 1, end), hidden, depth + 1));
     joinOnto(out, trim(inner), tokens[at]!);
@@ -195,7 +199,7 @@ export class SingleMacros {
     const last = out.at(-1);
     if (after && last && isWord(after) && isWord(last)) {
       out.pop();
-      out.push(...tokensFor(last.text + after.text, tokens[at]!));
+      append(out, tokensFor(last.text + after.text, tokens[at]!));
       return end + 1;
     }
     return end;
@@ -209,7 +213,7 @@ export class SingleMacros {
     while (isSpace(tokens[open])) open++;
     if (tokens[open]?.text !== "(" || candidates.every((one) => one.parameters === undefined))
       return plain && { macro: plain, args: [], next: at + 1 };
-    const call = argumentsAt(tokens, open);
+    const call = this.#argumentsAt(tokens, open);
     if (!call) return plain && { macro: plain, args: [], next: at + 1 };
     const count = call.args.length === 1 && trim(call.args[0]!).length === 0 ? 0 : call.args.length;
     for (const macro of candidates) {
@@ -223,13 +227,22 @@ export class SingleMacros {
     return plain && { macro: plain, args: [], next: at + 1 };
   }
 
+  /** Arguments without an end are looked for in vain up to the end of the line. */
+  #argumentsAt(tokens: readonly Token[], open: number): CallArguments | undefined {
+    const call = argumentsAt(tokens, open);
+    this.#budget.charge("steps", (call?.next ?? tokens.length) - open, tokens[open]!);
+    return call;
+  }
+
   #substitute(macro: SingleMacro, args: readonly Token[][], at: Token): Token[] {
     const { parameters } = macro;
     const place = ({ kind, text }: Token): Token => ({ kind, text, line: at.line, start: at.start, end: at.end });
+    this.#budget.charge("steps", macro.body.length, at);
     if (!parameters) return macro.body.map(place);
+    const positions = new Map(parameters.map(({ name }, i) => [name, i] as const).reverse());
     return macro.body.flatMap((token) => {
-      const index = token.kind === "id" ? parameters.findIndex((one) => one.name === token.text) : -1;
-      if (index < 0) return [place(token)];
+      const index = token.kind === "id" ? positions.get(token.text) : undefined;
+      if (index === undefined) return [place(token)];
       const arg = args[index] ?? [];
       const { evaluated, quoted } = parameters[index]!;
       const text = evaluated ? String(this.#context.evaluate(arg, at)) : quoted ? textOf(trim(arg)) : undefined;
@@ -293,6 +306,13 @@ function mergeTail(call: CallArguments, tokens: readonly Token[], count: number)
   return [...call.args.slice(0, count - 1), tokens.slice(call.starts[count - 1]!, call.close)];
 }
 
+/** What a token weighs besides its characters. */
+const TOKEN = 8;
+
+/** What tokens weigh as text that macros make. */
+export const weightOf = (tokens: readonly Token[]): number =>
+  tokens.reduce((sum, { text }) => sum + TOKEN + text.length, 0);
+
 const isWord = (token: Token): boolean => token.kind === "id" || token.kind === "number";
 
 /** Appends tokens; the first joins the word before it. */
@@ -301,8 +321,9 @@ export function joinOnto(out: Token[], tokens: readonly Token[], at: Span): void
   const [first, ...rest] = tokens;
   if (last && first && isWord(last) && isWord(first)) {
     out.pop();
-    out.push(...tokensFor(last.text + first.text, at), ...rest);
-  } else out.push(...tokens);
+    append(out, tokensFor(last.text + first.text, at));
+    append(out, rest);
+  } else append(out, tokens);
 }
 
 const isPaste = ({ kind, text }: Token): boolean => kind === "pp" && text === "%+";
@@ -321,7 +342,7 @@ function pasteMarked(tokens: Token[]): Token[] {
     while (isSpace(tokens[i + 1])) i++;
     const left = out.pop();
     const right = tokens[++i];
-    out.push(...tokensFor(textOf([left, right].filter((one) => one !== undefined)), left ?? token));
+    append(out, tokensFor(textOf([left, right].filter((one) => one !== undefined)), left ?? token));
   }
   return out;
 }

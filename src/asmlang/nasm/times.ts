@@ -1,5 +1,5 @@
 /** `times`: repeats what depends on nothing as one fill, anything else statement by statement. */
-import { FatalError, SourceError } from "../core/diagnostics.ts";
+import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant, number } from "../core/expr.ts";
 import { BytesFragment, FillFragment } from "../core/fragment.ts";
 import type { SectionBuilder } from "../core/symbols.ts";
@@ -7,8 +7,6 @@ import type { NasmAssembler } from "./assembler.ts";
 import { dataUnit, reserveUnit } from "./data.ts";
 import { NASM_DIRECTIVES } from "./directives.ts";
 import type { TokenCursor } from "./expressions.ts";
-
-const MAX_TIMES = 500_000n;
 
 /** `times n statement` */
 export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): void {
@@ -40,11 +38,10 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
     return;
   }
   const rounds = times ?? BigInt.asIntN(32, assembler.countOf(count));
-  if (rounds > MAX_TIMES) throw new FatalError(start, `'times' of ${rounds}; at most ${MAX_TIMES} are done`);
+  assembler.builder.budget.charge("statements", Number(rounds), start);
   for (let i = 0n; i < rounds; i++) {
     cursor.at = body;
     assembler.statementRest(cursor);
-    assembler.checkSize(start);
   }
   cursor.at = cursor.tokens.length;
 }

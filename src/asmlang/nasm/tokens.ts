@@ -1,5 +1,7 @@
 /** NASM tokens. Every token knows where it comes from; tokens made by macros point at the macro's use. */
+import { ByteBuffer } from "../core/buffer.ts";
 import { FatalError } from "../core/diagnostics.ts";
+import { append } from "../core/lists.ts";
 import type { Line, Span } from "../core/source.ts";
 
 export interface Token extends Span {
@@ -118,7 +120,7 @@ export function joinTouching(tokens: readonly Token[]): readonly Token[] {
     const last = out.at(-1);
     if (last && isWord(last) && isWord(token)) {
       out.pop();
-      out.push(...tokensFor(last.text + token.text, last));
+      append(out, tokensFor(last.text + token.text, last));
     } else out.push(token);
   }
   // A number and a letter of another alphabet touch and stay two words.
@@ -153,15 +155,15 @@ const encoder = new TextEncoder();
 export function stringBytes(text: string): Uint8Array {
   const inner = text.slice(1, -1);
   if (text[0] !== "`") return encoder.encode(inner);
-  const bytes: number[] = [];
+  const bytes = new ByteBuffer();
   for (const [piece] of inner.matchAll(
     /\\(?:x[\da-fA-F]{1,2}|u[\da-fA-F]{4}|U[\da-fA-F]{8}|[0-7]{1,3}|.)|[^\\]+|\\/gsu,
   ))
-    bytes.push(...piecesBytes(piece));
-  return Uint8Array.from(bytes);
+    bytes.push(piecesBytes(piece));
+  return bytes.view();
 }
 
-function piecesBytes(piece: string): ArrayLike<number> & Iterable<number> {
+function piecesBytes(piece: string): ArrayLike<number> {
   if (piece[0] !== "\\" || piece.length === 1) return encoder.encode(piece);
   const kind = piece[1]!;
   if (/[0-7]/.test(kind)) return [Number.parseInt(piece.slice(1), 8) & 0xff];

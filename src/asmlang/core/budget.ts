@@ -1,0 +1,43 @@
+/**
+ * What one run may take. Whatever makes much of little (macros, repetitions, includes, expressions, layout, filled space) pays
+ * here before it does, so that every run ends soon and says what was too much. What stands in a source file once is free: a
+ * long source takes its time.
+ */
+import { FatalError } from "./diagnostics.ts";
+import type { Span } from "./source.ts";
+
+const LIMITS = {
+  lines: [500_000, "macros, repetitions and includes make more than # lines"],
+  statements: [200_000, "macros, repetitions and includes make more than # statements"],
+  text: [10_000_000, "macros and repetitions make more than # characters"],
+  /** Fields whose values wait for layout: each is kept until then. */
+  fields: [1_000_000, "more than # values wait for the addresses of symbols"],
+  bytes: [256 * 1024 * 1024, "all sections together are larger than # bytes"],
+  /** Parts of expressions evaluated, pieces of sections placed, arguments looked through. */
+  steps: [10_000_000, "this takes too long: expressions, macros and layout take more than # steps"],
+} as const satisfies Readonly<Record<string, readonly [number, string]>>;
+
+export type Resource = keyof typeof LIMITS;
+
+export class Budget {
+  readonly #spent: Record<Resource, number> = { lines: 0, statements: 0, text: 0, fields: 0, bytes: 0, steps: 0 };
+  readonly #files = new Set<string>();
+
+  /** To be asked before it is made; `site` is what asks for it. */
+  charge(resource: Resource, amount: number, site: Span): void {
+    this.#spent[resource] += amount;
+    if (this.#spent[resource] > LIMITS[resource][0]) this.#refuse(resource, site);
+  }
+
+  #refuse(resource: Resource, site: Span): never {
+    const [most, message] = LIMITS[resource];
+    throw new FatalError(site, message.replace("#", String(most)));
+  }
+
+  /** A file that is read again is a repetition: true for the first time. */
+  isFresh(uri: string): boolean {
+    const fresh = !this.#files.has(uri);
+    this.#files.add(uri);
+    return fresh;
+  }
+}
