@@ -19,6 +19,9 @@ interface Checkpoint {
   readonly observers: readonly unknown[];
 }
 
+/** What a checkpoint takes besides pages of memory: the kernel's tables, roughly, and processors. */
+const STATE_BYTES = 80_000;
+
 /** Instructions between checkpoints: as few as a checkpoint's cost permits, so that going back replays little. */
 const LEAST_INTERVAL = 5_000_000;
 const MOST_INTERVAL = 8_000_000;
@@ -39,6 +42,8 @@ export class History {
   #latest = 0;
   #replayed = 0;
   #due = 0;
+  /** Called when history has lost its beginning for lack of memory: it reaches no further back than `start` then. */
+  onLost: (start: number) => void = () => {};
 
   /** Begins at the present instant. @param budget bytes of memory that checkpoints may take; the oldest are thinned out beyond it. */
   constructor(target: Target, observers: readonly Observer[], budget: number) {
@@ -53,15 +58,15 @@ export class History {
   }
   /** The earliest instant that can be reached. */
   get start(): number {
-    return this.#checkpoints[0]!.snapshot.icount;
+    return this.#checkpoints[0]?.snapshot.icount ?? this.#now;
   }
   /** Instructions that the last goTo() replayed. */
   get replayed(): number {
     return this.#replayed;
   }
-  /** Bytes that checkpoints hold of the guest's memory. */
+  /** Bytes of memory that checkpoints take. */
   get bytes(): number {
-    return this.#target.machine.snapshots.store.bytes;
+    return this.#target.machine.snapshots.store.bytes + this.#checkpoints.length * STATE_BYTES;
   }
   /** The latest instant that the program has reached since its last change by hand. */
   get latest(): number {
@@ -98,6 +103,7 @@ export class History {
   async goTo(icount: number, breathe: () => Promise<boolean>): Promise<void> {
     this.#latest = this.latest;
     const wanted = Math.max(icount, this.start);
+    if (this.#checkpoints.length === 0) return;
     this.restoreBefore(wanted);
     const from = this.#now;
     for (const before of BEFORE_END) {
@@ -162,10 +168,17 @@ export class History {
    * goes when nothing else is left to go.
    */
   #thin(): void {
-    while (this.bytes > this.#budget && this.#checkpoints.length > 1) {
+    const { machine } = this.#target;
+    const { start } = this;
+    while (this.bytes > this.#budget && this.#checkpoints.length > 0) {
       const [gone] = this.#checkpoints.splice(this.#leastMissed(), 1);
-      this.#target.machine.letGo(gone!.snapshot);
+      machine.letGo(gone!.snapshot);
+      if (this.#checkpoints.length > 0) continue;
+      // not even one fits: nothing is kept from here on
+      machine.forgetSnapshots();
+      this.#due = Number.POSITIVE_INFINITY;
     }
+    if (this.start !== start) this.onLost(this.start);
   }
 
   #leastMissed(): number {

@@ -49,6 +49,7 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
   const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);
   control.recorder = history;
+  history.onLost = () => sayLost(context, history, configuration);
   context.setLaunched({ configuration, target, control, history, kernelHistory, close: forget });
 }
 
@@ -56,6 +57,13 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
 function isEnd({ threads }: RunControl, pid: unknown): boolean {
   const thread = threads.ofPid(pid);
   return thread !== undefined && threads.hasEnded(thread);
+}
+
+/** Once: from then on the beginning moves with the program, and `time` tells it. */
+function sayLost(context: Context, history: History, { historyMegabytes }: LaunchConfiguration): void {
+  history.onLost = () => {};
+  const output = `history is full (historyMegabytes: ${historyMegabytes}): it reaches back to instruction ${history.start} only\n`;
+  context.client.event("output", { category: "console", output });
 }
 
 /** Diagnostics of the program, each with its place, so that the console links to it. */

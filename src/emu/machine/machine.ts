@@ -11,7 +11,7 @@ import { EventStream } from "./events.ts";
 import { MissingReports } from "./missing.ts";
 import { PortSpace } from "./ports.ts";
 import { SeededRandom } from "./random.ts";
-import { hashMachine, restoreSnapshot, SnapshotMemory, takeSnapshot } from "./snapshot.ts";
+import { forgetSnapshots, hashMachine, restoreSnapshot, SnapshotMemory, takeSnapshot } from "./snapshot.ts";
 import { Timers } from "./timers.ts";
 import type { Component, CpuModel, Snapshot, StopReason } from "./types.ts";
 
@@ -185,6 +185,11 @@ export class Machine {
   /** The snapshot will not be restored again: its memory serves the next ones. */
   letGo({ pages }: Snapshot): void {
     this.snapshots.store.letGo(pages);
+  }
+
+  /** No snapshot will be restored again: not even the one that the next would share pages with is kept. */
+  forgetSnapshots(): void {
+    forgetSnapshots(this);
   }
 
   /** Equal for equal states of CPUs, memory and components, however they were reached. */

@@ -58,6 +58,14 @@ export function restoreSnapshot(machine: Subject, snapshot: Snapshot): readonly 
   return snapshot.components[CLOCK] as readonly number[];
 }
 
+export function forgetSnapshots({ core, snapshots }: Subject): void {
+  const { store, last } = snapshots;
+  if (last === undefined) return;
+  for (const page of last.differences(undefined)) if (core.touched[page] !== 0) core.markDirty(page);
+  store.letGo(last);
+  snapshots.last = undefined;
+}
+
 export function hashMachine(machine: Subject, clock: readonly number[]): string {
   const hasher = new Hasher();
   for (const cpu of machine.cpus) hasher.words(new Int32Array(cpuState(machine.core, cpu).buffer));
