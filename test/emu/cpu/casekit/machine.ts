@@ -23,10 +23,11 @@ const BENCH_MODES: Readonly<Record<Mode, BenchMode>> = {
 const INT3 = 0xcc;
 /** Page-table entries: present, user, and writable or not. */
 const READ_ONLY = 5;
-/** RAM that is looked at after every instruction: tables and kernel stacks, then the user's pages. */
+/** RAM that is looked at after every instruction: tables and kernel stacks, the code, the data and what a 16-bit segment adds. */
 const LOOKED_AT = [
   [0, AT.TABLES],
-  [CODE_PAGE, 0x50000],
+  [CODE_PAGE, CODE_PAGE + PAGE_BYTES],
+  [DATA_PAGE - PAGE_BYTES, DATA_PAGE + 0x10000],
 ] as const;
 
 /** Fields that are the user program's, derived, or the clock; x87 pointers are kept differently by each model. */
@@ -184,8 +185,7 @@ export class CaseMachine {
     const { bench } = this;
     const { cpu, core } = bench;
     core.u8.set(this.registers, cpu.base);
-    for (const [from, to] of LOOKED_AT)
-      if (from !== CODE_PAGE) core.u8.set(this.ram.subarray(from, to), core.ramBase + from);
+    core.u8.set(this.ram.subarray(0, AT.TABLES), core.ramBase);
     this.loadUser(user);
     const scratch = initialState(this.mode);
     for (const item of run.before) if (!setBefore(scratch, item)) setSystemItem(bench, this.mode, item);

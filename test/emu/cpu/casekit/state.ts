@@ -63,6 +63,14 @@ export const isUserFlag = (name: string): boolean => name in SINGLE;
 
 /** What is so if a case does not say otherwise: numbers that are easily told apart. */
 export function initialState(mode: Mode): UserState {
+  const made = INITIAL.get(mode) ?? makeInitial(mode);
+  INITIAL.set(mode, made);
+  return copyState(made);
+}
+
+const INITIAL = new Map<Mode, UserState>();
+
+function makeInitial(mode: Mode): UserState {
   const fx = Buffer.alloc(512);
   const upper = Buffer.alloc(256);
   const wide = isWide(mode);
