@@ -1,5 +1,6 @@
 /** `ringside run`: boot a machine around a program, run it to its end, and leave with its exit status. */
 
+import { triggerReader } from "../adapter/debug/kernel-access.ts";
 import { assemble, writeFlatBinary } from "../asmlang/index.ts";
 import { isElf, loadProgram } from "../emu/kernel/program.ts";
 import { createSystem, SystemError } from "../emu/kernel/system.ts";
@@ -96,7 +97,8 @@ function bootKernel(
     return undefined;
   }
   report(loaded.warnings);
-  return createOrExplain(() => createSystem({ ...options, program: { ...loaded.program, name }, args }));
+  const program = { ...loaded.program, name };
+  return createOrExplain(() => createSystem({ ...options, program, args, readTrigger: triggerReader(program) }));
 }
 
 export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<SystemOptions, "program" | "args"> {
@@ -121,9 +123,10 @@ export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<Sys
 }
 
 function injection(spec: string): Injection {
-  const at = spec.indexOf("@");
-  if (at < 1) throw new UsageError(`--inject takes EVENT@PLACE, not "${spec}"`);
-  return { event: spec.slice(0, at), at: spec.slice(at + 1) };
+  const [, event, times, at] = /^([^@*]+)(?:\*([1-9]\d*))?@(.+)$/s.exec(spec) ?? [];
+  if (event === undefined || at === undefined)
+    throw new UsageError(`--inject takes EVENT@PLACE or EVENT*TIMES@PLACE, not "${spec}"`);
+  return { event, at, ...(times === undefined ? {} : { count: Number(times) }) };
 }
 
 /** The core complains about unusable options and programs in one line; entry code with errors has its diagnostics. */

@@ -3,6 +3,7 @@
  * it names, and must fail there, since an expectation that nothing can break proves nothing.
  */
 import { readConfiguration } from "../adapter/debug/configuration.ts";
+import { triggerReader } from "../adapter/debug/kernel-access.ts";
 import { X86_64 } from "../emu/kernel/arch64.ts";
 import { I386 } from "../emu/kernel/i386/arch.ts";
 import { loadProgram } from "../emu/kernel/program.ts";
@@ -130,6 +131,7 @@ export function createScenarioSystem(
   if (!loaded.ok) throw new UsageError(`scenario ${name}: ${loaded.problem ?? loaded.diagnostics[0]?.message}`);
   return createSystem({
     ...configuration,
+    readTrigger: triggerReader(loaded.program),
     arch: configuration.arch,
     program: loaded.program,
     stdin: new TextEncoder().encode(configuration.stdin),

@@ -122,7 +122,10 @@ function readKernel(value: unknown): { preset: string; designs: Record<string, s
 }
 
 function readInjections(value: unknown): Injection[] {
-  const valid =
-    Array.isArray(value) && value.every((item) => typeof item?.at === "string" && typeof item?.event === "string");
-  return valid ? (value as Injection[]) : fail("inject", `a list of { "at", "event" }`, value);
+  const isInjection = (item: unknown): boolean => {
+    const { at, event, count = 1 } = (item ?? {}) as Raw;
+    return typeof at === "string" && typeof event === "string" && Number.isSafeInteger(count) && Number(count) >= 1;
+  };
+  const valid = Array.isArray(value) && value.every(isInjection);
+  return valid ? (value as Injection[]) : fail("inject", `a list of { "at", "event", "count" }`, value);
 }

@@ -90,7 +90,8 @@ function holds(condition: string | undefined, event: MachineEvent, scope: Scope)
   }
 }
 
-const eventScope = (event: MachineEvent, scope: Scope): Scope => ({
+/** An event's fields as names, before all others. */
+export const eventScope = (event: MachineEvent, scope: Scope): Scope => ({
   ...scope,
   name: (name) => {
     const field = event[name];

@@ -3,13 +3,18 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF } from "../../emu/cpu/layout.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
-import { inject } from "../../emu/kernel/inject.ts";
+import { inject, injectionProblem } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
+import { SymbolTable } from "../../emu/kernel/symbols.ts";
 import type { System } from "../../emu/kernel/system.ts";
+import type { Program, TriggerReader } from "../../emu/kernel/types.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
 import { vm86Of } from "../../emu/kernel/vm86/state.ts";
+import { elfNames } from "./elf-symbols.ts";
 import { peekValue } from "./guest-memory.ts";
+import { readTrigger } from "./injections.ts";
+import { expressionScope } from "./scope.ts";
 import { imageNames, type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
 import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
 import { Tasks } from "./tasks.ts";
@@ -40,6 +45,7 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
     plainFields: (cpu) => plainFields(kernel, current(cpu)),
     onWrite: (listener) =>
       kernel.memory.observe((by, address, physical, bytes) => listener(by, { address, physical, size: bytes.length })),
+    injectionProblem: (event) => injectionProblem(kernel, event),
     inject: (cpu, event) => inject(kernel, cpu, event),
     espfix: (cpu) =>
       layout.arch === "x86_64"
@@ -111,6 +117,18 @@ function espfix32(kernel: Kernel, cpu: Cpu, task: Task): EspfixPlace | undefined
     alias: base,
     chosenBecause: "the base of ESPFIX_SS: what the kernel's and the user's ESP[31:16] differ by",
     bytes: 20,
+  };
+}
+
+/** Reads the places of a program's injections, in the debugger's language. */
+export function triggerReader(program: Program): TriggerReader {
+  const own = program.kind === "elf" ? elfNames(program.bytes).symbols : [];
+  const ofElf = new Map(own.map(({ name, address }) => [name, address]));
+  return (kernel, at) => {
+    const table = new SymbolTable(kernel);
+    const symbols = { address: (name: string) => ofElf.get(name) ?? table.address(name) };
+    const names = { kernel: kernelAccess(kernel), symbols };
+    return readTrigger(at, names, (cpu) => expressionScope(names, cpu));
   };
 }
 

@@ -11,7 +11,7 @@ import type { LaunchConfiguration } from "./configuration.ts";
 import { elfNames } from "./elf-symbols.ts";
 import type { FileSystem } from "./files.ts";
 import { assembleWithIncludes, loadProgramFrom } from "./includes.ts";
-import { kernelAccess, kernelSymbols, type ProgramNames } from "./kernel-access.ts";
+import { kernelAccess, kernelSymbols, type ProgramNames, triggerReader } from "./kernel-access.ts";
 import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import type { Target } from "./target.ts";
 
@@ -63,6 +63,7 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
       stdin: new TextEncoder().encode(configuration.stdin),
       ramSize: RAM,
       files: {},
+      readTrigger: triggerReader(loaded.program),
       ...(entrySource === undefined ? {} : { entrySource }),
     });
     const target: Target = {
@@ -97,6 +98,7 @@ const imageSymbols = (image: Pick<Image, "symbols" | "symbolTable" | "segments" 
 });
 
 async function loadBare(configuration: LaunchConfiguration, files: FileSystem, bytes: Uint8Array): Promise<Loaded> {
+  if (configuration.inject.length > 0) return problem("there is no kernel on a bare machine to inject events into");
   const made = await bareImage(configuration, files, bytes);
   if ("problem" in made) return problem(made.problem, made.diagnostics);
   const { cpu, seed } = configuration;

@@ -11,8 +11,14 @@ import { codeBits, registerReference } from "./registers.ts";
 import type { Frame } from "./stack.ts";
 import type { Target } from "./target.ts";
 
+/** What names are looked up in. */
+export interface Names {
+  readonly kernel: Target["kernel"];
+  readonly symbols: { address(name: string): Addr | undefined };
+}
+
 /** @param frame the frame whose registers are meant; those of the running one if not said. */
-export function expressionScope(target: Target, cpu: Cpu, frame?: Frame): Scope {
+export function expressionScope(target: Names, cpu: Cpu, frame?: Frame): Scope {
   return {
     name: (name) =>
       (frame && frameReference(target.kernel, cpu, frame, name)) ??
@@ -24,7 +30,7 @@ export function expressionScope(target: Target, cpu: Cpu, frame?: Frame): Scope 
   };
 }
 
-function symbolReference(target: Target, name: string): Reference | undefined {
+function symbolReference(target: Names, name: string): Reference | undefined {
   const address = target.symbols.address(name);
   return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address), address, fixed: true };
 }

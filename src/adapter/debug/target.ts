@@ -51,6 +51,8 @@ export interface KernelAccess {
       access: { readonly address: Addr; readonly physical: number; readonly size: number },
     ) => void,
   ): () => void;
+  /** What is wrong with an event to inject, in a sentence. */
+  injectionProblem(event: string): string | undefined;
   /** Makes an event happen before the next instruction: `nmi`, `irq`, `mc`, `signal:SIGALRM`. @returns what is wrong with it. */
   inject(cpu: Cpu, event: string): string | undefined;
   /** espfix stack of the CPU; undefined under a design without one. */

@@ -1,11 +1,16 @@
 /** The debug console's commands, each with its usage and one line of help. */
 
+import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
+import type { Trigger } from "../../emu/kernel/types.ts";
 import { describeTable, type GATE_TABLES } from "../debug/descriptor-list.ts";
 import { evaluate } from "../debug/expression.ts";
 import { hex, hexAddr } from "../debug/format.ts";
+import { readTrigger } from "../debug/injections.ts";
 import { pageWalk } from "../debug/page-walk.ts";
 import { backTo, goToInstruction } from "../debug/reverse.ts";
+import type { Goal } from "../debug/run-control.ts";
+import { expressionScope } from "../debug/scope.ts";
 import type { Context } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { resume } from "./running.ts";
@@ -140,17 +145,56 @@ const trace: Command = {
 };
 
 const inject: Command = {
-  usage: "inject nmi|irq|mc|signal:NAME",
-  help: "makes the event happen here, before the next instruction; a new future begins",
+  usage: "inject EVENT [at PLACE]",
+  help: "nmi, irq, irq:VECTOR, mc, signal:NAME: before the next instruction, or where PLACE is reached; a new future begins",
   run(context, rest) {
+    const [event = "", at] = rest.split(/\s+at\s+(.*)/s);
     const { kernel } = context.stopped.target;
     if (kernel === undefined) throw new RequestError("there is no kernel on a bare machine");
-    const problem = kernel.inject(context.cpu, rest);
+    const problem = kernel.injectionProblem(event);
     if (problem !== undefined) throw new RequestError(problem);
-    context.launched.history.changed();
-    return `${rest} comes with the next instruction`;
+    if (at !== undefined) return injectAt(context, event, at);
+    injectHere(context, event, context.cpu);
+    return `${event} comes with the next instruction`;
   },
 };
+
+function injectHere(context: Context, event: string, cpu: Cpu): void {
+  context.launched.target.kernel!.inject(cpu, event);
+  context.launched.history.changed();
+}
+
+/** Runs on to the place, and makes it happen there. */
+function injectAt(context: Context, event: string, at: string): string {
+  const { target, control } = context.launched;
+  const scopeOf = (cpu: Cpu) => expressionScope(target, cpu);
+  const trigger = readTrigger(at, target, scopeOf);
+  if (typeof trigger === "string") throw new RequestError(trigger);
+  const goal = goalOf(context, trigger);
+  resume(context, async () => {
+    const outcome = await control.run(goal);
+    if (outcome !== "reached") return outcome;
+    injectHere(context, event, control.cpu);
+    return { reason: "goto", text: `${event} comes with the next instruction` };
+  });
+  return `${event} at ${at}`;
+}
+
+function goalOf(context: Context, { place, holds }: Trigger): Goal {
+  const { control, target } = context.launched;
+  switch (place.kind) {
+    case "address":
+      return { addresses: [place.address], reached: () => holds?.(control.cpu, undefined) ?? true };
+    case "instruction":
+      return { icount: place.icount };
+    case "event":
+      return {
+        event: (event) => event.type === place.type && (holds?.(target.machine.cpus[event.cpu]!, event) ?? true),
+      };
+    default:
+      throw new RequestError("say where: at a label, #N or event NAME; a condition alone is for launch.json");
+  }
+}
 
 const time: Command = {
   usage: "time",

@@ -268,6 +268,8 @@ export interface KernelState {
   };
   /** How often each injection has happened, and the interrupt vectors each CPU is offered. */
   injected: number[];
+  /** Injections whose event has come, and that strike before the next instruction. */
+  injecting?: { index: number; cpu: number }[];
   irq: number[][];
   /** How the program ended. */
   exit?: { status: number; signal?: number };

@@ -10,7 +10,7 @@ import { buildKernelImage } from "./boot/image.ts";
 import { bootKernel, initialState } from "./boot/init.ts";
 import { type Choice, chooseDesigns } from "./designs.ts";
 import { I386 } from "./i386/arch.ts";
-import { installInjections } from "./inject.ts";
+import { Injections } from "./inject.ts";
 import { installIrqs } from "./irq.ts";
 import { Kernel } from "./kernel.ts";
 import { chooseLayout } from "./layout/choose.ts";
@@ -39,17 +39,22 @@ export class System {
   readonly machine: Machine;
   readonly kernel: Kernel;
   readonly symbols: SymbolTable;
+  readonly #injections: Injections;
 
+  /** @throws SystemError if an injection has no place. */
   constructor(machine: Machine, kernel: Kernel) {
     this.machine = machine;
     this.kernel = kernel;
     this.symbols = new SymbolTable(kernel);
+    const injections = Injections.install(kernel, (name) => this.symbols.address(name));
+    if (typeof injections === "string") throw new SystemError(injections);
+    this.#injections = injections;
   }
 
   /** Runs at most `max` instructions, and not into a turn of the CPU `before`. After the program has ended it always says so. */
   run(max: number, before?: Cpu): StopReason {
     const { exit } = this.kernel.state;
-    return exit === undefined ? this.machine.run(max, before) : { kind: "exit", ...exit };
+    return exit === undefined ? this.#injections.run(max, before) : { kind: "exit", ...exit };
   }
 }
 
@@ -95,8 +100,6 @@ export function createSystem(options: SystemOptions): System {
   kernel.timeline.install();
   kernel.memory.who = "kernel";
   const system = new System(machine, kernel);
-  const misplaced = installInjections(kernel, (name) => system.symbols.address(name));
-  if (misplaced !== undefined) throw new SystemError(misplaced);
   kernel.probes.install(machine);
   return system;
 }

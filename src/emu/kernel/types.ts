@@ -1,6 +1,9 @@
 /** The system as its users (command line, debug adapter, tests) see it: options in, a running machine with a kernel out. */
 import type { Image } from "../../asmlang/types.ts";
-import type { CpuModel } from "../machine/types.ts";
+import type { Cpu } from "../cpu/cpu.ts";
+import type { Addr } from "../cpu/state.ts";
+import type { CpuModel, MachineEvent } from "../machine/types.ts";
+import type { Kernel } from "./kernel.ts";
 
 /** A program ready to load: an ELF file, a flat image, or our own assembler's image with its symbols and lines. */
 export type Program =
@@ -14,6 +17,20 @@ export interface Injection {
   readonly event: string;
   readonly count?: number;
 }
+
+/** Where an injection strikes, read from its `at`. */
+export interface Trigger {
+  readonly place:
+    | { readonly kind: "address"; readonly address: Addr } // before the instruction there runs
+    | { readonly kind: "instruction"; readonly icount: number } // before instruction number `icount`
+    | { readonly kind: "event"; readonly type: string } // right behind the instruction that the event belongs to
+    | { readonly kind: "everywhere" }; // before any instruction
+  /** Whether it does, there. */
+  readonly holds?: (cpu: Cpu, event: MachineEvent | undefined) => boolean;
+}
+
+/** @returns one sentence if there is no such place. */
+export type TriggerReader = (kernel: Kernel, at: string) => Trigger | string;
 
 export interface SystemOptions {
   readonly arch: "x86_64" | "i386";
@@ -34,4 +51,6 @@ export interface SystemOptions {
   /** Files of the sandboxed root, by absolute guest path. */
   readonly files: Readonly<Record<string, Uint8Array>>;
   readonly inject: readonly Injection[];
+  /** Understands the places of injections; labels and addresses are understood without it. */
+  readonly readTrigger?: TriggerReader;
 }
