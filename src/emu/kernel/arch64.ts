@@ -12,6 +12,7 @@ import { AUDIT_UPCALLS } from "./audit.ts";
 import { ldtEspfix } from "./boot/espfix.ts";
 import { bootX86_64 } from "./boot/x86_64.ts";
 import { SYSCALL_FUNCTIONS_64, SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
+import auditCompat from "./entry/audit_compat.S?raw";
 import calling from "./entry/calling.S?raw";
 import entry64 from "./entry/entry_64.S?raw";
 import compat64 from "./entry/entry_64_compat.S?raw";
@@ -85,6 +86,8 @@ const exitLabels = [
   ...CHECKS,
   "auditsys",
   "sysret_audit",
+  "ia32_auditsys",
+  "ia32_sysexit_audit",
   "syscall_return_via_sysret",
   "sysret32_from_system_call",
   "error_return",
@@ -305,6 +308,7 @@ export const X86_64: Arch = {
   bits: 64,
   sources: [{ uri: "ringside:kernel/entry/entry_64.S", text: entry64 }],
   includes: {
+    "audit_compat.S": auditCompat,
     "calling.S": calling,
     "entry_64_compat.S": compat64,
     "espfix_prototype.S": espfixPrototype,

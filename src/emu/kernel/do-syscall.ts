@@ -58,6 +58,13 @@ function doSyscall32IrqsOn(u: UpcallContext): ReturnType<Upcall> {
   return callSyscall(k, cpu, task, regs, table32(k), nr);
 }
 
+/** ia32_do_call of older entry code: the call alone, by the table of 32-bit calls. */
+const ia32DoCall: Upcall = (u) => {
+  const { kernel: k, cpu } = u;
+  const regs = u.regs();
+  return callSyscall(k, cpu, k.current(cpu), regs, table32(k), regs.origAx);
+};
+
 /** The exception entry left -1 in orig_ax and the number in ax. */
 function int80EmulationEnter(u: UpcallContext): void {
   const regs = u.regs();
@@ -133,18 +140,16 @@ export const syscallUpcalls32 = (tests: readonly FastExitTest[]): UpcallTable =>
   ...EXIT_UPCALLS,
 });
 
+/** The call with the work around it; from and to interrupts off. */
+const CALL_32 = ["sti", "call do_syscall_32_irqs_on", "cli", "call syscall_exit_to_user_mode"];
+/** Entry code may want to do it itself. */
+const CALL_32_AUDITED = [".if AUDIT_FAST_PATH", "call do_syscall_32_audited", ".else", ...CALL_32, ".endif"];
+
 /** A function that gets pt_regs in the first argument register keeps it there: only an up-call with a result changes a register. */
-const SYSCALL_32 = [
-  "call syscall_32_enter",
-  "sti",
-  "call do_syscall_32_irqs_on",
-  "cli",
-  "call syscall_exit_to_user_mode",
-  "ret",
-];
+const SYSCALL_32 = ["call syscall_32_enter", ...CALL_32, "ret"];
 
 /** do_fast_syscall_32 and do_SYSENTER_32; the result register is also the first argument's on the 32-bit kernel. */
-const fastSyscall32 = (save: readonly string[], restore: readonly string[]): FunctionTable => {
+const fastSyscall32 = (save: readonly string[], restore: readonly string[], call: readonly string[]): FunctionTable => {
   const body = [
     "call syscall_32_enter",
     ...save,
@@ -152,10 +157,7 @@ const fastSyscall32 = (save: readonly string[], restore: readonly string[]): Fun
     "testl %eax, %eax",
     ...restore,
     "jz 1f",
-    "sti",
-    "call do_syscall_32_irqs_on",
-    "cli",
-    "call syscall_exit_to_user_mode",
+    ...call,
     "call fast_exit_tests",
     "ret",
     "1:",
@@ -174,6 +176,7 @@ export const SYSCALL_UPCALLS_64: UpcallTable = {
   syscall_enter_from_user_mode: syscallEnterFromUserMode,
   do_syscall_x64: doSyscallX64,
   int80_emulation_enter: int80EmulationEnter,
+  ia32_do_call: ia32DoCall,
   ...syscallUpcalls32(SYSRETL_TESTS),
 };
 export const SYSCALL_FUNCTIONS_64: FunctionTable = {
@@ -187,9 +190,9 @@ export const SYSCALL_FUNCTIONS_64: FunctionTable = {
     "ret",
   ],
   do_int80_emulation: ["call int80_emulation_enter", ...SYSCALL_32],
-  ...fastSyscall32([], []),
+  ...fastSyscall32([], [], CALL_32_AUDITED),
 };
 export const SYSCALL_FUNCTIONS_32: FunctionTable = {
   do_int80_syscall_32: SYSCALL_32,
-  ...fastSyscall32(["pushl %eax"], ["popl %eax"]),
+  ...fastSyscall32(["pushl %eax"], ["popl %eax"], CALL_32),
 };

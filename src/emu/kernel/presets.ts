@@ -65,7 +65,7 @@ export const PRESETS: readonly Preset[] = [
       TRACE_LEAVE,
     ],
     source:
-      "Linux 4.0 and 4.1, arch/x86/kernel; all else is 6.1's, TS_COMPAT set in C and the exit loop as one up-call among it",
+      "Linux 4.0 and 4.1, arch/x86/kernel; all else is 6.1's, TS_COMPAT set in C and the exit loop as one up-call among it; 32-bit calls had lost no audit fast path yet",
   },
   {
     name: "linux-3.14",
@@ -84,7 +84,7 @@ export const PRESETS: readonly Preset[] = [
       "order and names of the exit work, machine checks first: arch/x86/kernel/signal.c, do_notify_resume",
       "SYSRET only on the fast path: arch/x86/kernel/entry_64.S, ret_from_sys_call",
       "no espfix on the 64-bit kernel, which came with 3.16",
-      "an audited 64-bit call stays on the fast path: arch/x86/kernel/entry_64.S, auditsys and sysret_audit",
+      "an audited call stays on the fast path: arch/x86/kernel/entry_64.S, auditsys; arch/x86/ia32/ia32entry.S, sysenter_auditsys",
       SECCOMP_FIRST,
       TRACE_LEAVE,
     ],

@@ -19,6 +19,7 @@ const MAY_SCHEDULE: readonly string[] = [
   "syscall_exit_work",
   "do_syscall_x64",
   "do_syscall_32_irqs_on",
+  "ia32_do_call",
   "exit_to_user_mode_prepare",
   "irqentry_exit",
   "schedule_idle",

@@ -60,6 +60,66 @@ describe("audit", () => {
     });
   });
 
+  /** getpid and close(-1) through the vDSO, then the end by INT $0x80. */
+  const VSYSCALL = `
+	.code32
+	.globl _start
+_start:	mov (%esp), %ecx
+	lea 8(%esp,%ecx,4), %ebx
+env:	add $4, %ebx
+	cmpl $0, -4(%ebx)
+	jne env
+aux:	cmpl $32, (%ebx)		# AT_SYSINFO
+	je found
+	add $8, %ebx
+	jmp aux
+found:	mov 4(%ebx), %edi
+	mov $20, %eax
+	call *%edi
+	mov $6, %eax
+	mov $-1, %ebx
+	mov $5, %ecx
+	call *%edi
+	mov $1, %eax
+	int $0x80
+`;
+  const compat = (vendor: "intel" | "amd", options: Options) => {
+    const at = vendor === "intel" ? "entry_SYSENTER_compat_after_hwframe" : "entry_SYSCALL_compat_after_hwframe";
+    const inject = [{ at, event: "work:SYSCALL_AUDIT" }, ...(options.inject ?? [])];
+    const cpu = { vendor, model: "current", quirks: [] } as const;
+    return run(source(VSYSCALL, 32), { cpus: 1, ...options, cpu, inject }).events;
+  };
+  describe.each(["intel", "amd"] as const)("32-bit calls through the vDSO, %s", (vendor) => {
+    test.each(["fast-path", "slow-path"])("%s: the same records, the same exit", (audit) => {
+      const events = compat(vendor, { designs: { audit } });
+      const [first, second] = events.filter((e) => e.type === "audit");
+      expect(first).toMatchObject({ arch: "40000003", syscall: 20, success: "yes" });
+      expect(second).toMatchObject({ arch: "40000003", syscall: 6, success: "no", exit: -9, a0: "ffffffff", a1: "5" });
+      const fast = events.filter((e) => e.type === "exit" && e.instruction === "sysretl");
+      expect(fast.map((e) => (e.path as string[]).includes("ia32_sysexit_audit"))).toEqual(
+        audit === "fast-path" ? [true, true] : [false, false],
+      );
+      const watched = events.filter((e) => e.type === "exit-work" && e.item === "syscall_trace_enter");
+      // INT $0x80 has no fast path
+      expect(watched.length).toBe(audit === "fast-path" ? 1 : 3);
+    });
+
+    test("it gives way to any other work, and audit is asked once", () => {
+      const events = compat(vendor, {
+        preset: "linux-3.14",
+        inject: [{ at: "ia32_auditsys", event: "tif:USER_RETURN_NOTIFY" }],
+      });
+      const end = events.findIndex((e) => e.type === "exit" && e.instruction === "sysretl");
+      const first = events.slice(0, end + 1);
+      expect(first.filter((e) => e.type === "upcall" && e.name === "__audit_syscall_exit")).toEqual([]);
+      expect(first.filter((e) => e.type === "exit-work").map((e) => e.item)).toEqual([
+        "syscall_trace_leave",
+        "fire_user_return_notifiers",
+      ]);
+      expect(first.filter((e) => e.type === "audit").length).toBe(1);
+    });
+  });
+
   const calls = (options: Options) => {
     const events = ran(options);
     const end = events.findIndex((e) => e.type === "exit" && e.entry === "entry_SYSCALL_64");

@@ -81,3 +81,7 @@ LABEL entry_SYSRETL_compat_unsafe_stack
 	sysretl
 LABEL entry_SYSRETL_compat_end
 	int3
+
+	.if AUDIT_FAST_PATH
+	.include "audit_compat.S"
+	.endif
