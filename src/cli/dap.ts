@@ -2,7 +2,8 @@
 
 import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
-import { createDebugSession } from "../adapter/handlers/session.ts";
+import { connect } from "../adapter/connection.ts";
+import { frame } from "../adapter/framing.ts";
 import { pathOf } from "./files.ts";
 import { number, parse, text } from "./options.ts";
 
@@ -22,29 +23,50 @@ export function dap(args: readonly string[]): Promise<number> {
   return text(parsed, "port") === undefined ? onStdio() : onPort(number(parsed, "port", 0, 0, 65535));
 }
 
+/** How long what goes on may take to end when the client has gone. */
+const LAST_MILLISECONDS = 100;
+
 function onStdio(): Promise<number> {
-  const session = createDebugSession(hostFiles);
-  session.setRunAsServer(false);
-  session.start(process.stdin, process.stdout);
-  return new Promise((resolve) => process.stdin.on("close", () => resolve(0)));
+  const connection = connect(hostFiles, (text) => process.stdout.write(text));
+  process.stdin.on("data", (bytes: Buffer) => connection.push(bytes));
+  return new Promise((resolve) => {
+    const end = () => {
+      connection.close();
+      setTimeout(() => process.exit(0), LAST_MILLISECONDS).unref();
+      resolve(0);
+    };
+    process.stdin.on("close", end);
+    process.stdout.on("error", end);
+  });
 }
+
+/** What a client hears that comes while another is being served. */
+const REFUSAL = [
+  {
+    event: "output",
+    body: { category: "important", output: "Ringside: another client debugs here: one debug session at a time\n" },
+  },
+  { event: "terminated" },
+]
+  .map((event, i) => frame({ seq: i + 1, type: "event", ...event }))
+  .join("");
 
 function onPort(port: number): Promise<number> {
   let busy = false;
   const server = createServer((socket) => {
+    socket.on("error", () => socket.destroy());
     if (busy) {
-      socket.end();
+      socket.end(REFUSAL);
       process.stderr.write("ringside: a second client was refused: one debug session at a time\n");
       return;
     }
     busy = true;
+    const connection = connect(hostFiles, (text) => socket.write(text));
+    socket.on("data", (bytes) => connection.push(bytes));
     socket.on("close", () => {
       busy = false;
+      connection.close();
     });
-    socket.on("error", () => socket.destroy());
-    const session = createDebugSession(hostFiles);
-    session.setRunAsServer(true);
-    session.start(socket, socket);
   });
   return new Promise((resolve) => {
     server.on("error", (error) => {

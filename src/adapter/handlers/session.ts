@@ -18,7 +18,9 @@ export function createDebugSession(files: FileSystem): DebugSession {
 
 class RingsideSession extends DebugSession {
   readonly #context: Context;
-  #afterResponse: (() => void)[] = [];
+  /** What handlers that took their time want done after their response. */
+  readonly #late: (() => void)[] = [];
+  #afterResponse = this.#late;
 
   constructor(files: FileSystem) {
     super();
@@ -30,33 +32,44 @@ class RingsideSession extends DebugSession {
     this.#context = new Context(client, files);
   }
 
+  /** What is answered at once is answered before another request is looked at. */
   protected override dispatchRequest(request: DebugProtocol.Request): void {
-    void this.#answer(request);
+    const actions: (() => void)[] = [];
+    this.#afterResponse = actions;
+    const finish = (outcome: Outcome) => this.#finish(request, outcome, actions);
+    try {
+      const body = this.#handle(request);
+      if (body instanceof Promise)
+        body.then(
+          (settled) => finish({ body: settled }),
+          (error: unknown) => finish({ error }),
+        );
+      else finish({ body });
+    } catch (error) {
+      finish({ error });
+    }
+    this.#afterResponse = this.#late;
   }
 
-  async #answer(request: DebugProtocol.Request): Promise<void> {
-    const response = {
-      type: "response",
-      seq: 0,
-      request_seq: request.seq,
-      command: request.command,
-      success: true,
-    } as DebugProtocol.Response;
-    try {
-      const handler = Object.hasOwn(HANDLERS, request.command) ? HANDLERS[request.command] : undefined;
-      if (handler === undefined) throw new RequestError(`Ringside does not know the request "${request.command}"`);
-      const args = request.arguments ?? {};
-      checkArguments(request.command, args);
-      const body = await handler(this.#context, args as never);
-      if (body !== undefined) response.body = body;
-    } catch (error) {
-      fail(response, error, TOLD_TO_USER.has(request.command));
-    }
-    this.sendResponse(response);
-    const actions = this.#afterResponse;
-    this.#afterResponse = [];
-    for (const action of actions) action();
+  #handle({ command, arguments: args = {} }: DebugProtocol.Request) {
+    const handler = Object.hasOwn(HANDLERS, command) ? HANDLERS[command] : undefined;
+    if (handler === undefined) throw new RequestError(`Ringside does not know the request "${command}"`);
+    checkArguments(command, args ?? {});
+    return handler(this.#context, (args ?? {}) as never);
   }
+
+  #finish({ seq, command }: DebugProtocol.Request, { body, error }: Outcome, actions: readonly (() => void)[]): void {
+    const response = { type: "response", seq: 0, request_seq: seq, command, success: true } as DebugProtocol.Response;
+    if (error !== undefined) fail(response, error, TOLD_TO_USER.has(command));
+    else if (body !== undefined) response.body = body;
+    this.sendResponse(response);
+    for (const action of [...actions, ...this.#late.splice(0)]) action();
+  }
+}
+
+interface Outcome {
+  readonly body?: unknown;
+  readonly error?: unknown;
 }
 
 /** Requests that a person made; others, such as variables for a stop that has passed, fail without a message on the screen. */

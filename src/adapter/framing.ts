@@ -1,0 +1,98 @@
+/**
+ * The protocol's frames on a stream of bytes: `Content-Length: N`, an empty line, N bytes of JSON. A client's bug must not end the
+ * session: what is no frame is told and skipped, and reading goes on at the next header.
+ */
+
+/** Longer ones are refused unread: no message is. */
+export const MOST_BYTES = 64 << 20;
+/** A header that has not ended by then is none. */
+const MOST_HEADER = 4096;
+const HEADER = /Content-Length:[ \t]*(\d+)[^\r\n]*(?=\r\n|$)/gi;
+const END = "\r\n\r\n";
+const NAME = "Content-Length:";
+
+export interface FrameListener {
+  /** A frame's JSON, parsed. */
+  onMessage(message: unknown): void;
+  onProblem(problem: string): void;
+}
+
+export class FrameReader {
+  readonly #listener: FrameListener;
+  #bytes = new Uint8Array(1 << 12);
+  #start = 0;
+  #end = 0;
+  /** Length of the frame whose header has been read. */
+  #wanted: number | undefined;
+
+  constructor(listener: FrameListener) {
+    this.#listener = listener;
+  }
+
+  push(bytes: Uint8Array): void {
+    this.#append(bytes);
+    while (this.#wanted === undefined ? this.#readHeader() : this.#readBody(this.#wanted));
+  }
+
+  #append(bytes: Uint8Array): void {
+    const held = this.#end - this.#start;
+    if (this.#end + bytes.length > this.#bytes.length) {
+      const grown = new Uint8Array(Math.max(this.#bytes.length, 2 * (held + bytes.length)));
+      grown.set(this.#bytes.subarray(this.#start, this.#end));
+      this.#bytes = grown;
+      this.#start = 0;
+      this.#end = held;
+    }
+    this.#bytes.set(bytes, this.#end);
+    this.#end += bytes.length;
+  }
+
+  /** Whether there is more to be read now. */
+  #readHeader(): boolean {
+    const head = latin1(this.#bytes.subarray(this.#start, Math.min(this.#end, this.#start + MOST_HEADER)));
+    const end = head.indexOf(END);
+    if (end < 0) return head.length === MOST_HEADER && this.#skipGarbage(head);
+    const header = head.slice(0, end);
+    const found = [...header.matchAll(HEADER)].at(-1);
+    this.#start += end + END.length;
+    const length = Number(found?.[1]);
+    if (found === undefined) this.#listener.onProblem("a header without Content-Length was skipped");
+    else if (length > MOST_BYTES) this.#listener.onProblem(`a message of ${found[1]} bytes was refused`);
+    else this.#wanted = length;
+    return true;
+  }
+
+  /** No header has ended in all that: up to the next that might begin. */
+  #skipGarbage(head: string): boolean {
+    const next = head.indexOf(NAME, 1);
+    this.#start += next > 0 ? next : head.length - NAME.length;
+    this.#listener.onProblem("bytes that are no message were skipped");
+    return true;
+  }
+
+  #readBody(length: number): boolean {
+    if (this.#end - this.#start < length) return false;
+    const body = this.#bytes.subarray(this.#start, this.#start + length);
+    this.#start += length;
+    this.#wanted = undefined;
+    let message: unknown;
+    try {
+      message = JSON.parse(new TextDecoder().decode(body));
+    } catch {
+      // the length may have been wrong: what follows its header is looked through for the next one
+      this.#start -= length;
+      this.#listener.onProblem("a message that is not JSON was skipped");
+      return true;
+    }
+    this.#listener.onMessage(message);
+    return true;
+  }
+}
+
+const decoder = new TextDecoder("latin1");
+const latin1 = (bytes: Uint8Array): string => decoder.decode(bytes);
+
+export function frame(message: unknown): string {
+  const json = JSON.stringify(message);
+  return `Content-Length: ${new TextEncoder().encode(json).length}${END}${json}`;
+}
