@@ -25,7 +25,7 @@ export interface PendingFixup {
   readonly relaxed?: boolean;
   /** What `@` or `wrt` asks for: the name of a relocation. */
   readonly modifier?: string | undefined;
-  /** The target of a branch; the displacement of a memory operand. */
+  /** The target of a branch in 64-bit code; the displacement of a memory operand. */
   readonly branch?: boolean;
   readonly memory?: boolean;
   /** A linker may rewrite the instruction. */

@@ -99,7 +99,7 @@ export function pendingFixups(encoding: Encoding, statement: Statement, relaxed 
       code: true,
       relaxed,
       modifier,
-      branch: operand.kind === "target",
+      branch: operand.kind === "target" && statement.request.bits === 64,
       memory: operand.kind === "mem",
       relaxable: modifier === undefined ? undefined : statement.relaxable?.(encoding.bytes),
       inInstruction: fixup.offset,

@@ -22,6 +22,8 @@ export interface WritePolicy {
   relocationType(symbol: AsmSymbol, fixup: PendingFixup, relative: boolean, offset: bigint): RelocationType | undefined;
   /** A field that is too small for its value: GNU rejects branches and instruction fields, NASM warns. */
   readonly overflow: "error" | "warning";
+  /** What the object cannot say of a field that is left to the linker; the text is the error. */
+  unrepresentable?(fixup: PendingFixup, relative: boolean): string | undefined;
   /** Relocations of branches whose width layout chose come last. */
   readonly branchesLast?: boolean;
   /** Data in a section without bytes is dropped with a warning, rather than an error. */
@@ -170,6 +172,8 @@ export class SectionWriter {
     type: string | undefined,
     inOrder = false,
   ): void {
+    const bad = type === undefined ? this.#policy.unrepresentable?.(fixup, relative) : undefined;
+    if (bad !== undefined) throw new SourceError(fixup.expr.span, bad);
     if (type !== undefined && relocationNumber(type, fixup.size, this.#policy.wide) === undefined)
       throw new SourceError(fixup.expr.span, `there is no relocation '${type}' for ${fixup.size} bytes`);
     if (fixup.size === 8 || fixup.size === 4 || fixup.size === 2 || fixup.size === 1) {

@@ -92,7 +92,11 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
     if (size === undefined) return { message: "invalid combination of opcode and operands", operand };
     if (context.dialect === "gas" && !isImplied(memory, slot.string))
       draft.warnings.push("this address is not valid here: the instruction implies its own registers");
-    draft.addressSize = size;
+    const said = context.dialect === "gas" ? context.prefixes.addressSize : undefined;
+    const several = draft.form.slots.filter(({ string }) => string !== undefined).length > 1;
+    if (said !== undefined && said !== size && several)
+      return { message: "this address has another width than the prefix says", operand };
+    draft.addressSize = said ?? size;
     if (slot.string === "di" && context.dialect === "gas" && memory.segment !== 0 && memory.segment !== Register.ES)
       if (!draft.form.mnemonic.includes("maskmov"))
         return { message: `"${draft.form.mnemonic}" writes to and reads from %es only`, operand };
@@ -157,7 +161,8 @@ function legacyPrefixes(draft: Draft): void {
   const segment = draft.segment !== 0 ? draft.segment : prefixes.segment;
   const repeats = form.mandatory === 0xf3 && PADLOCK.test(form.mnemonic);
   const data = operandSizePrefix(form, bits, asked, context.dialect) || (asked === 16 && bits !== 16);
-  const address = draft.addressSize !== bits;
+  const asWritten = context.dialect === "gas" && form.mnemonic === "umonitor" && prefixes.addressSize !== undefined;
+  const address = draft.addressSize !== bits || asWritten;
   if (prefixes.wait || form.wait) bytes.push(0x9b);
   const push = (wanted: boolean, byte: number): void => {
     if (wanted) bytes.push(byte);

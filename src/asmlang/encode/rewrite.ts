@@ -72,6 +72,8 @@ function impliedRegisters(request: EncodeRequest, implied: readonly number[]): E
     if (implied[i] === 0 && accumulator) width = (info.size * 8) as typeof bits;
     else if (implied[i] !== operand.reg && info?.number !== regInfo(implied[i]!)?.number) return request;
   }
+  if (request.dialect === "gas" && width !== bits && request.prefixes.some((word) => /^addr/.test(word)))
+    return request;
   const widthSaid = width !== bits && !(request.dialect === "nasm" && request.mnemonic.startsWith("monitor"));
   return { ...request, operands: [], prefixes: widthSaid ? [...request.prefixes, `a${width}`] : request.prefixes };
 }

@@ -139,6 +139,8 @@ function nasmPrefixError(form: Form, { bits, hints, operands }: EncodeRequest, p
 
 const REPEAT_WORDS = /^(rep|bnd|xacquire|xrelease)/;
 const SIZE_WORDS = /^data(16|32)$/;
+/** Their names say the width of the counter, which is the address size. */
+const COUNTS_IN = /^(umonitor|j[er]?cxz|loop(n?[ez])?[wlq])$/;
 const ADDRESS_WORDS = /^addr(16|32)$/;
 const SEGMENT_WORDS = new Set(["es", "cs", "ss", "ds", "fs", "gs", "notrack"]);
 /** Segment prefixes that are no branch hints mean nothing in 64-bit code. */
@@ -150,7 +152,7 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
   if (request.prefixes.filter((word) => SEGMENT_WORDS.has(word)).length > 1) return "same type of prefix used twice";
   if (request.prefixes.filter((word) => REPEAT_WORDS.test(word)).length > 1) return "same type of prefix used twice";
   const addresses = request.prefixes.filter((word) => ADDRESS_WORDS.test(word)).length;
-  const counted = form.slots[0]?.place === "rel" && form.addressSize !== 0 && form.addressSize !== request.bits;
+  const counted = COUNTS_IN.test(request.mnemonic) && form.addressSize !== request.bits;
   if (addresses > (counted ? 0 : 1) || request.prefixes.filter((word) => SIZE_WORDS.test(word)).length > 1)
     return "same type of prefix used twice";
   const indirect = /^(call|jmp)$/.test(form.mnemonic) && form.slots[0]?.place === "rm";

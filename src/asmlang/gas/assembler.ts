@@ -19,7 +19,7 @@ import { assembleInstruction } from "./instructions.ts";
 import { SourceLocations } from "./loc.ts";
 import type { Macro } from "./macros.ts";
 import { type Attributes, writeAttributes } from "./notes.ts";
-import { gasRelocation } from "./relocations.ts";
+import { beyond32, gasRelocation } from "./relocations.ts";
 import { callMacro } from "./repeats.ts";
 import { defaultFlags } from "./sections.ts";
 import { blankComments } from "./text.ts";
@@ -160,6 +160,7 @@ export class GasAssembler {
       {
         overflow: "error",
         branchesLast: true,
+        unrepresentable: (fixup, relative) => (this.objectBits === 32 ? beyond32(fixup, relative) : undefined),
         wide: this.objectBits === 64,
         relocationType: (symbol, fixup, _, offset) => gasRelocation(symbol, fixup, offset, this.objectBits === 64),
         tableDistance: (_, fixup) => fixup.inInstruction ?? 0,

@@ -77,6 +77,8 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
   }
   const { operands, rounding } = readOperands(assembler, cursor, mnemonic);
   cursor.finish();
+  if (mnemonic.startsWith("movabs") && assembler.bits !== 64)
+    throw new SourceError(span, "'movabs' is for 64-bit code");
   if (!assembler.intel) checkBranch(assembler, mnemonic, operands, span);
   const marks = withoutCallMarks(operands, cursor);
   const statement: Statement = {
@@ -121,7 +123,7 @@ function checkBranch(assembler: GasAssembler, mnemonic: string, operands: readon
   if (operands.length !== 1 || !first || !BRANCH.test(mnemonic)) return;
   if (first.operand.kind === "imm")
     throw new SourceError(first.span, "a branch needs a target without '$', or '*' and what holds its address");
-  if (first.operand.kind === "target" && mnemonic === "jmpw" && assembler.bits === 64)
+  if (first.operand.kind === "target" && mnemonic === "jmpw" && assembler.bits !== 16)
     throw new SourceError(span, "invalid instruction suffix for 'jmp'");
 }
 

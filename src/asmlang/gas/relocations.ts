@@ -38,6 +38,12 @@ function checkField(modifier: string, { code, kind, size, signed, expr }: Pendin
     throw new SourceError(expr.span, `'@${modifier}' and this field differ in signedness`);
 }
 
+/** ELF32 has no relocations of 64 bits, nor of 32 that are extended by sign. */
+export function beyond32({ size, signed, code }: PendingFixup, relative: boolean): string | undefined {
+  if (size !== 8 && !(size === 4 && signed && code && !relative)) return undefined;
+  return `a 32-bit object has no relocation for ${size === 8 ? "64 bits" : "a sign-extended value"}`;
+}
+
 /** Loads through the GOT that a linker may turn into something shorter are marked. */
 function flavour(modifier: string, { relaxable }: PendingFixup, wide: boolean): string {
   if (relaxable === undefined) return modifier;

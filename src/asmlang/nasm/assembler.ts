@@ -189,7 +189,8 @@ export class NasmAssembler {
         tableDistance: (place) => place,
         keepRelocation: (_, fixup) => fixup.modifier === "SYM",
         ignoresZeroedData: true,
-        ignoresAbsoluteDistance: this.#wide,
+        // NASM's ELF output does that; a file with ORG is a flat binary.
+        ignoresAbsoluteDistance: this.#wide && !this.origin,
         namesSymbol: (symbol, fixup) => fixup.modifier === "SYM" && symbol.binding !== "local",
       },
       this.#entryBits,

@@ -54,14 +54,11 @@ export const EXPLAINED: readonly Explanation[] = [
   },
   {
     reason: "a prefix says one address size, the register or the mnemonic another",
-    test: where(
-      "nasm att intel",
-      /^a(16|32|ddr16|ddr32) (umonitor|j[er]?cxz|loop|(movs|cmps|stos|lods|scas|ins|outs)[bwdlq]? .)/,
-    ),
+    test: where("nasm", /^a(16|32) (umonitor|j[er]?cxz|loop|(movs|cmps|stos|lods|scas|ins|outs)[bwdlq]? .)/),
   },
   {
-    reason: "NASM puts REX.W where a selector is read from a quadword, and WAIT before other prefixes",
-    test: where("nasm", /^(\w+ )*(mov [c-gs]s, qword|wait)/),
+    reason: "NASM puts WAIT before other prefixes",
+    test: where("nasm", /^(\w+ )+wait/),
   },
   {
     reason: "GNU as takes MOVD between a general register and memory for a MOV, of 16 bits to memory",
