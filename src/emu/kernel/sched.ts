@@ -10,6 +10,7 @@ import { VECTORS } from "./layout/linux-6.1.ts";
 import { switchDebug } from "./ptrace/debugreg.ts";
 import { isStopped } from "./ptrace/stop.ts";
 import type { Task } from "./state.ts";
+import { switchTsc } from "./tsc.ts";
 import { type FunctionTable, SCHEDULE, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
 /** Machine time that a task runs while others wait. */
@@ -97,6 +98,7 @@ function switchTo(u: UpcallContext): bigint {
   const next = k.state.tasks.find((task) => task.address === u.pointer(1));
   if (next === undefined) throw new Error("__switch_to a task that does not exist");
   k.arch.switchTo(k, cpu, next);
+  switchTsc(k, cpu, next);
   if (k.testFlag(previous, "IO_BITMAP")) invalidateIoBitmap(k, cpu);
   switchDebug(k, cpu, previous, next);
   k.timeline.switched(cpu, previous.pid, next.pid);

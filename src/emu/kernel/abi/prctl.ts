@@ -24,6 +24,7 @@ export const PR = {
   PR_SET_SECCOMP: 22,
   PR_SET_NO_NEW_PRIVS: 38,
   PR_GET_NO_NEW_PRIVS: 39,
-  PR_SET_TSC: 26,
   PR_GET_TSC: 25,
+  PR_SET_TSC: 26,
 } as const;
+export const PR_TSC = { ENABLE: 1, SIGSEGV: 2 } as const;

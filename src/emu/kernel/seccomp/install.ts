@@ -24,6 +24,7 @@ import { copyFromUser, copyToUser, getStruct, getWord, putStruct } from "../mm/u
 import { setSyscallWork } from "../ptrace/work.ts";
 import type { Task } from "../state.ts";
 import type { Syscall, SyscallContext, SyscallResult } from "../syscall/types.ts";
+import { allowTsc } from "../tsc.ts";
 import { checkFilter, convertedLength } from "./bpf.ts";
 import type { Seccomp, SeccompFilter, SockFilter } from "./types.ts";
 
@@ -67,6 +68,7 @@ function notifSizes(c: SyscallContext): number {
 
 function setStrict(c: SyscallContext): number {
   if (c.task.seccomp !== undefined && c.task.seccomp.mode !== "strict") return -E.EINVAL;
+  allowTsc(c.k, c.cpu, c.task, false);
   assign(c.k, c.task, { mode: "strict", filters: [] });
   return 0;
 }

@@ -1,8 +1,9 @@
-/** prctl(2) (kernel/sys.c): names, seccomp, and the promise not to gain privileges. */
+/** prctl(2) (kernel/sys.c): names, seccomp, the promise not to gain privileges, and the time-stamp counter. */
 import { E } from "../abi/errno.ts";
-import { PR } from "../abi/prctl.ts";
-import { copyToUser, strncpyFromUser } from "../mm/uaccess.ts";
+import { PR, PR_TSC } from "../abi/prctl.ts";
+import { copyToUser, putWord, strncpyFromUser } from "../mm/uaccess.ts";
 import { getSeccomp, seccomp, setSeccomp } from "../seccomp/install.ts";
+import { allowTsc } from "../tsc.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 const NAME_LENGTH = 16;
@@ -29,9 +30,22 @@ const getNoNewPrivs: Syscall = (c) => {
   return c.task.noNewPrivs === true ? 1 : 0;
 };
 
+const getTsc: Syscall = (c) => {
+  const mode = c.k.testFlag(c.task, "NOTSC") ? PR_TSC.SIGSEGV : PR_TSC.ENABLE;
+  return putWord(c.k, c.task, c.addr(1), 4, mode) ? 0 : -E.EFAULT;
+};
+const setTsc: Syscall = (c) => {
+  const mode = c.uint(1);
+  if (mode !== PR_TSC.ENABLE && mode !== PR_TSC.SIGSEGV) return -E.EINVAL;
+  allowTsc(c.k, c.cpu, c.task, mode === PR_TSC.ENABLE);
+  return 0;
+};
+
 const OPTIONS: Readonly<Record<number, Syscall>> = {
   [PR.PR_SET_NAME]: setName,
   [PR.PR_GET_NAME]: getName,
+  [PR.PR_GET_TSC]: getTsc,
+  [PR.PR_SET_TSC]: setTsc,
   [PR.PR_GET_SECCOMP]: getSeccomp,
   [PR.PR_SET_SECCOMP]: setSeccomp,
   [PR.PR_SET_NO_NEW_PRIVS]: setNoNewPrivs,
