@@ -241,7 +241,7 @@ const AUDIT: readonly Design[] = [
   }),
   audit("fast-path", {
     summary:
-      "a call that only audit watches stays on a fast path, which calls audit itself: twice at the end if somebody else came to watch; SYSENTER and SYSCALL32 have one too",
+      "a call that only audit watches stays on a fast path, which calls audit itself: twice at the end if somebody else came to watch; SYSENTER and SYSCALL32 have one too (64-bit kernel)",
     source: `Linux 3.14, arch/x86/kernel/entry_64.S: auditsys, sysret_audit, and ia32/ia32entry.S: auditsys_exit; "quite buggy" in ${EXIT_POST}`,
     defines: { AUDIT_FAST_PATH: 1 },
     hooks: {},
