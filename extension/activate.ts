@@ -8,6 +8,15 @@ import { chooseScenario, copyScenario, openScenario, ScenarioTree } from "./scen
 import { ScenarioCatalogue } from "./scenarios.ts";
 import { Sessions } from "./sessions.ts";
 import { StateView } from "./state-view.ts";
+import {
+  addBookmark,
+  goToInstruction,
+  InstantItem,
+  lastWriter,
+  runBackTo,
+  stepBackInto,
+  stepBackOut,
+} from "./time-travel.ts";
 import { openAssemblyFile } from "./uris.ts";
 
 export interface Host {
@@ -66,6 +75,12 @@ function commands({ scenarios, kernelState, espfix, stepping }: Parts): vscode.D
     register("openEspfix", () => espfix.openBeside()),
     register("stepIntoKernel", () => stepping.set(true)),
     register("stepOverKernel", () => stepping.set(false)),
+    register("stepBackInto", stepBackInto),
+    register("stepBackOut", stepBackOut),
+    register("runBackTo", runBackTo),
+    register("goToInstruction", goToInstruction),
+    register("addBookmark", addBookmark),
+    register("lastWriter", lastWriter),
   ];
 }
 
@@ -90,6 +105,7 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
     vscode.window.registerTreeDataProvider("ringside.scenarios", new ScenarioTree(scenarios)),
     languageClient(host.createLanguageClient),
     stepping,
+    new InstantItem(),
     ...commands({ scenarios, kernelState, espfix, stepping }),
   );
 }

@@ -42,6 +42,7 @@ function bitRow(
     name: bit.name,
     value,
     lit,
+    place: bit.name,
     changed: moved !== undefined,
     help: [bit.meaning, moved && `It was ${moved}.`, changeText(bit.lastChanged)].filter(Boolean).join(" "),
     ...(bit.lastChanged && {
@@ -135,7 +136,13 @@ export function kernelStateView(state: KernelState, before: KernelState | undefi
   const registers = state.ptRegs.map(({ name, value }): Row => {
     const old = before?.ptRegs.find((other) => other.name === name);
     const changed = old !== undefined && old.value !== value;
-    return { name, value, changed, help: `pt_regs.${name} = ${value}${changed ? `, was ${old.value}` : ""}` };
+    return {
+      name,
+      value,
+      changed,
+      place: `pt_regs.${name}`,
+      help: `pt_regs.${name} = ${value}${changed ? `, was ${old.value}` : ""}`,
+    };
   });
   return h(
     "div",

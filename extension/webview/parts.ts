@@ -36,10 +36,16 @@ export interface Row {
   readonly changed?: boolean;
   /** undefined = the row has no lamp. */
   readonly lit?: boolean;
+  /** Names the place in the console's language, for the row's menu. */
+  readonly place?: string;
 }
 
 const spoken = (row: Row) =>
   `${row.name} ${row.lit === undefined ? row.value : row.lit ? "set" : "clear"}${row.changed ? ", changed" : ""}. ${row.help}`;
+
+/** What VS Code gives to the commands of a row's menu. */
+const menuContext = (expression: string) =>
+  JSON.stringify({ webviewSection: "place", expression, preventDefaultContextMenuItems: true });
 
 export function row(item: Row): ElementNode {
   const classes = ["row", item.changed ? "changed" : "", item.lit === false ? "clear" : "", item.lit ? "set" : ""];
@@ -53,6 +59,7 @@ export function row(item: Row): ElementNode {
       "data-help": item.help,
       "data-name": item.name,
       "aria-label": spoken(item),
+      ...(item.place !== undefined && { "data-vscode-context": menuContext(item.place) }),
     },
     item.lit !== undefined && h("span", { class: "lamp", "aria-hidden": "true" }),
     h("span", { class: "name" }, item.name),

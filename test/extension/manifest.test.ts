@@ -39,6 +39,22 @@ describe("the extension's manifest", () => {
     expect(contributed.toSorted()).toEqual(registered.toSorted());
   });
 
+  it("has menus and keys for commands that there are, on keys that are its own", () => {
+    const known = contributes.commands.map(({ command }: { command: string }) => command);
+    const used = [...Object.values<{ command: string }[]>(contributes.menus).flat(), ...contributes.keybindings];
+    for (const { command } of used) if (!command.startsWith("workbench.")) expect(known).toContain(command);
+    const keys = contributes.keybindings.map(({ key }: { key: string }) => key);
+    expect(new Set(keys).size).toBe(keys.length);
+    for (const { when } of contributes.keybindings) expect(when).toContain("debugType == 'ringside'");
+  });
+
+  it("offers every command in the palette only where it can be used", () => {
+    const listed = contributes.menus.commandPalette.map(({ command }: { command: string }) => command);
+    const anywhere = ["ringside.openScenario", "ringside.debugScenario", "ringside.copyScenario"];
+    const others = contributes.commands.map(({ command }: { command: string }) => command);
+    expect([...listed, ...anywhere].toSorted()).toEqual(others.toSorted());
+  });
+
   it("contributes the views that are provided", () => {
     const provided = [...extensionSource.matchAll(/register(?:WebviewView|TreeData)Provider\(\s*"([\w.]+)"/g)].map(
       (match) => match[1],
