@@ -100,6 +100,9 @@ export const TEMP_COUNT = 256;
 export const CONTEXT = 0x19800;
 /** u32: how breakpoints are armed (contract.ts, ARMED); not part of the guest's state. */
 export const ARMING = 0x19804;
+/** u64 each: the first byte that a data watch by linear address is about, and the first behind the last one; derived too. */
+export const WATCH_FIRST = 0x19808;
+export const WATCH_END = 0x19810;
 /** Tier 1's table of entries by RIP (tier1/jumps.ts): JUMP_ENTRIES of JUMP_STRIDE bytes, also derived. */
 export const JUMPS = 0x1a000;
 export const JUMP_ENTRIES = 512;
@@ -138,7 +141,8 @@ export const TLB_STRIDE = 32;
 export const TLB_BYTES = TLB_ENTRIES * TLB_STRIDE;
 /**
  * One TLB entry. A tag is the 64-bit linear page address, or -1 for "take the slow path". A write tag is only installed when the
- * page's dirty bits (PTE and the machine's own) are set and the page holds no decoded code and no watchpoint.
+ * page's dirty bits (PTE and the machine's own) are set and the page holds no decoded code and no watchpoint. A tag with TAG_WATCHED
+ * set is of a page with a watch by linear address, good for accesses that keep off the watched bytes.
  */
 export const TLBF = {
   READ_TAG: 0,
@@ -150,6 +154,7 @@ export const TLBF = {
   FRAME: 28,
 } as const;
 
+export const TAG_WATCHED = 1;
 export const TLB_GLOBAL = 1 << 31;
 export const TLB_LARGE = 1 << 30;
 /** The page number in FRAME. */

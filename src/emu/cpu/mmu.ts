@@ -8,6 +8,7 @@ import {
   CR4,
   EFLAGS,
   OFF,
+  TAG_WATCHED,
   TLB_BYTES,
   TLB_ENTRIES,
   TLB_FRAME_MASK,
@@ -15,11 +16,13 @@ import {
   TLB_LARGE,
   TLB_STRIDE,
   TLBF,
+  WATCH_END,
+  WATCH_FIRST,
 } from "./layout.ts";
 import type { CoreMemory } from "./memory.ts";
 import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
 import { PhysicalMemory } from "./phys.ts";
-import { type Addr, addrHigh, addrLow, addrOf, isCanonical } from "./state.ts";
+import { type Addr, addrHigh, addrLow, addrOf, addrToBig, isCanonical } from "./state.ts";
 import { SEE, Watches } from "./watch.ts";
 
 const WORDS = TLB_STRIDE >> 2;
@@ -153,7 +156,7 @@ export class Mmu extends PhysicalMemory {
       const page = i32[e + FRAME]! & TLB_FRAME_MASK;
       const tag = [READ, WRITE, EXEC].find((each) => i32[e + each] !== -1);
       if (tag === undefined) continue;
-      const [low, high] = [i32[e + tag]!, i32[e + tag + 1]!];
+      const [low, high] = [i32[e + tag]! & ~TAG_WATCHED, i32[e + tag + 1]!];
       if (i32[e + FRAME]! & TLB_LARGE) this.noteLarge(low, high);
       let seen: number = core.watch[page]!;
       if (this.watches.active) seen |= this.watches.pageBits(addrOf(low, high), page * 0x1000);
@@ -181,6 +184,9 @@ export class Mmu extends PhysicalMemory {
   /** After the watched ranges have changed: every access is looked at anew. */
   protected dropDataTags(): void {
     const { i32 } = this;
+    const [first, end] = this.watches.hull ?? [0, 0];
+    this.set64(WATCH_FIRST, addrToBig(first));
+    this.set64(WATCH_END, addrToBig(end));
     for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) i32.fill(-1, e + READ, e + EXEC);
   }
 
@@ -221,7 +227,7 @@ export class Mmu extends PhysicalMemory {
     const { i32 } = this;
     const e = this.entryFor(low, access);
     const tag = e + (access & ACCESS.EXEC ? EXEC : access & ACCESS.WRITE ? WRITE : READ);
-    if (i32[tag] === (low & ~0xfff) && i32[tag + 1] === high) {
+    if ((i32[tag]! & ~TAG_WATCHED) === (low & ~0xfff) && i32[tag + 1] === high) {
       return (i32[e + FRAME]! & TLB_FRAME_MASK) * 0x1000 + (low & 0xfff);
     }
     return this.fill(e, low, high, access);
@@ -256,17 +262,20 @@ export class Mmu extends PhysicalMemory {
     i32[e + ADDEND] = (this.ramBase + page * 0x1000 - pageLow) | 0;
     i32[e + FRAME] = page | (walk.global ? TLB_GLOBAL : 0) | (walk.large ? TLB_LARGE : 0);
     let tag = EXEC;
+    let watched = 0;
     if (access & ACCESS.WRITE) {
-      if (core.code[page] || seen !== 0) return pa;
-      core.markDirty(page);
+      if (core.code[page]) return pa;
+      watched = seen;
       tag = WRITE;
     } else if (!(access & ACCESS.EXEC)) {
-      if (seen & SEE.READS) return pa;
+      watched = seen & SEE.READS;
       tag = READ;
     }
-    i32[e + tag] = pageLow;
+    if (watched !== 0 && (core.watch[page] || !this.watches.onlyLinear(page * 0x1000))) return pa;
+    if (tag === WRITE) core.markDirty(page);
+    i32[e + tag] = watched === 0 ? pageLow : pageLow | TAG_WATCHED;
     i32[e + tag + 1] = high;
-    if (fresh) this.opened++;
+    if (fresh && watched === 0) this.opened++;
     return pa;
   }
 
@@ -275,7 +284,7 @@ export class Mmu extends PhysicalMemory {
     if ((i32[e + FRAME]! & TLB_FRAME_MASK) !== page) return false;
     for (const tag of [READ, WRITE, EXEC]) {
       if (i32[e + tag] === -1) continue;
-      return i32[e + tag] === pageLow && i32[e + tag + 1] === high;
+      return (i32[e + tag]! & ~TAG_WATCHED) === pageLow && i32[e + tag + 1] === high;
     }
     return false;
   }

@@ -62,6 +62,21 @@ export class Watches {
     this.debugBits = 0;
   }
 
+  /** From the first byte watched by linear address to behind the last; undefined if there is none. */
+  get hull(): readonly [Addr, Addr] | undefined {
+    const linear = this.all.filter(({ physical }) => !physical);
+    if (linear.length === 0) return undefined;
+    return [
+      Math.min(...linear.map(({ start }) => start)),
+      Math.max(...linear.map(({ start, length }) => start + length)),
+    ];
+  }
+
+  /** Is the page watched, but not by its physical address? */
+  onlyLinear(physical: number): boolean {
+    return !this.all.some((range) => range.physical && overlaps(range, physical, PAGE));
+  }
+
   /** SEE bits of a page, by its linear address and its physical one. */
   pageBits(linear: Addr, physical: number): number {
     let bits = 0;

@@ -4,7 +4,7 @@
  * call after all, which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
  */
 import type { Load, Peek, Space, Store, Value } from "../ir/types.ts";
-import { SEG, SEGF, type SegIndex, TLB_ENTRIES, TLBF } from "../layout.ts";
+import { SEG, SEGF, type SegIndex, TAG_WATCHED, TLB_ENTRIES, TLBF, WATCH_END, WATCH_FIRST } from "../layout.ts";
 import { EXCHANGE, type Frame, importIndex } from "./frame.ts";
 import type { Values } from "./values.ts";
 import { type FunctionBody, I32, I64, type MemName } from "./wasm.ts";
@@ -54,13 +54,18 @@ export class AccessEmitter {
       f.end();
       return;
     }
+    this.nearby(s.space, s.size, s.forWrite);
+    f.if();
+    this.hostAddress();
+    f.mem(LOADS[s.size]!, 0).set(local);
+    f.else();
     this.slowArguments(s.space, s.size, s.forWrite);
     f.call(importIndex("load"));
     this.slow.checkStatus();
     f.i32(0)
       .mem(s.size === 8 ? "i64.load" : "i32.load", this.frame.base + EXCHANGE)
       .set(local);
-    f.end();
+    f.end().end();
   }
 
   /** A load without any effect but its value, or what `giveUp` emits. */
@@ -88,13 +93,42 @@ export class AccessEmitter {
       f.end();
       return;
     }
+    this.nearby(s.space, s.size, true);
+    f.if();
+    this.hostAddress();
+    this.values.value(s.value);
+    f.mem(STORES[s.size]!, 0);
+    f.else();
     f.i32(0);
     this.values.value(s.value);
     f.mem(s.size === 8 ? "i64.store" : "i32.store", this.frame.base + EXCHANGE);
     this.slowArguments(s.space, s.size, true);
     f.call(importIndex("store"));
     this.slow.checkStatus();
-    f.end();
+    f.end().end();
+  }
+
+  /** After a probe that failed: leaves 1 where the page is watched, but none of the access's bytes may be. */
+  private nearby(space: Space, size: number, write: boolean): void {
+    const { f, frame } = this;
+    if (space.kind !== "linear") {
+      f.i32(0);
+      return;
+    }
+    f.get(this.entry).mem("i64.load", write ? TLBF.WRITE_TAG : TLBF.READ_TAG);
+    f.get(this.address64)
+      .i64(size - 1, 0)
+      .op("i64.add");
+    f.i64(-4096, -1).op("i64.and").i64(TAG_WATCHED, 0).op("i64.or").op("i64.eq");
+    f.get(this.address64).i64(size, 0).op("i64.add");
+    f.i32(0)
+      .mem("i64.load", frame.base + WATCH_FIRST)
+      .op("i64.le_u");
+    f.i32(0)
+      .mem("i64.load", frame.base + WATCH_END)
+      .get(this.address64)
+      .op("i64.le_u");
+    f.op("i32.or").op("i32.and");
   }
 
   /** Leaves 1 on the stack when the TLB has the page (and the segment permits it), with `entry` and the linear address in locals. */
