@@ -1,5 +1,6 @@
 /** A client of the built adapter as its own process, over stdio, as an editor starts it. Measures only; tests check the messages. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
 export class AdapterProcess {
@@ -57,6 +58,14 @@ export class AdapterProcess {
     const stopped = this.next("stopped");
     await this.request(command, { threadId: 1, ...args });
     await stopped;
+  }
+
+  /** Processor time of the adapter so far, all threads, in milliseconds, as Linux tells it. */
+  processorTime(): number {
+    const threads = `/proc/${this.#process.pid}/task`;
+    const nanoseconds = (thread: string) =>
+      Number(readFileSync(`${threads}/${thread}/schedstat`, "utf8").split(" ")[0]);
+    return readdirSync(threads).reduce((sum, thread) => sum + nanoseconds(thread), 0) / 1e6;
   }
 
   close(): void {

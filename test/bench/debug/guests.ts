@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { FileSystem } from "../../../src/adapter/debug/files.ts";
 
-export type GuestName = "alu" | "sieve" | "crc";
+export type GuestName = "alu" | "sieve" | "crc" | "count";
 
 const folder = (root: string): string => path.join(root, "test/bench/guests");
 const FOLDER_URI = "file:///guests";
