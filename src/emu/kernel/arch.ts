@@ -52,8 +52,8 @@ export interface Arch {
   userRegs(task: Task): Addr;
   /** copy_thread(): what a new task's switch frame and thread_struct hold. `task`'s pt_regs are filled; the parent is current. */
   copyThread(kernel: Kernel, cpu: Cpu, task: Task): void;
-  /** The user's FS (64 bit) or TLS entry (32 bit) for CLONE_SETTLS; 0 or a negative error number. */
-  setTls(kernel: Kernel, cpu: Cpu, task: Task, tls: bigint, compat: boolean): number;
+  /** The user's FS or, with a user_desc, a TLS entry for CLONE_SETTLS; 0 or a negative error number. */
+  setTls(kernel: Kernel, cpu: Cpu, task: Task, tls: bigint, desc: Uint8Array | undefined): number;
   /** Makes `task` the one that `cpu` runs: registers no stack holds, per-CPU variables, kernel stack pointers, CR3, TLS, LDT. */
   switchTo(kernel: Kernel, cpu: Cpu, task: Task): void;
   /** enter_lazy_tlb() at a task's end: the kernel's own page tables. */
@@ -77,7 +77,7 @@ export interface Arch {
   /** AT_HWCAP, AT_HWCAP2 and AT_PLATFORM for a program of the given width. */
   hwcap(kernel: Kernel, bits: 32 | 64): { hwcap: bigint; hwcap2: bigint; platform: string };
   /** fixup_exception(): changes `regs` and says true if the entry code expects a fault there. */
-  fixupException?(kernel: Kernel, regs: PtRegs): boolean;
+  fixupException(kernel: Kernel, regs: PtRegs): boolean;
   /** Hooks of vm86; only the 32-bit kernel has them. */
   readonly vm86?: Vm86Hooks;
 }

@@ -4,7 +4,6 @@ import { Fault } from "../cpu/fault.ts";
 import { EFLAGS, GPR, OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../cpu/layout.ts";
 import { type Addr, addrHigh, addrLow } from "../cpu/state.ts";
 import { leafOf } from "../cpu/system/cpuid.ts";
-import { FEATURES } from "../cpu/system/cpuid-data.ts";
 import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
 import { PTREGS_CALLS } from "./abi/syscalls.ts";
 import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
@@ -19,6 +18,7 @@ import compat64 from "./entry/entry_64_compat.S?raw";
 import espfixPrototype from "./entry/espfix_prototype.S?raw";
 import fastPath from "./entry/fast_path_64.S?raw";
 import nmi64 from "./entry/nmi_64.S?raw";
+import usercopy64 from "./entry/usercopy_64.S?raw";
 import { saveFpu, switchFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
 import { LINUX_6_1_64 as layout, TASK_THREADSP } from "./layout/linux-6.1-64.ts";
@@ -29,7 +29,9 @@ import type { Mm, Task, UserSegments } from "./state.ts";
 import { COMPAT_CALLS, NATIVE_CALLS } from "./syscall/tables.ts";
 import { TRAP_FUNCTIONS, TRAP_UPCALLS } from "./trap/traps.ts";
 import { TRAP_FUNCTIONS_64, TRAP_UPCALLS_64 } from "./trap/traps-64.ts";
+import { hasFeature } from "./x86/cpufeature.ts";
 import { packDescriptor, upperDescriptor } from "./x86/descriptors.ts";
+import { fixupException } from "./x86/extable.ts";
 import { baseOf, setTlsEntry } from "./x86/tls.ts";
 
 const label = (kind: string, compat?: boolean): EntryLabel => (compat === undefined ? { kind } : { kind, compat });
@@ -103,11 +105,6 @@ const exitLabels = [
   "nested_nmi",
   "repeat_nmi",
 ];
-
-const feature = (cpu: Cpu, name: string): boolean => {
-  const row = FEATURES.find((f) => f.name === name);
-  return row !== undefined && ((leafOf(cpu, row.leaf, 0)[row.register] >>> row.bit) & 1) === 1;
-};
 
 /** PTREGS_CALLS as bits by number: eight words of 64. */
 function ptregsCalls(): Record<string, bigint> {
@@ -187,13 +184,13 @@ function copyThread(k: Kernel, cpu: Cpu, task: Task): void {
   writeSwitchFrame(k, task, userRegs(task), "ret_from_fork");
 }
 
-function setTls(k: Kernel, _cpu: Cpu, task: Task, tls: bigint, compat: boolean): number {
+function setTls(k: Kernel, _cpu: Cpu, task: Task, tls: bigint, desc: Uint8Array | undefined): number {
   const segments = task.segments ?? NO_SEGMENTS;
-  if (!compat) {
+  if (desc === undefined) {
     task.segments = { ...segments, fs: 0, fsBase: tls };
     return 0;
   }
-  const index = setTlsEntry(k, task, tls);
+  const index = setTlsEntry(k, task, desc);
   if (index < 0) return index;
   const selector = index * 8 + 3;
   const base = BigInt(baseOf(task.tls[index - layout.gdt.TLS_MIN!]!));
@@ -306,7 +303,10 @@ export const X86_64: Arch = {
   layout,
   paging: FOUR_LEVEL,
   bits: 64,
-  sources: [{ uri: "ringside:kernel/entry/entry_64.S", text: entry64 }],
+  sources: [
+    { uri: "ringside:kernel/entry/entry_64.S", text: entry64 },
+    { uri: "ringside:kernel/entry/usercopy_64.S", text: usercopy64 },
+  ],
   includes: {
     "audit_compat.S": auditCompat,
     "calling.S": calling,
@@ -316,8 +316,9 @@ export const X86_64: Arch = {
     "nmi_64.S": nmi64,
   },
   defines: (cpu) => ({
-    X86_FEATURE_FSGSBASE: feature(cpu, "fsgsbase") ? 1 : 0,
-    X86_FEATURE_SMEP: feature(cpu, "smep") ? 1 : 0,
+    X86_FEATURE_FSGSBASE: hasFeature(cpu, "fsgsbase") ? 1 : 0,
+    X86_FEATURE_SMEP: hasFeature(cpu, "smep") ? 1 : 0,
+    X86_FEATURE_SMAP: hasFeature(cpu, "smap") ? 1 : 0,
     ...ptregsCalls(),
   }),
   upcalls: { ...SYSCALL_UPCALLS_64, ...AUDIT_UPCALLS, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
@@ -346,8 +347,9 @@ export const X86_64: Arch = {
     const cpu = k.machine.cpus[0]!;
     return {
       hwcap: BigInt(leafOf(cpu, 1, 0).edx >>> 0),
-      hwcap2: feature(cpu, "fsgsbase") ? HWCAP2_FSGSBASE : 0n,
+      hwcap2: hasFeature(cpu, "fsgsbase") ? HWCAP2_FSGSBASE : 0n,
       platform: bits === 64 ? "x86_64" : "i686",
     };
   },
+  fixupException,
 };

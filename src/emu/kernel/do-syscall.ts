@@ -53,7 +53,7 @@ function doSyscall32IrqsOn(u: UpcallContext): ReturnType<Upcall> {
   const task = k.current(cpu);
   const regs = u.regs();
   const asked = Number(BigInt.asIntN(32, regs.get("orig_ax")));
-  const nr = task.wait === undefined ? syscallEnterWork(k, cpu, task, regs, asked) : asked;
+  const nr = task.wait === undefined ? k.once("syscall_nr", () => syscallEnterWork(k, cpu, task, regs, asked)) : asked;
   if (nr === SCHEDULE) return SCHEDULE;
   return callSyscall(k, cpu, task, regs, table32(k), nr);
 }

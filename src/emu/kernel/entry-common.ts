@@ -38,7 +38,7 @@ function exitToUserModePrepare(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): R
     delete task.tracking;
     userEnter(k, cpu, task, "schedule_user");
   }
-  if (!task.dead && (work & k.layout.work.exitToUserMode) !== 0) {
+  if (!task.dead && ((work & k.layout.work.exitToUserMode) !== 0 || k.run?.resumed === true)) {
     const left = exitToUserModeLoop(k, cpu, task, regs, work);
     if (left === SCHEDULE) return SCHEDULE;
     work = left;
@@ -60,6 +60,12 @@ export const EXIT_FUNCTIONS: FunctionTable = {
 /** Until no flag asks for anything, in the order of the preset's Linux: to schedule is first in all of them. */
 function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number | typeof SCHEDULE {
   let flags = first;
+  // an item that a user copy has interrupted comes before all others
+  const begun = k.layout.exitWork.loop.find(({ item }) => k.run?.first("exit-work") === item);
+  if (begun !== undefined) {
+    if (doRest(k, cpu, task, regs, flags, begun) === SCHEDULE) return SCHEDULE;
+    flags = k.threadInfo(task, "flags");
+  }
   while ((flags & k.layout.work.exitToUserMode) !== 0) {
     for (const by of ["schedule_user", "do_notify_resume"] as const)
       if (doPart(k, cpu, task, regs, by, flags) === SCHEDULE) return SCHEDULE;
@@ -91,6 +97,23 @@ function doPart(
   return undefined;
 }
 
+/** The half again after a user copy that its item `begun` needed. */
+function doRest(
+  k: Kernel,
+  cpu: Cpu,
+  task: Task,
+  regs: PtRegs,
+  flags: number,
+  begun: ExitWork,
+): typeof SCHEDULE | undefined {
+  if (runWork(k, cpu, task, regs, begun) === SCHEDULE) return SCHEDULE;
+  const { loop } = k.layout.exitWork;
+  for (const work of loop.slice(loop.indexOf(begun) + 1))
+    if (doWork(k, cpu, task, regs, work, flags) === SCHEDULE) return SCHEDULE;
+  if (hooksEverywhere(k)) userEnter(k, cpu, task, "do_notify_resume");
+  return undefined;
+}
+
 const askingFlags = (k: Kernel, work: ExitWork, flags: number): string[] =>
   work.flags.filter((flag) => (flags & (1 << k.layout.tif[flag]!)) !== 0);
 
@@ -106,20 +129,21 @@ function doWork(
   const asking = askingFlags(k, work, flags);
   if (asking.length === 0) return undefined;
   k.timeline.exitWork(cpu, work.item, asking);
-  switch (work.kind) {
-    case "schedule":
-      return SCHEDULE;
-    case "signal":
-      k.setFlag(task, "NOTIFY_SIGNAL", false);
-      archDoSignalOrRestart(k, cpu, task, regs);
-      return task.dead || task.asleep ? SCHEDULE : undefined;
-    case "io-bitmap":
-      updateIoBitmap(k, cpu, task);
-      return undefined;
-    default:
-      for (const flag of asking) k.setFlag(task, flag, false);
-      return undefined;
-  }
+  if (work.kind === "schedule") return SCHEDULE;
+  if (work.kind === "signal") k.setFlag(task, "NOTIFY_SIGNAL", false);
+  if (work.kind === undefined) for (const flag of asking) k.setFlag(task, flag, false);
+  return runWork(k, cpu, task, regs, work);
+}
+
+/** What an item does once its flags are taken. One that copies from or to user memory begins here again. */
+function runWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, work: ExitWork): typeof SCHEDULE | undefined {
+  if (work.kind === "io-bitmap") updateIoBitmap(k, cpu, task);
+  if (work.kind !== "signal") return undefined;
+  k.once("exit-work", () => work.item);
+  archDoSignalOrRestart(k, cpu, task, regs);
+  if (task.dead || task.asleep) return SCHEDULE;
+  k.run?.forget();
+  return undefined;
 }
 
 /** arch_exit_to_user_mode_prepare(): last, and after signals because a restarted system call asks for TS_COMPAT. */

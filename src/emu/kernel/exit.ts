@@ -4,8 +4,8 @@ import { PTRACE_EVENT } from "./abi/ptrace.ts";
 import { SA, SI_CODE, SIG, SIG_IGN, signalName } from "./abi/signal.ts";
 import { exitRobustLists, futexWake } from "./futex.ts";
 import type { Kernel } from "./kernel.ts";
+import { writeWordDirect } from "./mm/direct.ts";
 import { destroyMm } from "./mm/mm.ts";
-import { putWord } from "./mm/uaccess.ts";
 import { descriptorsClosed } from "./pipe.ts";
 import { exitPtrace } from "./ptrace/attach.ts";
 import { ptraceEvent, tracerOf, wakeWaiters } from "./ptrace/stop.ts";
@@ -72,7 +72,7 @@ function clearChildTid(k: Kernel, task: Task): void {
   if (task.clearChildTid === 0n || task.mm === undefined) return;
   const shares = k.state.tasks.some((t) => t !== task && t.mm === task.mm && !t.dead);
   if (!shares) return;
-  putWord(k, task, Number(task.clearChildTid), 4, 0);
+  writeWordDirect(k, task, Number(task.clearChildTid), 4, 0);
   futexWake(k, task, Number(task.clearChildTid), 1, -1);
 }
 

@@ -3,10 +3,10 @@ import type { Addr } from "../cpu/state.ts";
 import type { Kernel } from "./kernel.ts";
 import { PAGE_SIZE } from "./layout/linux-6.1.ts";
 import { modulo } from "./memory.ts";
+import { readWordDirect, writeWordDirect } from "./mm/direct.ts";
 import { faultIn } from "./mm/fault.ts";
 import { pageTables } from "./mm/pages.ts";
 import { frameOf } from "./mm/pagetable.ts";
-import { getWord, putWord } from "./mm/uaccess.ts";
 import { findVma } from "./mm/vma.ts";
 import { wakeUp } from "./sched.ts";
 import { type Task, VM } from "./state.ts";
@@ -59,7 +59,7 @@ export function exitRobustLists(k: Kernel, task: Task): void {
 
 /** struct robust_list_head: next, offset of the lock in an entry, and the entry about to be added or removed. Bit 0 marks PI locks. */
 function exitRobustList(k: Kernel, task: Task, head: bigint, word: 4 | 8): void {
-  const read = (address: bigint) => getWord(k, task, Number(address), word);
+  const read = (address: bigint) => readWordDirect(k, task, Number(address), word);
   const offset = read(head + BigInt(word));
   const pending = read(head + BigInt(2 * word));
   let entry = read(head);
@@ -77,7 +77,7 @@ function exitRobustList(k: Kernel, task: Task, head: bigint, word: 4 | 8): void 
 /** handle_futex_death(): false = there is no such word. */
 function handleFutexDeath(k: Kernel, task: Task, addr: Addr, pendingOp: boolean): boolean {
   if (addr % 4 !== 0) return false;
-  const value = getWord(k, task, addr, 4);
+  const value = readWordDirect(k, task, addr, 4);
   if (value === undefined) return false;
   const old = Number(value);
   if (pendingOp && old === 0) {
@@ -86,7 +86,7 @@ function handleFutexDeath(k: Kernel, task: Task, addr: Addr, pendingOp: boolean)
   }
   if ((old & FUTEX_TID_MASK) !== task.pid) return true;
   const waits = (old & FUTEX_WAITERS) !== 0;
-  if (!putWord(k, task, addr, 4, ((waits ? FUTEX_WAITERS : 0) | FUTEX_OWNER_DIED) >>> 0)) return false;
+  if (!writeWordDirect(k, task, addr, 4, ((waits ? FUTEX_WAITERS : 0) | FUTEX_OWNER_DIED) >>> 0)) return false;
   if (waits) futexWake(k, task, addr, 1, -1);
   return true;
 }

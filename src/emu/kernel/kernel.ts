@@ -12,6 +12,7 @@ import { KernelMemory } from "./memory.ts";
 import { Probes } from "./probes.ts";
 import { PtRegs } from "./ptregs.ts";
 import type { KernelState, Mm, Process, Task } from "./state.ts";
+import type { UpcallRun } from "./steps.ts";
 import { Timeline } from "./timeline.ts";
 import type { SystemOptions } from "./types.ts";
 
@@ -28,6 +29,8 @@ export class Kernel implements Component {
   /** The assembled kernel text: symbols and lines. */
   readonly image: LinkedImage;
   state: KernelState;
+  /** The up-call at work, if it is one that can wait for user copies. */
+  run: UpcallRun | undefined;
   readonly #symbols = new Map<string, Addr>();
 
   constructor(
@@ -119,6 +122,13 @@ export class Kernel implements Component {
   /** in_ia32_syscall(): TS_COMPAT, or always on the 32-bit kernel. */
   inIa32Syscall(task: Task): boolean {
     return this.layout.wordSize === 4 || (this.threadInfo(task, "status") & this.layout.status.COMPAT!) !== 0;
+  }
+
+  /** `body`, but only the first time that the up-call at work comes here. A result that means "not yet" does not count. */
+  once<T>(what: string, body: () => T): T {
+    return this.run === undefined
+      ? body()
+      : this.run.once(what, body, (value) => value !== "block" && value !== "schedule");
   }
 
   perCpu(cpu: Cpu, name: string): bigint {

@@ -3,7 +3,7 @@ import { E, ERESTART } from "./abi/errno.ts";
 import { O } from "./abi/file.ts";
 import { SIG } from "./abi/signal.ts";
 import type { Kernel } from "./kernel.ts";
-import { concat } from "./mm/uaccess.ts";
+import { concat } from "./mm/direct.ts";
 import { sendOwn } from "./ptrace/stop.ts";
 import { forgetOrphans } from "./root.ts";
 import { wakeUp } from "./sched.ts";
@@ -67,35 +67,41 @@ export function readPipe(
     return bytes;
   }
   if (!otherEndOpen(k, file)) return new Uint8Array(0);
-  return orWait(k, task, file, 0);
+  return orWait(k, task, file);
 }
 
-/** How many bytes went in, of those after the first `done`; waits for room, a short write whole. */
+/** What was read and could not be written where it was to go stays in front. */
+export function unreadPipe(k: Kernel, file: OpenFile, bytes: Uint8Array): void {
+  if (bytes.length === 0) return;
+  const pipe = pipeOf(k, file);
+  pipe.bytes = concat([bytes, pipe.bytes]).slice();
+  wakePipes(k);
+}
+
+/** How many bytes went in; waits for room. `whole`: all of them or none. */
 export function writePipe(
   k: Kernel,
   task: Task,
   file: OpenFile,
   bytes: Uint8Array,
-  done: number,
+  whole: boolean,
 ): { readonly done: number; readonly error: number | typeof WAIT_FOR_PIPE | undefined } {
   if (!otherEndOpen(k, file)) {
     sendOwn(k, task, SIG.SIGPIPE);
-    return { done, error: -E.EPIPE };
+    return { done: 0, error: -E.EPIPE };
   }
   const pipe = pipeOf(k, file);
   const room = PIPE_CAPACITY - pipe.bytes.length;
-  const left = bytes.subarray(done);
-  const part = left.subarray(0, left.length <= PIPE_BUF && left.length > room ? 0 : room);
+  const part = bytes.subarray(0, whole && bytes.length > room ? 0 : room);
   if (part.length > 0) {
     pipe.bytes = concat([pipe.bytes, part]).slice();
     wakePipes(k);
   }
-  const now = done + part.length;
-  if (now === bytes.length) return { done: now, error: undefined };
-  return { done: now, error: orWait(k, task, file, now) };
+  const done = part.length;
+  return { done, error: done === bytes.length ? undefined : orWait(k, task, file) };
 }
 
-function orWait(k: Kernel, task: Task, file: OpenFile, done: number): number | typeof WAIT_FOR_PIPE {
+function orWait(k: Kernel, task: Task, file: OpenFile): number | typeof WAIT_FOR_PIPE {
   if ((file.flags & O.O_NONBLOCK) !== 0) return -E.EAGAIN;
-  return signalPending(k, task) ? -(done > 0 ? E.EINTR : ERESTART.ERESTARTSYS) : WAIT_FOR_PIPE;
+  return signalPending(k, task) ? -ERESTART.ERESTARTSYS : WAIT_FOR_PIPE;
 }

@@ -7,6 +7,7 @@ import { invalidateIoBitmap } from "./ioport.ts";
 import { raiseIrq } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { VECTORS } from "./layout/linux-6.1.ts";
+import { putWord } from "./mm/uaccess.ts";
 import { switchDebug } from "./ptrace/debugreg.ts";
 import { isStopped } from "./ptrace/stop.ts";
 import type { Task } from "./state.ts";
@@ -157,9 +158,17 @@ export function timerInterrupt(k: Kernel, cpu: Cpu): void {
   if (queueOf(k, cpu.index).length > 0) reschedule(k, k.current(cpu));
 }
 
+/** The task switched to has begun to run: what the other one's schedule() has disabled is enabled again; then the child's own id. */
+function scheduleTail({ kernel: k, cpu }: UpcallContext): void {
+  k.once("preempt_enable", () => k.setPerCpu(cpu, "__preempt_count", k.perCpu(cpu, "__preempt_count") - 1n));
+  const task = k.current(cpu);
+  if (task.setChildTid === undefined) return;
+  putWord(k, task, Number(task.setChildTid), 4, task.pid);
+  delete task.setChildTid;
+}
+
 export const SCHED_UPCALLS: UpcallTable = {
-  /** The task switched to has begun to run: what the other one's schedule() has disabled is enabled again. */
-  schedule_tail: ({ kernel: k, cpu }) => k.setPerCpu(cpu, "__preempt_count", k.perCpu(cpu, "__preempt_count") - 1n),
+  schedule_tail: scheduleTail,
   /** An idle CPU woke up: is there something to run? */
   schedule_idle: ({ kernel: k, cpu }) => (queueOf(k, cpu.index).length > 0 ? SCHEDULE : undefined),
   pick_next_task: pickNextTask,

@@ -8,6 +8,7 @@ import type { AuditContext } from "./audit.ts";
 import type { Cred } from "./cred.ts";
 import type { DebugRegisters, JobControl, Stop, Traced } from "./ptrace/types.ts";
 import type { Seccomp } from "./seccomp/types.ts";
+import type { Unfinished } from "./steps.ts";
 
 /** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
 export const VM = {
@@ -196,6 +197,8 @@ export interface Task {
   /** thread.tls_array: the three TLS descriptors, as in the GDT. */
   tls: bigint[];
   clearChildTid: bigint;
+  /** set_child_tid: where a new task writes its id before anything else. */
+  setChildTid?: bigint;
   /** robust_list and compat_robust_list: heads of the lists of locks that it holds. */
   robustList: bigint;
   compatRobustList: bigint;
@@ -206,6 +209,8 @@ export interface Task {
   asleep: boolean;
   /** The system call that it is in has slept at least once. */
   wait?: Wait;
+  /** Up-calls that wait for a user copy, outermost first. */
+  unfinished?: Unfinished[];
   /** restart_block: what restart_syscall goes on with. */
   restart?: Wait & { compat: boolean };
   /** CPUs it may run on, a bit each. */

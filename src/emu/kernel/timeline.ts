@@ -255,6 +255,11 @@ export class Timeline implements Component {
   seccomp(cpu: Cpu, action: string, data: number, nr: number, arch: number): void {
     this.#emit("seccomp", cpu, { action, data, nr, arch: arch.toString(16) });
   }
+  /** A copy from or to user memory that the guest has made, as far as it went. */
+  userCopy(cpu: Cpu, name: string, user: Addr, size: number, done: number): void {
+    if (this.#wants("user-copy"))
+      this.#emit("user-copy", cpu, { function: name, address: hex(user), size, left: size - done });
+  }
   signalRaised(cpu: Cpu, info: Siginfo): void {
     this.#emit("signal", cpu, { step: "raised", ...describe(info) });
   }

@@ -10,11 +10,14 @@ import type { Kernel } from "./kernel.ts";
 import { BadKernelAddress } from "./memory.ts";
 import { oops } from "./oops.ts";
 import { PtRegs } from "./ptregs.ts";
+import { UpcallRun, UserCopyRequest } from "./steps.ts";
 
 /** Result of an up-call that cannot go on: the stub calls schedule(), and then the up-call again. It comes as the carry flag. */
 export const SCHEDULE = "schedule";
-/** Up-calls that may say so. All they know is in the task when they are called again. */
-const MAY_SCHEDULE: readonly string[] = [
+/** Traps of v8086 mode may end it, and then the caller's structure is written. */
+const VM86_TRAPS = ["divide_error", "debug", "int3", "overflow", "bounds"].map((name) => `__exc_${name}`);
+/** Up-calls that may say so, or need a copy from or to user memory first. All they know is in the task when they are called again. */
+const MAY_WAIT: readonly string[] = [
   "syscall_enter_from_user_mode",
   "syscall_exit_work",
   "do_syscall_x64",
@@ -23,6 +26,11 @@ const MAY_SCHEDULE: readonly string[] = [
   "exit_to_user_mode_prepare",
   "irqentry_exit",
   "schedule_idle",
+  "schedule_tail",
+  "get_user_argument_6",
+  "__exc_general_protection",
+  "__exc_page_fault",
+  ...VM86_TRAPS,
 ];
 
 /** The result, if any, goes to the return register. */
@@ -92,13 +100,15 @@ const STUB_HEAD = `# The C half of the kernel. An up-call does at once what the 
 /** Assembly text of the stubs and of the functions made of them, to be assembled with the entry code. */
 export function stubSource(table: UpcallTable, functions: FunctionTable): string {
   const stubs = Object.keys(table).map((name, id) => globalFunction(name, stubLines(name, id)));
-  const made = Object.entries(functions).map(([name, lines]) => globalFunction(name, lines));
+  const made = Object.entries({ ...functions, upcall_wait: UPCALL_WAIT }).map(([name, lines]) =>
+    globalFunction(name, lines),
+  );
   return `${STUB_HEAD}${[...made, ...stubs].join("")}`;
 }
 
 const stubLines = (name: string, id: number): readonly string[] =>
-  MAY_SCHEDULE.includes(name)
-    ? ["1:", `upcall ${id}`, "jnc 2f", "call schedule", "jmp 1b", "2:", "ret"]
+  MAY_WAIT.includes(name)
+    ? ["1:", `upcall ${id}`, "jnc 2f", "call upcall_wait", "jmp 1b", "2:", "ret"]
     : [`upcall ${id}`, "ret"];
 
 /** A line that ends with a colon is a label. */
@@ -107,36 +117,53 @@ function globalFunction(name: string, lines: readonly string[]): string {
   return `\n\t.globl ${name}\n\t.type ${name}, @function\n${name}:\n${body}`;
 }
 
+/** An up-call that cannot go on has set CF, and ZF where it needs a user copy. */
+const UPCALL_WAIT = ["jz user_copy", "jmp schedule"];
+
 /** Connects the table to the CPUs. */
 export function installUpcalls(kernel: Kernel, table: UpcallTable): void {
-  const entries = Object.entries(table);
+  const entries = Object.entries(table).map(([name, upcall]) => ({ name, upcall, waits: MAY_WAIT.includes(name) }));
   for (const cpu of kernel.machine.cpus) {
     cpu.hooks.upcall = (caller: Cpu, id: number) => {
       const entry = entries[id];
       if (entry === undefined) oops(kernel, caller, `there is no up-call ${id}`);
-      else runUpcall(kernel, caller, entry[0], entry[1]);
+      else runUpcall(kernel, caller, entry);
     };
   }
 }
 
-function setCarry(cpu: Cpu, on: boolean): void {
-  const flags = cpu.getFlags();
-  cpu.setFlagsRaw(on ? flags | EFLAGS.CF : flags & ~EFLAGS.CF);
+interface Entry {
+  readonly name: string;
+  readonly upcall: Upcall;
+  readonly waits: boolean;
 }
 
-function runUpcall(kernel: Kernel, cpu: Cpu, name: string, upcall: Upcall): void {
+/** What the stub of an up-call that may wait looks at. */
+function setWaiting(cpu: Cpu, waits: boolean, forCopy: boolean): void {
+  const flags = cpu.getFlags() & ~(EFLAGS.CF | EFLAGS.ZF);
+  cpu.setFlagsRaw(flags | (waits ? EFLAGS.CF : 0) | (forCopy ? EFLAGS.ZF : 0));
+}
+
+function runUpcall(kernel: Kernel, cpu: Cpu, { name, upcall, waits }: Entry): void {
   const outer = kernel.memory.who;
   kernel.memory.who = name;
   kernel.timeline.upcall(cpu, name);
+  const run = waits ? new UpcallRun(cpu, kernel.current(cpu), name) : undefined;
+  kernel.run = run;
   try {
     const result = upcall(new UpcallContext(kernel, cpu, name));
-    if (MAY_SCHEDULE.includes(name)) setCarry(cpu, result === SCHEDULE);
+    if (waits) setWaiting(cpu, result === SCHEDULE, false);
+    run?.leave(false);
     if (result !== undefined && result !== SCHEDULE)
       cpu.setGpr(0, BigInt.asUintN(kernel.layout.wordSize * 8, BigInt(result)));
   } catch (error) {
-    if (!(error instanceof BadKernelAddress)) throw error;
-    oops(kernel, cpu, error.message);
+    if (error instanceof UserCopyRequest) {
+      run!.leave(true);
+      setWaiting(cpu, true, true);
+    } else if (error instanceof BadKernelAddress) oops(kernel, cpu, error.message);
+    else throw error;
   } finally {
     kernel.memory.who = outer;
+    kernel.run = undefined;
   }
 }

@@ -171,7 +171,12 @@ function setUpRegisters(k: Kernel, cpu: Cpu): void {
   cpu.set64(OFF.XCR0, BigInt(XFEATURES));
   cpu.set64(
     OFF.CR4,
-    BigInt(always | optional("X86_FEATURE_FSGSBASE", CR4.FSGSBASE) | optional("X86_FEATURE_SMEP", CR4.SMEP)),
+    BigInt(
+      always |
+        optional("X86_FEATURE_FSGSBASE", CR4.FSGSBASE) |
+        optional("X86_FEATURE_SMEP", CR4.SMEP) |
+        optional("X86_FEATURE_SMAP", CR4.SMAP),
+    ),
   );
   cpu.set64(OFF.EFER, BigInt(EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE));
   cpu.set64(OFF.CR0, BigInt((CR0.PE | CR0.MP | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.PG) >>> 0));

@@ -89,3 +89,15 @@
 	.globl	\name
 \name:
 	.endm
+
+# With SMAP, supervisor code may touch user pages only while AC is set.
+	.macro ASM_STAC
+	.if X86_FEATURE_SMAP
+	stac
+	.endif
+	.endm
+	.macro ASM_CLAC
+	.if X86_FEATURE_SMAP
+	clac
+	.endif
+	.endm

@@ -10,10 +10,10 @@
 	.set	CS_FROM_ESPFIX, 1 << 28		# an NMI that struck on the espfix segment
 	.set	GDT_ESPFIX_OFFSET, GDT_ENTRY_ESPFIX_SS * 8
 
-# One entry of the exception table: a fault at `from` goes on at `to`.
+# One entry of the exception table: a fault at `from` goes on at `to`. Both are kept relative to their own words.
 	.macro EXTABLE from to type=EX_TYPE_DEFAULT
 	.pushsection __ex_table, "a"
-	.long	\from, \to, \type
+	.long	\from - ., \to - ., \type
 	.popsection
 	.endm
 

@@ -85,6 +85,7 @@ LABEL __end_SYSENTER_singlestep_region
 #   From:     user mode, by INT $0x80 itself or by the vDSO on a CPU without SYSENTER; also restarted calls.
 # ------------------------------------------------------------------------------------------------------------------------------
 ENTRY entry_INT80_32
+	ASM_CLAC
 	pushl	%eax				# orig_ax
 	SAVE_ALL pt_ax=$-ENOSYS, switch=1
 	movl	%esp, %eax
@@ -161,6 +162,7 @@ ENTRY do_idle
 # ------------------------------------------------------------------------------------------------------------------------------
 	.macro idtentry asmsym cfunc has_error_code
 ENTRY \asmsym
+	ASM_CLAC
 	cld
 	.if \has_error_code == 0
 	pushl	$0
@@ -252,6 +254,7 @@ double_fault_end:
 # espfix segment. Runs on the stack that it finds, or on the task's stack if that is the entry stack.
 # ------------------------------------------------------------------------------------------------------------------------------
 ENTRY asm_exc_nmi
+	ASM_CLAC
 	.if	CONFIG_X86_ESPFIX32
 	pushl	%eax
 	movl	%ss, %eax
@@ -317,6 +320,3 @@ LABEL nmi_from_espfix
 __per_cpu_offset:
 	.fill	NR_CPUS, 4, 0
 
-	.section __ex_table, "a"
-	.globl	__stop___ex_table
-__stop___ex_table:

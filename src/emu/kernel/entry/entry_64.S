@@ -186,6 +186,7 @@ ENTRY do_idle
 
 	.macro idtentry asmsym cfunc has_error_code
 ENTRY \asmsym
+	ASM_CLAC
 	cld
 	.if \has_error_code == 0
 	pushq	$-1
@@ -198,6 +199,7 @@ ENTRY \asmsym
 # From user mode they are ordinary, and leave the IST stack at once.
 	.macro idtentry_mce_db asmsym cfunc
 ENTRY \asmsym
+	ASM_CLAC
 	cld
 	pushq	$-1
 	testb	$3, (CS - ORIG_RAX)(%rsp)
@@ -213,6 +215,7 @@ LABEL \asmsym\()_from_user
 # #DF asks nothing about where it came from: a fault of the espfix stack's IRET must look like what it is.
 	.macro idtentry_df asmsym cfunc
 ENTRY \asmsym
+	ASM_CLAC
 	cld
 	call	paranoid_entry
 	movq	%rsp, %rdi
@@ -242,6 +245,7 @@ __irqentry_text_start:
 
 # Linux leaves six words free under an int3 frame from kernel mode, room for its handler to emulate a CALL.
 ENTRY asm_exc_int3
+	ASM_CLAC
 	cld
 	pushq	$-1
 	testb	$3, (CS - ORIG_RAX)(%rsp)
@@ -254,6 +258,7 @@ LABEL asm_exc_int3_no_gap
 
 # INT $0x80, from 32-bit or 64-bit code. It looks like an exception without error code; do_int80_emulation makes a system call of it.
 ENTRY asm_int80_emulation
+	ASM_CLAC
 	cld
 	pushq	$-1
 	idtentry_body int80_emulation 0

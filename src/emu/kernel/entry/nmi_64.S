@@ -12,6 +12,7 @@
 #   The CPU:  switches to IST stack 2 from any mode, pushes ss, rsp, rflags, cs, rip; NMIs blocked, IF off.
 #   GS base:  unknown if from kernel mode.
 ENTRY asm_exc_nmi
+	ASM_CLAC
 	cld
 	.if NMI_NESTING == 0
 # As up to Linux 3.2: an NMI like any other exception with a stack of its own, wherever it came from.

@@ -4,7 +4,7 @@ import { AT_FD } from "../abi/file.ts";
 import { PTRACE_EVENT } from "../abi/ptrace.ts";
 import { SIG } from "../abi/signal.ts";
 import { releaseMm, threadsOf, zap } from "../exit.ts";
-import { getWord, strncpyFromUser } from "../mm/uaccess.ts";
+import { readStringDirect, readWordDirect } from "../mm/direct.ts";
 import { ptraceEvent } from "../ptrace/stop.ts";
 import { forceFatalSig, signalPending } from "../signal/send.ts";
 import { pathAt } from "../syscall/paths.ts";
@@ -25,10 +25,10 @@ function strings(c: SyscallContext, address: number): string[] | number {
   const list: string[] = [];
   let total = 0;
   for (let at = address; address !== 0; at += c.wordSize) {
-    const pointer = getWord(c.k, c.task, at, c.wordSize);
+    const pointer = readWordDirect(c.k, c.task, at, c.wordSize);
     if (pointer === undefined) return -E.EFAULT;
     if (pointer === 0n) break;
-    const text = strncpyFromUser(c.k, c.task, Number(pointer), MAX_STRING);
+    const text = readStringDirect(c.k, c.task, Number(pointer), MAX_STRING);
     if (text === undefined) return -E.EFAULT;
     if (text === "toolong") return -E.E2BIG;
     total += text.length + 1 + c.wordSize;

@@ -6,8 +6,8 @@ import { FREGS_SIZE, SIGFRAME_IA32, XSTATE_MAGIC2_SIZE } from "../abi/sigcontext
 import { roundUp } from "../abi/struct.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { writeDirect } from "../mm/direct.ts";
 import { mapRange } from "../mm/mm.ts";
-import { copyToUser } from "../mm/uaccess.ts";
 import { pageAlign } from "../mm/vma.ts";
 import { type Mm, type Task, VM } from "../state.ts";
 import type { VdsoImage } from "../vdso/index.ts";
@@ -54,7 +54,7 @@ export function pushStrings(
   const string = (text: string): Addr => {
     const bytes = new TextEncoder().encode(`${text}\0`);
     sp -= bytes.length;
-    failed ||= !copyToUser(k, task, sp, bytes);
+    failed ||= !put(k, task, sp, bytes);
     return sp;
   };
   const strings = (list: readonly string[]): Addr[] => [...list].reverse().map(string).reverse();
@@ -83,8 +83,8 @@ export function pushTables(
   const name = new TextEncoder().encode(`${platform}\0`);
   const platformAt = alignStack(k, mm.argStart) - name.length;
   const random = platformAt - RANDOM_BYTES;
-  if (!copyToUser(k, task, platformAt, name)) return undefined;
-  if (!copyToUser(k, task, random, k.machine.random.bytes(RANDOM_BYTES))) return undefined;
+  if (!put(k, task, platformAt, name)) return undefined;
+  if (!put(k, task, random, k.machine.random.bytes(RANDOM_BYTES))) return undefined;
   const auxv: [number, bigint][] = [];
   const add = (type: number, value: number | bigint) => auxv.push([type, BigInt(value)]);
   if (loadable.bits === 32) add(AT.AT_SYSINFO, mm.context.vdso + (vdso.symbols.get("__kernel_vsyscall") ?? 0));
@@ -114,10 +114,14 @@ export function pushTables(
   const pairs = auxv.flatMap(([type, value]) => [BigInt(type), value]);
   const table = [...[argv.length, ...argv, 0, ...envp, 0].map(BigInt), ...pairs];
   const sp = Math.floor((random - table.length * word) / 16) * 16;
-  if (!copyToUser(k, task, sp, packWords(table, word))) return undefined;
+  if (!put(k, task, sp, packWords(table, word))) return undefined;
   mm.startStack = sp;
   return sp;
 }
+
+/** The pages are the new program's, and nobody runs in them yet. */
+const put = (k: Kernel, task: Task, at: number, bytes: Uint8Array): boolean =>
+  writeDirect(k, task, at, bytes) === bytes.length;
 
 function packWords(values: readonly bigint[], word: number): Uint8Array {
   const bytes = new Uint8Array(values.length * word);

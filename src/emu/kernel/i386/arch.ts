@@ -8,6 +8,7 @@ import { SYSCALL_FUNCTIONS_32 } from "../do-syscall.ts";
 import calling from "../entry/calling.S?raw";
 import calling32 from "../entry/calling_32.S?raw";
 import entry32 from "../entry/entry_32.S?raw";
+import usercopy32 from "../entry/usercopy_32.S?raw";
 import { saveFpu, switchFpu } from "../fpu.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAE } from "../mm/pagetable.ts";
@@ -17,9 +18,10 @@ import type { Mm, Task } from "../state.ts";
 import { COMPAT_CALLS } from "../syscall/tables.ts";
 import { TRAP_FUNCTIONS, TRAP_UPCALLS } from "../trap/traps.ts";
 import { VM86_HOOKS, VM86_SYSCALLS } from "../vm86/index.ts";
+import { hasFeature } from "../x86/cpufeature.ts";
+import { fixupException } from "../x86/extable.ts";
 import { setTlsEntry } from "../x86/tls.ts";
 import { bootI386 } from "./boot.ts";
-import { fixupException } from "./extable.ts";
 import { LINUX_6_1_32 as layout, TASK } from "./layout.ts";
 import { loadGs, loadLdt, loadTls, setUserSegment, userSegment } from "./segments.ts";
 import { SYSCALL_UPCALLS_32 } from "./syscalls.ts";
@@ -134,9 +136,12 @@ export const I386: Arch = {
   layout,
   paging: PAE,
   bits: 32,
-  sources: [{ uri: "ringside:kernel/entry/entry_32.S", text: entry32 }],
+  sources: [
+    { uri: "ringside:kernel/entry/entry_32.S", text: entry32 },
+    { uri: "ringside:kernel/entry/usercopy_32.S", text: usercopy32 },
+  ],
   includes: { "calling.S": calling, "calling_32.S": calling32 },
-  defines: () => ({}),
+  defines: (cpu) => ({ X86_FEATURE_SMAP: hasFeature(cpu, "smap") ? 1 : 0 }),
   upcalls: { ...SYSCALL_UPCALLS_32, ...TRAP_UPCALLS, ...TRAP_UPCALLS_32, ...SCHED_UPCALLS },
   functions: { ...SYSCALL_FUNCTIONS_32, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_32, ...SCHED_FUNCTIONS_32 },
   native: {
@@ -165,7 +170,7 @@ export const I386: Arch = {
   boot: bootI386,
   userRegs,
   copyThread,
-  setTls: (k, _cpu, task, tls) => Math.min(0, setTlsEntry(k, task, tls)),
+  setTls: (k, _cpu, task, _tls, desc) => Math.min(0, setTlsEntry(k, task, desc!)),
   switchTo,
   leaveMm: (k, cpu) => loadCr3(cpu, k.state.mms[0]!),
   goIdle,

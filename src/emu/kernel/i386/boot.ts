@@ -152,7 +152,8 @@ function setUpRegisters(k: Kernel, cpu: Cpu): void {
   const entryArea = cpuEntryArea(cpu.index);
   cpu.set64(OFF.CR3, BigInt(k.state.mms[0]!.pgd));
   cpu.set64(OFF.XCR0, BigInt(XFEATURES));
-  cpu.set64(OFF.CR4, BigInt(CR4.PAE | CR4.PSE | CR4.PGE | CR4.MCE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE));
+  const smap = k.arch.defines(cpu).X86_FEATURE_SMAP === 1 ? CR4.SMAP : 0;
+  cpu.set64(OFF.CR4, BigInt(CR4.PAE | CR4.PSE | CR4.PGE | CR4.MCE | CR4.OSFXSR | CR4.OSXMMEXCPT | CR4.OSXSAVE | smap));
   cpu.set64(OFF.EFER, BigInt(EFER.NXE));
   cpu.set64(OFF.CR0, BigInt((CR0.PE | CR0.MP | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.PG) >>> 0));
   cpu.setFlagsRaw(EFLAGS.FIXED);

@@ -6,7 +6,7 @@
 import { EFLAGS } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
 import { EXIT_WORK, PAGE_SIZE, PT_REGS_32, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "../layout/linux-6.1.ts";
-import { type FieldMap, fields, type KernelLayout } from "../layout/types.ts";
+import { EX_TYPE_DEFINES, type FieldMap, fields, type KernelLayout, userCopyLayout } from "../layout/types.ts";
 
 const MAX_CPUS = 8;
 const THREAD_SIZE = 2 * PAGE_SIZE;
@@ -120,13 +120,11 @@ export const TASK: FieldMap = {
   gs: { offset: 76, size: 4 },
 };
 
-/** Exception table types; the three POP_ZERO make a segment register null whose POP faulted. */
-export const EX_TYPE = { DEFAULT: 0, POP_ZERO_DS: 1, POP_ZERO_ES: 2, POP_ZERO_FS: 3 } as const;
+/** The second page of task_struct is the kernel's side of user copies. */
+const USER_COPY = userCopyLayout(4, 128, { offset: PAGE_SIZE, size: PAGE_SIZE });
 
 const prefixed = (prefix: string, map: Readonly<Record<string, { offset: number }>>): Record<string, number> =>
   Object.fromEntries(Object.entries(map).map(([name, field]) => [prefix + name, field.offset]));
-const numbers = (prefix: string, map: Readonly<Record<string, number>>): Record<string, number> =>
-  Object.fromEntries(Object.entries(map).map(([name, value]) => [prefix + name, value]));
 
 /** Entry code's names for pt_regs offsets, as in Linux's asm-offsets. */
 const PT_NAMES: Readonly<Record<string, string>> = {
@@ -148,7 +146,8 @@ export const LINUX_6_1_32: KernelLayout = {
   work: WORK,
   exitWork: EXIT_WORK,
   threadInfo,
-  taskStructSize: PAGE_SIZE,
+  taskStructSize: 2 * PAGE_SIZE,
+  userCopy: USER_COPY.userCopy,
   ptRegs: PT_REGS_32.map,
   ptRegsSize: PT_REGS_32.size,
   threadSize: THREAD_SIZE,
@@ -177,7 +176,8 @@ export const LINUX_6_1_32: KernelLayout = {
     ...prefixed("TSS_", tss),
     ...prefixed("TI_", threadInfo),
     ...prefixed("TASK_", TASK),
-    ...numbers("EX_TYPE_", EX_TYPE),
+    ...USER_COPY.defines,
+    ...EX_TYPE_DEFINES,
     GDT_ENTRY_ESPFIX_SS: GDT.ESPFIX_SS,
     CPU_ENTRY_AREA_entry_stack: CPU_ENTRY_AREA.entry_stack,
     SIZEOF_entry_stack: PAGE_SIZE,
@@ -186,6 +186,7 @@ export const LINUX_6_1_32: KernelLayout = {
     THREAD_SIZE,
     TOP_OF_KERNEL_STACK_PADDING,
     NR_CPUS: MAX_CPUS,
+    EFAULT: 14,
     ENOSYS: 38,
     X86_EFLAGS_FIXED: EFLAGS.FIXED,
     X86_EFLAGS_TF: EFLAGS.TF,

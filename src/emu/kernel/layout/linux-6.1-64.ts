@@ -7,7 +7,7 @@ import type { Addr } from "../../cpu/state.ts";
 import { E, MAX_ERRNO } from "../abi/errno.ts";
 import { AUDIT_ARCH } from "../abi/ptrace.ts";
 import { EXIT_WORK, PAGE_SIZE, PT_REGS_64, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "./linux-6.1.ts";
-import type { FieldMap, KernelLayout } from "./types.ts";
+import { EX_TYPE_DEFINES, type FieldMap, type KernelLayout, userCopyLayout } from "./types.ts";
 
 /** struct x86_hw_tss: a packed structure that starts with a reserved u32. */
 const tss: FieldMap = {
@@ -103,6 +103,8 @@ export const MAX_CPUS = 8;
 const THREAD_SIZE = 4 * PAGE_SIZE;
 /** task_struct's thread.sp, past thread_info. */
 export const TASK_THREADSP = 64;
+/** The second page of task_struct is the kernel's side of user copies, where Linux has its page cache, pipes and stack. */
+const USER_COPY = userCopyLayout(8, 128, { offset: PAGE_SIZE, size: PAGE_SIZE });
 const threadInfo: FieldMap = {
   flags: { offset: 0, size: 8 },
   syscall_work: { offset: 8, size: 8 },
@@ -151,7 +153,8 @@ export const LINUX_6_1_64: KernelLayout = {
   work: WORK,
   exitWork: EXIT_WORK,
   threadInfo,
-  taskStructSize: PAGE_SIZE,
+  taskStructSize: 2 * PAGE_SIZE,
+  userCopy: USER_COPY.userCopy,
   ptRegs: PT_REGS_64.map,
   ptRegsSize: PT_REGS_64.size,
   threadSize: THREAD_SIZE,
@@ -184,8 +187,11 @@ export const LINUX_6_1_64: KernelLayout = {
     PGDIR_SHIFT,
     ESPFIX_PGD_ENTRY,
     TASK_threadsp: TASK_THREADSP,
+    ...USER_COPY.defines,
+    ...EX_TYPE_DEFINES,
     NR_CPUS: MAX_CPUS,
     VDSO_CPUNODE_MASK: 0xfff,
+    EFAULT: E.EFAULT,
     ENOSYS: E.ENOSYS,
     MAX_ERRNO,
     AUDIT_ARCH_X86_64: AUDIT_ARCH.X86_64,

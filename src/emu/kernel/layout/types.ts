@@ -42,6 +42,11 @@ export interface KernelLayout {
   /** thread_info is the start of task_struct. */
   readonly threadInfo: FieldMap;
   readonly taskStructSize: number;
+  /** In task_struct: what a user copy is asked to do (usercopy.S), and the kernel's side of it. */
+  readonly userCopy: {
+    readonly fields: Readonly<Record<"function" | "to" | "from" | "size" | "left", Field>>;
+    readonly buffer: { readonly offset: number; readonly size: number };
+  };
   readonly ptRegs: FieldMap;
   readonly ptRegsSize: number;
   readonly threadSize: number;
@@ -75,6 +80,22 @@ export interface KernelLayout {
   };
   /** Everything entry/*.S may name: symbols predefined for the assembler. */
   readonly defines: Readonly<Record<string, number | bigint>>;
+}
+
+/** Exception table types of asm/extable_fixup_types.h; the three POP_ZERO make a segment register null whose POP faulted. */
+export const EX_TYPE = { DEFAULT: 1, UACCESS: 3, POP_ZERO_DS: 0x20, POP_ZERO_ES: 0x21, POP_ZERO_FS: 0x22 } as const;
+export const EX_TYPE_DEFINES = Object.fromEntries(
+  Object.entries(EX_TYPE).map(([name, value]) => [`EX_TYPE_${name}`, value]),
+);
+
+/** What a user copy is asked, from `start` on in task_struct, and the symbols that assembly has for it. */
+export function userCopyLayout(wordSize: 4 | 8, start: number, buffer: { offset: number; size: number }) {
+  const names = ["function", "to", "from", "size", "left"] as const;
+  const rows = names.map((name, i) => [name, { offset: start + i * wordSize, size: wordSize }] as const);
+  return {
+    userCopy: { fields: Object.fromEntries(rows) as Record<(typeof names)[number], Field>, buffer },
+    defines: Object.fromEntries(rows.map(([name, { offset }]) => [`TASK_copy_${name}`, offset])),
+  };
 }
 
 /** Lays fields out one after the other, each aligned to its own size. */

@@ -4,10 +4,10 @@ import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { modulo, pageOf } from "../memory.ts";
 import { type Mm, type Task, VM, type Vma } from "../state.ts";
+import { concat } from "./direct.ts";
 import { breakCow, handleMmFault } from "./fault.ts";
 import { pageTables } from "./pages.ts";
 import { frameOf, inUse } from "./pagetable.ts";
-import { concat } from "./uaccess.ts";
 import { findVma } from "./vma.ts";
 
 /** FOLL_FORCE: only a mapping that could never be accessed so refuses. */

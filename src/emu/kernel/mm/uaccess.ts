@@ -1,47 +1,80 @@
 /**
- * copy_from_user and its kind: the kernel's TypeScript reading and writing the current program's memory, page by page, faulting pages
- * in as the program's own access would. undefined or false is EFAULT.
+ * copy_from_user and its kind. The copy itself is guest code (entry/usercopy_64.S), with page faults and interrupts as they come: an
+ * up-call that needs one says so in task_struct and is made again when it is done (steps.ts). undefined or false is EFAULT.
  */
 import type { Addr } from "../../cpu/state.ts";
+import { E } from "../abi/errno.ts";
 import type { Fields, Struct, View } from "../abi/struct.ts";
 import type { Kernel } from "../kernel.ts";
-import { PAGE_SIZE } from "../layout/linux-6.1.ts";
-import { modulo } from "../memory.ts";
-import type { Mm, Task } from "../state.ts";
-import { faultIn } from "./fault.ts";
-import { pageTables } from "./pages.ts";
-import { frameOf, PTE } from "./pagetable.ts";
+import type { Task } from "../state.ts";
+import { type CopyFunction, type CopyStep, type UpcallRun, UserCopyRequest } from "../steps.ts";
+import { accessOk, bytesOf, concat, readDirect, readStringDirect, wordOf, writeDirect } from "./direct.ts";
 
-/** access_ok(): the range lies in user space. NaN and fractions, which no pointer gives, are refused too. */
-const accessOk = (k: Kernel, addr: Addr, length: number): boolean =>
-  Number.isSafeInteger(addr) && addr >= 0 && addr + length <= k.layout.address.taskSizeMax;
+/** The up-call at work, if it is one that can wait for the guest, and about its own task. */
+const guestRun = (k: Kernel, task: Task): UpcallRun | undefined => (k.run?.task === task ? k.run : undefined);
 
-/** Physical address of a user byte, its page faulted in; undefined = it cannot be accessed so. */
-function userPhys(k: Kernel, task: Task, mm: Mm, addr: Addr, write: boolean): number | undefined {
-  const tables = pageTables(k);
-  const need = write ? PTE.PRESENT | PTE.USER | PTE.RW : PTE.PRESENT | PTE.USER;
-  let entry = tables.lookup(mm.pgd, addr);
-  if ((entry & need) !== need) {
-    if (faultIn(k, task, mm, addr, { write, exec: false }) !== "mapped") return undefined;
-    entry = tables.lookup(mm.pgd, addr);
-    if ((entry & need) !== need) return undefined;
-  }
-  return frameOf(entry) + modulo(addr, PAGE_SIZE);
+/** Where the copies' kernel side is. */
+const bufferOf = (k: Kernel, task: Task): Addr => task.address + k.layout.userCopy.buffer.offset;
+
+/** Reads user memory; what came of it is in the step. */
+const IN = (fn: CopyFunction): boolean => fn.startsWith("get_") || fn.endsWith("_from_user");
+
+/** The copy, as far as it could be made. @param out what goes to user memory */
+function copy(k: Kernel, run: UpcallRun, fn: CopyFunction, user: Addr, size: number, out?: Uint8Array): CopyStep {
+  const step = run.copy(fn, user, size);
+  if (step.asked > 0) take(k, run, step);
+  if (step.done === size) step.finished = true;
+  if (!step.finished) ask(k, run, step, out);
+  return step;
+}
+
+/** The guest has made the part that it was asked for. */
+function take(k: Kernel, { cpu, task }: UpcallRun, step: CopyStep): void {
+  const left = Number(k.memory.readField(task.address, k.layout.userCopy.fields.left) & 0xffff_ffffn) | 0;
+  const isString = step.function === "strncpy_from_user";
+  const moved = isString ? left : step.asked - left;
+  if (moved < step.asked) step.finished = true;
+  // a string that cannot be read to its end is none
+  step.done = moved < 0 ? moved : step.done + moved;
+  if (moved > 0 && IN(step.function)) step.parts.push(k.memory.read(bufferOf(k, task), moved));
+  step.asked = 0;
+  const ends = step.finished || step.done === step.size;
+  if (ends) k.timeline.userCopy(cpu, step.function, step.user, step.size, step.done);
+}
+
+/** What clear_user does in one go: the guest's loop counts in 32 bits. */
+const MOST = 2 ** 30;
+
+/** Says in task_struct what is to be copied next. */
+function ask(k: Kernel, { task }: UpcallRun, step: CopyStep, out: Uint8Array | undefined): never {
+  const { fields, buffer } = k.layout.userCopy;
+  const most = step.function === "clear_user" ? MOST : buffer.size;
+  const part = Math.min(step.size - step.done, most);
+  const kernel = bufferOf(k, task);
+  const user = step.user + step.done;
+  if (out !== undefined) k.memory.write(kernel, out.subarray(step.done, step.done + part));
+  const isIn = IN(step.function);
+  const words = {
+    function: k.symbol(step.function),
+    to: isIn ? kernel : user,
+    from: isIn ? user : kernel,
+    size: part,
+    // whoever skips the copy has copied nothing
+    left: step.function === "strncpy_from_user" ? -E.EFAULT : part,
+  };
+  for (const name of ["function", "to", "from", "size", "left"] as const)
+    k.memory.writeField(task.address, fields[name], BigInt(words[name]));
+  step.asked = part;
+  throw new UserCopyRequest();
 }
 
 /** How much of a range could be read: the bytes, possibly fewer than asked for. */
 export function readUser(k: Kernel, task: Task, addr: Addr, length: number): Uint8Array {
+  const run = guestRun(k, task);
+  if (run === undefined) return readDirect(k, task, addr, length);
   if (!accessOk(k, addr, length)) return new Uint8Array(0);
-  const mm = k.mm(task);
-  const parts: Uint8Array[] = [];
-  for (let done = 0; done < length; ) {
-    const pa = userPhys(k, task, mm, addr + done, false);
-    if (pa === undefined) break;
-    const room = Math.min(length - done, PAGE_SIZE - modulo(addr + done, PAGE_SIZE));
-    parts.push(k.memory.readPhys(pa, room));
-    done += room;
-  }
-  return concat(parts);
+  // a copy: the step keeps its own
+  return concat(copy(k, run, "raw_copy_from_user", addr, length).parts).slice();
 }
 
 export function copyFromUser(k: Kernel, task: Task, addr: Addr, length: number): Uint8Array | undefined {
@@ -49,32 +82,33 @@ export function copyFromUser(k: Kernel, task: Task, addr: Addr, length: number):
   return bytes.length === length ? bytes : undefined;
 }
 
-/** Writes in the name of the running up-call; false = EFAULT, with the bytes before the bad page written. */
-export function copyToUser(k: Kernel, task: Task, addr: Addr, bytes: Uint8Array): boolean {
-  if (!accessOk(k, addr, bytes.length)) return false;
-  const mm = k.mm(task);
-  for (let done = 0; done < bytes.length; ) {
-    const pa = userPhys(k, task, mm, addr + done, true);
-    if (pa === undefined) return false;
-    const part = bytes.subarray(done, done + PAGE_SIZE - modulo(addr + done, PAGE_SIZE));
-    k.memory.writePhys(k.memory.who, addr + done, pa, part);
-    done += part.length;
-  }
-  return true;
+/** How many bytes could be written: those before a bad page. */
+export function writeUser(k: Kernel, task: Task, addr: Addr, bytes: Uint8Array): number {
+  const run = guestRun(k, task);
+  if (run === undefined) return writeDirect(k, task, addr, bytes);
+  if (!accessOk(k, addr, bytes.length)) return 0;
+  return copy(k, run, "raw_copy_to_user", addr, bytes.length, bytes).done;
+}
+export const copyToUser = (k: Kernel, task: Task, addr: Addr, bytes: Uint8Array): boolean =>
+  writeUser(k, task, addr, bytes) === bytes.length;
+
+/** How many bytes could be made zero. */
+export function clearUser(k: Kernel, task: Task, addr: Addr, length: number): number {
+  const run = guestRun(k, task);
+  if (run === undefined) return writeDirect(k, task, addr, new Uint8Array(length));
+  return accessOk(k, addr, length) ? copy(k, run, "clear_user", addr, length).done : 0;
 }
 
 /** A string up to its zero byte, which is not part of the result; "toolong" if there is none within `limit` bytes. */
 export function strncpyFromUser(k: Kernel, task: Task, addr: Addr, limit: number): string | "toolong" | undefined {
-  const bytes: number[] = [];
-  while (bytes.length < limit) {
-    const room = PAGE_SIZE - modulo(addr + bytes.length, PAGE_SIZE);
-    const part = copyFromUser(k, task, addr + bytes.length, room);
-    if (part === undefined) return undefined;
-    const end = part.indexOf(0);
-    for (const byte of end < 0 ? part : part.subarray(0, end)) bytes.push(byte);
-    if (end >= 0) return bytes.length < limit ? new TextDecoder().decode(Uint8Array.from(bytes)) : "toolong";
-  }
-  return "toolong";
+  const run = guestRun(k, task);
+  if (run === undefined) return readStringDirect(k, task, addr, limit);
+  if (!accessOk(k, addr, 1)) return undefined;
+  // a string that ends at the end of user space may not go on behind it
+  const most = Math.min(limit, k.layout.address.taskSizeMax - addr);
+  const step = copy(k, run, "strncpy_from_user", addr, most);
+  if (step.done < 0 || (step.done === most && most < limit)) return undefined;
+  return step.done < limit ? new TextDecoder().decode(concat(step.parts)) : "toolong";
 }
 
 export function getStruct<F extends Fields>(k: Kernel, task: Task, addr: Addr, struct: Struct<F>): View<F> | undefined {
@@ -84,25 +118,18 @@ export function getStruct<F extends Fields>(k: Kernel, task: Task, addr: Addr, s
 export const putStruct = <F extends Fields>(k: Kernel, task: Task, addr: Addr, view: View<F>): boolean =>
   copyToUser(k, task, addr, view.bytes.subarray(view.start, view.start + view.struct.size));
 
+/** get_user(). */
 export function getWord(k: Kernel, task: Task, addr: Addr, size: 4 | 8): bigint | undefined {
-  const bytes = copyFromUser(k, task, addr, size);
-  if (bytes === undefined) return undefined;
-  const view = new DataView(bytes.buffer, bytes.byteOffset, size);
-  return size === 8 ? view.getBigUint64(0, true) : BigInt(view.getUint32(0, true));
+  const run = guestRun(k, task);
+  if (!accessOk(k, addr, size)) return undefined;
+  const bytes =
+    run === undefined ? readDirect(k, task, addr, size) : concat(copy(k, run, `get_user_${size}`, addr, size).parts);
+  return bytes.length < size ? undefined : wordOf(bytes, size);
 }
+/** put_user(). */
 export function putWord(k: Kernel, task: Task, addr: Addr, size: 4 | 8, value: bigint | number): boolean {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt.asUintN(64, BigInt(value)), true);
-  return copyToUser(k, task, addr, bytes.subarray(0, size));
-}
-
-export function concat(parts: readonly Uint8Array[]): Uint8Array {
-  if (parts.length === 1) return parts[0]!;
-  const result = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    result.set(part, at);
-    at += part.length;
-  }
-  return result;
+  const bytes = bytesOf(value, size);
+  const run = guestRun(k, task);
+  if (run === undefined) return writeDirect(k, task, addr, bytes) === size;
+  return accessOk(k, addr, size) && copy(k, run, `put_user_${size}`, addr, size, bytes).done === size;
 }

@@ -1,7 +1,7 @@
 /** Single and block stepping for a tracer (arch/x86/kernel/step.c). The task does not run. */
 import { EFLAGS } from "../../cpu/layout.ts";
 import type { Kernel } from "../kernel.ts";
-import { readUser } from "../mm/uaccess.ts";
+import { readRemote } from "../mm/remote.ts";
 import type { PtRegs } from "../ptregs.ts";
 import type { Task } from "../state.ts";
 import { user64BitMode } from "../x86/descriptors.ts";
@@ -30,7 +30,7 @@ function linearIp(k: Kernel, task: Task, regs: PtRegs): number {
 
 /** is_setting_trap_flag(): the next instruction may load TF itself, so that it is no longer ours to clear. */
 function isSettingTrapFlag(k: Kernel, task: Task, regs: PtRegs): boolean {
-  for (const byte of readUser(k, task, linearIp(k, task, regs), MAX_INSTRUCTION)) {
+  for (const byte of readRemote(k, task, linearIp(k, task, regs), MAX_INSTRUCTION)) {
     if (byte === POPF || byte === IRET) return true;
     const isRex = byte >= 0x40 && byte <= 0x4f && user64BitMode(k, regs);
     if (!isRex && !PREFIXES.includes(byte)) return false;

@@ -30,8 +30,11 @@ export interface Ksignal {
 
 /** A task that stops or sleeps here comes back to the same place. */
 export function archDoSignalOrRestart(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
-  const ksig = getSignal(k, cpu, task);
-  if (task.dead || task.asleep) return;
+  const ksig = k.once("get_signal", () => {
+    const found = getSignal(k, cpu, task);
+    return task.dead || task.asleep ? "schedule" : found;
+  });
+  if (ksig === "schedule") return;
   if (ksig !== undefined) {
     handleSignal(k, cpu, task, regs, ksig);
     return;
@@ -188,12 +191,10 @@ function restartBeforeHandler(k: Kernel, task: Task, regs: PtRegs, action: SigAc
 
 /** handle_signal(): make user mode continue in the handler, with the interrupted context saved on its stack. */
 function handleSignal(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksignal): void {
-  if (k.arch.vm86?.mode(regs) === true) k.arch.vm86.leave(k, cpu, regs, VM86.VM86_SIGNAL);
-  if (regs.origAx !== -1) restartBeforeHandler(k, task, regs, ksig.action);
-  k.timeline.signalDelivered(cpu, ksig.info, "handler", ksig.action.handler);
-  // a stepped program is not to find the tracer's TF in its frame, and stops at the handler's first instruction
-  const stepping = k.testFlag(task, "SINGLESTEP");
-  if (stepping) disableStep(k, task);
+  k.once("save_v86_state", () => {
+    if (k.arch.vm86?.mode(regs) === true) k.arch.vm86.leave(k, cpu, regs, VM86.VM86_SIGNAL);
+  });
+  const stepping = k.once("handle_signal", () => beforeFrame(k, cpu, task, regs, ksig));
   if (!setupFrame(k, cpu, task, regs, ksig)) {
     forceSigsegv(k, cpu, task, ksig.sig);
     return;
@@ -202,6 +203,16 @@ function handleSignal(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksign
   clearFpu(cpu);
   signalDelivered(k, task, ksig);
   if (stepping) reportStepIntoHandler(k, task);
+}
+
+/** What comes before the frame: was the program stepped? */
+function beforeFrame(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksignal): boolean {
+  if (regs.origAx !== -1) restartBeforeHandler(k, task, regs, ksig.action);
+  k.timeline.signalDelivered(cpu, ksig.info, "handler", ksig.action.handler);
+  // a stepped program is not to find the tracer's TF in its frame, and stops at the handler's first instruction
+  const stepping = k.testFlag(task, "SINGLESTEP");
+  if (stepping) disableStep(k, task);
+  return stepping;
 }
 
 /** signal_delivered(stepping): ptrace_notify(SIGTRAP, 0), a stop of its own kind before the handler runs. */

@@ -136,32 +136,36 @@ export function setupIa32RtFrame(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, 
 
 /** sigreturn: the handler's `ret` and the restorer's `pop` have taken two words off the frame. */
 export function sigreturn32(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): bigint {
-  const frame = getStruct(k, task, Number(regs.sp & LOW) - 8, SIGFRAME_IA32);
-  if (frame === undefined) return badFrame(k, cpu, task, regs, "32bit sigreturn");
-  setBlocked(k, task, frame.big("sc.oldmask") | (frame.big("extramask") << 32n));
-  if (restoreContext(k, cpu, task, regs, frame.region("sc"))) return regs.ax;
+  const fpstate = k.once("restore_sigcontext", () => {
+    const frame = getStruct(k, task, Number(regs.sp & LOW) - 8, SIGFRAME_IA32);
+    if (frame === undefined) return undefined;
+    setBlocked(k, task, frame.big("sc.oldmask") | (frame.big("extramask") << 32n));
+    return restoreRegisters(k, cpu, regs, frame.region("sc"));
+  });
+  if (fpstate !== undefined && restoreFpu32(k, cpu, task, fpstate)) return regs.ax;
   return badFrame(k, cpu, task, regs, "32bit sigreturn");
 }
 
 export function rtSigreturn32(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): bigint {
-  const frame = getStruct(k, task, Number(regs.sp & LOW) - 4, RT_SIGFRAME_IA32);
-  if (frame === undefined) return badFrame(k, cpu, task, regs, "32bit rt sigreturn");
-  setBlocked(k, task, frame.big("uc.uc_sigmask"));
-  if (!restoreContext(k, cpu, task, regs, frame.region("uc.uc_mcontext"))) {
+  const left = k.once("restore_sigcontext", () => {
+    const frame = getStruct(k, task, Number(regs.sp & LOW) - 4, RT_SIGFRAME_IA32);
+    if (frame === undefined) return undefined;
+    setBlocked(k, task, frame.big("uc.uc_sigmask"));
+    return {
+      fpstate: restoreRegisters(k, cpu, regs, frame.region("uc.uc_mcontext")),
+      sp: frame.big("uc.uc_stack.ss_sp"),
+      size: frame.big("uc.uc_stack.ss_size"),
+      flags: frame.get("uc.uc_stack.ss_flags"),
+    };
+  });
+  if (left === undefined || !restoreFpu32(k, cpu, task, left.fpstate))
     return badFrame(k, cpu, task, regs, "32bit rt sigreturn");
-  }
-  restoreAltstack(
-    task,
-    regs.sp,
-    frame.big("uc.uc_stack.ss_sp"),
-    frame.big("uc.uc_stack.ss_size"),
-    frame.get("uc.uc_stack.ss_flags"),
-  );
+  restoreAltstack(task, regs.sp, left.sp, left.size, left.flags);
   return regs.ax;
 }
 
-/** ia32_restore_sigcontext() and the 32-bit kernel's restore_sigcontext(). */
-function restoreContext(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, bytes: Uint8Array): boolean {
+/** ia32_restore_sigcontext() and the 32-bit kernel's restore_sigcontext() but for the FPU, whose state is at the address given back. */
+function restoreRegisters(k: Kernel, cpu: Cpu, regs: PtRegs, bytes: Uint8Array): number {
   const context = SIGCONTEXT_32.at(bytes);
   for (const name of COMMON) regs.set(name, context.get(name));
   regs.set("cs", context.get("cs") | 3);
@@ -172,7 +176,11 @@ function restoreContext(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, bytes: Ui
     const selector = context.get(name) | (k.layout.wordSize === 8 ? 3 : 0);
     if (selector !== k.arch.userSegment(k, cpu, regs, name)) k.arch.setUserSegment(k, cpu, regs, name, selector);
   }
-  const fpstate = context.get("fpstate");
+  return context.get("fpstate");
+}
+
+/** The older image in front of the FPU state is what counts for the x87 part. */
+function restoreFpu32(k: Kernel, cpu: Cpu, task: Task, fpstate: number): boolean {
   if (fpstate === 0) return restoreFpu(k, cpu, task, 0, k.arch.bits);
   if (!restoreFpu(k, cpu, task, fpstate + FREGS_SIZE, k.arch.bits)) return false;
   const legacy = copyFromUser(k, task, fpstate, FREGS_SIZE);

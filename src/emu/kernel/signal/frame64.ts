@@ -84,11 +84,19 @@ function forceValidSs(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): void {
   if (!usable) regs.set("ss", k.layout.selectors.__USER_DS!);
 }
 
-/** rt_sigreturn of 64-bit code. */
+/** rt_sigreturn of 64-bit code: the registers are those of the frame before the FPU state is read. */
 export function rtSigreturn64(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): bigint {
-  const address = Number(regs.sp) - 8;
-  const frame = getStruct(k, task, address, RT_SIGFRAME_64);
-  if (frame === undefined) return badFrame(k, cpu, task, regs, "rt_sigreturn");
+  const left = k.once("restore_sigcontext", () => restoreRegisters(k, cpu, task, regs));
+  if (left === undefined || !restoreFpu(k, cpu, task, left.fpstate, 64))
+    return badFrame(k, cpu, task, regs, "rt_sigreturn");
+  restoreAltstack(task, regs.sp, left.sp, left.size, left.flags);
+  return regs.ax;
+}
+
+/** The first half of it; what the second needs of the frame, or undefined. */
+function restoreRegisters(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs) {
+  const frame = getStruct(k, task, Number(regs.sp) - 8, RT_SIGFRAME_64);
+  if (frame === undefined) return undefined;
   setBlocked(k, task, frame.big("uc.uc_sigmask"));
   const context = SIGCONTEXT_64.at(frame.region("uc.uc_mcontext"));
   for (const name of COMMON) regs.set(name, context.big(name));
@@ -98,15 +106,12 @@ export function rtSigreturn64(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): bi
   regs.set("orig_ax", -1n);
   const strict = (frame.get("uc.uc_flags") & UC_STRICT_RESTORE_SS) !== 0;
   if (!strict && user64BitMode(k, regs)) forceValidSs(k, cpu, task, regs);
-  if (!restoreFpu(k, cpu, task, context.get("fpstate"), 64)) return badFrame(k, cpu, task, regs, "rt_sigreturn");
-  restoreAltstack(
-    task,
-    regs.sp,
-    frame.big("uc.uc_stack.ss_sp"),
-    frame.big("uc.uc_stack.ss_size"),
-    frame.get("uc.uc_stack.ss_flags"),
-  );
-  return regs.ax;
+  return {
+    fpstate: context.get("fpstate"),
+    sp: frame.big("uc.uc_stack.ss_sp"),
+    size: frame.big("uc.uc_stack.ss_size"),
+    flags: frame.get("uc.uc_stack.ss_flags"),
+  };
 }
 
 /** fpu__restore_sig(): a null pointer gives the initial state. `at` is the FXSAVE image itself. */

@@ -1,6 +1,7 @@
 /** New tasks: fork, vfork, clone, clone3 (kernel/fork.c). The child's first steps are ret_from_fork's, in guest code. */
 import { CLONE, CLONE_ARGS, CLONE_CLEAR_SIGHAND } from "../abi/clone.ts";
 import { E } from "../abi/errno.ts";
+import { USER_DESC } from "../abi/ldt.ts";
 import { PTRACE_EVENT } from "../abi/ptrace.ts";
 import { SIG } from "../abi/signal.ts";
 import { newTask, taskMemoryLeft } from "../boot/init.ts";
@@ -51,10 +52,18 @@ function clone(c: SyscallContext, args: CloneArgs): SyscallResult {
   if (!implies(CLONE.THREAD, CLONE.SIGHAND) || !implies(CLONE.SIGHAND, CLONE.VM)) return -E.EINVAL;
   if ((flags & UNSUPPORTED) !== 0 || (args.clearSighand === true && (flags & CLONE.SIGHAND) !== 0)) return -E.EINVAL;
   if (!taskMemoryLeft(c.k)) return -E.EAGAIN;
+  const desc = userDesc(c, args);
+  if (typeof desc === "number") return desc;
   const event = eventOf(c.task, args);
-  const child = copyProcess(c, args);
-  if (typeof child === "number") return child;
-  if (event !== undefined || (flags & CLONE.PTRACE) !== 0) traceChild(c.k, c.task, child);
+  const pid = c.k.once("copy_process", () => {
+    const child = copyProcess(c, args, desc);
+    if (typeof child === "number") return child;
+    if (event !== undefined || (flags & CLONE.PTRACE) !== 0) traceChild(c.k, c.task, child);
+    return child.pid;
+  });
+  if (pid < 0) return pid;
+  if ((flags & CLONE.PARENT_SETTID) !== 0) putWord(c.k, c.task, Number(args.parentTid), 4, pid);
+  const child = c.k.task(pid);
   wakeUpNewTask(c.k, child);
   c.k.machine.events.emit("fork", c.cpu.index, {
     parent: c.task.pid,
@@ -65,6 +74,12 @@ function clone(c: SyscallContext, args: CloneArgs): SyscallResult {
   if (event === undefined && !vfork) return child.pid;
   c.task.wait = { reason: vfork ? "vfork" : "stop", pid: child.pid, ...(event === undefined ? {} : { event }) };
   return afterClone(c, c.task.wait);
+}
+
+/** CLONE_SETTLS of a 32-bit caller points to a user_desc: its bytes, undefined = none, or an error number. */
+function userDesc(c: SyscallContext, { flags, tls }: CloneArgs): Uint8Array | undefined | number {
+  if ((flags & CLONE.SETTLS) === 0 || !c.compat) return undefined;
+  return copyFromUser(c.k, c.task, Number(tls), USER_DESC.size) ?? -E.EFAULT;
 }
 
 /** Which event a tracer has asked to see; undefined = none. */
@@ -88,7 +103,7 @@ function afterClone(c: SyscallContext, wait: Wait): SyscallResult {
   return afterClone(c, wait);
 }
 
-function copyProcess(c: SyscallContext, args: CloneArgs): Task | number {
+function copyProcess(c: SyscallContext, args: CloneArgs, desc: Uint8Array | undefined): Task | number {
   const { k, task: parent } = c;
   const { flags } = args;
   const shares = (flags & CLONE.VM) !== 0;
@@ -112,14 +127,13 @@ function copyProcess(c: SyscallContext, args: CloneArgs): Task | number {
   copyThreadInfo(c, child);
   copyRegs(c, child, args.stack);
   if ((flags & CLONE.SETTLS) !== 0) {
-    const error = k.arch.setTls(k, c.cpu, child, args.tls, c.compat);
+    const error = k.arch.setTls(k, c.cpu, child, args.tls, desc);
     if (error !== 0) {
       discard(c, child, shares ? undefined : mm);
       return error;
     }
   }
-  if ((flags & CLONE.PARENT_SETTID) !== 0) putWord(k, parent, Number(args.parentTid), 4, pid);
-  if ((flags & CLONE.CHILD_SETTID) !== 0) putWord(k, child, Number(args.childTid), 4, pid);
+  if ((flags & CLONE.CHILD_SETTID) !== 0) child.setChildTid = args.childTid;
   if ((flags & CLONE.CHILD_CLEARTID) !== 0) child.clearChildTid = args.childTid;
   k.timeline.forked(pid, "ret_from_fork");
   return child;

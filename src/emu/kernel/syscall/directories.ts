@@ -1,7 +1,8 @@
 /** Directories and names: making, removing, renaming, and what getdents tells. */
 import { E } from "../abi/errno.ts";
 import { AT_FD, DT, RENAME } from "../abi/file.ts";
-import { copyToUser } from "../mm/uaccess.ts";
+import { concat } from "../mm/direct.ts";
+import { writeUser } from "../mm/uaccess.ts";
 import {
   contentsOf,
   type Entry,
@@ -103,12 +104,21 @@ function getdents(c: SyscallContext, layout: Layout): number {
   if (typeof node === "number") return node;
   if (node.kind !== "dir") return -E.ENOTDIR;
   const all: Entry[] = [{ name: ".", kind: "dir" }, { name: "..", kind: "dir" }, ...entries(c.k, file.path)];
+  const fitting: Uint8Array[] = [];
+  let size = 0;
+  for (let at = file.position; at < all.length; at++) {
+    const bytes = direntBytes(layout, all[at]!, at + 1);
+    if (size + bytes.length > c.uint(2)) break;
+    fitting.push(bytes);
+    size += bytes.length;
+  }
+  if (fitting.length === 0) return file.position < all.length ? -E.EINVAL : 0;
+  const written = writeUser(c.k, c.task, c.addr(1), concat(fitting));
   let done = 0;
-  for (; file.position < all.length; file.position++) {
-    const bytes = direntBytes(layout, all[file.position]!, file.position + 1);
-    if (done + bytes.length > c.uint(2)) return done > 0 ? done : -E.EINVAL;
-    if (!copyToUser(c.k, c.task, c.addr(1) + done, bytes)) return done > 0 ? done : -E.EFAULT;
-    done += bytes.length;
+  for (const { length } of fitting) {
+    if (done + length > written) return done > 0 ? done : -E.EFAULT;
+    done += length;
+    file.position++;
   }
   return done;
 }

@@ -19,9 +19,9 @@ export function callSyscall(
   nr: number,
 ): ReturnType<Upcall> {
   if (nr === -1) return;
-  const again = task.wait !== undefined;
+  const again = task.wait !== undefined || k.run?.resumed === true;
   const mask = table.compat ? 0xffff_ffffn : 0xffff_ffff_ffff_ffffn;
-  const args = table.arguments.map((name) => regs.get(name) & mask);
+  const args = k.once("syscall_args", () => table.arguments.map((name) => regs.get(name) & mask));
   const known = syscallName(table.abi, nr);
   const name = known ?? `#${nr}`;
   const call = known === undefined ? undefined : table.calls[known];

@@ -48,7 +48,8 @@ function ftruncate(c: SyscallContext, length: bigint): number {
 /** From a copy of the source, so that it moves by what has been written only. */
 function copy(c: SyscallContext, to: OpenFile, from: OpenFile, count: number): SyscallResult {
   const bytes = take(c, { ...from }, Math.min(count, MAX_OUTPUT));
-  const done = bytes.length === 0 ? 0 : isPipe(to) ? writeToPipe(c, to, bytes) : put(c, to, bytes);
+  const part = (skip: number, length: number) => bytes.subarray(skip, skip + length);
+  const done = bytes.length === 0 ? 0 : isPipe(to) ? writeToPipe(c, to, bytes.length, part) : put(c, to, bytes);
   if (typeof done === "number" && done > 0) from.position += done;
   return done;
 }
@@ -67,10 +68,10 @@ function sendfile(c: SyscallContext, size: 4 | 8): SyscallResult {
   const position = size === 8 ? view.getBigInt64(0, true) : BigInt(view.getInt32(0, true));
   if (position < 0n) return -E.EINVAL;
   const source = { ...from, position: Number(position) };
-  const done = copy(c, to, source, c.addr(3));
+  const { done, end } = c.k.once("do_sendfile", () => ({ done: copy(c, to, source, c.addr(3)), end: source.position }));
   if (done === BLOCK) return done;
-  if (size === 8) view.setBigInt64(0, BigInt(source.position), true);
-  else view.setInt32(0, source.position, true);
+  if (size === 8) view.setBigInt64(0, BigInt(end), true);
+  else view.setInt32(0, end, true);
   return copyToUser(c.k, c.task, pointer, new Uint8Array(view.buffer)) ? done : -E.EFAULT;
 }
 

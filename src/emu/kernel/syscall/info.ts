@@ -13,7 +13,7 @@ import {
 } from "../abi/file.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { freePages, totalPages } from "../mm/pages.ts";
-import { copyToUser, putStruct, putWord } from "../mm/uaccess.ts";
+import { putStruct, putWord, writeUser } from "../mm/uaccess.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 /** CLOCK_REALTIME when the machine starts: 2022-12-11, when Linux 6.1 came out. */
@@ -74,14 +74,16 @@ const gettimeofday: Syscall = (c) => {
   return c.addr(1) === 0 || putStruct(c.k, c.task, c.addr(1), TIMEZONE.make()) ? 0 : -E.EFAULT;
 };
 const time: Syscall = (c) => {
-  const { seconds } = readClock(c, CLOCK.CLOCK_REALTIME)!;
+  const { seconds } = c.k.once("ktime_get_real_seconds", () => readClock(c, CLOCK.CLOCK_REALTIME)!);
   return c.addr(0) === 0 || putWord(c.k, c.task, c.addr(0), c.wordSize, seconds) ? seconds : -E.EFAULT;
 };
 
 const GETRANDOM_MAX = 0x200_0000;
 const getrandom: Syscall = (c) => {
   const count = Math.min(c.addr(1), GETRANDOM_MAX);
-  return copyToUser(c.k, c.task, c.addr(0), c.k.machine.random.bytes(count)) ? count : -E.EFAULT;
+  const bytes = c.k.once("get_random_bytes", () => c.k.machine.random.bytes(count));
+  const done = writeUser(c.k, c.task, c.addr(0), bytes);
+  return done > 0 || count === 0 ? done : -E.EFAULT;
 };
 
 const sysinfo: Syscall = (c) => {

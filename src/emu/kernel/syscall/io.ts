@@ -2,8 +2,20 @@
 import { PIPE_FDS } from "../abi/clone.ts";
 import { E } from "../abi/errno.ts";
 import { F, FD_CLOEXEC, O, TTY_IOCTL } from "../abi/file.ts";
-import { concat, copyToUser, putStruct, readUser } from "../mm/uaccess.ts";
-import { createPipe, descriptorsClosed, isPipe, pipeOf, readPipe, WAIT_FOR_PIPE, writePipe } from "../pipe.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { concat } from "../mm/direct.ts";
+import { clearUser, copyToUser, putStruct, readUser, writeUser } from "../mm/uaccess.ts";
+import {
+  createPipe,
+  descriptorsClosed,
+  isPipe,
+  PIPE_BUF,
+  pipeOf,
+  readPipe,
+  unreadPipe,
+  WAIT_FOR_PIPE,
+  writePipe,
+} from "../pipe.ts";
 import { DEVICES, resizeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
 import { type Buffer, iovecs } from "./iovec.ts";
@@ -30,7 +42,6 @@ export function take(c: SyscallContext, file: OpenFile, count: number): Uint8Arr
     c.k.state.stdinPosition += bytes.length;
     return bytes;
   }
-  if (file.path === "/dev/zero") return new Uint8Array(Math.min(count, MAX_OUTPUT));
   if (file.path === "/dev/null") return new Uint8Array(0);
   const all = file.contents ?? c.k.state.files[file.path] ?? new Uint8Array(0);
   const bytes = all.subarray(file.position, file.position + count);
@@ -58,26 +69,46 @@ export function readInto(c: SyscallContext, file: OpenFile, buffers: readonly Bu
   if (isPipe(file)) return readFromPipe(c, file, buffers);
   let total = 0;
   for (const { base, length } of buffers) {
-    const bytes = take(c, file, Math.min(length, MAX_RW_COUNT - total));
-    if (!copyToUser(c.k, c.task, base, bytes)) return total > 0 ? total : -E.EFAULT;
-    total += bytes.length;
-    if (bytes.length < length) break;
+    const wanted = Math.min(length, MAX_RW_COUNT - total);
+    const done = readPart(c, file, base, wanted);
+    if (done < 0) return total > 0 ? total : done;
+    total += done;
+    if (done < length) break;
   }
   return total;
 }
 
+/** Into one buffer: how many bytes were there and could be written, or EFAULT. */
+function readPart(c: SyscallContext, file: OpenFile, base: number, wanted: number): number {
+  if (file.path === "/dev/zero") {
+    const count = Math.min(wanted, MAX_OUTPUT);
+    const done = clearUser(c.k, c.task, base, count);
+    return done === 0 && count > 0 ? -E.EFAULT : done;
+  }
+  const bytes = c.k.once("read", () => take(c, file, wanted));
+  const done = writeUser(c.k, c.task, base, bytes);
+  if (!isStream(file)) file.position -= bytes.length - done;
+  return done === 0 && bytes.length > 0 ? -E.EFAULT : done;
+}
+
 /** Whatever is there, into as many buffers as it fills. */
 function readFromPipe(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
-  const bytes = readPipe(c.k, c.task, file, Math.min(total(buffers), MAX_OUTPUT));
-  if (typeof bytes === "number") return bytes;
-  if (bytes === WAIT_FOR_PIPE) return waitForPipe(c);
-  let done = 0;
+  const bytes = c.k.once("pipe_read", () => {
+    const read = readPipe(c.k, c.task, file, Math.min(total(buffers), MAX_OUTPUT));
+    return read === WAIT_FOR_PIPE ? waitForPipe(c) : read;
+  });
+  if (typeof bytes === "number" || bytes === BLOCK) return bytes;
+  let copied = 0;
   for (const { base, length } of buffers) {
-    const part = bytes.subarray(done, done + length);
-    if (!copyToUser(c.k, c.task, base, part)) return done > 0 ? done : -E.EFAULT;
-    done += part.length;
+    const part = bytes.subarray(copied, copied + length);
+    const now = writeUser(c.k, c.task, base, part);
+    copied += now;
+    if (now < part.length) break;
   }
-  return done;
+  // a page that cannot be copied whole has not been read
+  const done = copied < bytes.length ? copied - (copied % PAGE_SIZE) : copied;
+  unreadPipe(c.k, file, bytes.subarray(done));
+  return done === 0 && bytes.length > 0 ? -E.EFAULT : done;
 }
 const total = (buffers: readonly Buffer[]): number => buffers.reduce((sum, { length }) => sum + length, 0);
 function waitForPipe(c: SyscallContext, progress = 0): typeof BLOCK {
@@ -85,29 +116,56 @@ function waitForPipe(c: SyscallContext, progress = 0): typeof BLOCK {
   return BLOCK;
 }
 
-export function writeToPipe(c: SyscallContext, file: OpenFile, bytes: Uint8Array): SyscallResult {
-  const { done, error } = writePipe(c.k, c.task, file, bytes, c.task.wait?.progress ?? 0);
-  if (error === undefined) return done;
-  if (error === WAIT_FOR_PIPE) return waitForPipe(c, done);
-  return done > 0 ? done : error;
+/**
+ * pipe_write(): a page at a time, which is there whole or not at all, and sleeps in between.
+ * @param read `count` of the `all` bytes after the first `skip`; fewer if there is no way
+ */
+export function writeToPipe(
+  c: SyscallContext,
+  file: OpenFile,
+  all: number,
+  read: (skip: number, count: number) => Uint8Array,
+): SyscallResult {
+  let progress = c.task.wait?.progress ?? 0;
+  while (progress < all) {
+    const part = Math.min(all - progress, PAGE_SIZE);
+    const bytes = read(progress, part);
+    if (bytes.length < part) return progress > 0 ? progress : -E.EFAULT;
+    const { done, error } = c.k.once("pipe_write", () => writePipe(c.k, c.task, file, bytes, all <= PIPE_BUF));
+    progress += done;
+    if (error === WAIT_FOR_PIPE) return waitForPipe(c, progress);
+    if (error !== undefined) return progress > 0 ? progress : error;
+  }
+  return progress;
+}
+
+/** Up to `limit` of what the buffers hold together, after the first `skip` bytes; fewer where they cannot be read. */
+function gather(c: SyscallContext, buffers: readonly Buffer[], skip: number, limit: number): Uint8Array {
+  const parts: Uint8Array[] = [];
+  let [before, left] = [skip, limit];
+  for (const { base, length } of buffers) {
+    const from = Math.min(before, length);
+    before -= from;
+    const wanted = Math.min(length - from, left);
+    if (wanted === 0) continue;
+    const bytes = readUser(c.k, c.task, base + from, wanted);
+    parts.push(bytes);
+    left -= bytes.length;
+    if (bytes.length < wanted) break;
+  }
+  return concat(parts);
 }
 
 export function writeFrom(c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]): SyscallResult {
   if (!writable(file)) return -E.EBADF;
-  const parts: Uint8Array[] = [];
-  let total = 0;
-  let faulted = false;
-  for (const { base, length } of buffers) {
-    const wanted = Math.min(length, MAX_OUTPUT - total);
-    const bytes = readUser(c.k, c.task, base, wanted);
-    parts.push(bytes);
-    total += bytes.length;
-    faulted = bytes.length < wanted;
-    if (bytes.length < length) break;
-  }
-  if (faulted && total === 0) return -E.EFAULT;
-  if (isPipe(file)) return total > 0 ? writeToPipe(c, file, concat(parts)) : 0;
-  return total > 0 ? put(c, file, concat(parts)) : 0;
+  if (isPipe(file)) return writeToPipe(c, file, total(buffers), (skip, count) => gather(c, buffers, skip, count));
+  const wanted = Math.min(total(buffers), MAX_OUTPUT);
+  const copied = gather(c, buffers, 0, wanted);
+  // the streams are pipes, whose last page is whole or not there
+  const torn = isStream(file) && copied.length < wanted ? copied.length % PAGE_SIZE : 0;
+  const bytes = copied.subarray(0, copied.length - torn);
+  if (bytes.length === 0) return wanted > 0 ? -E.EFAULT : 0;
+  return put(c, file, bytes);
 }
 
 type Transfer = (c: SyscallContext, file: OpenFile, buffers: readonly Buffer[]) => SyscallResult;
@@ -187,9 +245,11 @@ const dup3: Syscall = (c) => {
 /** Both ends close on exec or neither; the descriptors are written last. */
 function pipe(c: SyscallContext, flags: number): number {
   if ((flags & ~(O.O_CLOEXEC | O.O_NONBLOCK | O.O_DIRECT)) !== 0) return -E.EINVAL;
-  const { read, write } = createPipe(c.k, flags & O.O_NONBLOCK);
   const cloexec = (flags & O.O_CLOEXEC) !== 0;
-  const fds = [installFd(c, read, cloexec), installFd(c, write, cloexec)] as const;
+  const fds = c.k.once("create_pipe_files", () => {
+    const { read, write } = createPipe(c.k, flags & O.O_NONBLOCK);
+    return [installFd(c, read, cloexec), installFd(c, write, cloexec)] as const;
+  });
   if (fds[1] >= 0 && putStruct(c.k, c.task, c.addr(0), PIPE_FDS.make({ read: fds[0], write: fds[1] }))) return 0;
   for (const fd of fds) closeFd(c, fd);
   return fds[1] < 0 ? -E.EMFILE : -E.EFAULT;

@@ -1,7 +1,7 @@
 /** Lists of buffers (struct iovec) from user memory. */
 import { E } from "../abi/errno.ts";
 import { IOVEC_32, IOVEC_64 } from "../abi/file.ts";
-import { getStruct } from "../mm/uaccess.ts";
+import { copyFromUser } from "../mm/uaccess.ts";
 import type { SyscallContext } from "./types.ts";
 
 const IOV_MAX = 1024;
@@ -17,9 +17,10 @@ export function iovecs(c: SyscallContext, address: number, count: number): Buffe
   if (count < 0 || count > IOV_MAX) return -E.EINVAL;
   const struct = c.compat ? IOVEC_32 : IOVEC_64;
   const buffers: Buffer[] = [];
+  const bytes = copyFromUser(c.k, c.task, address, count * struct.size);
+  if (bytes === undefined) return -E.EFAULT;
   for (let i = 0; i < count; i++) {
-    const view = getStruct(c.k, c.task, address + i * struct.size, struct as typeof IOVEC_64);
-    if (view === undefined) return -E.EFAULT;
+    const view = (struct as typeof IOVEC_64).at(bytes, i * struct.size);
     const length = view.get("iov_len");
     if (length > MAX_LENGTH) return -E.EINVAL;
     buffers.push({ base: view.get("iov_base"), length });

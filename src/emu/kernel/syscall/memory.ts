@@ -6,7 +6,7 @@ import { landingPad } from "../do-syscall.ts";
 import { populate } from "../exec/exec.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { mapRange, moveRange, protectRange, setBrk, unmapRange } from "../mm/mm.ts";
-import { getWord } from "../mm/uaccess.ts";
+import { copyFromUser } from "../mm/uaccess.ts";
 import { findFreeAbove, findFreeBelow, findVma, overlaps, pageAlign } from "../mm/vma.ts";
 import { VM, type Vma } from "../state.ts";
 import { fileOf, isStream } from "./io.ts";
@@ -89,9 +89,10 @@ const mmap64: Syscall = (c) => mmap(c, c.addr(0), c.addr(1), c.int(2), c.int(3),
 const mmap2: Syscall = (c) => mmap(c, c.addr(0), c.addr(1), c.int(2), c.int(3), c.int(4), c.addr(5) * 4096);
 /** The i386 call with one argument that points to six. */
 const oldMmap: Syscall = (c) => {
-  const words = [0, 1, 2, 3, 4, 5].map((i) => getWord(c.k, c.task, c.addr(0) + i * 4, 4));
-  if (words.some((word) => word === undefined)) return -E.EFAULT;
-  const [addr, length, prot, flags, fd, offset] = words.map(Number);
+  const bytes = copyFromUser(c.k, c.task, c.addr(0), 6 * 4);
+  if (bytes === undefined) return -E.EFAULT;
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  const [addr, length, prot, flags, fd, offset] = [0, 1, 2, 3, 4, 5].map((i) => view.getUint32(i * 4, true));
   return mmap(c, addr!, length!, prot!, flags!, fd! | 0, offset!);
 };
 

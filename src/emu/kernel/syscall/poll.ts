@@ -135,8 +135,10 @@ function masked(c: SyscallContext, address: number, size: number, call: () => Sy
     if (size !== 8) return -E.EINVAL;
     const set = getWord(c.k, c.task, address, 8);
     if (set === undefined) return -E.EFAULT;
-    c.task.savedSigmask = c.task.blocked;
-    setBlocked(c.k, c.task, set);
+    c.k.once("set_user_sigmask", () => {
+      c.task.savedSigmask = c.task.blocked;
+      setBlocked(c.k, c.task, set);
+    });
   }
   const result = call();
   if (result !== BLOCK && result !== -ERESTART.ERESTARTNOHAND && c.task.savedSigmask !== undefined) {

@@ -1,8 +1,8 @@
 /** process_vm_readv, process_vm_writev: copying between the caller's memory and another task's (mm/process_vm_access.c). */
 import { E } from "../abi/errno.ts";
 import { CAP, capable } from "../cred.ts";
+import { concat, readDirect, writeDirect } from "../mm/direct.ts";
 import { accessRemote, readRemote } from "../mm/remote.ts";
-import { concat, copyToUser, readUser } from "../mm/uaccess.ts";
 import { type Buffer, iovecs } from "./iovec.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
@@ -28,7 +28,7 @@ const transfer =
     const moved = write
       ? scatter(
           remote,
-          gather(local, count, ({ base, length }) => readUser(c.k, c.task, base, length)),
+          gather(local, count, ({ base, length }) => readDirect(c.k, c.task, base, length)),
           (base, bytes) => accessRemote(c.k, task, base, bytes, false),
         )
       : scatter(
@@ -42,7 +42,7 @@ const transfer =
 const toUser =
   (c: SyscallContext) =>
   (base: number, bytes: Uint8Array): number =>
-    copyToUser(c.k, c.task, base, bytes) ? bytes.length : 0;
+    writeDirect(c.k, c.task, base, bytes);
 
 /** The first `count` bytes of some buffers, up to the first that cannot be read whole. */
 function gather(buffers: readonly Buffer[], count: number, read: (buffer: Buffer) => Uint8Array): Uint8Array {

@@ -66,7 +66,7 @@ const prlimit64: Syscall = (c) => {
   const resource = c.uint(1);
   const limit = c.process.rlimits[resource];
   if (limit === undefined) return -E.EINVAL;
-  const old: [bigint, bigint] = [...limit];
+  const old: [bigint, bigint] = c.k.once("old_rlim", () => [...limit]);
   if (c.addr(2) !== 0) {
     const view = getStruct(c.k, c.task, c.addr(2), RLIMIT_64);
     if (view === undefined) return -E.EFAULT;

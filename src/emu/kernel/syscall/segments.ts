@@ -4,7 +4,7 @@ import { decodeUserDesc, LDT_ENTRIES, LDT_ENTRY_SIZE, ldtEmpty, USER_DESC } from
 import { ioperm, iopl } from "../ioport.ts";
 import { copyFromUser, copyToUser } from "../mm/uaccess.ts";
 import { installLdt } from "../x86/ldt.ts";
-import { getTlsEntry, pack, setTlsEntry } from "../x86/tls.ts";
+import { allocateTlsEntry, getTlsEntry, pack } from "../x86/tls.ts";
 import { archPrctl32, archPrctl64 } from "./arch-prctl.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
@@ -44,7 +44,7 @@ function modify(c: SyscallContext, what: number, address: number, size: number):
 }
 
 const setThreadArea: Syscall = (c) => {
-  const index = setTlsEntry(c.k, c.task, c.arg(0), true);
+  const index = allocateTlsEntry(c.k, c.task, c.arg(0));
   if (index < 0) return index;
   c.k.arch.loadTls(c.k, c.cpu, c.task);
   refreshSegments(c, index * 8 + 3);

@@ -62,7 +62,7 @@ const rtSigaction: Syscall = (c) => {
       mask: view.big("sa_mask"),
     };
   }
-  const old = doSigaction(c, c.int(0), wanted);
+  const old = c.k.once("do_sigaction", () => doSigaction(c, c.int(0), wanted));
   if (typeof old === "number") return old;
   if (c.addr(2) === 0) return 0;
   const view = struct.make({
@@ -87,7 +87,7 @@ const oldSigaction: Syscall = (c) => {
       mask: view.big("sa_mask"),
     };
   }
-  const old = doSigaction(c, c.int(0), wanted);
+  const old = c.k.once("do_sigaction", () => doSigaction(c, c.int(0), wanted));
   if (typeof old === "number") return old;
   if (c.addr(2) === 0) return 0;
   const view = OLD_SIGACTION_32.make({
@@ -118,7 +118,7 @@ function changeMask(c: SyscallContext, how: number, set: bigint): number {
 }
 
 function sigprocmask(c: SyscallContext, size: 4 | 8): number {
-  const old = c.task.blocked;
+  const old = c.k.once("old_set", () => c.task.blocked);
   if (c.addr(1) !== 0) {
     const set = getWord(c.k, c.task, c.addr(1), size);
     if (set === undefined) return -E.EFAULT;
@@ -140,11 +140,13 @@ const rtSigpending: Syscall = (c) => {
 const sigaltstack: Syscall = (c) => {
   const struct = (c.compat ? STACK_T_32 : STACK_T_64) as typeof STACK_T_64;
   const { sp } = c.regs;
-  const old = struct.make({
-    ss_sp: c.task.altstack.sp,
-    ss_flags: reportedFlags(c.task, sp),
-    ss_size: c.task.altstack.size,
-  });
+  const old = struct.make(
+    c.k.once("old_stack", () => ({
+      ss_sp: c.task.altstack.sp,
+      ss_flags: reportedFlags(c.task, sp),
+      ss_size: c.task.altstack.size,
+    })),
+  );
   if (c.addr(0) !== 0) {
     const view = getStruct(c.k, c.task, c.addr(0), struct);
     if (view === undefined) return -E.EFAULT;

@@ -4,6 +4,7 @@ import { FUTEX, TIMER_ABSTIME, TIMESPEC } from "../abi/clone.ts";
 import { E, ERESTART } from "../abi/errno.ts";
 import { CLOCK } from "../abi/file.ts";
 import { futexKey, futexRequeue, futexWake } from "../futex.ts";
+import { readWordDirect } from "../mm/direct.ts";
 import { getStruct, getWord, putStruct } from "../mm/uaccess.ts";
 import { reschedule } from "../sched.ts";
 import { setBlocked, signalPending } from "../signal/send.ts";
@@ -46,7 +47,7 @@ function futexWait(c: SyscallContext, width: Width, bitset: number, absolute: bo
   if (bitset === 0) return -E.EINVAL;
   const time = timed ? readTime(c, c.addr(3), width) : 0;
   if (time < 0) return time;
-  const value = getWord(c.k, c.task, c.addr(0), 4);
+  const value = readWordDirect(c.k, c.task, c.addr(0), 4);
   if (value === undefined) return -E.EFAULT;
   if (Number(value) !== c.uint(2)) return -E.EAGAIN;
   const clock = (c.int(1) & FUTEX.CLOCK_REALTIME) !== 0 ? CLOCK.CLOCK_REALTIME : CLOCK.CLOCK_MONOTONIC;
@@ -84,7 +85,7 @@ const futex =
 
 function requeue(c: SyscallContext, addr: Addr, compare: boolean): number {
   if (compare) {
-    const value = getWord(c.k, c.task, addr, 4);
+    const value = readWordDirect(c.k, c.task, addr, 4);
     if (value === undefined) return -E.EFAULT;
     if (Number(value) !== c.uint(5)) return -E.EAGAIN;
   }
@@ -106,9 +107,12 @@ function sleepUntil(
     if (deadline < 0) return deadline;
     wait = { reason: "sleep", deadline };
   }
-  const result = slept(c, wait, -(absolute ? ERESTART.ERESTARTNOHAND : ERESTART.ERESTART_RESTARTBLOCK));
+  const { deadline } = wait;
+  const { result, rest } = c.k.once("do_nanosleep", () => ({
+    result: slept(c, wait, -(absolute ? ERESTART.ERESTARTNOHAND : ERESTART.ERESTART_RESTARTBLOCK)),
+    rest: Math.max(0, deadline! - c.k.machine.now),
+  }));
   if (result !== -ERESTART.ERESTART_RESTARTBLOCK || left === 0) return result;
-  const rest = Math.max(0, wait.deadline! - c.k.machine.now);
   const view = (TIMESPEC[width] as (typeof TIMESPEC)[64]).make({
     tv_sec: Math.floor(rest / NANOSECONDS),
     tv_nsec: rest % NANOSECONDS,
@@ -155,15 +159,17 @@ function untilSignal(c: SyscallContext): SyscallResult {
   return BLOCK;
 }
 
-function sigsuspend(c: SyscallContext, set: bigint | undefined): SyscallResult {
+function sigsuspend(c: SyscallContext, read: () => bigint | undefined): SyscallResult {
   if (c.task.wait === undefined) {
+    const set = read();
     if (set === undefined) return -E.EFAULT;
     c.task.savedSigmask = c.task.blocked;
     setBlocked(c.k, c.task, set);
   }
   return untilSignal(c);
 }
-const rtSigsuspend: Syscall = (c) => (c.addr(1) === 8 ? sigsuspend(c, getWord(c.k, c.task, c.addr(0), 8)) : -E.EINVAL);
+const rtSigsuspend: Syscall = (c) =>
+  c.addr(1) === 8 ? sigsuspend(c, () => getWord(c.k, c.task, c.addr(0), 8)) : -E.EINVAL;
 
 const schedYield: Syscall = (c) => {
   reschedule(c.k, c.task);
@@ -183,4 +189,4 @@ export const SLEEP_CALLS: SyscallGroup = {
   sched_yield: schedYield,
 };
 /** i386's sigsuspend has the mask itself as its third argument. */
-export const SLEEP_CALLS_32: SyscallGroup = { sigsuspend: (c) => sigsuspend(c, c.arg(2)) };
+export const SLEEP_CALLS_32: SyscallGroup = { sigsuspend: (c) => sigsuspend(c, () => c.arg(2)) };

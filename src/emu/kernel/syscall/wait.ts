@@ -19,11 +19,14 @@ interface Request {
   readonly pid: (pid: number, pgrp: number) => boolean;
   readonly options: number;
 }
-/** What a wait found: the wait status, what siginfo says, and `take`, which makes it not be found again. */
-interface Found {
+/** What a wait tells: the wait status, and what siginfo says. */
+interface Told {
   readonly pid: number;
   readonly status: number;
   readonly info: { readonly code: number; readonly uid: number; readonly status: number };
+}
+/** What it found; `take` makes it not be found again. */
+interface Found extends Told {
   take(): void;
 }
 const STOPPED = 0x7f;
@@ -114,7 +117,16 @@ function doWait(c: SyscallContext, request: Request): Found | SyscallResult {
   return BLOCK;
 }
 
-const isFound = (found: Found | SyscallResult): found is Found => typeof found === "object";
+/** Finds something once, and takes it unless asked not to; what has to be copied out comes after. */
+const findOnce = (c: SyscallContext, request: Request): Told | SyscallResult =>
+  c.k.once("do_wait", () => {
+    const found = doWait(c, request);
+    if (typeof found !== "object") return found;
+    if ((request.options & WAIT.WNOWAIT) === 0) found.take();
+    const { pid, status, info } = found;
+    return { pid, status, info };
+  });
+const isTold = (found: Told | SyscallResult): found is Told => typeof found === "object";
 
 /** wait4's pid: a child, a group (negative), the caller's group (0), or any (-1). */
 function byPid(c: SyscallContext, wanted: number): Request["pid"] {
@@ -127,9 +139,8 @@ function wait4(c: SyscallContext, rusage: number): SyscallResult {
   const options = c.int(2);
   if ((options & ~(WAIT.WNOHANG | WAIT.WUNTRACED | WAIT.WCONTINUED | WAIT_MORE)) !== 0) return -E.EINVAL;
   if (c.int(0) === -0x8000_0000) return -E.ESRCH;
-  const found = doWait(c, { pid: byPid(c, c.int(0)), options: options | WAIT.WEXITED });
-  if (!isFound(found)) return found;
-  found.take();
+  const found = findOnce(c, { pid: byPid(c, c.int(0)), options: options | WAIT.WEXITED });
+  if (!isTold(found)) return found;
   if (c.addr(1) !== 0 && !putWord(c.k, c.task, c.addr(1), 4, found.status)) return -E.EFAULT;
   return putRusage(c, rusage) ? found.pid : -E.EFAULT;
 }
@@ -145,15 +156,14 @@ const waitid: Syscall = (c) => {
   if ((options & (WAIT.WEXITED | WAIT.WUNTRACED | WAIT.WCONTINUED)) === 0) return -E.EINVAL;
   const meant = idMatches(c, which, id);
   if (meant === undefined) return -E.EINVAL;
-  const found = doWait(c, { pid: meant, options });
-  if (!isFound(found) && found !== 0) return found;
-  if (isFound(found) && (options & WAIT.WNOWAIT) === 0) found.take();
-  if (!putInfo(c, c.addr(2), isFound(found) ? found : undefined)) return -E.EFAULT;
+  const found = findOnce(c, { pid: meant, options });
+  if (!isTold(found) && found !== 0) return found;
+  if (!putInfo(c, c.addr(2), isTold(found) ? found : undefined)) return -E.EFAULT;
   return putRusage(c, c.addr(4)) ? 0 : -E.EFAULT;
 };
 
 /** Without a child to tell of (WNOHANG) all fields are 0. Linux writes the six fields alone, not the whole structure. */
-function putInfo(c: SyscallContext, address: number, found: Found | undefined): boolean {
+function putInfo(c: SyscallContext, address: number, found: Told | undefined): boolean {
   if (address === 0) return true;
   const signo = found === undefined ? 0 : SIG.SIGCHLD;
   const { code, uid, status } = found?.info ?? { code: 0, uid: 0, status: 0 };

@@ -23,7 +23,7 @@ function noSignal(t: Trap, vector: number, what: string, errorCode: number): boo
   if (k.arch.vm86?.mode(regs) === true) {
     if (vector < VECTOR.UD && k.arch.vm86.trap(k, cpu, regs, errorCode, vector)) return true;
   } else if (!regs.user) {
-    if (k.arch.fixupException?.(k, regs) !== true) die(t, what, errorCode);
+    if (!k.arch.fixupException(k, regs)) die(t, what, errorCode);
     return true;
   }
   const { thread } = k.current(cpu);

@@ -35,7 +35,7 @@ const generalProtection = handler((t, errorCode) => {
     return;
   }
   if (!regs.user) {
-    if (k.arch.fixupException?.(k, regs) !== true) die(t, "general protection fault", errorCode);
+    if (!k.arch.fixupException(k, regs)) die(t, "general protection fault", errorCode);
     return;
   }
   const task = k.current(cpu);
@@ -91,21 +91,27 @@ function readClearDr6(t: Trap): number {
   return dr6;
 }
 
-/** exc_debug_user(). */
-export function debugUser(t: Trap): void {
-  const { k, cpu, regs } = t;
+/** What has struck, noted for a tracer; the registers in the processor are clear again. */
+function takeDr6(t: Trap, task: Task): { readonly raw: number; readonly all: number } {
+  const { k, regs } = t;
   const raw = readClearDr6(t);
-  const task = k.current(cpu);
   task.thread.virtualDr6 = raw & DR_STEP;
   k.setFlag(task, "BLOCKSTEP", false);
   const { dr6, resume } = noteBreakpoints(task, raw);
   if (resume) regs.set("flags", regs.flags | EFLAGS.RF);
+  return { raw, all: dr6 | task.thread.virtualDr6 };
+}
+
+/** exc_debug_user(). */
+export function debugUser(t: Trap): void {
+  const { k, cpu, regs } = t;
+  const task = k.current(cpu);
+  const { raw, all } = k.once("debug_read_clear_dr6", () => takeDr6(t, task));
   if (k.arch.vm86?.mode(regs) === true) {
     k.arch.vm86.trap(k, cpu, regs, 0, VECTOR.DB);
     return;
   }
   // no reason given: the one-byte INT1
-  const all = dr6 | task.thread.virtualDr6;
   if (raw !== 0 && (all & (DR_STEP | DR_TRAP_BITS)) === 0) return;
   sendSigtrap(k, cpu, task, regs, trapCode(all));
 }

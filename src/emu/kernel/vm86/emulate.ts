@@ -54,6 +54,9 @@ class Cursor {
   }
 }
 
+/** What is left to do: look whether interrupts are wanted, the common end, nothing, or to leave v8086 mode. */
+type Next = "check-vip" | "return" | "done" | { readonly leave: number; readonly arg?: number };
+
 class Emulation {
   readonly k: Kernel;
   readonly cpu: Cpu;
@@ -72,9 +75,6 @@ class Emulation {
     this.stack = new Cursor(k, task, regs.ss, this.regs.get16("sp"));
   }
 
-  leave(type: number, arg = 0): void {
-    saveV86State(this.k, this.cpu, this.regs.pt, vm86Result(type, arg));
-  }
   plus(flag: number): boolean {
     return (this.vm86.plusFlags & flag) !== 0;
   }
@@ -109,8 +109,8 @@ class Emulation {
     }
   }
 
-  /** @returns what is left to do: look whether interrupts are wanted, the common end, or nothing as v8086 mode may have ended. */
-  run(): "check-vip" | "return" | "done" {
+  /** Everything but leaving v8086 mode. The registers change only after the last access to memory. */
+  run(): Next {
     const { opcode, wide } = this.opcode();
     const size = wide ? 4 : 2;
     switch (opcode) {
@@ -123,8 +123,7 @@ class Emulation {
         this.commit();
         return "check-vip";
       case 0xcd:
-        this.intN(this.code.pop(1));
-        return "done";
+        return this.intN(this.code.pop(1));
       case 0xcf: // iret
         this.iret(size, wide);
         return "check-vip";
@@ -137,8 +136,7 @@ class Emulation {
         this.setIf(true);
         return "check-vip";
       default:
-        this.leave(VM86.VM86_UNKNOWN);
-        return "done";
+        return { leave: VM86.VM86_UNKNOWN };
     }
   }
 
@@ -160,15 +158,16 @@ class Emulation {
     this.regs.set32("cs", cs & 0xffff);
     this.popFlags(flags, wide);
   }
-  private intN(nr: number): void {
-    this.regs.set16("ip", this.code.offset);
-    if (this.plus(VM86PLUS.vm86dbg_active) && isRevectored(this.vm86.intxxtab, nr)) this.leave(VM86.VM86_INTx, nr);
-    else this.doInt(nr);
+  private intN(nr: number): Next {
+    const mine = this.plus(VM86PLUS.vm86dbg_active) && isRevectored(this.vm86.intxxtab, nr);
+    const next = mine ? { leave: VM86.VM86_INTx, arg: nr } : this.doInt(nr);
+    if (next !== "done") this.regs.set16("ip", this.code.offset);
+    return next;
   }
 
   /** do_int(): through the interrupt table at 0, unless the caller wants this interrupt for itself. */
-  doInt(nr: number): void {
-    if (!this.reflect(nr)) this.leave(VM86.VM86_INTx, nr);
+  doInt(nr: number): Next {
+    return this.reflect(nr) ? "done" : { leave: VM86.VM86_INTx, arg: nr };
   }
   private reflect(nr: number): boolean {
     const { regs, vm86 } = this;
@@ -182,7 +181,7 @@ class Emulation {
     try {
       this.stack.push(this.getFlags(), 2);
       this.stack.push(regs.pt.cs, 2);
-      this.stack.push(regs.get16("ip"), 2);
+      this.stack.push(this.code.offset, 2);
     } catch (error) {
       if (error !== BAD_ADDRESS) throw error;
       return false;
@@ -198,34 +197,44 @@ class Emulation {
 
 /** A #GP in v8086 mode. */
 export function handleVm86Fault(k: Kernel, cpu: Cpu, regs: PtRegs): void {
-  const e = new Emulation(k, cpu, regs);
-  const before = regs.flags;
+  const { next, stepped } = k.once("handle_vm86_fault", () => {
+    const before = regs.flags;
+    return { next: tryToRun(new Emulation(k, cpu, regs)), stepped: (before & EFLAGS.TF) !== 0 };
+  });
+  finish(new Emulation(k, cpu, regs), next, stepped);
+}
+
+function tryToRun(e: Emulation): Next {
   try {
-    const next = e.run();
-    if (next !== "done") finish(e, next, before);
+    return e.run();
   } catch (error) {
     if (error !== BAD_ADDRESS) throw error;
-    e.leave(VM86.VM86_UNKNOWN);
+    return { leave: VM86.VM86_UNKNOWN };
   }
 }
 
-function finish(e: Emulation, next: "check-vip" | "return", before: number): void {
-  const wanted = EFLAGS.VIP | EFLAGS.VIF;
-  if (next === "check-vip" && (e.vm86.veflags & wanted) === wanted) {
-    e.leave(VM86.VM86_STI);
-  } else if (e.plus(VM86PLUS.force_return_for_pic) && (e.vm86.veflags & (EFLAGS.IF | EFLAGS.VIF)) !== 0) {
-    e.leave(VM86.VM86_PICRETURN);
-  } else if ((before & EFLAGS.TF) !== 0) {
-    handleVm86Trap(e.k, e.cpu, e.regs.pt, 0, VECTOR.DB);
+/** The end of an emulated instruction: v8086 mode goes on, or is left with a reason. */
+function finish(e: Emulation, next: Next, stepped: boolean): void {
+  const leave = (type: number, arg = 0) => saveV86State(e.k, e.cpu, e.regs.pt, vm86Result(type, arg));
+  if (next === "done") return;
+  if (typeof next === "object") {
+    leave(next.leave, next.arg);
+    return;
   }
+  const wanted = EFLAGS.VIP | EFLAGS.VIF;
+  if (next === "check-vip" && (e.vm86.veflags & wanted) === wanted) leave(VM86.VM86_STI);
+  else if (e.plus(VM86PLUS.force_return_for_pic) && (e.vm86.veflags & (EFLAGS.IF | EFLAGS.VIF)) !== 0)
+    leave(VM86.VM86_PICRETURN);
+  else if (stepped) handleVm86Trap(e.k, e.cpu, e.regs.pt, 0, VECTOR.DB);
 }
 
 /** Vectors 0 to 5 in v8086 mode. false = nothing was done, and the trap raises its ordinary signal. */
 export function handleVm86Trap(k: Kernel, cpu: Cpu, regs: PtRegs, errorCode: number, trapNr: number): boolean {
   const e = new Emulation(k, cpu, regs);
   if (e.plus(VM86PLUS.is_vm86pus)) {
-    if (trapNr === VECTOR.DB || trapNr === VECTOR.BP) e.leave(VM86.VM86_TRAP, trapNr);
-    else e.doInt(trapNr);
+    const asked = trapNr === VECTOR.DB || trapNr === VECTOR.BP;
+    const next = asked ? { leave: VM86.VM86_TRAP, arg: trapNr } : k.once("handle_vm86_trap", () => e.doInt(trapNr));
+    finish(e, next, false);
     return true;
   }
   if (trapNr !== VECTOR.DB) return false;

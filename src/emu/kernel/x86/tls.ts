@@ -20,12 +20,12 @@ function tlsOkay(desc: UserDesc): boolean {
   return desc.seg32bit && desc.contents <= 1 && !desc.segNotPresent;
 }
 
-/** do_set_thread_area() but for the GDT: the entry's number, or a negative error number. */
-export function setTlsEntry(k: Kernel, task: Task, address: bigint, allocate = false): number {
+/** do_set_thread_area() but for the GDT: the entry's number, or a negative error number. A free one is found if -1 asks for it. */
+export function allocateTlsEntry(k: Kernel, task: Task, address: bigint): number {
   const bytes = copyFromUser(k, task, Number(address), USER_DESC.size);
   if (bytes === undefined) return -E.EFAULT;
   let index = decodeUserDesc(bytes).entryNumber | 0;
-  if (index === -1 && allocate) {
+  if (index === -1) {
     const first = k.layout.gdt.TLS_MIN!;
     index = task.tls.indexOf(0n) + first;
     if (!tlsOkay(decodeUserDesc(bytes))) return -E.EINVAL;
@@ -34,6 +34,9 @@ export function setTlsEntry(k: Kernel, task: Task, address: bigint, allocate = f
   }
   return setTlsDescriptor(k, task, index, bytes);
 }
+/** The same where none is allocated: the entry that the user_desc names. */
+export const setTlsEntry = (k: Kernel, task: Task, bytes: Uint8Array): number =>
+  setTlsDescriptor(k, task, decodeUserDesc(bytes).entryNumber | 0, bytes);
 
 /** set_tls_desc(): entry `index` from a user_desc, whatever number that has. */
 export function setTlsDescriptor(k: Kernel, task: Task, index: number, bytes: Uint8Array): number {

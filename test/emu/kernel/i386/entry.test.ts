@@ -24,13 +24,15 @@ const files: Record<string, string> = { "calling.S": calling, "calling_32.S": ca
 /** The up-calls' addresses do not matter here: the text is checked, not run. */
 const UPCALLS = 0xc1ff_0000;
 
+const defines = (espfix: number) => ({ ...layout.defines, CONFIG_X86_ESPFIX32: espfix, X86_FEATURE_SMAP: 1 });
+
 function ours(espfix: number) {
   const object = assemble(
     { uri: "entry_32.S", text: entry32 },
     {
       dialect: "gas",
       bits: 32,
-      defines: { ...layout.defines, CONFIG_X86_ESPFIX32: espfix },
+      defines: defines(espfix),
       include: (name) => (files[name] === undefined ? undefined : { uri: name, text: files[name] }),
     },
   );
@@ -40,9 +42,9 @@ function ours(espfix: number) {
 
 function gnu(espfix: number, externals: readonly string[], text: bigint): Buffer {
   for (const [name, source] of Object.entries(files)) writeFileSync(join(dir, name), source);
-  const defines = Object.entries({ ...layout.defines, CONFIG_X86_ESPFIX32: espfix });
+  const given = Object.entries(defines(espfix));
   const object = join(dir, "entry.o");
-  const symbols = defines.flatMap(([name, value]) => ["--defsym", `${name}=${value}`]);
+  const symbols = given.flatMap(([name, value]) => ["--defsym", `${name}=${value}`]);
   execFileSync("as", ["--32", "-I", dir, ...symbols, join(dir, "entry_32.S"), "-o", object]);
   const script = `SECTIONS { . = ${text}; .entry.text : { *(.entry.text) } . = 0xc1100000; .text : { *(.text) } . = 0xc1200000; .data : { *(.data) } . = 0xc1300000; __ex_table : { *(__ex_table) } }`;
   writeFileSync(join(dir, "entry.ld"), script);
