@@ -122,8 +122,9 @@ function writeFiles(directory: string, groups: readonly Group[]): string[] {
   }
   for (const [name, list] of byName) {
     const file = path.join(directory, name);
-    // What was written by hand stays.
-    const kept = existsSync(file) ? parseCases(readFileSync(file, "utf8"), name).filter(({ source }) => source) : [];
+    // What was written by hand stays, and says so.
+    const old = existsSync(file) ? parseCases(readFileSync(file, "utf8"), name) : [];
+    const kept = old.filter(({ source, remarks }) => source !== undefined || remarks.length > 0);
     writeFileSync(file, fileText([...list, ...kept]));
   }
   return [...byName.keys()];

@@ -12,7 +12,7 @@ const HELP = `npm run cases -- fill FILE...     bytes by nasm or as, 'after' by 
 npm run cases -- check [FILE...]  runs all cases on this processor and compares; bytes too
 npm run cases -- generate [NAME...] [--all] [--seed S] [--verbose]
                                   proposes cases for mnemonics that have none (or for those named, or all) and fills them;
-                                  groups with a 'source' stay
+                                  groups with a 'source' or a remark stay
 `;
 
 const read = (file: string): Group[] => parseCases(readFileSync(file, "utf8"), path.basename(file));
