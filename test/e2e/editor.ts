@@ -37,11 +37,16 @@ export class Editor {
     return this.#browser.close();
   }
 
-  /** Runs a command by its title in the command palette. */
+  /** Runs a command by its title in the command palette; opened once more if something else took the focus from it. */
   async command(title: string): Promise<void> {
-    await this.page.keyboard.press("F1");
-    await this.page.locator(".quick-input-widget .quick-input-filter input").fill(`>${title}`);
-    await this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first().click();
+    const input = this.page.locator(".quick-input-widget .quick-input-filter input");
+    const row = this.page.locator(".quick-input-list .monaco-list-row").filter({ hasText: title }).first();
+    await this.until(`the command ${title}`, async () => {
+      await this.press("F1");
+      await input.fill(`>${title}`, { timeout: 3000 });
+      await row.click({ timeout: 3000 });
+      return true;
+    });
   }
 
   /** Picks an entry of the open quick pick. */
