@@ -1,22 +1,10 @@
 /** `ringside dap`: the debug adapter on stdio, or on a loopback TCP port (one client at a time). */
 
-import { readFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { connect } from "../adapter/connection.ts";
 import { frame } from "../adapter/framing.ts";
-import { pathOf } from "./files.ts";
+import { hostFiles } from "./files.ts";
 import { number, parse, text } from "./options.ts";
-
-/** Files as the adapter asks for them: by URI. undefined = there is none. */
-const hostFiles = {
-  async read(uri: string): Promise<Uint8Array | undefined> {
-    try {
-      return await readFile(pathOf(uri));
-    } catch {
-      return undefined;
-    }
-  },
-};
 
 export function dap(args: readonly string[]): Promise<number> {
   const parsed = parse(args, { port: { type: "string" } });

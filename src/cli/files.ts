@@ -1,5 +1,6 @@
 /** The host's files, for the commands only: the core never sees a path. */
 import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
+import { readFile as readLater } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Diagnostic, SourceText } from "../asmlang/types.ts";
@@ -44,6 +45,17 @@ function reason(error: unknown): string {
 
 export const uriOf = (name: string): string => pathToFileURL(name).href;
 export const pathOf = (uri: string): string => (uri.startsWith("file:") ? fileURLToPath(uri) : uri);
+
+/** Files as the debugger asks for them: by URI. undefined = there is none. */
+export const hostFiles = {
+  async read(uri: string): Promise<Uint8Array | undefined> {
+    try {
+      return await readLater(pathOf(uri));
+    } catch {
+      return undefined;
+    }
+  },
+};
 
 /** Included files: next to the including file, then in `dirs`. */
 export function includeBytes(dirs: readonly string[]): (name: string, from: string) => Uint8Array | undefined {

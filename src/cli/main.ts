@@ -10,6 +10,7 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   asm: async () => (await import("./asm.ts")).asm,
   disasm: async () => (await import("./disasm.ts")).disasm,
   dap: async () => (await import("./dap.ts")).dap,
+  state: async () => (await import("./state.ts")).state,
   lsp: async () => (await import("./lsp.ts")).lsp,
   scenario: async () => (await import("./scenario.ts")).scenario,
   designs: async () => (await import("./designs.ts")).designs,
