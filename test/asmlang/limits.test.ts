@@ -95,7 +95,7 @@ const GROWTH: readonly Case[] = [
     "nasm: repetitions in repetitions",
     "a.asm",
     "%rep 1000000\n%rep 1000000\n nop\n%endrep\n%endrep\n",
-    `3:2 ${STATEMENTS}`,
+    `3:2 ${LINES}`,
   ],
   ["nasm: empty repetitions", "a.asm", "%rep 1000000\n%rep 1000000\n%endrep\n%endrep\n", `2:1 ${LINES}`],
   ["nasm: contexts without end", "a.asm", "%rep 1000000\n%push a\n%define %$x 1\n%endrep\n", `2:1 ${LINES}`],

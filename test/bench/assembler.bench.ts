@@ -10,6 +10,7 @@ import { afterAll, bench, describe } from "vitest";
 import { assemble, writeElfObject } from "../../src/asmlang/index.ts";
 import type { Dialect } from "../../src/asmlang/types.ts";
 import { requireTool } from "../tools.ts";
+import { edits, plausible } from "./edited.ts";
 
 const REGISTERS = ["ax", "bx", "cx", "dx", "si", "di", "bp"];
 
@@ -69,15 +70,37 @@ const processorTime = () => {
   return (user + system) / 1000;
 };
 
-describe("an edit of one line of 5,000, in processor time", () => {
+const measured = { now: processorTime, iterations: 40, time: 0, warmupIterations: 20, warmupTime: 0 };
+
+function diagnose(lines: readonly string[], dialect: Dialect): void {
+  const { diagnostics } = assemble({ uri: "a", text: lines.join("\n") }, { dialect, bits: 64 });
+  if (diagnostics.length > 0) throw new Error(diagnostics[0]!.message);
+}
+
+describe("an edit of one line of 5,000 instructions, in processor time", () => {
   for (const dialect of ["nasm", "gas"] as const) {
     const lines = program(5000, dialect).split("\n");
-    let edits = 0;
+    let number = 0;
     const edit = () => {
-      lines[2500] = `    add eax, ${edits++}`;
-      const { diagnostics } = assemble({ uri: "a", text: lines.join("\n") }, { dialect, bits: 64 });
-      if (diagnostics.length > 0) throw new Error(diagnostics[0]!.message);
+      lines[2500] = `    add eax, ${number++}`;
+      diagnose(lines, dialect);
     };
-    bench(dialect, edit, { now: processorTime, iterations: 40, time: 0, warmupIterations: 20, warmupTime: 0 });
+    bench(dialect, edit, measured);
+  }
+});
+
+describe("an edit of one line of a program of 5,000 lines, in processor time", () => {
+  for (const dialect of ["nasm", "gas"] as const) {
+    const before = plausible(dialect);
+    for (const { name, at, line } of edits(dialect)) {
+      const lines = [...before];
+      const place = at(before);
+      let number = 0;
+      const edit = () => {
+        lines[place] = line(number++);
+        diagnose(lines, dialect);
+      };
+      bench(`${dialect}, ${name}`, edit, measured);
+    }
   }
 });

@@ -4,7 +4,7 @@
  * long source takes its time.
  */
 import { FatalError } from "./diagnostics.ts";
-import type { Span } from "./source.ts";
+import { type Line, type Span, wholeLine } from "./source.ts";
 
 const LIMITS = {
   lines: [500_000, "macros, repetitions and includes make more than # lines"],
@@ -27,6 +27,12 @@ export class Budget {
   charge(resource: Resource, amount: number, site: Span): void {
     this.#spent[resource] += amount;
     if (this.#spent[resource] > LIMITS[resource][0]) this.#refuse(resource, site);
+  }
+
+  /** The same for what a whole line asks for. */
+  chargeLine(resource: Resource, amount: number, line: Line): void {
+    this.#spent[resource] += amount;
+    if (this.#spent[resource] > LIMITS[resource][0]) this.#refuse(resource, wholeLine(line));
   }
 
   #refuse(resource: Resource, site: Span): never {

@@ -1,11 +1,13 @@
 /** A byte array that grows. */
+const NOTHING = new Uint8Array(0);
+
 export class ByteBuffer {
-  #bytes = new Uint8Array(64);
+  #bytes = NOTHING;
   length = 0;
 
   #reserve(count: number): void {
     if (this.length + count <= this.#bytes.length) return;
-    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + count));
+    const larger = new Uint8Array(Math.max(this.#bytes.length * 2, this.length + count, 32));
     larger.set(this.#bytes.subarray(0, this.length));
     this.#bytes = larger;
   }

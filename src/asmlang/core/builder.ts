@@ -7,7 +7,7 @@ import type { Reporter } from "./diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.ts";
 import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup, type Row } from "./fragment.ts";
 import { Layout, type LayoutPolicy } from "./layout.ts";
-import { bodyLines, type Line, rangeOf, shownLine, wholeLine } from "./source.ts";
+import { bodyLines, type Line, rangeOf, shownLine } from "./source.ts";
 import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
 import { SectionWriter, type WritePolicy } from "./writer.ts";
 
@@ -113,7 +113,7 @@ export class ObjectBuilder {
   }
 
   #pay(bytes: number, line: Line): void {
-    if (bytes > 0) this.budget.charge("bytes", bytes, wholeLine(line));
+    if (bytes > 0) this.budget.chargeLine("bytes", bytes, line);
   }
 
   /** The fragment that takes plain bytes now. */
@@ -147,7 +147,7 @@ export class ObjectBuilder {
     const fragment = this.open(line);
     const at = fragment.bytes.length;
     this.#pay(bytes.length, line);
-    if (fixups.length > 0) this.budget.charge("fields", fixups.length, wholeLine(line));
+    if (fixups.length > 0) this.budget.chargeLine("fields", fixups.length, line);
     this.row(fragment, at, line, bits);
     fragment.bytes.push(bytes);
     for (const fixup of fixups) fragment.fixups.push({ ...fixup, offset: fixup.offset + at });

@@ -65,7 +65,8 @@ export const binary = (operator: BinaryOp, a: Expr, b: Expr): Expr => ({
 export const wrap = (value: bigint): bigint => BigInt.asIntN(64, value);
 const unsigned = (value: bigint): bigint => BigInt.asUintN(64, value);
 
-const constant = (value: bigint): Linear => ({ constant: wrap(value), terms: [] });
+const NO_TERMS: readonly Term[] = [];
+const constant = (value: bigint): Linear => ({ constant: wrap(value), terms: NO_TERMS });
 
 /** A symbol set to the double of another doubles the work of evaluating it: this may not go on for ever. */
 const MAX_STEPS = 50_000;

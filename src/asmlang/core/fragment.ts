@@ -51,6 +51,8 @@ export abstract class Fragment {
   size = 0;
   /** The last layout pass that placed it, and how far it moved then. */
   pass = -1;
+  /** Some pass has placed it. */
+  placed = false;
   stretch = 0;
   /** Number of fragments before it in its section that may absorb a move: alignments and `.org`. */
   region = 0;

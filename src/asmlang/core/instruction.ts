@@ -58,12 +58,34 @@ export function valuesOf(operand: AsmOperand): Symbolic[] {
 const ENCODINGS = new Map<string, ReturnType<typeof encode>>();
 const MAX_ENCODINGS = 20_000;
 
-function keyOf(part: unknown): string {
-  if (typeof part !== "object" || part === null) return String(part);
-  if ("known" in part) return `=${part.known}`;
+function keyOf({
+  dialect,
+  intelMnemonics,
+  bits,
+  mnemonic,
+  operands,
+  prefixes,
+  hints,
+  rounding,
+}: EncodeRequest): string {
+  let key = `${dialect} ${intelMnemonics} ${bits} ${mnemonic}`;
+  if (prefixes.length + hints.length > 0) key += ` ${prefixes.join()};${hints.join()}`;
+  if (rounding) key += ` ${rounding.mode} ${rounding.after}`;
+  for (const operand of operands)
+    key += operand.kind === "reg" && !operand.mask ? ` ${operand.reg}` : ` ${operand.kind}${keyOfOperand(operand)}`;
+  return key;
+}
+
+function keyOfOperand(operand: Readonly<Record<string, unknown>>): string {
   let key = "";
-  for (const name in part) key += `${name} ${keyOf(part[name as keyof typeof part])},`;
-  return `${key};`;
+  for (const name in operand) {
+    const part = operand[name];
+    if (name === "kind" || part === undefined) continue;
+    if (typeof part !== "object" || part === null) key += ` ${name}${part}`;
+    else if ("known" in part) key += ` ${name}=${part.known}`;
+    else key += ` ${name}(${keyOfOperand(part as typeof operand)})`;
+  }
+  return key;
 }
 
 function encoded(request: EncodeRequest): ReturnType<typeof encode> {
@@ -71,10 +93,8 @@ function encoded(request: EncodeRequest): ReturnType<typeof encode> {
   const known = ENCODINGS.get(key);
   if (known) return known;
   const result = encode(request);
-  if (result.ok) {
-    if (ENCODINGS.size >= MAX_ENCODINGS) ENCODINGS.clear();
-    ENCODINGS.set(key, result);
-  }
+  if (ENCODINGS.size >= MAX_ENCODINGS) ENCODINGS.clear();
+  ENCODINGS.set(key, result);
   return result;
 }
 

@@ -28,8 +28,6 @@ export class Layout {
   growOnly = false;
   /** Offsets are settled; what cannot be computed now is an error. */
   final = false;
-  /** Label offsets are known from a pass before this one. */
-  #reached = new Set<Fragment>();
 
   constructor(policy: LayoutPolicy, budget: Budget) {
     this.policy = policy;
@@ -70,7 +68,7 @@ export class Layout {
       if (size !== fragment.size) moved = true;
       fragment.size = size;
       section.size += size;
-      this.#reached.add(fragment);
+      fragment.placed = true;
       if (section.flags.nobits || section.absolute) continue;
       bytes += size;
       if (bytes > MAX_BYTES)
@@ -87,21 +85,20 @@ export class Layout {
   #startAbsolute(fragment: Fragment): boolean {
     const { section } = fragment;
     const before = section.base;
-    section.base = this.#quietly(() => evaluateConstant(section.absoluteStart!, this.context(fragment))) ?? 0n;
+    try {
+      section.base = evaluateConstant(section.absoluteStart!, this.context(fragment)) ?? 0n;
+    } catch (error) {
+      section.base = notYet(error) ?? 0n;
+    }
     return section.base !== before;
   }
 
   /** Errors wait until the layout is settled: only then are they true. */
   #measure(fragment: Fragment): number {
-    return this.#quietly(() => fragment.measure(this)) ?? fragment.size;
-  }
-
-  #quietly<T>(compute: () => T): T | undefined {
     try {
-      return compute();
+      return fragment.measure(this);
     } catch (error) {
-      if (error instanceof SourceError && !(error instanceof FatalError)) return undefined;
-      throw error;
+      return notYet(error) ?? fragment.size;
     }
   }
 
@@ -146,13 +143,19 @@ export class Layout {
   }
 
   isKnown(symbol: AsmSymbol): boolean {
-    return symbol.definition?.kind === "label" && this.#reached.has(symbol.definition.fragment);
+    return symbol.definition?.kind === "label" && symbol.definition.fragment.placed;
   }
 
   /** NASM's first pass does not know labels further on at all. */
   isReached(symbol: AsmSymbol): boolean {
-    return symbol.definition?.kind !== "label" || this.#reached.has(symbol.definition.fragment);
+    return symbol.definition?.kind !== "label" || symbol.definition.fragment.placed;
   }
+}
+
+/** Passes on what ends the run; anything else waits. */
+function notYet(error: unknown): undefined {
+  if (error instanceof SourceError && !(error instanceof FatalError)) return undefined;
+  throw error;
 }
 
 class LayoutContext implements EvalContext {

@@ -72,7 +72,7 @@ export class CPreprocessor {
     const lines = logicalLines(source, call);
     for (let i = 0; i < lines.length; i++) {
       const line = lines[i]!;
-      if (again) this.#budget.charge("lines", 1, wholeLine(line));
+      if (again) this.#budget.chargeLine("lines", 1, line);
       this.#locate(line);
       const active = conditions.at(-1)?.active ?? true;
       const directive = /^\s*#\s*([a-z]+)/.exec(line.text);
@@ -124,7 +124,7 @@ export class CPreprocessor {
     if (!text.includes("(") || text.length > MAX_LINE) return undefined;
     const tokens = tokensOf(text);
     if (!tokens.some((token) => this.#macros.get(token)?.parameters)) return undefined;
-    this.#budget.charge("text", text.length, wholeLine(line));
+    this.#budget.chargeLine("text", text.length, line);
     for (let i = 0; i < tokens.length; i++) {
       if (!this.#macros.get(tokens[i]!)?.parameters) continue;
       const open = afterSpace(tokens, i + 1);
@@ -285,14 +285,14 @@ export class CPreprocessor {
       const token = tokens[at]!;
       if (token === "(") depth++;
       if (token === ")" && --depth === 0) {
-        this.#budget.charge("steps", at - first, wholeLine(line));
+        this.#budget.chargeLine("steps", at - first, line);
         return { macro, args, next: at + 1 };
       }
       const splits = token === "," && depth === 1 && !(macro.variadic && args.length >= macro.parameters.length);
       if (splits) args.push([]);
       else args.at(-1)!.push(token);
     }
-    this.#budget.charge("steps", at - first, wholeLine(line));
+    this.#budget.chargeLine("steps", at - first, line);
     return undefined;
   }
 

@@ -1,7 +1,7 @@
 /** The stack of places that statements come from: files, macro bodies, repetitions. */
 import type { Budget } from "../core/budget.ts";
 import { FatalError } from "../core/diagnostics.ts";
-import { type Line, type Span, wholeLine } from "../core/source.ts";
+import type { Line, Span } from "../core/source.ts";
 import { statementsOf } from "./text.ts";
 
 const MAX_NESTING = 250;
@@ -50,7 +50,7 @@ export class Input {
       }
       const line = frame.lines[frame.next++]!;
       if (frame.statements || !line.text.includes(";")) {
-        if (frame.kind !== "file") this.#budget.charge("statements", 1, wholeLine(line));
+        if (frame.kind !== "file") this.#budget.chargeLine("statements", 1, line);
         return line;
       }
       const kind = frame.kind === "file" ? "file" : "again";

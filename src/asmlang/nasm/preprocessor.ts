@@ -136,7 +136,7 @@ export class Preprocessor {
       if (!frame) return undefined;
       const line = frame.next();
       if (line) {
-        if (frame.again) this.#host.budget.charge("lines", 1, wholeLine(line.line));
+        if (frame.again) this.#host.budget.chargeLine("lines", 1, line.line);
         return line;
       }
       this.#leave(frame);
@@ -200,8 +200,8 @@ export class Preprocessor {
       return;
     }
     const frame = this.#frames.at(-1);
-    if (frame?.kind === "file" && this.#isKnown(raw.line)) return;
     const expansion = frame?.expansion;
+    if (this.#isKnown(raw.line, expansion?.call)) return;
     const { tokens, line } = expansion ? instantiate(raw, expansion, this.#host.budget) : raw;
     const text = trim(tokens);
     const [first] = text;
@@ -213,7 +213,7 @@ export class Preprocessor {
     if (!this.#conditions.active) return;
     const expanded = trim(this.expand(text));
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
-    if (frame?.again) this.#host.budget.charge("statements", 1, wholeLine(line));
+    if (frame?.again) this.#host.budget.chargeLine("statements", 1, line);
     this.#host.statement(joinTouching(expanded), line);
   }
 
@@ -224,11 +224,11 @@ export class Preprocessor {
   }
 
   /** The same text as before, and no word of it is a macro now: it is not even cut into tokens. */
-  #isKnown(line: Line): boolean {
+  #isKnown(line: Line, call: Call | undefined): boolean {
     if (!this.#conditions.active) return false;
     const known = this.#host.known(line);
     if (!known || known.words.some((word) => this.isMacro(word))) return false;
-    this.#host.again(known, line);
+    this.#host.again(known, call ? { ...line, call } : line);
     return true;
   }
 
