@@ -23,6 +23,15 @@ export function peekBytes(cpu: Cpu, addr: Addr, count: number): Uint8Array {
 
 /** Little-endian value of 1-8 bytes; undefined if any byte is not mapped. */
 export function peekValue(cpu: Cpu, addr: Addr, size: number): bigint | undefined {
+  const physical = cpu.peekTranslate(addr);
+  if (physical !== undefined && physical + size <= cpu.core.ramSize && (physical % PAGE_SIZE) + size <= PAGE_SIZE) {
+    const { view, ramBase } = cpu.core;
+    const at = ramBase + physical;
+    if (size === 8) return view.getBigUint64(at, true);
+    if (size === 4) return BigInt(view.getUint32(at, true));
+    if (size === 2) return BigInt(view.getUint16(at, true));
+    if (size === 1) return BigInt(view.getUint8(at));
+  }
   const bytes = peekBytes(cpu, addr, size);
   if (bytes.length < size) return undefined;
   return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
