@@ -14,7 +14,7 @@ const LIMITS = {
   fields: [1_000_000, "more than # values wait for the addresses of symbols"],
   bytes: [256 * 1024 * 1024, "all sections together are larger than # bytes"],
   /** Parts of expressions evaluated, pieces of sections placed, arguments looked through. */
-  steps: [10_000_000, "this takes too long: expressions, macros and layout take more than # steps"],
+  steps: [6_000_000, "this takes too long: expressions, macros and layout take more than # steps"],
 } as const satisfies Readonly<Record<string, readonly [number, string]>>;
 
 export type Resource = keyof typeof LIMITS;
