@@ -63,6 +63,8 @@ export interface Section {
     readonly start: bigint | undefined;
     readonly follows: string | undefined;
     readonly vfollows: string | undefined;
+    /** Alignment of the address that the code sees, where the source gives one. */
+    readonly valign?: number;
   };
 }
 

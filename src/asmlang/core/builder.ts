@@ -235,7 +235,13 @@ export class ObjectBuilder {
       relocations: writer.relocations,
       ...(vstart !== undefined && { address: vstart }),
       elf: section.elf,
-      bin: { align: section.binAlign, start, follows: section.follows, vfollows: section.vfollows },
+      bin: {
+        align: section.binAlign,
+        start,
+        follows: section.follows,
+        vfollows: section.vfollows,
+        ...(section.virtualAlign && { valign: section.virtualAlign }),
+      },
     };
   }
 

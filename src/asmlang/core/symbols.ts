@@ -53,6 +53,7 @@ export class SectionBuilder {
   align = 1;
   /** NASM's bin format: alignment that the source asked for, and where the section goes. */
   binAlign: number | undefined;
+  virtualAlign: number | undefined;
   start: Expr | undefined;
   vstart: Expr | undefined;
   follows: string | undefined;

@@ -17,6 +17,9 @@ export function constraintError({ mnemonic, slots }: Form, request: EncodeReques
     return `"${request.mnemonic}" of 32 bits is exact and takes no rounding`;
   const relative = request.operands.some((operand) => operand.kind === "mem" && operand.relative === true);
   if (relative && /^bnd(mk|ldx|stx)$/.test(mnemonic)) return "an address relative to RIP cannot be used here";
+  const frame = mnemonic === "enter" ? request.operands[0] : undefined;
+  const bytes = frame?.kind === "imm" ? frame.value.known : undefined;
+  if (bytes !== undefined && (bytes > 0xffffn || bytes < -0x8000n)) return "the frame's size must fit in 16 bits";
   const [destination, ...sources] = registers(request);
   if (DISTINCT_DESTINATION.test(mnemonic) && sources.some((source) => source === destination))
     return `destination and source registers must be distinct for "${request.mnemonic}"`;

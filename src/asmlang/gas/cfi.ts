@@ -359,6 +359,7 @@ const DIRECTIVES: Readonly<Record<string, Directive>> = {
   signal_frame: rule((_, open) => {
     open.frame.signal = true;
   }),
+  negate_ra_state: rule((assembler, open) => assembler.frames.add(open, [DW_CFA.windowSave], false)),
   window_save: rule((assembler, open) => assembler.frames.add(open, [DW_CFA.windowSave])),
   escape: rule(rawBytes),
   val_encoded_addr: rule(valEncodedAddress),

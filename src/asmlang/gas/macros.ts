@@ -120,6 +120,7 @@ function unquote(text: string): string {
 /** Reads `.macro`'s parameter list. */
 export function readParameters(cursor: Cursor, evaluate?: EvaluateArgument): Parameter[] {
   const parameters: Parameter[] = [];
+  const names = new Set<string>();
   while (!cursor.done) {
     const { name, span: at } = cursor.name("a parameter name");
     let required = false;
@@ -131,8 +132,8 @@ export function readParameters(cursor: Cursor, evaluate?: EvaluateArgument): Par
       required = kind === "req";
       rest = kind === "vararg";
     }
-    if (parameters.some((one) => one.name === name))
-      throw new SourceError(at, `there is a parameter '${name}' already`);
+    if (names.has(name)) throw new SourceError(at, `there is a parameter '${name}' already`);
+    names.add(name);
     parameters.push({ name, fallback: cursor.eat("=") ? readDefault(cursor, evaluate) : "", required, rest });
     cursor.eat(",");
   }

@@ -115,13 +115,21 @@ function readAddress(cursor: Cursor, reader: OperandReader, parts: Parts): void 
     const noIndex = readNoIndex(cursor);
     if (noIndex !== undefined || startsRegister(cursor, reader)) {
       if (noIndex !== undefined) parts.noIndex = noIndex;
-      else parts.index = readRegister(cursor, reader);
+      else parts.index = readIndex(cursor, reader);
       if (cursor.eat(",") && cursor.skipSpace().peek() !== ")") parts.scale = readScale(cursor, reader);
     } else if (cursor.peek() !== ")") {
       parts.scale = readScale(cursor, reader);
     }
   }
   cursor.expect(")", "after the address");
+}
+
+function readIndex(cursor: Cursor, reader: OperandReader): number {
+  const start = cursor.skipSpace().at;
+  const index = readRegister(cursor, reader);
+  if (index === Register.ESP || index === Register.RSP)
+    throw new SourceError(cursor.span(start), "the stack pointer cannot be an index");
+  return index;
 }
 
 function readScale(cursor: Cursor, reader: OperandReader): 1 | 2 | 4 | 8 {

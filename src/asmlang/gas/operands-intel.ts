@@ -137,7 +137,8 @@ export class IntelOperand {
       return { kind: "reg", reg: only.register };
     if (sum.registers.length === 0 && !seen.brackets && seen.segment === 0) {
       if (branch && seen.size === 0 && value)
-        return { kind: "target", value, ...(seen.distance && { distance: seen.distance }) };
+        // Layout chooses between short and near, whatever is asked for.
+        return { kind: "target", value, ...(seen.distance === "far" && { distance: "far" }) };
       if ((seen.offset || !seen.symbol) && value && (seen.size === 0 || !seen.symbol)) return { kind: "imm", value };
     }
     return this.#memory(sum, value, span);
@@ -242,13 +243,18 @@ export class IntelOperand {
       if (register.registers.length === 1 && !register.expr && factor.expr && factor.registers.length === 0) {
         const scale = evaluateConstant(factor.expr, this.#reader.now);
         if (scale === undefined) throw new SourceError(factor.expr.span, "a scale must be a constant");
+        const { register: index } = register.registers[0]!;
+        if (index === Register.ESP || index === Register.RSP)
+          throw new SourceError(span, "the stack pointer cannot be an index");
         return { expr: undefined, registers: [{ ...register.registers[0]!, scale: Number(scale), explicit: true }] };
       }
     }
     if (b.registers.length > 0 || (a.registers.length > 0 && operator !== "-"))
       throw new SourceError(span, `a register cannot be used with '${operator}' here`);
-    const zeroLeft = a.expr ?? number(0n, span);
-    return { expr: b.expr ? binary(operator, zeroLeft, b.expr) : a.expr, registers: a.registers };
+    const result = b.expr ? binary(operator, a.expr ?? number(0n, span), b.expr) : a.expr;
+    // In gas the truth of a comparison is all ones.
+    const truth = result && PRECEDENCE[operator] === PRECEDENCE["=="];
+    return { expr: truth ? { op: "unary", operator: "-", a: result, span } : result, registers: a.registers };
   }
 
   #unary(): Sum {

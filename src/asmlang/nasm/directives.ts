@@ -143,6 +143,7 @@ function valuedAttribute(
   }
   const expr = assembler.expressions.read(cursor);
   if (word === "align") setAlign(assembler, target, expr);
+  else if (word === "valign") target.virtualAlign = Number(powerOfTwo(assembler, expr));
   else if (word === "start" || word === "vstart") target[word] = expr;
   else if (word !== "info" && word !== "pointer" && word !== "entsize")
     throw new SourceError(span, `unknown section attribute '${word}='`);
