@@ -127,6 +127,7 @@ const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
 export function describeEvent(event: MachineEvent): { readonly title: string; readonly details: string } {
   const title = titleOf(event);
   const why = typeof event.why === "string" ? [event.why] : [];
+  const decoded = event.type === "fault" ? errorCodeText(Number(event.vector), Number(event.errorCode)) : undefined;
   const fields = Object.entries(event)
     .filter(
       ([name, value]) =>
@@ -136,7 +137,22 @@ export function describeEvent(event: MachineEvent): { readonly title: string; re
       ([name, value]) =>
         `${name}: ${typeof value === "number" && Math.abs(value) > 9 ? hex(BigInt(Math.trunc(value))) : String(value)}`,
     );
-  return { title, details: [...why, ...fields].join("\n") };
+  return { title, details: [...why, ...fields, ...(decoded === undefined ? [] : [decoded])].join("\n") };
+}
+
+/** Exceptions whose error code is a selector's: #TS, #NP, #SS, #GP. */
+const SELECTOR_ERRORS: ReadonlySet<number> = new Set([10, 11, 12, 13]);
+
+/** What the bits of an error code say; undefined where there is none to say. */
+function errorCodeText(vector: number, code: number): string | undefined {
+  if (vector === PAGE_FAULT) {
+    const access = code & 16 ? "fetch" : code & 2 ? "write" : "read";
+    const cause = code & 8 ? "reserved bit set" : code & 1 ? "protection" : "page not present";
+    return `error code: ${access} in ${code & 4 ? "user" : "supervisor"} mode, ${cause}`;
+  }
+  if (!SELECTOR_ERRORS.has(vector) || !(code > 0)) return undefined;
+  const table = code & 2 ? "IDT" : code & 4 ? "LDT" : "GDT";
+  return `error code: ${table} entry ${(code & 0xffff) >> 3}${code & 1 ? ", while an external event was delivered" : ""}`;
 }
 
 function titleOf(event: MachineEvent): string {
