@@ -9,6 +9,10 @@ export const clientOptions: LanguageClientOptions = {
   documentSelector: ours.map((language) => ({ language })),
   diagnosticCollectionName: "ringside",
   synchronize: { configurationSection: "ringside" },
+  middleware: {
+    // the kernel's sources, shown by the debugger: what they include and define only the kernel's build knows
+    handleDiagnostics: (uri, found, next) => next(uri, uri.scheme === "debug" ? [] : found),
+  },
 };
 
 function base64(bytes: Uint8Array): string {
