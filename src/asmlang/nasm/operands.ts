@@ -273,7 +273,7 @@ function addValue(sum: AddressSum, value: Expr, negative: boolean, context: Oper
   if (sum.expr) {
     sum.expr = binary(negative ? "-" : "+", sum.expr, value);
     sum.summed ||= evaluateConstant(sum.expr, context.now) !== 0n;
-  } else sum.expr = negative ? binary("-", number(0n, value.span), value) : value;
+  } else sum.expr = negative ? { op: "unary", operator: "-", a: value, span: value.span } : value;
 }
 
 /** Does the expression add numbers, and not to zero? */
