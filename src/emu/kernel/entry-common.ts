@@ -9,6 +9,7 @@ import { updateIoBitmap } from "./ioport.ts";
 import type { Kernel } from "./kernel.ts";
 import type { ExitWork } from "./layout/types.ts";
 import type { PtRegs } from "./ptregs.ts";
+import { rseqNotifyResume } from "./rseq.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
 import type { Task } from "./state.ts";
 import { syscallExitWork } from "./syscall-work.ts";
@@ -131,16 +132,17 @@ function doWork(
   k.timeline.exitWork(cpu, work.item, asking);
   if (work.kind === "schedule") return SCHEDULE;
   if (work.kind === "signal") k.setFlag(task, "NOTIFY_SIGNAL", false);
-  if (work.kind === undefined) for (const flag of asking) k.setFlag(task, flag, false);
+  if (work.kind === undefined || work.kind === "resume") for (const flag of asking) k.setFlag(task, flag, false);
   return runWork(k, cpu, task, regs, work);
 }
 
 /** What an item does once its flags are taken. One that copies from or to user memory begins here again. */
 function runWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, work: ExitWork): typeof SCHEDULE | undefined {
   if (work.kind === "io-bitmap") updateIoBitmap(k, cpu, task);
-  if (work.kind !== "signal") return undefined;
+  if (work.kind !== "signal" && work.kind !== "resume") return undefined;
   k.once("exit-work", () => work.item);
-  archDoSignalOrRestart(k, cpu, task, regs);
+  if (work.kind === "signal") archDoSignalOrRestart(k, cpu, task, regs);
+  else rseqNotifyResume(k, cpu, task, regs);
   if (task.dead || task.asleep) return SCHEDULE;
   k.run?.forget();
   return undefined;

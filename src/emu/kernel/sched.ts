@@ -10,6 +10,7 @@ import { VECTORS } from "./layout/linux-6.1.ts";
 import { putWord } from "./mm/uaccess.ts";
 import { switchDebug } from "./ptrace/debugreg.ts";
 import { isStopped } from "./ptrace/stop.ts";
+import { rseqEvent } from "./rseq.ts";
 import type { Task } from "./state.ts";
 import { switchTsc } from "./tsc.ts";
 import { type FunctionTable, SCHEDULE, type UpcallContext, type UpcallTable } from "./upcall.ts";
@@ -51,6 +52,7 @@ function selectCpu(k: Kernel, task: Task): number {
 /** Puts a runnable task on a run queue. `preempt`: it has slept, and goes before who runs there. */
 function enqueue(k: Kernel, task: Task, preempt: boolean): void {
   const target = selectCpu(k, task);
+  if (target !== task.cpu) rseqEvent(k, task);
   task.cpu = target;
   k.setThreadInfo(task, "cpu", target);
   queueOf(k, target).push(task.pid);
@@ -61,7 +63,10 @@ function enqueue(k: Kernel, task: Task, preempt: boolean): void {
   if (!running.idle && k.state.slices[target] === NEVER) startSlice(k, target);
 }
 
-export const wakeUpNewTask = (k: Kernel, task: Task): void => enqueue(k, task, false);
+export function wakeUpNewTask(k: Kernel, task: Task): void {
+  rseqEvent(k, task);
+  enqueue(k, task, false);
+}
 
 /** try_to_wake_up(). A task that has not left its CPU yet goes on there, or is queued when it leaves. */
 export function wakeUp(k: Kernel, task: Task): void {
@@ -96,6 +101,7 @@ export const idleTask = (k: Kernel, cpu: Cpu): Task => k.state.tasks.find((t) =>
 function switchTo(u: UpcallContext): bigint {
   const { kernel: k, cpu } = u;
   const previous = k.current(cpu);
+  rseqEvent(k, previous);
   const next = k.state.tasks.find((task) => task.address === u.pointer(1));
   if (next === undefined) throw new Error("__switch_to a task that does not exist");
   k.arch.switchTo(k, cpu, next);
@@ -106,7 +112,11 @@ function switchTo(u: UpcallContext): bigint {
   k.state.slices[cpu.index] = NEVER;
   if (runnable(previous)) enqueue(k, previous, false);
   else if (previous.dead) release(k, previous);
-  if (queueOf(k, cpu.index).length > 0 && !next.idle) startSlice(k, cpu.index);
+  if (queueOf(k, cpu.index).length > 0) {
+    // woken while it was being switched away from: an idle task that begins would halt first
+    if (next.idle) raiseIrq(k, cpu, VECTORS.RESCHEDULE);
+    else startSlice(k, cpu.index);
+  }
   if (isStopped(previous)) for (const task of waitersFor(k, previous)) wakeUp(k, task);
   return u.arg(0);
 }

@@ -202,7 +202,8 @@ export interface Task {
   /** robust_list and compat_robust_list: heads of the lists of locks that it holds. */
   robustList: bigint;
   compatRobustList: bigint;
-  rseq?: { address: bigint; length: number; signature: number };
+  /** rseq_event_mask, as far as it matters: something has happened that ends a critical section. */
+  rseq?: { address: bigint; length: number; signature: number; event?: boolean };
   /** The 32-bit kernel's vm86 state, its own business. */
   vm86?: Record<string, unknown>;
   /** Not runnable: neither on a run queue nor, but for the last steps of a switch, on a CPU. */

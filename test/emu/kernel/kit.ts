@@ -89,11 +89,16 @@ function inFolder<T>(body: (folder: string) => T): T {
 }
 
 /** Runs an ELF file on the host's own kernel. */
-export function native(bytes: Uint8Array, args: readonly string[] = [], input = ""): Native {
+export function native(
+  bytes: Uint8Array,
+  args: readonly string[] = [],
+  input = "",
+  env: Readonly<Record<string, string>> = {},
+): Native {
   return inFolder((folder) => {
     const file = path.join(folder, "program");
     writeFileSync(file, bytes, { mode: 0o755 });
-    const { status, signal, stdout } = spawnSync(file, [...args], { input, env: {} });
+    const { status, signal, stdout } = spawnSync(file, [...args], { input, env });
     return { status, signal, stdout };
   });
 }

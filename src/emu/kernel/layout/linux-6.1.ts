@@ -79,7 +79,7 @@ export const EXIT_WORK = {
     { item: "uprobe_notify_resume", flags: ["UPROBE"] },
     { item: "klp_update_patch_state", flags: ["PATCH_PENDING"] },
     { item: "arch_do_signal_or_restart", flags: ["SIGPENDING", "NOTIFY_SIGNAL"], kind: "signal" },
-    { item: "resume_user_mode_work", flags: ["NOTIFY_RESUME"] },
+    { item: "resume_user_mode_work", flags: ["NOTIFY_RESUME"], kind: "resume" },
   ],
   late: [
     { item: "fire_user_return_notifiers", flags: ["USER_RETURN_NOTIFY"] },

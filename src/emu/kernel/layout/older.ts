@@ -67,7 +67,7 @@ const MCE: ExitWork = { item: "mce_notify_process", flags: ["MCE_NOTIFY"] };
 const ONE_SHOT: readonly ExitWork[] = [
   { item: "uprobe_notify_resume", flags: ["UPROBE"] },
   { item: "do_signal", flags: ["SIGPENDING"], kind: "signal" },
-  { item: "tracehook_notify_resume", flags: ["NOTIFY_RESUME"] },
+  { item: "tracehook_notify_resume", flags: ["NOTIFY_RESUME"], kind: "resume" },
   { item: "fire_user_return_notifiers", flags: ["USER_RETURN_NOTIFY"] },
 ];
 /** The I/O bitmap is 6.1's: these kernels copy it when they switch. */

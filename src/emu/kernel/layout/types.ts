@@ -12,7 +12,7 @@ export interface ExitWork {
   readonly item: string;
   readonly flags: readonly string[];
   /** What it does beyond being seen and clearing its flags. */
-  readonly kind?: "schedule" | "signal" | "io-bitmap";
+  readonly kind?: "schedule" | "signal" | "resume" | "io-bitmap";
 }
 
 /** What a preset's layout has otherwise than 6.1's. */

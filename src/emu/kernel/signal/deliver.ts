@@ -12,6 +12,7 @@ import { disableStep } from "../ptrace/step.ts";
 import { fatalSignalPending, ptraceNotify, ptraceStop, takeAnswer } from "../ptrace/stop.ts";
 import type { Stop } from "../ptrace/types.ts";
 import type { PtRegs } from "../ptregs.ts";
+import { rseqSignalDeliver } from "../rseq.ts";
 import type { SigAction, Task } from "../state.ts";
 import { resetAltstack } from "./altstack.ts";
 import { clearFpu } from "./fpstate.ts";
@@ -195,6 +196,7 @@ function handleSignal(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksign
     if (k.arch.vm86?.mode(regs) === true) k.arch.vm86.leave(k, cpu, regs, VM86.VM86_SIGNAL);
   });
   const stepping = k.once("handle_signal", () => beforeFrame(k, cpu, task, regs, ksig));
+  rseqSignalDeliver(k, cpu, task, regs, ksig.sig);
   if (!setupFrame(k, cpu, task, regs, ksig)) {
     forceSigsegv(k, cpu, task, ksig.sig);
     return;

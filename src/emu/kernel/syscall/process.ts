@@ -2,7 +2,8 @@
 import { E } from "../abi/errno.ts";
 import { RLIM_INFINITY_32, RLIM_INFINITY_64, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
 import { doExit, doGroupExit } from "../exit.ts";
-import { copyFromUser, copyToUser, getStruct, putStruct, putWord } from "../mm/uaccess.ts";
+import { copyFromUser, getStruct, putStruct, putWord } from "../mm/uaccess.ts";
+import { rseqCall } from "../rseq.ts";
 import { setAffinity } from "../sched.ts";
 import type { Process, Task } from "../state.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
@@ -26,26 +27,6 @@ const setRobustList: Syscall = (c) => {
   if (c.addr(1) !== (c.compat ? 12 : 24)) return -E.EINVAL;
   if (c.compat) c.task.compatRobustList = c.arg(0);
   else c.task.robustList = c.arg(0);
-  return 0;
-};
-
-const RSEQ_SIZE = 32;
-const RSEQ_FLAG_UNREGISTER = 1;
-/** Registration only: with one task a CPU's number never changes under it. */
-const rseq: Syscall = (c) => {
-  const [address, length, flags, signature] = [c.arg(0), c.uint(1), c.int(2), c.uint(3)];
-  if ((flags & RSEQ_FLAG_UNREGISTER) !== 0) {
-    if (c.task.rseq?.address !== address) return -E.EINVAL;
-    delete c.task.rseq;
-    return 0;
-  }
-  if (flags !== 0 || length !== RSEQ_SIZE || Number(address) % 32 !== 0) return -E.EINVAL;
-  if (c.task.rseq !== undefined) return c.task.rseq.address === address ? -E.EBUSY : -E.EINVAL;
-  const cpuIds = new Uint8Array(8);
-  new DataView(cpuIds.buffer).setUint32(0, c.cpu.index, true);
-  new DataView(cpuIds.buffer).setUint32(4, c.cpu.index, true);
-  if (!copyToUser(c.k, c.task, Number(address), cpuIds)) return -E.EFAULT;
-  c.task.rseq = { address, length, signature };
   return 0;
 };
 
@@ -144,7 +125,7 @@ export const PROCESS_CALLS: SyscallGroup = {
   setsid,
   set_tid_address: setTidAddress,
   set_robust_list: setRobustList,
-  rseq,
+  rseq: rseqCall,
   prlimit64,
   getrlimit: getrlimit((c) => !c.compat),
   ugetrlimit: getrlimit(() => false),
