@@ -37,7 +37,10 @@ function theirs(kind: Kind, text: string): string[] | undefined {
       ? ["as", [kind === "gas64" ? "--64" : "--32", "a.s", "-o", "o"]]
       : ["nasm", ["-f", kind === "nasmbin" ? "bin" : kind.replace("nasm", "elf"), "a.asm", "-o", "o"]];
     const out = path.join(folder, "o");
-    if (spawnSync(command as string, args as string[], { cwd: folder, timeout: 10_000 }).status !== 0 || !existsSync(out))
+    if (
+      spawnSync(command as string, args as string[], { cwd: folder, timeout: 10_000 }).status !== 0 ||
+      !existsSync(out)
+    )
       return undefined;
     return kind === "nasmbin" ? hex(readFileSync(out)) : elfFacts(readFileSync(out));
   });
