@@ -31,6 +31,8 @@ export interface AssembleOptions {
   readonly dialect: Dialect | "auto";
   /** Mode of source that does not say; default 64. */
   readonly bits?: Bits;
+  /** What it is assembled for, where a dialect asks; default: a flat binary if the source has an ORG, else an object. */
+  readonly output?: "object" | "flat";
   /** Predefined symbols: constants in GNU sources, %define in NASM ones. */
   readonly defines?: Readonly<Record<string, string | number | bigint>>;
   /** Finds an included file. `from` is the including file's uri. undefined = not found. */

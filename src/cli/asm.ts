@@ -27,6 +27,7 @@ export function asm(args: readonly string[]): number {
   const result = assemble(source, {
     dialect: dialectOption(parsed),
     bits: bitsOption(parsed),
+    output: format === "bin" ? "flat" : format === "object" ? "object" : undefined,
     defines: pairs(parsed, "define"),
     include: includeText(dirs),
     includeBytes: includeBytes(dirs),

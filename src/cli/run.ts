@@ -167,7 +167,7 @@ function bareImage(parsed: Parsed, name: string): Uint8Array | undefined {
   const bits = text(parsed, "bits") === undefined ? 16 : bitsOption(parsed);
   const result = assemble(
     { uri: uriOf(name), text: new TextDecoder().decode(bytes) },
-    { dialect: dialectOption(parsed), bits, include: includeText([]), includeBytes: includeBytes([]) },
+    { dialect: dialectOption(parsed), bits, output: "flat", include: includeText([]), includeBytes: includeBytes([]) },
   );
   if (report(result.diagnostics)) return undefined;
   const flat = writeFlatBinary(result, BOOT_SECTOR);

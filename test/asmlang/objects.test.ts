@@ -49,7 +49,8 @@ function theirs(kind: Kind, text: string): string[] | undefined {
 function ours(kind: Kind, text: string): string[] | undefined {
   const dialect = kind.startsWith("gas") ? "gas" : "nasm";
   const bits = kind === "nasmbin" ? 16 : kind.endsWith("64") ? 64 : 32;
-  const result = assemble({ uri: dialect === "gas" ? "a.s" : "a.asm", text }, { dialect, bits });
+  const output = kind === "nasmbin" ? "flat" : "object";
+  const result = assemble({ uri: dialect === "gas" ? "a.s" : "a.asm", text }, { dialect, bits, output });
   if (result.diagnostics.some(({ severity }) => severity === "error")) return undefined;
   if (kind !== "nasmbin") return elfFacts(writeElfObject(result, bits === 64));
   const { bytes, diagnostics } = writeFlatBinary(result);

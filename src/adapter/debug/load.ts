@@ -135,7 +135,7 @@ async function bareImage(
   const result = await assembleWithIncludes(
     files,
     { uri, text: new TextDecoder().decode(bytes) },
-    { dialect, bits },
+    { dialect, bits, output: "flat" },
     assemble,
   );
   const flat = result.diagnostics.some(({ severity }) => severity === "error")

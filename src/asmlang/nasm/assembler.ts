@@ -124,11 +124,17 @@ export class NasmAssembler {
     return this.builder.bits;
   }
 
+  get #flat(): boolean {
+    const { output } = this.options;
+    return output === undefined ? this.origin !== undefined : output === "flat";
+  }
+
   #dynamic(name: string): string | undefined {
     switch (name) {
       case "BITS":
         return String(this.bits);
       case "OUTPUT_FORMAT":
+        if (this.options.output === "flat") return "bin";
         return (this.options.bits ?? 64) === 64 ? "elf64" : "elf32";
       case "PASS":
         return "1";
@@ -189,8 +195,8 @@ export class NasmAssembler {
         tableDistance: (place) => place,
         keepRelocation: (_, fixup) => fixup.modifier === "SYM",
         ignoresZeroedData: true,
-        // NASM's ELF output does that; a file with ORG is a flat binary.
-        ignoresAbsoluteDistance: this.#wide && !this.origin,
+        // NASM's ELF output does that.
+        ignoresAbsoluteDistance: this.#wide && !this.#flat,
         namesSymbol: (symbol, fixup) => fixup.modifier === "SYM" && symbol.binding !== "local",
       },
       this.#entryBits,

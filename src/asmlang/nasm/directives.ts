@@ -171,6 +171,7 @@ const mode =
   };
 
 const org: NasmDirective = (assembler, cursor, span) => {
+  if (assembler.options.output === "object") throw new SourceError(span, "'org' is for flat binaries, not for objects");
   if (assembler.origin) throw new SourceError(span, "there is an 'org' already");
   assembler.origin = assembler.expressions.read(cursor);
 };
