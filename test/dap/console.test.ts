@@ -116,6 +116,18 @@ describe("console commands", () => {
     const client = new DapClient({ [program]: SOURCE.replaceAll("total", "time") });
     await client.launch({ program });
     expect(await type(client, "time")).toMatch(/^0x/);
+    expect(await type(client, "time - 1")).toMatch(/^0x/);
+  });
+
+  it("takes the command where an argument follows", async () => {
+    const client = new DapClient({ [program]: SOURCE.replaceAll("total", "back") });
+    await client.launch({ program });
+    await client.run("next");
+    const { icount } = await client.ok("ringside/time");
+    const stopped = client.next("stopped");
+    expect(await type(client, "back 1")).not.toMatch(/^0x/);
+    await stopped;
+    expect((await client.ok("ringside/time")).icount).toBeLessThan(icount);
   });
 });
 
@@ -159,7 +171,7 @@ describe("expressions in the console", () => {
       (await client.ok("completions", { text, column: text.length + 1 })).targets.map(
         ({ label }: { label: string }) => label,
       );
-    expect(await labels("1 + ra")).toEqual(["rax"]);
+    expect(await labels("1 + rax")).toEqual(["rax"]);
     expect(await labels("TS_C")).toContain("TS_COMPAT");
     expect(await labels("pt_regs.i")).toContain("pt_regs.ip");
     expect(await labels("tota")).toEqual(["total"]);

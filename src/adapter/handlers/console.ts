@@ -7,11 +7,16 @@ import { completions } from "../debug/completion.ts";
 import { COMMANDS } from "./commands.ts";
 import type { Context, HandlerTable } from "./context.ts";
 
-/** The answer of the command that `text` names, or undefined if it names none. A symbol of a command's name is an expression. */
+/**
+ * The answer of the command that `text` names, or undefined if it names none. A symbol of a command's name is an expression, unless a
+ * word follows, which no expression has there.
+ */
 export async function runCommand(context: Context, text: string): Promise<string | undefined> {
   const [name = "", ...rest] = text.trim().split(/\s+/);
   const command = COMMANDS.get(name);
-  if (command === undefined || context.launched.target.symbols.address(name) !== undefined) return undefined;
+  if (command === undefined) return undefined;
+  const isSymbol = context.launched.target.symbols.address(name) !== undefined;
+  if (isSymbol && !/^\w/.test(rest[0] ?? "")) return undefined;
   return command.run(context, rest.join(" "));
 }
 
