@@ -31,7 +31,8 @@ describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
 
   test("with filters asked before the tracer, what they do after it fails", () => {
     const designs = { seccomp: "before-ptrace" };
-    const { transcript } = runSelftest(buildSeccomp(64), { arch: "x86_64", vendor: "intel", designs });
+    // One CPU: the test's own tracer looks at its flag, and then waits; a signal between the two is lost.
+    const { transcript } = runSelftest(buildSeccomp(64), { arch: "x86_64", vendor: "intel", designs }, 120, 1);
     const failing = [...byTest(transcript)].filter(([, lines]) => lines.some((line) => line.startsWith("not ok")));
     const names = failing.map(([name]) => name).filter((name) => !LISTENERS.includes(name));
     expect(names).toEqual([

@@ -195,12 +195,13 @@ function handleSignal(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksign
   k.once("save_v86_state", () => {
     if (k.arch.vm86?.mode(regs) === true) k.arch.vm86.leave(k, cpu, regs, VM86.VM86_SIGNAL);
   });
-  const stepping = k.once("handle_signal", () => beforeFrame(k, cpu, task, regs, ksig));
+  const stepping = k.once("handle_signal", () => beforeFrame(k, task, regs, ksig));
   rseqSignalDeliver(k, cpu, task, regs, ksig.sig);
   if (!setupFrame(k, cpu, task, regs, ksig)) {
     forceSigsegv(k, cpu, task, ksig.sig);
     return;
   }
+  k.timeline.signalDelivered(cpu, ksig.info, "handler", ksig.action.handler);
   regs.set("flags", regs.flags & ~(EFLAGS.DF | EFLAGS.RF | EFLAGS.TF));
   clearFpu(cpu);
   signalDelivered(k, task, ksig);
@@ -208,9 +209,8 @@ function handleSignal(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksign
 }
 
 /** What comes before the frame: was the program stepped? */
-function beforeFrame(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, ksig: Ksignal): boolean {
+function beforeFrame(k: Kernel, task: Task, regs: PtRegs, ksig: Ksignal): boolean {
   if (regs.origAx !== -1) restartBeforeHandler(k, task, regs, ksig.action);
-  k.timeline.signalDelivered(cpu, ksig.info, "handler", ksig.action.handler);
   // a stepped program is not to find the tracer's TF in its frame, and stops at the handler's first instruction
   const stepping = k.testFlag(task, "SINGLESTEP");
   if (stepping) disableStep(k, task);
