@@ -12,13 +12,13 @@ import type { Directive } from "./directives.ts";
 const ZEROED: SectionFlags = { alloc: true, write: true, exec: false, nobits: true };
 
 const eachSymbol =
-  (apply: (symbol: AsmSymbol, assembler: GasAssembler) => void, used = true): Directive =>
+  (apply: (symbol: AsmSymbol, assembler: GasAssembler, span: Span) => void, used = true): Directive =>
   (assembler, cursor) => {
     do {
       const { name, span } = cursor.name("a symbol name");
       const symbol = assembler.builder.symbol(name);
       if (used) symbol.firstUse ??= span;
-      apply(symbol, assembler);
+      apply(symbol, assembler, span);
     } while (cursor.eat(","));
   };
 
@@ -185,10 +185,11 @@ function readKept(cursor: Cursor): "local" | "hidden" | "remove" {
 }
 
 /** Alone it does not bring an undefined symbol into the table, and neither does `.weak`, which it does not undo. */
-const globl: Directive = eachSymbol(
-  (symbol) => (symbol.binding = symbol.binding === "weak" ? "weak" : "global"),
-  false,
-);
+const globl: Directive = eachSymbol((symbol, { builder, reporter }, span) => {
+  if (!symbol.definition && builder.sections.has(symbol.name))
+    reporter.warning(span, "the name of a section is never global");
+  else if (symbol.binding !== "weak") symbol.binding = "global";
+}, false);
 
 const visible = (visibility: Visibility): Directive => eachSymbol((symbol) => (symbol.visibility = visibility));
 

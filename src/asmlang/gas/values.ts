@@ -140,12 +140,13 @@ export class SymbolValues {
     this.#builder.symbol(GLOBAL_OFFSET_TABLE).firstUse ??= span;
   }
 
-  /** The name of a section is its start. */
+  /** The name of a section is its start, and local. */
   #nameOfSection(symbol: AsmSymbol, section: SectionBuilder): void {
-    const line = symbol.firstUse!.line;
-    const first = section.fragments[0] ?? this.#builder.add(new BytesFragment(section, line));
-    symbol.definition = { kind: "label", fragment: first, offset: 0 };
     symbol.temporary = true;
+    symbol.binding = "local";
+    if (!symbol.firstUse) return;
+    const first = section.fragments[0] ?? this.#builder.add(new BytesFragment(section, symbol.firstUse.line));
+    symbol.definition = { kind: "label", fragment: first, offset: 0 };
   }
 
   /** When the source is read: symbols that nothing else has made known. */
