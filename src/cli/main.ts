@@ -23,7 +23,15 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   const load = COMMANDS[name];
   if (load === undefined)
     throw new UsageError(`no command "${name}": it is one of ${Object.keys(COMMANDS).join(", ")}`);
+  if (asksForHelp(args)) return print(USAGE);
   return (await load())(args);
+}
+
+/** What stands behind "--" is the guest's. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  return own.includes("--help") || own.includes("-h");
 }
 
 function print(text: string): number {

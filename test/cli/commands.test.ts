@@ -35,6 +35,15 @@ describe("scenario", () => {
   });
 });
 
+describe("--help", () => {
+  it("behind any command prints what there is, and behind -- is the guest's", () => {
+    const usage = ringside(["--help"]);
+    expect(usage).toMatchObject({ status: 0, stderr: "" });
+    for (const command of ["run", "asm", "scenario"]) expect(ringside([command, "--help"])).toEqual(usage);
+    expect(ringside(["run", "none.asm", "--", "--help"]).stderr).toMatch(/none\.asm/);
+  });
+});
+
 describe("disasm", () => {
   it("prints source, ELF and flat code in the syntax asked for", () => {
     const dir = scratch();
