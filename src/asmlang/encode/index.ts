@@ -142,6 +142,23 @@ const memoryIndex = (operands: readonly AsmOperand[]): number =>
   operands.findIndex((operand) => operand.kind === "mem");
 const valueIndex = (operands: readonly AsmOperand[]): number => operands.findIndex((operand) => operand.kind === "imm");
 
+/** The result in terms of the operands as they were written: a statement read as another one may have lost some. */
+function asWritten(result: EncodeResult, written: readonly AsmOperand[], read: readonly AsmOperand[]): EncodeResult {
+  if (written.length === read.length) return result;
+  const place = (i: number): number => {
+    const operand = read[i];
+    const at = written.findIndex((one) => one === operand || (one.kind === "mem" && operand?.kind === "mem"));
+    return at < 0 ? i : at;
+  };
+  if (!result.ok) return { ...result, operand: place(result.operand) };
+  const moved = (encoding: Encoding): Encoding => ({
+    ...encoding,
+    fixups: encoding.fixups.map((fixup) => ({ ...fixup, operand: place(fixup.operand) })),
+  });
+  const { best, long } = result;
+  return long === undefined ? { ok: true, best: moved(best) } : { ok: true, best: moved(best), long: moved(long) };
+}
+
 export function encode(original: EncodeRequest): EncodeResult {
   const badHint = checkHints(original);
   if (badHint !== undefined) return failed(badHint, -1);
@@ -154,8 +171,8 @@ export function encode(original: EncodeRequest): EncodeResult {
   let failure: EncodeResult | undefined;
   for (const query of queries) {
     const result = tryQuery(query, request, prefixes);
-    if (result?.ok) return result;
+    if (result?.ok) return asWritten(result, original.operands, request.operands);
     failure ??= result;
   }
-  return failure ?? noSuchCombination(request, queries);
+  return asWritten(failure ?? noSuchCombination(request, queries), original.operands, request.operands);
 }

@@ -124,11 +124,21 @@ function wideChecksum(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: [to, register(Register.RAX + info.number)] };
 }
 
-/** `div %cl, %al`: the accumulator, as wide as the divisor. */
-function isAccumulatorOf([to, from]: EncodeRequest["operands"]): boolean {
+const SUFFIX_SIZES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4, q: 8 };
+
+/** `div %cl, %al`: the accumulator, as wide as the divisor and as a suffix says. */
+function isAccumulatorOf({ mnemonic, operands: [to, from] }: EncodeRequest): boolean {
   const [first, second] = [to, from].map((operand) => (operand?.kind === "reg" ? regInfo(operand.reg) : undefined));
   const said = from?.kind === "mem" && (from.size === 0 || from.size === first?.size);
+  const suffix = SUFFIX_SIZES[/v(\w)$/.exec(mnemonic)?.[1] ?? ""];
+  if (suffix !== undefined && suffix !== first?.size) return false;
   return first?.number === 0 && /^r\d+$/.test(first.class) && (first.class === second?.class || said);
+}
+
+/** Memory that says no size has the register's. */
+function asWideAs(to: AsmOperand, from: AsmOperand): AsmOperand {
+  const size = to.kind === "reg" ? regInfo(to.reg)?.size : undefined;
+  return from.kind === "mem" && from.size === 0 && size !== undefined ? { ...from, size } : from;
 }
 
 function gas(request: EncodeRequest): EncodeRequest {
@@ -137,8 +147,8 @@ function gas(request: EncodeRequest): EncodeRequest {
   if (/^clr[bwlq]?$/.test(mnemonic) && operands.length === 1) {
     return { ...request, mnemonic: mnemonic.replace("clr", "xor"), operands: [first!, first!] };
   }
-  if (/^i?div[bwlq]?$/.test(mnemonic) && operands.length === 2 && isAccumulatorOf(operands))
-    return { ...request, operands: [operands[1]!] };
+  if (/^i?div[bwlq]?$/.test(mnemonic) && operands.length === 2 && isAccumulatorOf(request))
+    return { ...request, operands: [asWideAs(first!, operands[1]!)] };
   if (mnemonic === "crc32q") return wideChecksum(request);
   if (mnemonic === "xchg" || mnemonic === "xchgq") return exchangedWithItself(request);
   if (mnemonic === "int" && first?.kind === "imm" && first.value.known === 3n)
