@@ -1,4 +1,5 @@
 /** GNU pseudo-prefixes in braces ({load}, {disp32}, {rex}, {vex}): they choose among encodings of the same statement. */
+import { lookUp } from "../core/look-up.ts";
 import type { Pattern } from "./patterns.ts";
 import type { AsmOperand, EncodeRequest } from "./types.ts";
 
@@ -28,7 +29,7 @@ const SUFFIXES: Readonly<Record<string, string>> = { s: "swap", d8: "disp8", d32
 export function suffixHints(request: EncodeRequest): EncodeRequest {
   const { mnemonic, hints, dialect } = request;
   const dot = dialect === "gas" ? mnemonic.lastIndexOf(".") : -1;
-  const hint = dot > 0 ? SUFFIXES[mnemonic.slice(dot + 1)] : undefined;
+  const hint = dot > 0 ? lookUp(SUFFIXES, mnemonic.slice(dot + 1)) : undefined;
   return hint === undefined ? request : { ...request, mnemonic: mnemonic.slice(0, dot), hints: [...hints, hint] };
 }
 

@@ -11,6 +11,7 @@ import {
   type Symbolic,
   valuesOf,
 } from "../core/instruction.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import { regInfo } from "../encode/registers.ts";
 import type { Rounding } from "../encode/types.ts";
@@ -144,7 +145,7 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
       if (prefixes.length > 0 && cursor.done) return { prefixes, hints, mnemonic: "", span: cursor.span(0) };
       throw cursor.error("expected an instruction or directive");
     }
-    if (!(word in PREFIXES) && !/^rex(64)?x?y?z?$/.test(word)) {
+    if (lookUp(PREFIXES, word) === undefined && !/^rex(64)?x?y?z?$/.test(word)) {
       // `jne,pt`: a branch hint is the old way to write a segment prefix.
       const predicted = cursor.match(/,p[nt]\b/y);
       if (predicted) prefixes.push(predicted === ",pt" ? "ds" : "cs");

@@ -6,6 +6,7 @@ import { Register } from "../../emu/cpu/iced.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type BinaryOp, binary, type Expr, evaluateConstant, number } from "../core/expr.ts";
 import type { PlacedOperand, Symbolic } from "../core/instruction.ts";
+import { lookUp } from "../core/look-up.ts";
 import { needs64, REGISTERS } from "../core/registers.ts";
 import type { Span } from "../core/source.ts";
 import type { Cursor } from "./cursor.ts";
@@ -224,7 +225,7 @@ export class IntelOperand {
       if (text.startsWith(symbol, at)) return this.#take(symbol, operator);
     if ("+-*&|^".includes(text[at]!)) return this.#take(text[at]!, text[at] as BinaryOp);
     const word = this.#cursor.word()?.toLowerCase();
-    return word === undefined ? undefined : WORD_OPERATORS[word];
+    return word === undefined ? undefined : lookUp(WORD_OPERATORS, word);
   }
 
   #take(text: string, operator: BinaryOp): BinaryOp {
@@ -288,7 +289,7 @@ export class IntelOperand {
   #keyword(word: string): boolean {
     const cursor = this.#cursor;
     const after = cursor.at;
-    const size = SIZES[word];
+    const size = lookUp(SIZES, word);
     if (size !== undefined) {
       const next = cursor.word()?.toLowerCase();
       if (next === "ptr" || next === "bcst" || this.#back(after)) {

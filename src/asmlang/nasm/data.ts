@@ -4,6 +4,7 @@ import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant } from "../core/expr.ts";
 import { FLOAT8, FLOAT16, FLOAT32, FLOAT64, FLOAT80, FLOAT128, type FloatFormat } from "../core/floats.ts";
 import { FillFragment } from "../core/fragment.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Line, Span } from "../core/source.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { readFloat, type TokenCursor } from "./expressions.ts";
@@ -85,7 +86,7 @@ function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
 
 /** `%(1, 2)` is a list, and `word(1, 2)` or `word 1` has a size of its own. */
 function emitGroup(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): boolean {
-  const size = SIZES[cursor.word() ?? ""];
+  const size = lookUp(SIZES, cursor.word() ?? "");
   const list = cursor.is("%") && cursor.peek(1)?.text === "(";
   if (size === undefined && !list) return false;
   if (depth > 8) throw new SourceError(cursor.here(), "these lists are nested too deeply");

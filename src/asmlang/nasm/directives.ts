@@ -2,6 +2,7 @@
 import { SourceError } from "../core/diagnostics.ts";
 import { binary, type Expr, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { AlignFragment, FillFragment } from "../core/fragment.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbols.ts";
 import type { Bits, Visibility } from "../types.ts";
@@ -42,10 +43,10 @@ const KNOWN: Readonly<Record<string, readonly [string, number]>> = {
 export function namedSection(assembler: NasmAssembler, name: string): SectionBuilder {
   const existing = assembler.builder.sections.get(name);
   if (existing) return existing;
-  const [letters, align] = KNOWN[name] ?? ["a", 1];
+  const [letters, align] = lookUp(KNOWN, name) ?? ["a", 1];
   const section = assembler.builder.getSection(name, flags(letters));
   section.align = align;
-  if (name.endsWith("_array") && KNOWN[name])
+  if (name.endsWith("_array") && lookUp(KNOWN, name))
     Object.assign(section.elf, { type: name.slice(1), entrySize: (assembler.options.bits ?? 64) === 64 ? 8 : 4 });
   return section;
 }
@@ -158,7 +159,7 @@ function powerOfTwo(assembler: NasmAssembler, expr: Expr): bigint {
 
 function setAlign(assembler: NasmAssembler, target: SectionBuilder, expr: Expr): void {
   const value = Number(powerOfTwo(assembler, expr));
-  target.align = Math.max(KNOWN[target.name] && target.binAlign === undefined ? value : target.align, value);
+  target.align = Math.max(lookUp(KNOWN, target.name) && target.binAlign === undefined ? value : target.align, value);
   target.binAlign = Math.max(target.binAlign ?? 0, value);
 }
 

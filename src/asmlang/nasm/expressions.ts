@@ -12,6 +12,7 @@ import {
   type FloatFormat,
   floatBits,
 } from "../core/floats.ts";
+import { lookUp } from "../core/look-up.ts";
 import { join, type Line, type Span } from "../core/source.ts";
 import { isFloat, parseInteger, stringBytes, type Token } from "./tokens.ts";
 import { readWideText } from "./wide-text.ts";
@@ -179,7 +180,7 @@ export class NasmExpressions {
 
   #wrt(cursor: TokenCursor): void {
     const token = cursor.next();
-    const modifier = token && MODIFIERS[token.text];
+    const modifier = token && lookUp(MODIFIERS, token.text);
     if (modifier === undefined)
       throw new SourceError(token ?? cursor.here(), `'wrt' takes one of ${Object.keys(MODIFIERS).join(" ")}`);
     this.#modifier = modifier;
@@ -248,7 +249,7 @@ export class NasmExpressions {
     const lower = token.text.toLowerCase();
     if (lower === "seg") throw new SourceError(token, "'seg' has no meaning in the output formats here");
     const helper = /^__\??(\w+?)\??__$/.exec(lower);
-    const format = helper && FUNCTIONS[helper[1]!];
+    const format = helper && lookUp(FUNCTIONS, helper[1]!);
     if (format && cursor.is("(")) return this.#float(cursor, token, format);
     if (helper && Object.hasOwn(LOGARITHMS, helper[1]!)) return this.#logarithm(cursor, token, helper[1]!);
     return this.#scope.reference(token.text.startsWith("$") ? token.text.slice(1) : token.text, token);

@@ -2,6 +2,7 @@
 import type { Budget } from "../core/budget.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { append } from "../core/lists.ts";
+import { lookUp } from "../core/look-up.ts";
 import { type Call, type Line, rangeOf, type Span } from "../core/source.ts";
 import { joinOnto, weightOf } from "./single-line.ts";
 import { splitCommas, type Token, textOf, tokensFor, trim, unbrace } from "./tokens.ts";
@@ -145,7 +146,7 @@ function parameter(token: Token, expansion: Expansion): readonly Token[] | undef
 
 function conditionCode(arg: readonly Token[], inverse: boolean, token: Token): Token[] {
   const name = textOf(arg).trim().toLowerCase();
-  const index = CONDITIONS.indexOf(SYNONYMS[name] ?? name);
+  const index = CONDITIONS.indexOf(lookUp(SYNONYMS, name) ?? name);
   if (index < 0) throw new SourceError(token, `'${name}' is not a condition code`);
   return tokensFor(inverse ? CONDITIONS[index ^ 1]! : name, token);
 }

@@ -1,5 +1,6 @@
 /** `%stacksize`, `%arg` and `%local`: names for what stands around the frame pointer. */
 import { SourceError } from "../core/diagnostics.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import type { PpDirective } from "./pp-directives.ts";
 import type { Preprocessor } from "./preprocessor.ts";
@@ -39,7 +40,7 @@ export function stackModel(name: string): StackModel | undefined {
 function items(tokens: readonly Token[], unit: number, span: Span, what: string): { name: string; size: number }[] {
   return splitCommas(tokens).map((part) => {
     const match = /^([\w.?@$#~]+)\s*:\s*(\w+)$/.exec(textOf(part));
-    const size = match ? SIZES[match[2]!.toLowerCase()] : undefined;
+    const size = match ? lookUp(SIZES, match[2]!.toLowerCase()) : undefined;
     if (!match || size === undefined) throw new SourceError(part[0] ?? span, `'${what}' takes NAME:SIZE, ...`);
     return { name: match[1]!, size: Math.ceil(size / unit) * unit };
   });
