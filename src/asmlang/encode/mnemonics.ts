@@ -1,4 +1,5 @@
 /** From a mnemonic as written to iced's names. Only names that iced lacks are listed here; condition codes are made. */
+import { lookUp } from "../core/look-up.ts";
 import { formsNamed } from "./forms.ts";
 import type { Query } from "./match.ts";
 import { NASM_NAMES } from "./nasm-names.ts";
@@ -157,7 +158,7 @@ const SOURCE_BYTES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4 };
 
 function known(table: readonly Names[], name: string): readonly string[] | undefined {
   for (const names of table) {
-    const found = Object.hasOwn(names, name) ? names[name] : undefined;
+    const found = lookUp(names, name);
     if (found !== undefined) return found;
   }
   return formsNamed(name).length > 0 ? [name] : undefined;
@@ -182,7 +183,7 @@ function attNames(name: string): Query[] {
     queries.push({ ...PLAIN, names: [name, `${crossed[1]}${crossed[2] ? "" : "r"}${crossed[3]}`], crossed: name });
   else if (exact !== undefined) queries.push({ ...PLAIN, names: exact });
   queries.push(...extension(name));
-  const far = Object.hasOwn(FAR, name) ? FAR[name] : undefined;
+  const far = lookUp(FAR, name);
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
   if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
   return queries;
@@ -242,7 +243,7 @@ export function resolveMnemonic(
 
 function intelNames(name: string): Query[] {
   const queries = plain([GAS, COMMON], name);
-  const far = Object.hasOwn(FAR, name) ? FAR[name] : undefined;
+  const far = lookUp(FAR, name);
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
   if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
   if (/^movs[bw]$/.test(name)) queries.push(...extension(name));

@@ -1,5 +1,6 @@
 /** Statements that a tool reads as another one: shorthands, and values that ask for another instruction. */
 import { Register } from "../../emu/cpu/iced.ts";
+import { lookUp } from "../core/look-up.ts";
 import { regInfo } from "./registers.ts";
 import type { AsmOperand, EncodeRequest } from "./types.ts";
 
@@ -188,7 +189,7 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   }
   if (WITH_XMM0.test(mnemonic)) return impliedXmm0(request);
   if (mnemonic === "tpause" || mnemonic === "umwait") return impliedTime(request);
-  const implied = Object.hasOwn(IMPLIED, mnemonic) ? IMPLIED[mnemonic] : undefined;
+  const implied = lookUp(IMPLIED, mnemonic);
   if (implied !== undefined) return impliedRegisters(request, implied);
   const extended = mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!);
   if (extended && (isClass(operands[0]!, "r64") || (request.dialect === "gas" && isClass(operands[1]!, "r32")))) {

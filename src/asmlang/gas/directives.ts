@@ -1,6 +1,7 @@
 /** The table of GNU directives, and those that belong to no other group. */
 import { SourceError } from "../core/diagnostics.ts";
 import { number } from "../core/expr.ts";
+import { lookUp } from "../core/look-up.ts";
 import { ownName, relocationSize } from "../core/relocations.ts";
 import { wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
@@ -50,7 +51,7 @@ const reloc: Directive = (assembler, cursor) => {
   cursor.expect(",");
   const { name, span } = cursor.name("the name of a relocation");
   const wide = assembler.objectBits === 64;
-  const common = Object.hasOwn(COMMON_RELOCATIONS, name) ? COMMON_RELOCATIONS[name]! : undefined;
+  const common = lookUp(COMMON_RELOCATIONS, name);
   const type = common === undefined ? name : `${wide ? "R_X86_64_" : "R_386_"}${common}`;
   const size = relocationSize(type, wide);
   if (size === undefined) throw new SourceError(span, `unknown relocation '${name}'`);

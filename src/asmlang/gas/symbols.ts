@@ -2,6 +2,7 @@
 import { SourceError } from "../core/diagnostics.ts";
 import { number } from "../core/expr.ts";
 import { AlignFragment, FillFragment } from "../core/fragment.ts";
+import { lookUp } from "../core/look-up.ts";
 import { type Span, wholeLine } from "../core/source.ts";
 import type { AsmSymbol, SectionFlags } from "../core/symbols.ts";
 import type { SymbolParticular, Visibility } from "../types.ts";
@@ -52,7 +53,7 @@ const type: Directive = (assembler, cursor) => {
   const kind = cursor.match(/[@%#]?[\w]+|"\w+"/y)?.replace(/[@%#"]/g, "") ?? "";
   const symbol = assembler.builder.symbol(name);
   symbol.firstUse ??= cursor.span(start);
-  const found = Object.hasOwn(TYPES, kind) ? TYPES[kind]! : undefined;
+  const found = lookUp(TYPES, kind);
   if (!found) throw new SourceError(cursor.span(start), `unknown symbol type '${kind}'`);
   [symbol.type, symbol.particular] = found;
 };

@@ -192,7 +192,7 @@ export class NasmExpressions {
     let left = this.#level(cursor, level + 1);
     for (;;) {
       const token = cursor.peek();
-      const operator = token?.kind === "op" && Object.hasOwn(operators, token.text) ? operators[token.text] : undefined;
+      const operator = token?.kind === "op" ? lookUp(operators, token.text) : undefined;
       if (!operator) return left;
       cursor.next();
       left = binary(operator, left, this.#level(cursor, level + 1));

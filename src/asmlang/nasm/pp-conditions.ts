@@ -1,5 +1,6 @@
 /** `%if` and its family. */
 import { SourceError } from "../core/diagnostics.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import { PACKAGES } from "./pp-packages.ts";
 import type { Preprocessor } from "./preprocessor.ts";
@@ -60,7 +61,7 @@ export const packageName = (tokens: readonly Token[]): string =>
   textOf(trim(tokens)).replace(/['"]/g, "").toLowerCase();
 
 /** The test of `%if` with this ending. */
-export const testOf = (kind: string): Test | undefined => (Object.hasOwn(TESTS, kind) ? TESTS[kind] : undefined);
+export const testOf = (kind: string): Test | undefined => lookUp(TESTS, kind);
 
 const names = (tokens: readonly Token[]): Token[] =>
   tokens.filter((token) => token.kind === "id" || token.kind === "pp");

@@ -1,5 +1,6 @@
 /** Preprocessor directives that define, measure and report. */
 import { FatalError, SourceError } from "../core/diagnostics.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import { packageName } from "./pp-conditions.ts";
 import { part, quote, stringText } from "./pp-functions.ts";
@@ -151,7 +152,7 @@ const ignore: PpDirective = () => {};
 
 const use: PpDirective = (preprocessor, tokens, span) => {
   const name = packageName(tokens);
-  const text = Object.hasOwn(PACKAGES, name) ? PACKAGES[name] : undefined;
+  const text = lookUp(PACKAGES, name);
   if (text === undefined) throw new SourceError(span, `there is no standard package '${name}'`);
   preprocessor.usePackage(name, text);
 };

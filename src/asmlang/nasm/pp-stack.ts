@@ -32,7 +32,7 @@ const SIZES: Readonly<Record<string, number>> = {
 };
 
 export function stackModel(name: string): StackModel | undefined {
-  const model = Object.hasOwn(MODELS, name) ? MODELS[name]! : undefined;
+  const model = lookUp(MODELS, name);
   return model && { unit: model[0], pointer: model[1], argument: model[2], local: 0 };
 }
 

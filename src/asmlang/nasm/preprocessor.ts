@@ -5,6 +5,7 @@
 import type { Budget } from "../core/budget.ts";
 import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
 import { append } from "../core/lists.ts";
+import { lookUp } from "../core/look-up.ts";
 import { type Call, goingOn, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
 import type { KnownStatement } from "../core/statement-cache.ts";
 import type { SourceText } from "../types.ts";
@@ -236,7 +237,7 @@ export class Preprocessor {
     const name = first.text.toLowerCase();
     if (this.#conditions.handle(name, rest, first, this)) return;
     if (!this.#conditions.active) return;
-    const directive = Object.hasOwn(PP_DIRECTIVES, name) ? PP_DIRECTIVES[name] : undefined;
+    const directive = lookUp(PP_DIRECTIVES, name);
     if (!directive) throw new SourceError(first, `unknown preprocessor directive '${first.text}'`);
     directive(this, rest, first, name);
   }
