@@ -6,6 +6,7 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { FileSystem } from "./debug/files.ts";
 import { FrameReader, frame } from "./framing.ts";
 import { createDebugSession } from "./handlers/session.ts";
+import type { Shelf } from "./handlers/shelf.ts";
 
 export interface Connection {
   /** Bytes from the client. */
@@ -14,9 +15,9 @@ export interface Connection {
   close(): void;
 }
 
-/** @param write takes what goes to the client. */
-export function connect(files: FileSystem, write: (text: string) => void): Connection {
-  const session = createDebugSession(files);
+/** @param write takes what goes to the client. @param shelf where a program can be left that outlives the connection. */
+export function connect(files: FileSystem, write: (text: string) => void, shelf?: Shelf): Connection {
+  const session = createDebugSession(files, shelf);
   let open = true;
   session.onDidSendMessage((message) => {
     if (open) write(frame(message));

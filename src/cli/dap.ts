@@ -1,8 +1,9 @@
-/** `ringside dap`: the debug adapter on stdio, or on a loopback TCP port (one client at a time). */
+/** `ringside dap`: the debug adapter on stdio, or on a loopback TCP port: one client at a time, and a program that one leaves waits for the next. */
 
 import { createServer } from "node:net";
 import { connect } from "../adapter/connection.ts";
 import { frame } from "../adapter/framing.ts";
+import { Shelf } from "../adapter/handlers/shelf.ts";
 import { hostFiles } from "./files.ts";
 import { number, parse, text } from "./options.ts";
 
@@ -41,6 +42,7 @@ const REFUSAL = [
 
 function onPort(port: number): Promise<number> {
   let busy = false;
+  const shelf = new Shelf();
   const server = createServer((socket) => {
     socket.on("error", () => socket.destroy());
     if (busy) {
@@ -49,7 +51,7 @@ function onPort(port: number): Promise<number> {
       return;
     }
     busy = true;
-    const connection = connect(hostFiles, (text) => socket.write(text));
+    const connection = connect(hostFiles, (text) => socket.write(text), shelf);
     socket.on("data", (bytes) => connection.push(bytes));
     socket.on("close", () => {
       busy = false;

@@ -5,6 +5,7 @@
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { FileSystem } from "../../src/adapter/debug/files.ts";
 import { createDebugSession } from "../../src/adapter/handlers/session.ts";
+import type { Shelf } from "../../src/adapter/handlers/shelf.ts";
 import { definitionFor, validate } from "./schema.ts";
 
 type Message = DebugProtocol.ProtocolMessage;
@@ -19,9 +20,10 @@ export class DapClient {
   thread = 1;
   #seq = 1;
 
-  constructor(files: FileSystem | Readonly<Record<string, string | Uint8Array>>) {
+  constructor(files: FileSystem | Readonly<Record<string, string | Uint8Array>>, shelf?: Shelf) {
     this.#session = createDebugSession(
       typeof files.read === "function" ? (files as FileSystem) : memoryFiles(files as Record<string, string>),
+      shelf,
     );
     this.#session.setRunAsServer(true);
     this.#session.onDidSendMessage((message) => this.#receive(message as Message));

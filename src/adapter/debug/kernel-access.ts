@@ -15,6 +15,7 @@ import { elfNames } from "./elf-symbols.ts";
 import { peekValue } from "./guest-memory.ts";
 import { readTrigger } from "./injections.ts";
 import { expressionScope } from "./scope.ts";
+import { isHandled, sendToProcesses } from "./signals.ts";
 import { imageNames, type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
 import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
 import { Tasks } from "./tasks.ts";
@@ -47,6 +48,8 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
       kernel.memory.observe((by, address, physical, bytes) => listener(by, { address, physical, size: bytes.length })),
     injectionProblem: (event) => injectionProblem(kernel, event),
     inject: (cpu, event) => inject(kernel, cpu, event),
+    isHandled: (signal) => isHandled(kernel, signal),
+    sendToProcesses: (signal, pids) => sendToProcesses(kernel, signal, pids),
     espfix: (cpu) =>
       layout.arch === "x86_64"
         ? espfix64(kernel, cpu, current(cpu), tasks.home(cpu))

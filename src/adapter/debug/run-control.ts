@@ -97,7 +97,7 @@ const NO_RECORDER: Recorder = { due: Number.POSITIVE_INFINITY, note: () => {} };
 
 export class RunControl implements Observer {
   readonly target: Target;
-  readonly breakpoints: Breakpoints;
+  #breakpoints: Breakpoints;
   readonly data = new DataBreakpoints();
   /** The data breakpoints that are armed: `data`, or those of a search in the past. */
   #watched = this.data;
@@ -130,15 +130,25 @@ export class RunControl implements Observer {
 
   constructor(target: Target, breakpoints: Breakpoints) {
     this.target = target;
-    this.breakpoints = breakpoints;
+    this.#breakpoints = breakpoints;
     this.threads = new Threads(target);
-    breakpoints.standsAt = (place) => standsAt(this.cpu, place);
+    this.use(breakpoints);
     target.machine.events.listen((event) => this.#see(event));
     for (const { hooks } of target.machine.cpus) {
       hooks.breakpoint = (cpu) => this.#stopsAt(cpu);
       hooks.breakpointTest = (address, bits) => this.#testAt(address, bits);
     }
     target.kernel?.onWrite((by, access) => this.#kernelWrote(by, access));
+  }
+
+  get breakpoints(): Breakpoints {
+    return this.#breakpoints;
+  }
+  /** Breakpoints of a client, instead of those so far. */
+  use(breakpoints: Breakpoints): void {
+    this.#breakpoints = breakpoints;
+    this.#marked = -1;
+    breakpoints.standsAt = (place) => standsAt(this.cpu, place);
   }
 
   get cpu(): Cpu {

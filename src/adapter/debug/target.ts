@@ -55,6 +55,10 @@ export interface KernelAccess {
   injectionProblem(event: string): string | undefined;
   /** Makes an event happen before the next instruction: `nmi`, `irq`, `mc`, `signal:SIGALRM`. @returns what is wrong with it. */
   inject(cpu: Cpu, event: string): string | undefined;
+  /** Whether a process of the program's has a handler for a signal. */
+  isHandled(signal: string): boolean;
+  /** A signal from outside to the processes of those tasks, or to all; they see it when they run. */
+  sendToProcesses(signal: string, pids?: readonly number[]): void;
   /** espfix stack of the CPU; undefined under a design without one. */
   espfix(cpu: Cpu): EspfixPlace | undefined;
 }

@@ -44,7 +44,7 @@ export class Threads {
   seenFrom(id: number): Cpu | undefined {
     const running = this.cpuOf(id);
     if (running !== undefined) return running;
-    const pid = this.#pidOf(id);
+    const pid = this.pidOf(id);
     return pid === undefined ? undefined : this.#target.kernel?.standIn(pid);
   }
 
@@ -88,7 +88,7 @@ export class Threads {
     return id;
   }
 
-  #pidOf(id: number): number | undefined {
+  pidOf(id: number): number | undefined {
     return [...this.#ids].find(([, known]) => known === id)?.[0];
   }
 }

@@ -21,6 +21,7 @@ import type { Variable } from "../debug/variables.ts";
 import { Bindings } from "./bindings.ts";
 import { notLaunched, notStopped, RequestError } from "./errors.ts";
 import { Progress } from "./progress.ts";
+import type { Shelf } from "./shelf.ts";
 import { Sources } from "./sources.ts";
 
 export interface Client {
@@ -54,6 +55,8 @@ const IDS_OF_A_THREAD = 1000;
 export class Context {
   readonly client: Client;
   readonly files: FileSystem;
+  /** Where a program can be left that outlives this session. */
+  readonly shelf: Shelf | undefined;
   readonly sources = new Sources();
   readonly breakpoints = new Breakpoints();
   readonly bindings = new Bindings(this.breakpoints);
@@ -67,6 +70,16 @@ export class Context {
   launchArguments: Readonly<Record<string, unknown>> = {};
   readonly progress: Progress;
   lastStop: Stop | undefined;
+  /** What runs in the background: settled when it stands still. */
+  work: Promise<unknown> = Promise.resolve();
+  /** To be done to a running program as soon as it stands still; whether it runs on then. */
+  interjection: (() => "run" | "stop") | undefined;
+  /** Done once breakpoints are set. */
+  whenConfigured: () => void = () => {};
+  /** The program was another client's. */
+  attached = false;
+  /** It has been asked to end. */
+  terminating = false;
   /** Whether the kernel's timeline is printed as it happens. */
   tracing = false;
   /** Instants by name. */
@@ -82,9 +95,10 @@ export class Context {
   #gotoTargets: number[] = [];
   readonly #children: { readonly thread: number; readonly children: () => readonly Variable[] }[] = [];
 
-  constructor(client: Client, files: FileSystem) {
+  constructor(client: Client, files: FileSystem, shelf: Shelf | undefined) {
     this.client = client;
     this.files = files;
+    this.shelf = shelf;
     this.progress = new Progress(client);
   }
 
@@ -98,6 +112,8 @@ export class Context {
   setLaunched(launched: Launched | undefined): void {
     this.#launched?.close();
     this.#launched = launched;
+    this.interjection = undefined;
+    this.terminating = false;
     this.dropHandles();
   }
 

@@ -36,7 +36,10 @@ export function initialize(
     supportsModulesRequest: true,
     supportsValueFormattingOptions: true,
     supportsClipboardContext: true,
-    supportTerminateDebuggee: true,
+    // a program can be left behind where something stays to keep it
+    supportTerminateDebuggee: context.shelf !== undefined,
+    supportSuspendDebuggee: context.shelf !== undefined,
+    supportsTerminateThreadsRequest: true,
     supportsDataBreakpoints: true,
     supportsDataBreakpointBytes: true,
     supportsInstructionBreakpoints: true,

@@ -1,4 +1,4 @@
-/** From launch to the end: loading the program, starting it, restarting, ending. */
+/** Loading the program, starting it, restarting it. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { Diagnostic } from "../../asmlang/types.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
@@ -9,7 +9,7 @@ import { createTarget } from "../debug/load.ts";
 import { RunControl, type Stop } from "../debug/run-control.ts";
 import { TIMELINE, timelineLine } from "../debug/timeline-text.ts";
 import { rebind } from "./breakpoints.ts";
-import type { Context, HandlerTable } from "./context.ts";
+import type { Context, HandlerTable, Launched } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { resume, tellThreads } from "./running.ts";
 
@@ -19,12 +19,18 @@ async function launch(context: Context, args: DebugProtocol.LaunchRequestArgumen
   if (context.isLaunched) throw new RequestError("a program is already being debugged in this session");
   await load(context, readConfiguration(args as Record<string, unknown>));
   context.launchArguments = args as Record<string, unknown>;
+  context.whenConfigured = () => start(context);
+  tellLaunched(context, "launch");
+}
+
+/** There is a program now: the client may set its breakpoints. */
+export function tellLaunched(context: Context, startMethod: "launch" | "attach"): void {
   rebind(context, "all");
   context.client.afterResponse(() => {
     if (!context.isLaunched) return;
     context.client.event("process", {
       name: context.launched.target.programName,
-      startMethod: "launch",
+      startMethod,
       isLocalProcess: false,
     });
     context.client.event("initialized");
@@ -39,18 +45,29 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const control = new RunControl(target, context.breakpoints);
   control.setEventFilter(context.eventFilter);
   if (context.isLaunched) control.data.replace(context.launched.control.data.all, control.cpu);
+  const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
+  const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
+  const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);
+  control.recorder = history;
+  const launched = { configuration, target, control, history, kernelHistory };
+  context.setLaunched({ ...launched, close: listen(context, launched) });
+}
+
+/** Tells the client what the program and its history have to say. @returns what ends that. */
+export function listen(context: Context, launched: Omit<Launched, "close">): () => void {
+  const { control, target, history, configuration } = launched;
   control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
+  history.onLost = () => sayLost(context, history, configuration);
   const forget = target.machine.events.listen((event) => {
     if (control.replaying) return;
     forward(context, event);
     if (event.type === "fork" || (event.type === "switch" && isEnd(control, event.from))) tellThreads(context);
   });
-  const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
-  const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
-  const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);
-  control.recorder = history;
-  history.onLost = () => sayLost(context, history, configuration);
-  context.setLaunched({ configuration, target, control, history, kernelHistory, close: forget });
+  return () => {
+    forget();
+    control.onLog = () => {};
+    history.onLost = () => {};
+  };
 }
 
 /** A task that another one is switched to from, for good. */
@@ -92,7 +109,8 @@ function forward(context: Context, event: MachineEvent): void {
 }
 
 function configurationDone(context: Context): void {
-  start(context);
+  void context.launched;
+  context.whenConfigured();
 }
 
 /** From boot to the program's first instruction, or to the first stop without stopOnEntry. */
@@ -129,17 +147,4 @@ async function restart(context: Context, args: { arguments?: unknown }): Promise
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 
-function terminate(context: Context): void {
-  if (context.running) context.launched.control.pause();
-  context.setLaunched(undefined);
-  context.running = false;
-  context.client.afterResponse(() => context.client.event("terminated"));
-}
-
-function disconnect(context: Context): void {
-  if (context.isLaunched && context.running) context.launched.control.pause();
-  context.setLaunched(undefined);
-  context.running = false;
-}
-
-export const launchHandlers: HandlerTable = { launch, configurationDone, restart, terminate, disconnect };
+export const launchHandlers: HandlerTable = { launch, configurationDone, restart };

@@ -1,6 +1,7 @@
 /** Raw memory and disassembly. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { Syntax } from "../../emu/cpu/disassemble.ts";
+import { addrHigh, isCanonical } from "../../emu/cpu/state.ts";
 import { fromBase64, toBase64 } from "../debug/base64.ts";
 import { type CodeLine, codeAround } from "../debug/disassembly.ts";
 import { hexAddr } from "../debug/format.ts";
@@ -49,6 +50,7 @@ function writeMemory(context: Context, args: DebugProtocol.WriteMemoryArguments)
 function disassembleRequest(context: Context, args: DebugProtocol.DisassembleArguments) {
   const { target } = context.stopped;
   const address = addressOf(args.memoryReference, args.offset);
+  if (!isCanonical(addrHigh(address))) throw new RequestError(`no code can be at ${hexAddr(address)}`);
   const count = Math.min(Math.max(0, args.instructionCount), MOST_INSTRUCTIONS);
   const offset = Math.max(-MOST_INSTRUCTIONS, Math.min(MOST_INSTRUCTIONS, args.instructionOffset ?? 0));
   const lines = codeAround(target, context.cpu, address, offset, count, syntaxOf(context));

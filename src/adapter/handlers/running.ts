@@ -17,18 +17,24 @@ export function resume(context: Context, action: () => Promise<Stop>): void {
 
 /** As resume(), of a program that may have ended. A `title` is shown while it takes long. */
 export function runInBackground(context: Context, action: () => Promise<Stop>, title?: string): void {
+  const { control } = context.stopped;
+  const work = title === undefined ? action : () => context.progress.during(control, title, action);
+  context.client.afterResponse(prepared(context, work));
+}
+
+/** Everything set for `work`, which begins with a call of what is returned. */
+function prepared(context: Context, work: () => Promise<Stop>): () => void {
   const launched = context.stopped;
   context.running = true;
   context.dropHandles();
   launched.control.begin();
-  const work = title === undefined ? action : () => context.progress.during(launched.control, title, action);
-  context.client.afterResponse(() => {
+  return () => {
     if (gone(context, launched)) return;
-    work().then(
+    context.work = work().then(
       (stop) => report(context, launched, stop),
       (error: unknown) => crash(context, launched, error),
     );
-  });
+  };
 }
 
 /** Restarted or disconnected meanwhile. */
@@ -38,8 +44,37 @@ const gone = (context: Context, { target }: Context["launched"]): boolean =>
 function report(context: Context, launched: Context["launched"], stop: Stop): void {
   if (gone(context, launched)) return;
   context.running = false;
+  if (context.interjection !== undefined && launched.control.ended === undefined && goesOn(context, stop)) return;
   if (stop.reason === "exited") exited(context, stop.status, stop.signal);
   else stopped(context, stop);
+}
+
+/** Does something to the program between two instructions, which then runs: at all events, or if it did before. */
+export function interject(context: Context, action: () => void, after: "run" | "as before"): void {
+  const { control, history } = context.launched;
+  const change = () => {
+    action();
+    history.changed();
+  };
+  if (context.running) {
+    context.interjection = () => {
+      change();
+      return after === "run" ? "run" : "stop";
+    };
+    control.pause();
+    return;
+  }
+  change();
+  if (after === "run") continueAll(context);
+}
+
+/** Interjects, in a run that is paused for that or has stopped of itself; whether it runs on. */
+function goesOn(context: Context, stop: Stop): boolean {
+  const then = context.interjection!();
+  context.interjection = undefined;
+  if (then === "stop" && stop.reason !== "pause") return false;
+  prepared(context, goingOn(context))();
+  return true;
 }
 
 /** Tells the client that the program stands still, in which thread, and why. */
@@ -107,11 +142,17 @@ function crash(context: Context, launched: Context["launched"], error: unknown):
 }
 
 function continueRun(context: Context) {
+  continueAll(context);
+  return { allThreadsContinued: true };
+}
+
+export const continueAll = (context: Context): void => resume(context, goingOn(context));
+
+function goingOn(context: Context): () => Promise<Stop> {
   const { control } = context.stopped;
   // where it stands it has stopped already
   context.cpu.skipBreakpoint();
-  resume(context, async () => finish(await control.run()));
-  return { allThreadsContinued: true };
+  return async () => finish(await control.run());
 }
 
 const finish = (outcome: Stop | "reached"): Stop => (outcome === "reached" ? { reason: "step" } : outcome);

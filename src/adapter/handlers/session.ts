@@ -10,10 +10,12 @@ import { ExpressionError } from "../debug/reference.ts";
 import { Context } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { checkArguments } from "./shapes.ts";
+import type { Shelf } from "./shelf.ts";
 import { HANDLERS } from "./table.ts";
 
-export function createDebugSession(files: FileSystem): DebugSession {
-  return new RingsideSession(files);
+/** @param shelf where a program can be left that outlives the session. */
+export function createDebugSession(files: FileSystem, shelf?: Shelf): DebugSession {
+  return new RingsideSession(files, shelf);
 }
 
 class RingsideSession extends DebugSession {
@@ -22,14 +24,14 @@ class RingsideSession extends DebugSession {
   readonly #late: (() => void)[] = [];
   #afterResponse = this.#late;
 
-  constructor(files: FileSystem) {
+  constructor(files: FileSystem, shelf: Shelf | undefined) {
     super();
     const client = {
       event: (event: string, body?: unknown) =>
         this.sendEvent({ type: "event", seq: 0, event, body } as DebugProtocol.Event),
       afterResponse: (action: () => void) => void this.#afterResponse.push(action),
     };
-    this.#context = new Context(client, files);
+    this.#context = new Context(client, files, shelf);
   }
 
   /** What is answered at once is answered before another request is looked at. */
@@ -75,7 +77,9 @@ interface Outcome {
 /** Requests that a person made; others, such as variables for a stop that has passed, fail without a message on the screen. */
 const TOLD_TO_USER: ReadonlySet<string> = new Set([
   "launch",
+  "attach",
   "restart",
+  "terminateThreads",
   "setVariable",
   "setExpression",
   "writeMemory",

@@ -38,6 +38,8 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     frameId: "whole?",
   },
   setDataBreakpoints: { breakpoints: [{ dataId: "string", accessType: "string?" }] },
+  disconnect: { restart: "boolean?", terminateDebuggee: "boolean?", suspendDebuggee: "boolean?" },
+  terminateThreads: { threadIds: optional(["whole"]) },
   next: STEP,
   stepIn: STEP,
   stepBack: STEP,

@@ -1,5 +1,7 @@
 /** DAP sources and our URIs: files by path, other schemes by URI, the kernel's own code by reference. */
+
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { toUri } from "../debug/configuration.ts";
 import type { Target } from "../debug/target.ts";
 import { canonicalUri, isFileUri, pathOfUri } from "../debug/uris.ts";
@@ -9,7 +11,7 @@ export class Sources {
   readonly #references: string[] = [];
 
   toDap(target: Target, uri: string): DebugProtocol.Source {
-    const name = decodeURIComponent(uri.split("/").at(-1) ?? uri);
+    const name = fileNameOf(uri);
     if (target.sourceText(uri) === undefined) return { name, path: isFileUri(uri) ? pathOfUri(uri) : uri };
     return {
       name,

@@ -3,6 +3,7 @@ import { breakpointHandlers } from "./breakpoints.ts";
 import { consoleHandlers } from "./console.ts";
 import type { HandlerTable } from "./context.ts";
 import { dataBreakpointHandlers } from "./data-breakpoints.ts";
+import { endingHandlers } from "./ending.ts";
 import { evaluateHandlers } from "./evaluate.ts";
 import { exceptionHandlers } from "./exceptions.ts";
 import { initialize } from "./initialize.ts";
@@ -19,6 +20,7 @@ import { viewHandlers } from "./views.ts";
 export const HANDLERS: HandlerTable = {
   initialize,
   ...launchHandlers,
+  ...endingHandlers,
   ...breakpointHandlers,
   ...dataBreakpointHandlers,
   ...exceptionHandlers,

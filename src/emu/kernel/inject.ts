@@ -7,6 +7,7 @@ import { raiseIrq } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { VECTORS } from "./layout/linux-6.1.ts";
 import { sendSignal } from "./signal/send.ts";
+import type { Task } from "./state.ts";
 import type { Injection, Trigger } from "./types.ts";
 
 interface Installed {
@@ -166,11 +167,15 @@ function actionOf(k: Kernel, event: string): ((cpu: Cpu) => void) | undefined {
   return (cpu) => {
     const current = k.current(cpu);
     const task = current.idle || current.dead ? k.state.tasks.find((t) => !t.idle && !t.dead) : current;
-    if (task === undefined) return;
-    sendSignal(k, task, { signo, errno: 0, code: SI_CODE.SI_USER, pid: 0, uid: 0 }, true);
-    // kick_process(): user mode must come into the kernel to see it
-    interrupt(k, cpu);
+    if (task !== undefined) signalFromOutside(k, cpu, task, signo);
   };
+}
+
+/** A signal to a task's process that no task has sent. @param cpu the one that comes into the kernel to see it. */
+export function signalFromOutside(k: Kernel, cpu: Cpu, task: Task, signo: number): void {
+  sendSignal(k, task, { signo, errno: 0, code: SI_CODE.SI_USER, pid: 0, uid: 0 }, true);
+  // kick_process()
+  interrupt(k, cpu);
 }
 
 /** External interrupts have the vectors behind the exceptions'. */
