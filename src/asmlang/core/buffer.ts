@@ -1,5 +1,7 @@
-/** A byte array that grows. */
+/** Byte arrays that grow, and little-endian fields in them. */
 const NOTHING = new Uint8Array(0);
+/** Up to here a loop is faster than a call. */
+const FEW = 32;
 
 export class ByteBuffer {
   #bytes = NOTHING;
@@ -13,9 +15,11 @@ export class ByteBuffer {
   }
 
   push(bytes: ArrayLike<number>): void {
-    this.#reserve(bytes.length);
-    this.#bytes.set(bytes, this.length);
-    this.length += bytes.length;
+    const count = bytes.length;
+    this.#reserve(count);
+    if (count > FEW) this.#bytes.set(bytes, this.length);
+    else for (let i = 0; i < count; i++) this.#bytes[this.length + i] = bytes[i]!;
+    this.length += count;
   }
 
   skip(count: number): void {
@@ -33,8 +37,44 @@ export class ByteBuffer {
     this.length = end;
   }
 
+  view(from = 0, to = this.length): Uint8Array {
+    return this.#bytes.subarray(from, to);
+  }
+}
+
+/** One of the pieces that fill a buffer one after the other. Only the last one grows; another one moves behind it first. */
+export class BufferPart {
+  readonly #whole: ByteBuffer;
+  #start: number;
+  length = 0;
+
+  constructor(whole: ByteBuffer) {
+    this.#whole = whole;
+    this.#start = whole.length;
+  }
+
+  #toEnd(): void {
+    const { length } = this.#whole;
+    if (this.#start + this.length === length) return;
+    if (this.length > 0) this.#whole.push(this.view().slice());
+    this.#start = length;
+  }
+
+  push(bytes: ArrayLike<number>): void {
+    this.#toEnd();
+    this.#whole.push(bytes);
+    this.length += bytes.length;
+  }
+
+  /** What stands from `start` on stands there `times` times. */
+  repeat(start: number, times: number): void {
+    this.#toEnd();
+    this.#whole.repeat(this.#start + start, times);
+    this.length = this.#whole.length - this.#start;
+  }
+
   view(): Uint8Array {
-    return this.#bytes.subarray(0, this.length);
+    return this.#whole.view(this.#start, this.#start + this.length);
   }
 }
 

@@ -17,8 +17,6 @@ export type BinaryOp =
 export type Expr =
   | { readonly op: "number"; readonly value: bigint; readonly span: Span }
   | { readonly op: "symbol"; readonly symbol: AsmSymbol; readonly span: Span }
-  /** NASM `$` and `$$`: where the statement stands and its section's start. */
-  | { readonly op: "here" | "sectionStart"; readonly span: Span }
   | { readonly op: "unary"; readonly operator: UnaryOp; readonly a: Expr; readonly span: Span }
   | { readonly op: "binary"; readonly operator: BinaryOp; readonly a: Expr; readonly b: Expr; readonly span: Span }
   /** A function of a number; a text is the error. */
@@ -97,9 +95,6 @@ function evaluateTree(expr: Exclude<Expr, { readonly op: "number" }>, context: E
   switch (expr.op) {
     case "symbol":
       return evaluateSymbol(expr.symbol, expr.span, context);
-    case "here":
-    case "sectionStart":
-      return evaluatePlace(expr.op, expr.span, context);
     case "unary":
       return evaluateUnary(expr, context);
     case "binary":
@@ -157,12 +152,6 @@ function evaluateSymbol(symbol: AsmSymbol, span: Span, context: EvalContext): Li
     return value === undefined ? undefined : constant(value);
   }
   return { constant: 0n, terms: [{ symbol, sign: 1 }] };
-}
-
-function evaluatePlace(op: "here" | "sectionStart", span: Span, context: EvalContext): Linear | undefined {
-  if (!context.here) throw new SourceError(span, "there is no current address here");
-  const symbol = op === "here" ? context.here.start : context.here.section.fragments[0]!.start;
-  return evaluateSymbol(symbol, span, context);
 }
 
 function evaluateFunction(expr: Expr & { op: "apply" }, context: EvalContext): Linear | undefined {

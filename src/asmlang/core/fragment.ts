@@ -3,9 +3,10 @@
  * itself when the layout is settled.
  */
 import type { Bits } from "../types.ts";
-import { ByteBuffer } from "./buffer.ts";
+import { BufferPart } from "./buffer.ts";
 import { FatalError, SourceError } from "./diagnostics.ts";
 import { type Expr, evaluate, evaluateConstant } from "./expr.ts";
+import type { Detaching, KnownInstruction } from "./known-statement.ts";
 import type { Layout } from "./layout.ts";
 import { type Line, type Span, wholeLine } from "./source.ts";
 import { AsmSymbol, type SectionBuilder } from "./symbols.ts";
@@ -88,6 +89,11 @@ export abstract class Fragment {
   abstract measure(layout: Layout): number;
   abstract write(out: SectionWriter): void;
 
+  /** How to make it again in another run, if it is an instruction. */
+  detach(_detaching: Detaching): KnownInstruction | undefined {
+    return undefined;
+  }
+
   /** Its size if no layout can change it. */
   fixedSize(): number | undefined {
     return undefined;
@@ -96,8 +102,13 @@ export abstract class Fragment {
 
 /** Bytes that are known, with fields to fill in. */
 export class BytesFragment extends Fragment {
-  readonly bytes = new ByteBuffer();
+  readonly bytes: BufferPart;
   readonly fixups: PendingFixup[] = [];
+
+  constructor(section: SectionBuilder, line: Line) {
+    super(section, line);
+    this.bytes = new BufferPart(section.bytes);
+  }
 
   measure(): number {
     return this.bytes.length;

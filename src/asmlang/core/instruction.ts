@@ -5,6 +5,7 @@ import type { ObjectBuilder } from "./builder.ts";
 import { SourceError } from "./diagnostics.ts";
 import { type Expr, evaluate } from "./expr.ts";
 import { Fragment, type PendingFixup } from "./fragment.ts";
+import type { Detaching, KnownInstruction } from "./known-statement.ts";
 import type { Layout } from "./layout.ts";
 import type { Line, Span } from "./source.ts";
 import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
@@ -36,7 +37,7 @@ export interface Statement {
   readonly spans: readonly Span[];
   readonly mnemonic: Span;
   /** May a linker rewrite the instruction? The dialect says. */
-  readonly relaxable?: (bytes: readonly number[]) => PendingFixup["relaxable"];
+  readonly relaxable?: ((bytes: readonly number[]) => PendingFixup["relaxable"]) | undefined;
 }
 
 /** All values in an operand. */
@@ -51,6 +52,25 @@ export function valuesOf(operand: AsmOperand): Symbolic[] {
       return [operand.selector as Symbolic, operand.offset as Symbolic];
     default:
       return [];
+  }
+}
+
+/** The operand with other values in it. */
+export function mapValues(operand: AsmOperand, map: (value: Symbolic) => Symbolic): AsmOperand {
+  switch (operand.kind) {
+    case "imm":
+    case "target":
+      return { ...operand, value: map(operand.value as Symbolic) };
+    case "mem":
+      return operand.displacement ? { ...operand, displacement: map(operand.displacement as Symbolic) } : operand;
+    case "far":
+      return {
+        ...operand,
+        selector: map(operand.selector as Symbolic),
+        offset: map(operand.offset as Symbolic),
+      };
+    default:
+      return operand;
   }
 }
 
@@ -153,6 +173,14 @@ export class BranchFragment extends Fragment {
     this.best = encodings.best;
     this.long = encodings.long;
     this.keeps = keeps;
+  }
+
+  override detach(detaching: Detaching): KnownInstruction {
+    const { best, long, keeps } = this;
+    return {
+      statement: detaching.statement(this.statement),
+      make: ({ section }, line, statement) => new BranchFragment(section, line, statement, { best, long }, keeps),
+    };
   }
 
   measure(layout: Layout): number {

@@ -129,7 +129,7 @@ export function goingOn(first: string, between: string, next: () => string | und
 
 /** Splits a file into lines; CR LF and CR count as one end of line. */
 export function splitLines(text: string): string[] {
-  return text.split(/\r\n|\n|\r/);
+  return text.includes("\r") ? text.split(/\r\n|\n|\r/) : text.split("\n");
 }
 
 /** Builds a line's text piece by piece and remembers where each comes from. */

@@ -1,5 +1,6 @@
 /** Symbols and the sections that they live in, while the object is being built. */
 import type { SectionGroup, SymbolParticular, Visibility } from "../types.ts";
+import { ByteBuffer } from "./buffer.ts";
 import type { Expr } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Span } from "./source.ts";
@@ -59,6 +60,8 @@ export class SectionBuilder {
   follows: string | undefined;
   vfollows: string | undefined;
   readonly fragments: Fragment[] = [];
+  /** What its fragments of plain bytes hold. */
+  readonly bytes = new ByteBuffer();
   /** Labels here are plain numbers from `absoluteStart` on (NASM `absolute`, `struc`). */
   absolute = false;
   absoluteStart: Expr | undefined;

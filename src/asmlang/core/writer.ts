@@ -198,7 +198,8 @@ export class SectionWriter {
       };
       const list = this.#policy.branchesLast && fixup.relaxed ? this.#late : this.#relocations;
       const before = inOrder ? list.findIndex((other) => other.offset > place) : -1;
-      list.splice(before < 0 ? list.length : before, 0, relocation);
+      if (before < 0) list.push(relocation);
+      else list.splice(before, 0, relocation);
     } else throw new SourceError(fixup.expr.span, `an address does not fit in ${fixup.size} bytes`);
   }
 

@@ -5,17 +5,17 @@ import { Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } from "../core/expr.ts";
 import { OrgFragment } from "../core/fragment.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
-import { replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
 import { CallFrames } from "./cfi.ts";
 import { Conditions } from "./conditions.ts";
 import { CPreprocessor } from "./cpp.ts";
 import { Cursor } from "./cursor.ts";
-import { DIRECTIVES } from "./directives.ts";
+import { DIRECTIVES, type Directive } from "./directives.ts";
 import { ExpressionReader, parseNumber } from "./expressions.ts";
 import { Input } from "./input.ts";
 import { assembleInstruction } from "./instructions.ts";
+import { KnownLines } from "./known-lines.ts";
 import { SourceLocations } from "./loc.ts";
 import type { Macro } from "./macros.ts";
 import { type Attributes, writeAttributes } from "./notes.ts";
@@ -26,8 +26,12 @@ import { blankComments } from "./text.ts";
 import { isLocalName, SymbolValues } from "./values.ts";
 import { addVersions, type Version } from "./versions.ts";
 
-const KNOWN = new StatementCache();
-const MAX_KNOWN = 100;
+/** Where it stands in its line. */
+export interface Label {
+  readonly name: string;
+  readonly start: number;
+  readonly end: number;
+}
 
 export class GasAssembler {
   readonly options: AssembleOptions;
@@ -67,6 +71,7 @@ export class GasAssembler {
   readonly frames = new CallFrames(this);
   /** Number of macro expansions so far: `\@`. */
   expansions = 0;
+  readonly #known: KnownLines;
   #entryBits: Bits;
 
   constructor(source: SourceText, options: AssembleOptions) {
@@ -77,13 +82,14 @@ export class GasAssembler {
     this.objectBits = bits === 64 ? 64 : 32;
     this.builder = new ObjectBuilder(this.reporter, this.budget, bits);
     this.now = this.builder.now(true);
+    this.#known = new KnownLines(this);
     this.expressions = new ExpressionReader({
       reference: (name, span) => this.values.reference(name, span),
       numeric: (label, forward, span) => this.#numericReference(label, forward, span),
       warn: (span, message) => this.reporter.warning(span, message),
       table: (span) => this.values.useTable(span),
       here: (span) => {
-        this.values.references++;
+        this.values.mentions.special = true;
         return symbolExpr(this.builder.here(span.line), span);
       },
       wide: this.objectBits === 64,
@@ -191,33 +197,9 @@ export class GasAssembler {
   #statements(): void {
     for (let line = this.input.next(); line && !this.reporter.full; line = this.input.next()) {
       const statement = line;
-      if (this.#replays(statement)) continue;
+      if (this.#known.replay(statement)) continue;
       this.reporter.guard(() => this.#statement(new Cursor(statement)));
     }
-  }
-
-  /** What instructions mean depends on this, and on their text. */
-  get #state(): number {
-    const flags = Number(this.intel) | (Number(this.nakedRegisters) << 1) | (Number(this.wideStack) << 2);
-    return (this.builder.bits << 8) | (this.objectBits << 16) | flags;
-  }
-
-  #replays(line: Line): boolean {
-    const known = KNOWN.find(this.#state, line.text);
-    if (!known || !this.conditions.active || this.macros.has(known.words[0]!)) return false;
-    if (this.locations.waiting) this.locations.emit(new Cursor(line));
-    replay(known, this.builder, line);
-    return true;
-  }
-
-  #instruction(cursor: Cursor, word: string): void {
-    const { line } = cursor;
-    const whole = line.text.length < MAX_KNOWN && line.text.slice(0, cursor.at).trim() === "";
-    const watch = whole ? new StatementWatch(this.builder) : undefined;
-    const references = this.values.references;
-    assembleInstruction(this, cursor);
-    const known = watch && this.values.references === references ? watch.noted([word]) : undefined;
-    if (known) KNOWN.keep(this.#state, line.text, known);
   }
 
   #statement(cursor: Cursor): void {
@@ -228,7 +210,15 @@ export class GasAssembler {
       if (word?.startsWith(".")) this.conditions.handle(word, cursor);
       return;
     }
-    while (this.#label(cursor)) if (cursor.done) return;
+    const label = this.#label(cursor);
+    if (label && cursor.done) this.#known.keepLabel(cursor.line, label);
+    let labels = Number(label !== undefined);
+    while (!cursor.done && this.#label(cursor)) labels++;
+    if (!cursor.done) this.statement(cursor, labels <= 1 && label);
+  }
+
+  /** What follows the labels; `label`: the only one before it, if any. false: the line is not worth knowing. */
+  statement(cursor: Cursor, label: Label | undefined | false): void {
     const start = cursor.at;
     const name = cursor.match(/"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
     if (name !== undefined && cursor.skipSpace().peek() === "=" && this.#assignment(cursor, name, start)) return;
@@ -236,14 +226,16 @@ export class GasAssembler {
     const lower = name?.toLowerCase() ?? "";
     const macro = this.macros.get(lower);
     if (macro) callMacro(this, macro, cursor, cursor.span(start));
-    else if (lower.startsWith(".")) this.#directive(lower, cursor, start);
+    else if (lower.startsWith(".")) this.#directive(lower, cursor, start, label);
     else {
       cursor.at = start;
-      this.#instruction(cursor, lower);
+      const watch = label !== false && this.#known.watch(cursor.line);
+      assembleInstruction(this, cursor);
+      if (watch) this.#known.keep(cursor.line, watch, { label, word: lower, at: start, directive: undefined });
     }
   }
 
-  #directive(name: string, cursor: Cursor, start: number): void {
+  #directive(name: string, cursor: Cursor, start: number, label: Label | undefined | false): void {
     const span = cursor.span(start, start + name.length);
     if (this.conditions.handle(name, cursor)) {
       cursor.rest();
@@ -251,34 +243,43 @@ export class GasAssembler {
     }
     const directive = DIRECTIVES.get(name);
     if (!directive) throw new SourceError(span, `unknown directive '${name}'`);
+    if (label === false) this.directive(directive, name, cursor);
+    else this.#known.directive({ label, word: name, at: start, directive }, cursor);
+  }
+
+  directive(directive: Directive, name: string, cursor: Cursor): void {
     directive(this, cursor, name);
     cursor.finish();
   }
 
-  /** `name:` or `1:`; true if there was one. */
-  #label(cursor: Cursor): boolean {
+  /** `name:` or `1:`, if there is one. */
+  #label(cursor: Cursor): Label | undefined {
     cursor.skipSpace();
     const start = cursor.at;
-    const number = cursor.match(/\d+(?=\s*:)/y);
-    if (number !== undefined) {
-      cursor.expect(":");
-      this.#placeNumeric(number, cursor.line);
-      return true;
-    }
-    const name = cursor.match(/"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
-    const span = cursor.span(start);
+    const name = cursor.match(/\d+(?=\s*:)|"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
+    const end = cursor.at;
     if (name === undefined || cursor.skipSpace().peek() !== ":") {
       cursor.at = start;
-      return false;
+      return undefined;
     }
     cursor.at++;
+    const label = { name, start, end };
+    this.placeLabel(label, cursor.line);
+    return label;
+  }
+
+  placeLabel({ name, start, end }: Label, line: Line): void {
+    if (/^\d/.test(name)) {
+      this.#placeNumeric(name, line);
+      return;
+    }
+    const span = { line, start, end };
     const symbol = this.builder.symbol(name.replaceAll('"', ""));
     symbol.temporary = isLocalName(symbol.name);
     this.values.checkFree(symbol, span);
     symbol.span = span;
-    this.builder.place(symbol, cursor.line);
+    this.builder.place(symbol, line);
     if (symbol.name === "_start" || symbol.name === "start") this.#entryBits = this.builder.bits;
-    return true;
   }
 
   #placeNumeric(number: string, line: Line): void {
@@ -289,7 +290,7 @@ export class GasAssembler {
   }
 
   #numericReference(label: string, forward: boolean, span: Span): Expr {
-    this.values.references++;
+    this.values.mentions.special = true;
     const number = label.replace(/^0+(?=\d)/, "");
     const entry = this.#numeric.get(number) ?? {};
     this.#numeric.set(number, entry);

@@ -13,6 +13,7 @@ import {
 } from "../core/instruction.ts";
 import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
+import type { AsmSymbol } from "../core/symbols.ts";
 import { regInfo } from "../encode/registers.ts";
 import type { Rounding } from "../encode/types.ts";
 import type { GasAssembler } from "./assembler.ts";
@@ -228,6 +229,10 @@ function reorder(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
   return UNREVERSED.test(mnemonic) ? operands : operands.toReversed();
 }
 
+/** Is a branch to this symbol left to the linker? */
+const keeps = (symbol: AsmSymbol): boolean => symbol.binding === "weak" || symbol.particular === "ifunc";
+const keepsPlt = (symbol: AsmSymbol): boolean => keeps(symbol) || symbol.binding === "global";
+
 function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement, marks: readonly PendingFixup[]): void {
   const { builder } = assembler;
   const { bits } = builder;
@@ -242,8 +247,7 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement, mar
       cursor.line,
       statement,
       { best, long },
-      (symbol) =>
-        symbol.binding === "weak" || symbol.particular === "ifunc" || (asksPlt && symbol.binding === "global"),
+      asksPlt ? keepsPlt : keeps,
     );
     builder.add(fragment);
     builder.row(fragment, 0, cursor.line, bits);

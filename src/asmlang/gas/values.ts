@@ -2,6 +2,7 @@
 import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluate, number, symbolExpr } from "../core/expr.ts";
 import { BytesFragment } from "../core/fragment.ts";
+import { Mentions } from "../core/mentions.ts";
 import { GLOBAL_OFFSET_TABLE } from "../core/relocations.ts";
 import { rangeOf, type Span } from "../core/source.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
@@ -22,8 +23,8 @@ export class SymbolValues {
   /** `.weakref`: the names that others stand for, and the targets that are used in this way. */
   readonly #aliases = new Map<string, string>();
   readonly #weakUses = new Map<AsmSymbol, Span>();
-  /** Symbols and places that expressions have named so far. */
-  references = 0;
+  /** What the statement at hand has named. */
+  readonly mentions = new Mentions();
   #asWritten = false;
 
   constructor(assembler: GasAssembler) {
@@ -94,16 +95,22 @@ export class SymbolValues {
 
   /** A name in an expression: what it is set to now, or the symbol. */
   reference(name: string, span: Span): Expr {
-    this.references++;
     if (this.#aliases.has(name)) return this.#weakly(name, span);
-    const symbol = this.#builder.symbol(name);
-    symbol.firstUse ??= span;
+    const symbol = this.use(name, span);
+    this.mentions.note(name, symbol, span);
     const { definition } = symbol;
     if (definition?.kind !== "equate" || this.#asWritten) return symbolExpr(symbol, span);
     return { ...(this.#lazy.has(symbol) ? this.#current(symbol, definition.expr, span) : definition.expr), span };
   }
 
+  use(name: string, span: Span): AsmSymbol {
+    const symbol = this.#builder.symbol(name);
+    symbol.firstUse ??= span;
+    return symbol;
+  }
+
   #weakly(name: string, span: Span): Expr {
+    this.mentions.special = true;
     let end = name;
     while (this.#aliases.has(end)) end = this.#aliases.get(end)!;
     const symbol = this.#builder.symbol(end);
@@ -137,6 +144,7 @@ export class SymbolValues {
 
   /** What is asked for goes through the table. */
   useTable(span: Span): void {
+    this.mentions.special = true;
     this.#builder.symbol(GLOBAL_OFFSET_TABLE).firstUse ??= span;
   }
 

@@ -5,7 +5,7 @@ import { Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
-import { ownText, replay, StatementCache, StatementWatch } from "../core/statement-cache.ts";
+import { ownText } from "../core/statement-cache.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
 import { isNasmMnemonic, isNasmPrefix } from "../encode/index.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
@@ -15,6 +15,7 @@ import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
 import { NasmExpressions, TokenCursor } from "./expressions.ts";
 import { Guesses, isPlaced } from "./guesses.ts";
 import { assembleInstruction } from "./instructions.ts";
+import { KnownLines } from "./known-lines.ts";
 import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
 import { nasmRelocation } from "./relocations.ts";
@@ -41,13 +42,11 @@ function skipDataPrefixes(cursor: TokenCursor): void {
 
 const SECTION_PLACE = /^section\..+\.(start|vstart|length)$/;
 
+/** Their outcome depends on more than their text. */
+const UNKNOWN = /^(times|incbin)$/;
+
 /** How many numbers of macros and contexts the standard macros take, if more than one. */
 const MACRO_IDS: Readonly<Record<string, number>> = { struc: 2, istruc: 2, align: 2, alignb: 2 };
-
-const KNOWN = new StatementCache();
-const MAX_KNOWN = 100;
-/** Words of a line, comments included; the sign of the preprocessor counts as one. */
-const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
 
 export class NasmAssembler {
   readonly options: AssembleOptions;
@@ -77,8 +76,7 @@ export class NasmAssembler {
   structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
   #entryBits: Bits;
-  /** Symbols and places that expressions have named so far. */
-  #references = 0;
+  readonly #lines: KnownLines;
   /** `$`: the start of the statement at hand, with `times` of its first repetition. */
   #here: AsmSymbol | undefined;
 
@@ -92,11 +90,11 @@ export class NasmAssembler {
     this.expressions = new NasmExpressions({
       reference: (name, span) => this.#reference(name, span),
       here: (span) => {
-        this.#references++;
+        this.#lines.mentions.special = true;
         return symbolExpr(this.#here ?? this.builder.here(span.line), span);
       },
       sectionStart: (span) => {
-        this.#references++;
+        this.#lines.mentions.special = true;
         return symbolExpr(this.#sectionStart(span.line), span);
       },
     });
@@ -115,9 +113,9 @@ export class NasmAssembler {
       },
       pragma: (words) => this.#affixes.read(words),
       statement: (tokens, line) => this.#statement(new TokenCursor(tokens, line)),
-      known: (line) => KNOWN.find(this.#state, line.text),
-      again: (known, line) => replay(known, this.builder, line),
+      again: (line) => this.#lines.replay(line),
     });
+    this.#lines = new KnownLines(this, (word) => this.#preprocessor.expansionOf(word));
   }
 
   get bits(): Bits {
@@ -237,30 +235,18 @@ export class NasmAssembler {
       return;
     }
     this.#markHere(cursor);
-    this.#label(cursor);
-    if (cursor.at === 0) this.#asWritten(cursor);
-    else if (!cursor.done) this.statementRest(cursor);
-  }
-
-  /** What statements mean depends on this, and on their text. */
-  get #state(): number {
-    const { absolute, flags } = this.builder.section;
-    const place = Number(absolute) | (Number(flags.nobits) << 1);
-    return (this.bits << 8) | (place << 1) | Number(this.defaultRelative) | (Number(this.defaultBound) << 4);
-  }
-
-  /** A statement that stands in the source as it is read here: no macro has a part in it. */
-  #asWritten(cursor: TokenCursor): void {
-    const { line, tokens } = cursor;
-    const plain = line.text.length < MAX_KNOWN && tokens[0]?.line === line && this.#isKeyword(tokens[0]);
-    const watch = plain ? new StatementWatch(this.builder) : undefined;
-    const references = this.#references;
-    this.statementRest(cursor);
-    if (!watch || this.#references !== references) return;
-    const words = line.text.match(WORDS) ?? [];
-    if (words.some((word) => word === "%" || /^incbin$/i.test(word) || this.#preprocessor.isMacro(word))) return;
-    const known = watch.noted(words);
-    if (known) KNOWN.keep(this.#state, line.text, known);
+    const { reported } = this.reporter;
+    const label = this.#label(cursor);
+    const { line } = cursor;
+    const word = cursor.word() ?? "";
+    const alone = label !== undefined && cursor.done;
+    const plain =
+      alone || (cursor.peek()?.line === line && !Object.hasOwn(NASM_DIRECTIVES, word) && !UNKNOWN.test(word));
+    const watch = plain && (!label || label.line === line) ? this.#lines.watch(line) : undefined;
+    if (!cursor.done) this.statementRest(cursor);
+    const statement = alone ? undefined : watch?.noted(line, this.now);
+    if (watch && this.reporter.reported === reported && (alone || statement))
+      this.#lines.keep(line, label && { name: ownText(label.text), start: label.start, end: label.end }, statement);
   }
 
   #markHere(cursor: TokenCursor): void {
@@ -278,16 +264,17 @@ export class NasmAssembler {
       throw new SourceError(inner.here(), `unknown directive '${inner.peek()?.text ?? ""}'`);
   }
 
-  #label(cursor: TokenCursor): void {
+  /** The label that the statement starts with. */
+  #label(cursor: TokenCursor): Token | undefined {
     const first = cursor.peek();
-    if (first?.kind !== "id") return;
+    if (first?.kind !== "id") return undefined;
     const colon = cursor.peek(1)?.text === ":" && cursor.peek(1)!.kind === "op";
-    if (!colon && this.#isKeyword(first)) return;
+    if (!colon && this.#isKeyword(first)) return undefined;
     cursor.next();
     if (colon) cursor.next();
     if (cursor.word() === "equ") {
       this.#equ(cursor, first);
-      return;
+      return undefined;
     }
     const after = cursor.peek();
     if (!colon && after && !(after.kind === "id" && this.#isKeyword(after)))
@@ -295,6 +282,7 @@ export class NasmAssembler {
     if (!colon && !after)
       this.reporter.warning(first, `label '${first.text}' stands alone without a colon: is it a mistyped instruction?`);
     this.defineLabel(first.text, first, cursor.line);
+    return first;
   }
 
   /** A word that starts an instruction, directive or pseudo-instruction (unless a label of that name is meant). */
@@ -410,13 +398,15 @@ export class NasmAssembler {
   }
 
   #reference(name: string, span: Span): Expr {
-    this.#references++;
-    if (registerNamed(name) !== undefined && !this.builder.symbols.get(name)?.definition)
+    const isRegister = registerNamed(name) !== undefined;
+    if (isRegister && !this.builder.symbols.get(name)?.definition)
       throw new SourceError(span, `register '${name}' cannot be used in an expression here`);
-    const symbol = this.builder.symbol(this.fullName(name));
-    symbol.firstUse ??= span;
+    const symbol = this.#lines.use(name, span);
+    const isPlace = SECTION_PLACE.test(name);
+    if (isRegister || isPlace) this.#lines.mentions.special = true;
+    else this.#lines.mentions.note(name, symbol, span);
     // In flat files the sections' places have names.
-    if (SECTION_PLACE.test(name) && !symbol.definition) symbol.external = true;
+    if (isPlace && !symbol.definition) symbol.external = true;
     return symbolExpr(symbol, span);
   }
 

@@ -1,27 +1,41 @@
 /** NASM instructions whose encoding depends on addresses: encoded anew in every layout pass, as NASM's own passes do. */
+import type { ObjectBuilder } from "../core/builder.ts";
 import { evaluate } from "../core/expr.ts";
 import { Fragment } from "../core/fragment.ts";
-import { branchReaches, encodeStatement, pendingFixups, type Statement, valuesOf } from "../core/instruction.ts";
+import {
+  branchReaches,
+  encodeStatement,
+  pendingFixups,
+  reportWarnings,
+  type Statement,
+  valuesOf,
+} from "../core/instruction.ts";
+import type { Detaching, KnownInstruction, MakeFragment } from "../core/known-statement.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Line } from "../core/source.ts";
-import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
+import type { AsmSymbol } from "../core/symbols.ts";
 import type { SectionWriter } from "../core/writer.ts";
 import type { Encoding } from "../encode/types.ts";
 
 const never = () => false;
+const make: MakeFragment = (builder, line, statement) => new NasmInstruction(builder, line, statement);
 
 export class NasmInstruction extends Fragment {
   readonly statement: Statement;
-  readonly #warn: (encoding: Encoding) => void;
+  readonly #builder: ObjectBuilder;
   #chosen: Encoding | undefined;
   /** Values that the last encoding was made for. */
   #key: string | undefined;
   #encoded: { best: Encoding; long?: Encoding } | undefined;
 
-  constructor(section: SectionBuilder, line: Line, statement: Statement, warn: (encoding: Encoding) => void) {
-    super(section, line);
+  constructor(builder: ObjectBuilder, line: Line, statement: Statement) {
+    super(builder.section, line);
     this.statement = statement;
-    this.#warn = warn;
+    this.#builder = builder;
+  }
+
+  override detach(detaching: Detaching): KnownInstruction {
+    return { statement: detaching.statement(this.statement), make };
   }
 
   measure(layout: Layout): number {
@@ -56,7 +70,7 @@ export class NasmInstruction extends Fragment {
   write(out: SectionWriter): void {
     const encoding = this.#chosen;
     if (!encoding) return; // there is no encoding, and layout has said so
-    this.#warn(encoding);
+    reportWarnings(encoding, this.statement, this.#builder);
     out.put(this, 0, encoding.bytes);
     for (const fixup of pendingFixups(encoding, this.statement)) out.fixup(this, fixup);
   }

@@ -175,9 +175,7 @@ function emit(assembler: NasmAssembler, line: Line, statement: Statement): void 
       return;
     }
   }
-  const fragment = builder.add(
-    new NasmInstruction(builder.section, line, statement, (encoding) => reportWarnings(encoding, statement, builder)),
-  );
+  const fragment = builder.add(new NasmInstruction(builder, line, statement));
   builder.row(fragment, 0, line, bits);
 }
 

@@ -7,7 +7,6 @@ import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
 import { append } from "../core/lists.ts";
 import { lookUp } from "../core/look-up.ts";
 import { type Call, goingOn, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
-import type { KnownStatement } from "../core/statement-cache.ts";
 import type { SourceText } from "../types.ts";
 import {
   bind,
@@ -63,9 +62,8 @@ export interface PreprocessorHost {
   /** The words of a `%pragma`. */
   pragma(words: readonly string[]): void;
   statement(tokens: readonly Token[], line: Line): void;
-  /** A statement that has been read before with this very text, and doing it again. */
-  known(line: Line): KnownStatement | undefined;
-  again(known: KnownStatement, line: Line): void;
+  /** Does a line again that is known from before; false if it has to be read. */
+  again(line: Line): boolean;
 }
 
 /** A line of a file, cut into tokens when they are asked for. */
@@ -202,7 +200,8 @@ export class Preprocessor {
     }
     const frame = this.#frames.at(-1);
     const expansion = frame?.expansion;
-    if (this.#isKnown(raw.line, expansion?.call)) return;
+    const call = expansion?.call;
+    if (this.#conditions.active && this.#host.again(call ? { ...raw.line, call } : raw.line)) return;
     const { tokens, line } = expansion ? instantiate(raw, expansion, this.#host.budget) : raw;
     const text = trim(tokens);
     const [first] = text;
@@ -218,19 +217,9 @@ export class Preprocessor {
     this.#host.statement(joinTouching(expanded), line);
   }
 
-  /** Could the word be a macro, or take part in one? */
-  isMacro(word: string): boolean {
-    const lower = word.toLowerCase();
-    return this.macros.mayBe(lower) || this.#multi.has(lower);
-  }
-
-  /** The same text as before, and no word of it is a macro now: it is not even cut into tokens. */
-  #isKnown(line: Line, call: Call | undefined): boolean {
-    if (!this.#conditions.active) return false;
-    const known = this.#host.known(line);
-    if (!known || known.words.some((word) => this.isMacro(word))) return false;
-    this.#host.again(known, call ? { ...line, call } : line);
-    return true;
+  /** What a word in lower case expands to, if that is simple: "" if it is no macro. */
+  expansionOf(lower: string): string | undefined {
+    return this.#multi.has(lower) ? undefined : this.macros.expansionOf(lower);
   }
 
   #directive(first: Token, rest: readonly Token[]): void {

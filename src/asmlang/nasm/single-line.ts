@@ -133,6 +133,17 @@ export class SingleMacros {
     return lower.startsWith("__") || this.#macros.has(lower) || this.#aliases.has(lower);
   }
 
+  /** What a word in lower case expands to: "" if nothing, undefined if it is more than a number or another word. */
+  expansionOf(lower: string): string | undefined {
+    if (!this.mayBe(lower)) return "";
+    const [macro, ...others] = this.#macros.get(lower) ?? [];
+    if (!macro || others.length > 0 || macro.parameters || macro.body.length !== 1 || this.#aliases.has(lower))
+      return undefined;
+    const { kind, text } = macro.body[0]!;
+    const plain = kind === "number" || (kind === "id" && !this.mayBe(text.toLowerCase()));
+    return plain ? `${macro.name}${macro.ignoreCase ? " is " : "="}${text}` : undefined;
+  }
+
   #expand(tokens: readonly Token[], hidden: ReadonlySet<SingleMacro>, depth: number): Token[] {
     const out: Token[] = [];
     if (depth > 0 && tokens[0]) this.#budget.charge("text", weightOf(tokens), tokens[0]);

@@ -1,4 +1,5 @@
 /** `times`: repeats what depends on nothing as one fill, anything else statement by statement. */
+import { ByteBuffer } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant, number } from "../core/expr.ts";
 import { BytesFragment, FillFragment } from "../core/fragment.ts";
@@ -98,5 +99,8 @@ export function constantBytes(assembler: NasmAssembler, cursor: TokenCursor): Ui
 
 /** A section like this one that belongs to nothing. */
 function scratchSection(section: SectionBuilder): SectionBuilder {
-  return Object.assign(Object.create(Object.getPrototypeOf(section)) as SectionBuilder, section, { fragments: [] });
+  return Object.assign(Object.create(Object.getPrototypeOf(section)) as SectionBuilder, section, {
+    fragments: [],
+    bytes: new ByteBuffer(),
+  });
 }

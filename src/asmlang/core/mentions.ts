@@ -1,0 +1,39 @@
+/**
+ * The names that the statement at hand has used. What a statement means depends on its text, on the assembler's state, and
+ * on what these names stand for, as far as it shows before layout.
+ */
+import type { EvalContext } from "./expr.ts";
+import type { Span } from "./source.ts";
+import type { AsmSymbol } from "./symbols.ts";
+
+export interface Mention {
+  /** As the statement has it: the dialect knows which symbol that is at a place. */
+  readonly name: string;
+  readonly symbol: AsmSymbol;
+  readonly span: Span;
+}
+
+export class Mentions {
+  list: Mention[] = [];
+  /** Something else was used, too: the present place, the offset table, a name with a meaning of its own. */
+  special = false;
+
+  clear(): void {
+    if (this.list.length > 0) this.list = [];
+    this.special = false;
+  }
+
+  note(name: string, symbol: AsmSymbol, span: Span): void {
+    this.list.push({ name, symbol, span });
+  }
+}
+
+/** A number; "place": an address, or what is not known yet; undefined: anything more complicated. */
+export type Meaning = bigint | "place" | undefined;
+
+export function meaningOf(symbol: AsmSymbol | undefined, now: EvalContext): Meaning {
+  const definition = symbol?.definition;
+  if (!definition) return "place";
+  if (definition.kind === "equate") return definition.expr.op === "number" ? definition.expr.value : undefined;
+  return symbol.section?.absolute ? now.absolute(symbol) : "place";
+}
