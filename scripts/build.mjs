@@ -1,5 +1,6 @@
 // Builds every bundle into dist/. `npm ci` runs it through "prepare"; `node scripts/build.mjs --watch` keeps them fresh.
-//   dist/ringside.cjs       Node: the `ringside` command, debug adapter and language server included
+//   dist/ringside.cjs       Node: the `ringside` command: starts the next one, and keeps its compiled code in dist/cache
+//   dist/ringside-main.cjs  Node: the command itself, debug adapter and language server included
 //   dist/web-worker.js      browser worker: debug adapter and language server
 //   dist/extension.cjs      VS Code extension, desktop host
 //   dist/extension-web.js   VS Code extension, web host
@@ -28,12 +29,21 @@ const common = {
 export const bundles = [
   {
     ...common,
-    entryPoints: ["src/cli/main.ts"],
+    entryPoints: ["src/cli/start.ts"],
     outfile: "dist/ringside.cjs",
     platform: "node",
     target: "node20",
     format: "cjs",
     banner: { js: "#!/usr/bin/env node" },
+    sourcemap: false,
+  },
+  {
+    ...common,
+    entryPoints: ["src/cli/main.ts"],
+    outfile: "dist/ringside-main.cjs",
+    platform: "node",
+    target: "node20",
+    format: "cjs",
   },
   {
     ...common,
@@ -109,6 +119,7 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   if (process.argv.includes("--watch")) {
     for (const bundle of bundles) await (await esbuild.context(bundle)).watch();
   } else {
+    await rm(path.join(root, "dist", "cache"), { recursive: true, force: true });
     const built = await Promise.all(bundles.map((bundle) => esbuild.build({ ...bundle, metafile: true })));
     await writeLicences(
       root,

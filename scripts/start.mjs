@@ -21,7 +21,14 @@ function findCommand(names) {
 }
 
 function buildIfNeeded() {
-  const made = ["ringside.cjs", "web-worker.js", "extension.cjs", "extension-web.js", "webview.js"];
+  const made = [
+    "ringside.cjs",
+    "ringside-main.cjs",
+    "web-worker.js",
+    "extension.cjs",
+    "extension-web.js",
+    "webview.js",
+  ];
   if (made.every((name) => existsSync(path.join(root, "dist", name)))) return;
   const { status } = spawnSync(process.execPath, [path.join(root, "scripts", "build.mjs")], { stdio: "inherit" });
   if (status !== 0) process.exit(1);
