@@ -1,4 +1,5 @@
 /** Expressions as trees: the grammar of the expression language. What a tree means is in expression.ts. */
+import { lookUp } from "../../asmlang/core/look-up.ts";
 import { type Token, tokenize } from "./expression-tokens.ts";
 import { ExpressionError } from "./reference.ts";
 
@@ -172,9 +173,9 @@ class Parser {
 
   #named({ text, column }: Token): Node {
     const word = text.toLowerCase();
-    const cast = CASTS[word];
+    const cast = lookUp(CASTS, word);
     if (cast !== undefined && this.#take("(")) return { kind: "cast", ...cast, operand: this.#closed(")") };
-    const bytes = SIZES[word];
+    const bytes = lookUp(SIZES, word);
     if (bytes === undefined) return { kind: "name", name: text, column };
     if (this.#peek().text.toLowerCase() === "ptr") this.#advance();
     this.#expect("[");

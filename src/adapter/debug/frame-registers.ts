@@ -2,10 +2,11 @@
  * Registers of a frame that is not running: those that its code will find when it goes on. Of user code behind an entry into the kernel
  * they are pt_regs, where they can be changed too; of others what following the code to its return has shown, as far as that is known.
  */
+import { lookUp } from "../../asmlang/core/look-up.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { kernelReference } from "./kernel-fields.ts";
 import type { Reference } from "./reference.ts";
-import { FLAG_BITS, generalReference, SEGMENT_NAMES, type Word } from "./registers.ts";
+import { FLAG_BITS, FLAGS_WIDTH, generalReference, SEGMENT_NAMES, type Word } from "./registers.ts";
 import type { Frame } from "./stack.ts";
 import type { KernelAccess } from "./target.ts";
 
@@ -50,7 +51,7 @@ export function frameReference(
 
 function fromPtRegs(kernel: KernelAccess, cpu: Cpu, name: string): Reference | undefined {
   const field = (short: string): Reference | undefined => kernelReference(kernel, cpu, `pt_regs.${short}`);
-  if (FLAGS.includes(name)) return field("flags");
+  if (Object.hasOwn(FLAGS_WIDTH, name)) return field("flags");
   if ((SEGMENT_NAMES as readonly string[]).includes(name)) return field(name);
   if (!generalReference(name, () => NOWHERE, NOWHERE)) return undefined;
   return generalReference(name, (index) => field(PT_REGS[index]!) ?? NOWHERE, field("ip") ?? NOWHERE);
@@ -74,9 +75,6 @@ function segment(cpu: Cpu, { place, cpl }: Frame, name: string): Reference | und
   return cpl === cpu.cpl ? undefined : { bits: part === undefined ? 16 : 32, read: () => undefined };
 }
 
-const FLAGS: readonly string[] = ["rflags", "eflags", "flags"];
-const FLAGS_WIDTH: Readonly<Record<string, number>> = { rflags: 64, eflags: 32, flags: 16 };
-
 /** Flags that the path followed knows, or all of pt_regs'. */
 function flags({ place }: Frame, saved: Reference | undefined, name: string): Reference | undefined {
   const field = fieldOf(name);
@@ -92,10 +90,10 @@ function flags({ place }: Frame, saved: Reference | undefined, name: string): Re
 }
 
 function fieldOf(name: string): { readonly shift: number; readonly bits: number } | undefined {
-  const whole = FLAGS_WIDTH[name.toLowerCase()];
+  const whole = lookUp(FLAGS_WIDTH, name.toLowerCase());
   if (whole !== undefined) return { shift: 0, bits: whole };
   const upper = name.toUpperCase();
   if (upper === "IOPL") return { shift: 12, bits: 2 };
-  const bit = FLAG_BITS[upper];
+  const bit = lookUp(FLAG_BITS, upper);
   return bit === undefined ? undefined : { shift: bit, bits: 1 };
 }

@@ -2,6 +2,7 @@
  * Kernel state by its Linux names: `TS_COMPAT`, `TIF_SIGPENDING`, `SYSCALL_WORK_SYSCALL_TRACE`, `thread_info.flags`, `pt_regs.ip`.
  * Bytes in guest memory at the preset's offsets, nothing copied; `mm.vdso` and its like, which Linux keeps where no program looks, read only.
  */
+import { lookUp } from "../../asmlang/core/look-up.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import type { FieldMap } from "../../emu/kernel/layout/types.ts";
@@ -19,7 +20,7 @@ export function kernelReference(kernel: KernelAccess, cpu: Cpu, name: string): R
   if (object === "thread_info") return fieldReference(cpu, kernel.threadInfo(cpu), layout.threadInfo, field);
   if (object === "pt_regs") return fieldReference(cpu, kernel.userRegs(cpu), layout.ptRegs, field);
   if (object === "espfix") return espfixReference(kernel, cpu, field);
-  const plain = kernel.plainFields(cpu)[name];
+  const plain = lookUp(kernel.plainFields(cpu), name);
   return plain === undefined ? undefined : { bits: 64, read: () => BigInt.asUintN(64, BigInt(plain)) };
 }
 
@@ -47,16 +48,16 @@ export function kernelNames(kernel: KernelAccess, cpu: Cpu): string[] {
 
 /** The word of thread_info and the mask in it that a flag's name stands for. */
 function bitOf({ layout }: KernelAccess, name: string): { field: string; mask: bigint } | undefined {
-  const status = name.startsWith("TS_") ? layout.status[name.slice(3)] : undefined;
+  const status = name.startsWith("TS_") ? lookUp(layout.status, name.slice(3)) : undefined;
   if (status !== undefined) return { field: "status", mask: BigInt(status) };
-  const tif = name.startsWith("TIF_") ? layout.tif[name.slice(4)] : undefined;
+  const tif = name.startsWith("TIF_") ? lookUp(layout.tif, name.slice(4)) : undefined;
   if (tif !== undefined) return { field: "flags", mask: 1n << BigInt(tif) };
-  const work = name.startsWith("SYSCALL_WORK_") ? layout.syscallWork[name.slice(13)] : undefined;
+  const work = name.startsWith("SYSCALL_WORK_") ? lookUp(layout.syscallWork, name.slice(13)) : undefined;
   return work === undefined ? undefined : { field: "syscall_work", mask: 1n << BigInt(work) };
 }
 
 function fieldReference(cpu: Cpu, base: Addr, fields: FieldMap, name: string): Reference | undefined {
-  const field = fields[name];
+  const field = lookUp(fields, name);
   if (field === undefined) return undefined;
   const address = base + field.offset;
   return {

@@ -1,4 +1,5 @@
 /** Every register by every name a user may write, as a Reference on one CPU. */
+import { lookUp } from "../../asmlang/core/look-up.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { Fault } from "../../emu/cpu/fault.ts";
 import { OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../../emu/cpu/layout.ts";
@@ -77,6 +78,8 @@ export interface GeneralPart {
   readonly shift: 0 | 8;
 }
 
+const POINTER_BITS: Readonly<Record<string, 16 | 32 | 64>> = { rip: 64, eip: 32, ip: 16 };
+
 /** By the name in lower case. */
 export function generalPart(name: string): GeneralPart | undefined {
   const high = HIGH_BYTES.indexOf(name);
@@ -88,7 +91,7 @@ export function generalPart(name: string): GeneralPart | undefined {
   );
   if (legacy >= 0)
     return { index: legacy, bits: name[0] === "r" ? 64 : name[0] === "e" && name.length === 3 ? 32 : 16, shift: 0 };
-  const pointerBits = ({ rip: 64, eip: 32, ip: 16 } as Readonly<Record<string, 16 | 32 | 64>>)[name];
+  const pointerBits = lookUp(POINTER_BITS, name);
   if (pointerBits !== undefined) return { index: "pointer", bits: pointerBits, shift: 0 };
   const numbered = /^r(8|9|1[0-5])([dwb]?)$/.exec(name);
   if (numbered === null) return undefined;
@@ -121,8 +124,11 @@ function partOf(word: Word, bits: number, shift: number): Reference {
   return { bits, read, write };
 }
 
+/** The flags register by its names, each as wide. */
+export const FLAGS_WIDTH: Readonly<Record<string, 16 | 32 | 64>> = { rflags: 64, eflags: 32, flags: 16 };
+
 function wholeFlags(cpu: Cpu, name: string): Reference | undefined {
-  const flags = { rflags: 64, eflags: 32, flags: 16 }[name];
+  const flags = lookUp(FLAGS_WIDTH, name);
   if (flags === undefined) return undefined;
   return {
     bits: flags,
@@ -139,7 +145,7 @@ function writeFlags(cpu: Cpu, flags: number): void {
 /** A flag of EFLAGS by name: its lowest bit, and how many there are. */
 export function flagsPart(name: string): { readonly bit: number; readonly width: number } | undefined {
   if (name.toUpperCase() === "IOPL") return { bit: 12, width: 2 };
-  const bit = FLAG_BITS[name.toUpperCase()];
+  const bit = lookUp(FLAG_BITS, name.toUpperCase());
   return bit === undefined ? undefined : { bit, width: 1 };
 }
 
@@ -233,11 +239,11 @@ function control(cpu: Cpu, name: string): Reference | undefined {
   if (name === "cpl") return { bits: 2, read: () => BigInt(cpu.cpl) };
   if (name === "gdtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.GDTR_LIMIT) & 0xffff) };
   if (name === "idtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.IDTR_LIMIT) & 0xffff) };
-  const base = BASES[name];
+  const base = lookUp(BASES, name);
   if (base !== undefined) return slice(cpu, OFF.SEG + base * SEG_STRIDE + SEGF.BASE, 64, 0);
-  const fixed = READ_ONLY[name];
+  const fixed = lookUp(READ_ONLY, name);
   if (fixed !== undefined) return { bits: 64, read: () => cpu.get64(fixed) };
-  const offset = CONTROL[name];
+  const offset = lookUp(CONTROL, name);
   return offset === undefined ? undefined : slice(cpu, offset, 64, 0);
 }
 
