@@ -2,6 +2,7 @@
  * "Who last wrote this?": the last instruction or up-call that wrote a range of memory, changed a bit of it, or wrote a register.
  * Memory is watched while the past is replayed, at full speed; for a register, ever longer stretches are stepped through.
  */
+import { fileNameOf } from "../../asmlang/core/uri.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { allBits, DataBreakpoints, type DataPlace } from "./data-breakpoints.ts";
 import type { History } from "./history.ts";
@@ -99,6 +100,6 @@ const describeHere = (control: RunControl): string => describe(control, control.
 function describe({ target }: RunControl, address: number): string {
   const name = target.symbols.describe(address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
   const line = target.symbols.lineAt(address);
-  const file = line && decodeURIComponent(line.uri.split("/").at(-1) ?? line.uri);
+  const file = line && fileNameOf(line.uri);
   return line === undefined ? name : `${name} (${file}:${line.line + 1})`;
 }

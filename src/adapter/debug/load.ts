@@ -1,5 +1,6 @@
 /** From a launch configuration to a target: files read, source assembled, machine and kernel built. Problems come back as data. */
 
+import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { assemble, writeFlatBinary } from "../../asmlang/index.ts";
 import type { Diagnostic, Image } from "../../asmlang/types.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
@@ -39,14 +40,12 @@ const problem = (text: string, diagnostics: readonly Diagnostic[] = []): Loaded 
   diagnostics,
 });
 
-const nameOf = (uri: string): string => decodeURIComponent(uri.split("/").at(-1) ?? uri);
-
 /** "hello.asm has 2 errors: 3:5: unknown mnemonic ..." */
 function errorSummary(uri: string, diagnostics: readonly Diagnostic[]): string {
   const errors = diagnostics.filter(({ severity }) => severity === "error");
   const first = errors[0]!;
   const count = errors.length === 1 ? "an error" : `${errors.length} errors`;
-  return `${nameOf(uri)} has ${count}: ${first.range.line + 1}:${first.range.column + 1}: ${first.message}`;
+  return `${fileNameOf(uri)} has ${count}: ${first.range.line + 1}:${first.range.column + 1}: ${first.message}`;
 }
 
 async function loadSystem(configuration: LaunchConfiguration, files: FileSystem, bytes: Uint8Array): Promise<Loaded> {
@@ -106,7 +105,7 @@ async function loadBare(configuration: LaunchConfiguration, files: FileSystem, b
     const machine = createBareMachine({ load: "bootsector", image: made.bytes, cpus: 1, cpu, ramSize: BARE_RAM, seed });
     const target: Target = {
       machine,
-      programName: nameOf(configuration.program),
+      programName: fileNameOf(configuration.program),
       run: (max, before) => machine.run(max, before),
       kernel: undefined,
       symbols: made.symbols,
@@ -130,7 +129,10 @@ async function bareImage(
   bytes: Uint8Array,
 ): Promise<BareImage> {
   if (isElf(bytes))
-    return { problem: `${nameOf(uri)} is an ELF file; a bare machine runs a flat image or source`, diagnostics: [] };
+    return {
+      problem: `${fileNameOf(uri)} is an ELF file; a bare machine runs a flat image or source`,
+      diagnostics: [],
+    };
   if (!/\.(s|asm|nasm)$/i.test(uri)) return { bytes, symbols: new SymbolIndex([], []), diagnostics: [] };
   const result = await assembleWithIncludes(
     files,

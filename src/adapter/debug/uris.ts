@@ -1,4 +1,5 @@
 /** One spelling for each URI, so that the client's and ours compare equal; and file paths for clients that want them. */
+import { percentDecoded } from "../../asmlang/core/uri.ts";
 
 export const isFileUri = (uri: string): boolean => /^file:/i.test(uri);
 
@@ -6,19 +7,11 @@ export const isFileUri = (uri: string): boolean => /^file:/i.test(uri);
 export function canonicalUri(uri: string): string {
   const match = /^([a-z][\w+.-]*):(.*)$/i.exec(uri);
   if (match === null) return uri;
-  const rest = decode(match[2]!).replace(
+  const rest = percentDecoded(match[2]!).replace(
     /^(\/\/\/)([A-Z]):/,
     (_, slashes: string, drive: string) => `${slashes}${drive.toLowerCase()}:`,
   );
   return `${match[1]!.toLowerCase()}:${rest}`;
-}
-
-function decode(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    return text; // a stray % is part of the name
-  }
 }
 
 /** Path of a file URI: "/home/a.asm", "c:/a.asm". */

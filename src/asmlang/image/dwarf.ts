@@ -1,6 +1,8 @@
 /** DWARF 5 for assembly: one compilation unit with its functions and line table; nothing is said of data and frames. */
+
 import { ByteBuffer, littleEndian } from "../core/buffer.ts";
 import { leb128 } from "../core/fragment.ts";
+import { percentDecoded } from "../core/uri.ts";
 import type { DebugRow } from "../types.ts";
 import { lineProgram } from "./dwarf-lines.ts";
 
@@ -138,14 +140,7 @@ export class DebugStrings {
 
 /** Folder and name of a file, by URI or path. */
 export function pathOf(file: string): { folder: string; name: string } {
-  let path = file;
-  if (file.startsWith("file://")) {
-    try {
-      path = decodeURIComponent(file.slice("file://".length));
-    } catch {
-      path = file.slice("file://".length);
-    }
-  }
+  const path = file.startsWith("file://") ? percentDecoded(file.slice("file://".length)) : file;
   const slash = path.lastIndexOf("/");
   return slash < 0 ? { folder: ".", name: path } : { folder: path.slice(0, slash) || "/", name: path.slice(slash + 1) };
 }

@@ -1,4 +1,5 @@
 /** From a file's bytes to a loadable program: ELF as it is, source through the assembler, all problems as data. */
+import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { assemble, link } from "../../asmlang/index.ts";
 import type { AssembleOptions, AssembleResult, Diagnostic } from "../../asmlang/types.ts";
 import type { Program } from "./types.ts";
@@ -16,7 +17,7 @@ const SOURCE_NAME = /\.(s|S|asm|nasm|inc)$/;
 const looksLikeText = (bytes: Uint8Array): boolean => !bytes.subarray(0, 4096).includes(0);
 
 export function loadProgram(file: { uri: string; bytes: Uint8Array }, options: AssembleOptions): LoadedProgram {
-  const name = decodeURIComponent(file.uri.split("/").at(-1) ?? file.uri);
+  const name = fileNameOf(file.uri);
   if (isElf(file.bytes)) return { ok: true, program: { kind: "elf", name, bytes: file.bytes }, warnings: [] };
   if (file.bytes.length === 0) return problem(`${name} is empty`);
   if (!looksLikeText(file.bytes)) return problem(`${name} is no program: neither an ELF file nor assembly source`);
