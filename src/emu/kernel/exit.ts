@@ -2,11 +2,11 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { PTRACE_EVENT } from "./abi/ptrace.ts";
 import { SA, SI_CODE, SIG, SIG_IGN, signalName } from "./abi/signal.ts";
+import { descriptorsClosed } from "./file-operations.ts";
 import { exitRobustLists, futexWake } from "./futex.ts";
 import type { Kernel } from "./kernel.ts";
 import { writeWordDirect } from "./mm/direct.ts";
 import { destroyMm } from "./mm/mm.ts";
-import { descriptorsClosed } from "./pipe.ts";
 import { exitPtrace } from "./ptrace/attach.ts";
 import { ptraceEvent, tracerOf, wakeWaiters } from "./ptrace/stop.ts";
 import { wakeUp } from "./sched.ts";

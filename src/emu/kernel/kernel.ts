@@ -1,7 +1,7 @@
 /** The kernel as one object: the machine it runs on, what was chosen, its state, and the parts that work on it. */
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
-import { clonePlain } from "../machine/clone.ts";
+import { clonePlain, cloneShared } from "../machine/clone.ts";
 import type { Machine } from "../machine/machine.ts";
 import type { Component } from "../machine/types.ts";
 import type { Arch } from "./arch.ts";
@@ -154,12 +154,17 @@ export class Kernel implements Component {
   }
 
   save(): unknown {
-    // a file's bytes are replaced, never changed, so snapshots may share them
-    const { files, ...rest } = this.state;
-    return { ...clonePlain(rest), files: { ...files } };
+    return cloneState(this.state);
   }
   restore(state: unknown): void {
-    const { files, ...rest } = state as KernelState;
-    this.state = { ...clonePlain(rest), files: { ...files } };
+    this.state = cloneState(state as KernelState);
   }
+}
+
+/**
+ * Open files, tables of descriptors and the like belong to several processes, and still do in the copy. A file's bytes are replaced, never
+ * changed, so copies may share them.
+ */
+function cloneState({ files, processes, tasks, sockets, ...rest }: KernelState): KernelState {
+  return { ...clonePlain(rest), ...cloneShared({ processes, tasks, sockets }), files: { ...files } };
 }

@@ -1,12 +1,12 @@
-/** Pipes (fs/pipe.c): bytes between descriptors. Who has an end open is read off the processes' descriptors, never counted. */
+/** Pipes (fs/pipe.c): bytes between descriptors. Who has an end open is read off the descriptors, never counted. */
 import { E, ERESTART } from "./abi/errno.ts";
 import { O } from "./abi/file.ts";
+import { POLL, POLL_READ, POLL_WRITE } from "./abi/poll.ts";
 import { SIG } from "./abi/signal.ts";
+import { heldFiles, wakeForFiles } from "./fdtable.ts";
 import type { Kernel } from "./kernel.ts";
 import { concat } from "./mm/direct.ts";
 import { sendOwn } from "./ptrace/stop.ts";
-import { forgetOrphans } from "./root.ts";
-import { wakeUp } from "./sched.ts";
 import { signalPending } from "./signal/send.ts";
 import type { OpenFile, Pipe, Task } from "./state.ts";
 
@@ -30,24 +30,21 @@ export function createPipe(k: Kernel, flags: number): { readonly read: OpenFile;
   };
 }
 
-/** Does a process have the other end open? */
+/** Has anybody the other end open? */
 export const otherEndOpen = (k: Kernel, file: OpenFile): boolean =>
-  k.state.processes.some((p) => Object.values(p.files).some((f) => f.path === file.path && writes(f) !== writes(file)));
+  heldFiles(k).some((f) => f.path === file.path && writes(f) !== writes(file));
 
-/** Descriptors were closed: pipes and nameless files that nobody has any more are gone, and whoever waits for a pipe looks again. */
-export function descriptorsClosed(k: Kernel, files: readonly OpenFile[]): void {
-  forgetOrphans(k, files);
-  const pipes = files.filter(isPipe);
-  for (const file of pipes) {
-    const used = k.state.processes.some((p) => Object.values(p.files).some((f) => f.path === file.path));
-    if (!used) delete k.state.pipes[numberOf(file)];
-  }
-  if (pipes.length > 0) wakePipes(k);
+/** Nobody has either end open any more. */
+export function releasePipe(k: Kernel, file: OpenFile): void {
+  delete k.state.pipes[numberOf(file)];
 }
 
-/** Every sleeper in a pipe or poll looks again. */
-export function wakePipes(k: Kernel): void {
-  for (const task of k.state.tasks) if (task.wait?.reason === "pipe" || task.wait?.reason === "poll") wakeUp(k, task);
+/** What poll tells of an end. */
+export function pollPipe(k: Kernel, file: OpenFile): number {
+  const { bytes } = pipeOf(k, file);
+  const other = otherEndOpen(k, file);
+  if (!writes(file)) return (bytes.length > 0 ? POLL_READ : 0) | (other ? 0 : POLL.HUP);
+  return (bytes.length + PIPE_BUF <= PIPE_CAPACITY ? POLL_WRITE : 0) | (other ? 0 : POLL.ERR);
 }
 
 export const WAIT_FOR_PIPE = "wait";
@@ -63,7 +60,7 @@ export function readPipe(
   if (pipe.bytes.length > 0 || count === 0) {
     const bytes = pipe.bytes.slice(0, count);
     pipe.bytes = pipe.bytes.slice(bytes.length);
-    wakePipes(k);
+    wakeForFiles(k);
     return bytes;
   }
   if (!otherEndOpen(k, file)) return new Uint8Array(0);
@@ -75,7 +72,7 @@ export function unreadPipe(k: Kernel, file: OpenFile, bytes: Uint8Array): void {
   if (bytes.length === 0) return;
   const pipe = pipeOf(k, file);
   pipe.bytes = concat([bytes, pipe.bytes]).slice();
-  wakePipes(k);
+  wakeForFiles(k);
 }
 
 /** How many bytes went in; waits for room. `whole`: all of them or none. */
@@ -95,7 +92,7 @@ export function writePipe(
   const part = bytes.subarray(0, whole && bytes.length > room ? 0 : room);
   if (part.length > 0) {
     pipe.bytes = concat([pipe.bytes, part]).slice();
-    wakePipes(k);
+    wakeForFiles(k);
   }
   const done = part.length;
   return { done, error: done === bytes.length ? undefined : orWait(k, task, file) };

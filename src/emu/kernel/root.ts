@@ -4,6 +4,7 @@
  */
 import { E } from "./abi/errno.ts";
 import { programBytes } from "./exec/program-file.ts";
+import { heldFiles } from "./fdtable.ts";
 import type { Kernel } from "./kernel.ts";
 import type { OpenFile, Task } from "./state.ts";
 import { procFile } from "./syscall/proc.ts";
@@ -90,28 +91,31 @@ function keepParent(k: Kernel, path: string): void {
   if (parentOf(path) !== "/") k.state.files[under(parentOf(path))] ??= EMPTY;
 }
 
-function openFiles(k: Kernel): OpenFile[] {
-  return k.state.processes.flatMap(({ files }) => Object.values(files));
-}
-
 /** The file at `from` gets another key, under which its descriptors find it. */
 function rekey(k: Kernel, from: string, to: string): void {
   k.state.files[to] = k.state.files[from]!;
   delete k.state.files[from];
-  for (const file of openFiles(k)) if (file.path === from) file.path = to;
+  for (const file of heldFiles(k)) if (file.path === from) file.path = to;
 }
 
 /** Takes a file's name away; what descriptors still refer to stays until the last is closed. */
 export function unlinkFile(k: Kernel, path: string): void {
   keepParent(k, path);
-  if (openFiles(k).some((file) => file.path === path)) rekey(k, path, `${ORPHAN}${k.state.nextId++}`);
+  if (heldFiles(k).some((file) => file.path === path)) rekey(k, path, `${ORPHAN}${k.state.nextId++}`);
   else delete k.state.files[path];
+}
+
+/** A new, empty file without a name: the key under which a descriptor finds it. */
+export function namelessFile(k: Kernel): string {
+  const path = `${ORPHAN}${k.state.nextId++}`;
+  k.state.files[path] = EMPTY;
+  return path;
 }
 
 /** Descriptors were closed: files without a name that nobody has any more are gone. */
 export function forgetOrphans(k: Kernel, closed: readonly OpenFile[]): void {
   for (const { path } of closed)
-    if (path.startsWith(ORPHAN) && !openFiles(k).some((file) => file.path === path)) delete k.state.files[path];
+    if (path.startsWith(ORPHAN) && !heldFiles(k).some((file) => file.path === path)) delete k.state.files[path];
 }
 
 /** Gives a file or a whole directory another name; what was a file or an empty directory there is gone. */

@@ -5,6 +5,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { invalidateIoBitmap } from "./ioport.ts";
 import { raiseIrq } from "./irq.ts";
+import { expireTimers } from "./itimer.ts";
 import type { Kernel } from "./kernel.ts";
 import { VECTORS } from "./layout/linux-6.1.ts";
 import { putWord } from "./mm/uaccess.ts";
@@ -141,8 +142,12 @@ const sleepers = (k: Kernel): Task[] => k.state.tasks.filter((t) => t.asleep && 
 
 /** The machine's timer for the earliest deadline after `after`; the running slice ends so that the machine sees it. */
 export function armTimer(k: Kernel, after = -1): void {
-  const due = [...k.state.slices, ...sleepers(k).map((t) => t.wait!.deadline!)].filter((time) => time > after);
-  const next = Math.min(NEVER, ...due);
+  const due = [
+    ...k.state.slices,
+    ...sleepers(k).map((t) => t.wait!.deadline!),
+    ...k.state.processes.flatMap(({ realTimer }) => realTimer?.expires ?? []),
+  ];
+  const next = Math.min(NEVER, ...due.filter((time) => time > after));
   k.machine.timers.arm(TIMER, next);
   if (next !== NEVER) k.machine.currentCpu.requestStop();
 }
@@ -152,17 +157,20 @@ export function installTimer(k: Kernel): void {
   k.machine.timers.define(TIMER, () => {
     const { now } = k.machine;
     for (const cpu of k.machine.cpus) {
-      const due = sleepers(k).some((t) => t.cpu === cpu.index && t.wait!.deadline! <= now);
+      const due =
+        sleepers(k).some((t) => t.cpu === cpu.index && t.wait!.deadline! <= now) ||
+        k.state.processes.some(({ realTimer }) => realTimer?.cpu === cpu.index && realTimer.expires <= now);
       if (due || k.state.slices[cpu.index]! <= now) raiseIrq(k, cpu, VECTORS.LOCAL_TIMER);
     }
     armTimer(k, now);
   });
 }
 
-/** sysvec_apic_timer_interrupt(): wakes who has slept enough, and ends a time slice. */
+/** sysvec_apic_timer_interrupt(): wakes who has slept enough, ends interval timers and a time slice. */
 export function timerInterrupt(k: Kernel, cpu: Cpu): void {
   const { now } = k.machine;
   for (const task of sleepers(k)) if (task.cpu === cpu.index && task.wait!.deadline! <= now) wakeUp(k, task);
+  expireTimers(k, cpu.index);
   if (k.state.slices[cpu.index]! > now) return;
   k.state.slices[cpu.index] = NEVER;
   if (queueOf(k, cpu.index).length > 0) reschedule(k, k.current(cpu));

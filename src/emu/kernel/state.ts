@@ -6,8 +6,10 @@ import type { Addr } from "../cpu/state.ts";
 import type { Siginfo } from "./abi/siginfo.ts";
 import type { AuditContext } from "./audit.ts";
 import type { Cred } from "./cred.ts";
+import type { RealTimer } from "./itimer.ts";
 import type { DebugRegisters, JobControl, Stop, Traced } from "./ptrace/types.ts";
-import type { Seccomp } from "./seccomp/types.ts";
+import type { Listener, Notification, Seccomp } from "./seccomp/types.ts";
+import type { Socket } from "./socket.ts";
 import type { Unfinished } from "./steps.ts";
 
 /** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
@@ -79,7 +81,7 @@ export interface SigPending {
 }
 
 export interface OpenFile {
-  /** "stdin", "stdout", "stderr", "pipe:N", or an absolute path of the sandboxed root. */
+  /** "stdin", "stdout", "stderr", a kind of file-operations.ts and a number, or an absolute path of the sandboxed root. */
   path: string;
   flags: number;
   position: number;
@@ -94,7 +96,20 @@ export interface Pipe {
 
 /** Why a task sleeps in a system call, and what it needs to go on: the call runs again when the task is woken, and finds this. */
 export interface Wait {
-  reason: "child" | "futex" | "sleep" | "signal" | "vfork" | "pipe" | "poll" | "inactive" | "exec" | "stop";
+  reason:
+    | "child"
+    | "futex"
+    | "sleep"
+    | "signal"
+    | "vfork"
+    | "pipe"
+    | "socket"
+    | "listener"
+    | "addfd"
+    | "poll"
+    | "inactive"
+    | "exec"
+    | "stop";
   /** What was waited for has happened. */
   done?: boolean;
   /** Machine time at which it ends by itself. */
@@ -105,8 +120,10 @@ export interface Wait {
   pid?: number;
   /** clone: the tracer's event that is still to be seen. */
   event?: number;
-  /** pipe: bytes written so far. */
+  /** pipe, socket: bytes written so far. */
   progress?: number;
+  /** addfd: what came of it. */
+  result?: number;
 }
 
 /** The user's segment registers of a task that does not run, where the kernel leaves them in the processor (64 bit). */
@@ -150,6 +167,8 @@ export interface Process {
   /** Descriptors that execve closes (FD_CLOEXEC); shared as they are. */
   closeOnExec: Record<number, true>;
   rlimits: [soft: bigint, hard: bigint][];
+  /** ITIMER_REAL, while it runs. */
+  realTimer?: RealTimer;
   /** fs_struct; the same object in processes that share it (CLONE_FS). */
   fs: { umask: number; cwd: string };
 }
@@ -184,6 +203,8 @@ export interface Task {
   audit?: AuditContext;
   /** seccomp(2)'s mode and filters; PR_SET_NO_NEW_PRIVS. */
   seccomp?: Seccomp;
+  /** A filter's listener has been told of the system call, and decides about it. */
+  notification?: Notification;
   noNewPrivs?: boolean;
   /** The function of the exit loop that has left user mode's context, and has to go back there. */
   tracking?: string;
@@ -262,6 +283,10 @@ export interface KernelState {
   vdsoPages: Record<string, number[]>;
   /** Pipes by number, while an end is open. */
   pipes: Record<number, Pipe>;
+  /** Sockets by number, while somebody has them. */
+  sockets: Record<number, Socket>;
+  /** What seccomp's listeners have been told, by the filter's id, while somebody listens. */
+  listeners: Record<number, Listener>;
   /** Files as they are now, by absolute path. */
   files: Record<string, Uint8Array>;
   /** Where espfix64's ministacks are, and their physical pages. */

@@ -26,23 +26,26 @@ type Step = (e: Entering) => "go on" | "skip" | typeof SCHEDULE;
 const STEPS: Readonly<Record<"ptrace" | "seccomp", Step>> = {
   ptrace: ({ k, task, work }) => traceSyscallEnter(k, task, work),
   seccomp: ({ k, cpu, task, regs, work }) =>
-    work.includes("SECCOMP") || task.stop !== undefined ? secureComputing(k, cpu, task, regs) : "go on",
+    work.includes("SECCOMP") || task.stop !== undefined || task.notification !== undefined
+      ? secureComputing(k, cpu, task, regs)
+      : "go on",
 };
 
 /** syscall_enter_from_user_mode_work(): the number to run, -1 for none, or SCHEDULE while a tracer looks. */
 export function syscallEnterWork(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, nr: number): number | typeof SCHEDULE {
   const mask = k.threadInfo(task, "syscall_work") & k.layout.work.syscallEnter;
-  if (mask === 0 && task.stop === undefined) return nr;
+  const again = task.stop !== undefined || task.notification !== undefined;
+  if (mask === 0 && !again) return nr;
   const work = namesOf(k.layout.syscallWork, mask);
   const { enter } = k.layout.exitWork.names;
-  if (task.stop === undefined) {
+  if (!again) {
     k.timeline.exitWork(cpu, enter, work);
     userExit(k, cpu, task, enter);
   }
   const order =
     k.choice.hooks.seccompFirst === true ? (["seccomp", "ptrace"] as const) : (["ptrace", "seccomp"] as const);
-  const stopped = task.stop === undefined ? order[0] : task.stop.at === "syscall-enter" ? "ptrace" : "seccomp";
-  for (const name of order.slice(order.indexOf(stopped))) {
+  const begin = !again ? order[0] : task.stop?.at === "syscall-enter" ? "ptrace" : "seccomp";
+  for (const name of order.slice(order.indexOf(begin))) {
     const result = STEPS[name]({ k, cpu, task, regs, work });
     if (result === SCHEDULE) return SCHEDULE;
     if (result === "skip") return -1;

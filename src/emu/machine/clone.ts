@@ -16,3 +16,21 @@ function cloneObject(value: object): object {
   for (const key in value) copy[key] = clonePlain((value as Record<string, unknown>)[key]);
   return copy;
 }
+
+/** The same, where one object may be reached in several ways, and is one object in the copy as well. */
+export function cloneShared<T>(value: T, known: Map<object, object> = new Map()): T {
+  if (value === null || typeof value !== "object") return value;
+  const before = known.get(value);
+  if (before !== undefined) return before as T;
+  if (ArrayBuffer.isView(value)) return (value as unknown as Uint8Array).slice() as T;
+  if (Array.isArray(value)) {
+    const copy: unknown[] = [];
+    known.set(value, copy);
+    for (const each of value) copy.push(cloneShared(each, known));
+    return copy as T;
+  }
+  const copy: Record<string, unknown> = {};
+  known.set(value, copy);
+  for (const key in value) copy[key] = cloneShared((value as Record<string, unknown>)[key], known);
+  return copy as T;
+}

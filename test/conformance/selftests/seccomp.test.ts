@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { requireTool } from "../../tools.ts";
 import { requireSources } from "./build.ts";
 import { runSelftest } from "./run.ts";
-import { buildSeccomp, byTest, LISTENERS, runNatively } from "./seccomp.ts";
+import { buildSeccomp, byTest, NAMESPACES, runNatively } from "./seccomp.ts";
 
 // The test's own tracer can miss the signal that tells it to stop, between asking whether it has come and waiting, if it is overtaken by a task
 // on another CPU that it has just let go on: so on the last kernel there is one CPU.
@@ -14,7 +14,7 @@ describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
     [32, "x86_64", "amd", 2],
     [32, "i386", "intel", 1],
   ] as const)(
-    "%i bit on %s, %s, %i CPUs: differs from this host where listeners are missing, and nowhere else",
+    "%i bit on %s, %s, %i CPUs: differs from this host where there are no namespaces, and nowhere else",
     (bits, arch, vendor, cpus) => {
       const file = buildSeccomp(bits);
       const native = byTest(runNatively(file));
@@ -22,9 +22,9 @@ describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
       expect([...here.keys()]).toEqual([...native.keys()]);
       expect(native.size).toBeGreaterThan(90);
       const differing = [...native].filter(([name, lines]) => lines.join("\n") !== here.get(name)!.join("\n"));
-      const unexpected = differing.filter(([name]) => !LISTENERS.includes(name));
+      const unexpected = differing.filter(([name]) => !NAMESPACES.includes(name));
       expect(unexpected.map(([name, lines]) => ({ name, native: lines, here: here.get(name) }))).toEqual([]);
-      expect(differing.map(([name]) => name)).toEqual(LISTENERS);
+      expect(differing.map(([name]) => name)).toEqual(NAMESPACES);
     },
     120_000,
   );
@@ -34,7 +34,7 @@ describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
     // One CPU: the test's own tracer looks at its flag, and then waits; a signal between the two is lost.
     const { transcript } = runSelftest(buildSeccomp(64), { arch: "x86_64", vendor: "intel", designs }, 120, 1);
     const failing = [...byTest(transcript)].filter(([, lines]) => lines.some((line) => line.startsWith("not ok")));
-    const names = failing.map(([name]) => name).filter((name) => !LISTENERS.includes(name));
+    const names = failing.map(([name]) => name).filter((name) => !NAMESPACES.includes(name));
     expect(names).toEqual([
       "TRACE_syscall.ptrace.skip_after",
       "TRACE_syscall.ptrace.kill_after",

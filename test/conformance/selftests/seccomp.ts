@@ -40,23 +40,7 @@ export function byTest(transcript: string): Map<string, string[]> {
   return tests;
 }
 
-/** Tests of a filter's listener (SECCOMP_FILTER_FLAG_NEW_LISTENER), which is not there. */
-export const LISTENERS: readonly string[] = [
-  "basic",
-  "with_tsync",
-  "kill_in_middle",
-  "signal",
-  "closed_listener",
-  "child_pid_ns",
-  "sibling_pid_ns",
-  "fault_recv",
-  "continue",
-  "filter_empty",
-  "filter_empty_threaded",
-  "addfd",
-  "addfd_rlimit",
-  "fifo",
-  "wait_killable_pre_notification",
-  "wait_killable",
-  "wait_killable_fatal",
-].map((name) => `global.user_notification_${name}`);
+/** Tests that need a pid namespace of their own. */
+export const NAMESPACES: readonly string[] = ["child_pid_ns", "sibling_pid_ns", "fault_recv"].map(
+  (name) => `global.user_notification_${name}`,
+);

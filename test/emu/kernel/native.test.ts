@@ -1,4 +1,4 @@
-/** Programs in C of our own that use files, pipes, execve, ptrace and job control: the same output and status here as on the host's kernel. */
+/** Programs in C of our own that use files, pipes, sockets, timers, execve, ptrace and job control: the same output and status here as on the host's kernel. */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -38,7 +38,7 @@ function here(file: string, { arch, vendor }: Target): { status: number | null; 
 
 describe.runIf(requireTool("gcc"))("as on the host", () => {
   describe.each(TARGETS)("$bits bit, $arch, $vendor", (target) => {
-    test.each(["files", "pipes", "exec", "ptrace", "jobs"])(
+    test.each(["files", "pipes", "sockets", "exec", "ptrace", "jobs"])(
       "%s.c",
       (name) => {
         const file = build(name, target.bits);

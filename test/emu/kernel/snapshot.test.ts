@@ -63,3 +63,45 @@ test.runIf(requireTool("gcc"))("a C program, at 6 points", () => {
     6,
   );
 });
+
+/** Two processes write through one open file; then the parent says where it is. */
+const SHARED_POSITION = `
+	.globl _start
+_start:	mov $319, %eax			# memfd_create("", 0)
+	lea empty(%rip), %rdi
+	xor %esi, %esi
+	syscall
+	mov %eax, %ebx
+	mov $57, %eax			# fork
+	syscall
+	mov $50, %ebp
+again:	mov $1, %eax			# write(fd, text, 1)
+	mov %ebx, %edi
+	lea text(%rip), %rsi
+	mov $1, %edx
+	syscall
+	dec %ebp
+	jnz again
+	mov $61, %eax			# wait4(-1, 0, 0, 0): the child has none to wait for
+	mov $-1, %rdi
+	xor %esi, %esi
+	xor %edx, %edx
+	xor %r10d, %r10d
+	syscall
+	mov $8, %eax			# lseek(fd, 0, SEEK_CUR)
+	mov %ebx, %edi
+	xor %esi, %esi
+	mov $1, %edx
+	syscall
+	mov %eax, %edi
+	mov $60, %eax
+	syscall
+	.data
+empty:	.byte 0
+text:	.ascii "x"
+`;
+
+test("two processes with one open file, at 8 points: its position stays common", () => {
+  expect(system(source(SHARED_POSITION)).run(10_000_000)).toEqual({ kind: "exit", status: 100 });
+  everyWay(source(SHARED_POSITION), 8);
+});

@@ -120,6 +120,12 @@ export const TIMESPEC_64 = struct({ tv_sec: s64, tv_nsec: s64 });
 export const TIMESPEC_32 = struct({ tv_sec: s32, tv_nsec: s32 });
 export const TIMEVAL_64 = struct({ tv_sec: s64, tv_usec: s64 });
 export const TIMEVAL_32 = struct({ tv_sec: s32, tv_usec: s32 });
+export const ITIMERVAL_64 = struct({ it_interval: TIMEVAL_64, it_value: TIMEVAL_64 });
+export const ITIMERVAL_32 = struct({ it_interval: TIMEVAL_32, it_value: TIMEVAL_32 });
+export const ITIMER = { REAL: 0, VIRTUAL: 1, PROF: 2 } as const;
+/** struct tms: four times in ticks of which a second has 100. */
+export const TMS_SIZE = { 64: 32, 32: 16 } as const;
+export const USER_HZ = 100;
 export const TIMEZONE = struct({ tz_minuteswest: s32, tz_dsttime: s32 });
 export const CLOCK = {
   CLOCK_REALTIME: 0,
@@ -217,11 +223,16 @@ export const AT_FD = {
   AT_REMOVEDIR: 0x200,
   AT_EMPTY_PATH: 0x1000,
 } as const;
+/** Flags of memfd_create. */
+export const MFD = { CLOEXEC: 1, ALLOW_SEALING: 2, HUGETLB: 4 } as const;
 /** d_type of getdents. */
 export const DT = { DT_DIR: 4, DT_REG: 8 } as const;
 export const RENAME = { RENAME_NOREPLACE: 1 } as const;
 export const F = { F_DUPFD: 0, F_GETFD: 1, F_SETFD: 2, F_GETFL: 3, F_SETFL: 4, F_DUPFD_CLOEXEC: 1030 } as const;
 export const FD_CLOEXEC = 1;
+/** ioctl codes that set and clear it. */
+export const FIOCLEX = 0x5451;
+export const FIONCLEX = 0x5450;
 
 /** ioctl codes of a terminal, and its kernel termios. */
 export const TTY_IOCTL = {

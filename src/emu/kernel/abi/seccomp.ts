@@ -1,7 +1,7 @@
 /**
  * Numbers and structures of seccomp(2) and of classic BPF. Sources: uapi/linux/seccomp.h, uapi/linux/bpf_common.h, uapi/linux/filter.h.
  */
-import { struct, u8, u16, u32, u64 } from "./struct.ts";
+import { blob, s32, s64, struct, u8, u16, u32, u64 } from "./struct.ts";
 
 export const SECCOMP_SET_MODE_STRICT = 0;
 export const SECCOMP_SET_MODE_FILTER = 1;
@@ -35,8 +35,30 @@ export const SECCOMP_RET_DATA = 0xffff;
 
 /** sizeof(struct seccomp_data): nr, arch, instruction pointer, six arguments. */
 export const SECCOMP_DATA_SIZE = 64;
-/** sizes of struct seccomp_notif, seccomp_notif_resp and seccomp_data. */
-export const SECCOMP_NOTIF_SIZES = [80, 24, SECCOMP_DATA_SIZE] as const;
+export const SECCOMP_NOTIF = struct({ id: u64, pid: u32, flags: u32, data: blob(SECCOMP_DATA_SIZE, 8) });
+export const SECCOMP_NOTIF_RESP = struct({ id: u64, val: s64, error: s32, flags: u32 });
+export const SECCOMP_NOTIF_ADDFD = struct({ id: u64, flags: u32, srcfd: u32, newfd: u32, newfd_flags: u32 });
+/** What SECCOMP_GET_NOTIF_SIZES tells. */
+export const SECCOMP_NOTIF_SIZES = [SECCOMP_NOTIF.size, SECCOMP_NOTIF_RESP.size, SECCOMP_DATA_SIZE] as const;
+export const SECCOMP_USER_NOTIF_FLAG_CONTINUE = 1;
+export const SECCOMP_ADDFD_FLAG = { SETFD: 1, SEND: 2 } as const;
+
+/** ioctl codes of a listener: direction in bits 31:30, size of the structure in 29:16, type, number. */
+const code = (direction: number, number: number, size: number): number =>
+  ((direction << 30) | (size << 16) | (0x21 << 8) | number) >>> 0;
+const IOC = { WRITE: 1, READ: 2 } as const;
+export const SECCOMP_IOCTL = {
+  NOTIF_RECV: code(IOC.READ | IOC.WRITE, 0, SECCOMP_NOTIF.size),
+  NOTIF_SEND: code(IOC.READ | IOC.WRITE, 1, SECCOMP_NOTIF_RESP.size),
+  NOTIF_ID_VALID: code(IOC.WRITE, 2, 8),
+  /** As it was first defined, with the wrong direction. */
+  NOTIF_ID_VALID_WRONG_DIR: code(IOC.READ, 2, 8),
+  /** Of any size and direction. */
+  NOTIF_ADDFD: code(0, 3, 0),
+} as const;
+export const IOC_SIZE = (command: number): number => (command >>> 16) & 0x3fff;
+/** What is left of a code without direction and size. */
+export const IOC_REST = (command: number): number => command & 0xffff;
 /** struct seccomp_metadata. */
 export const SECCOMP_METADATA = struct({ filter_off: u64, flags: u64 });
 

@@ -49,6 +49,8 @@ export function initialState(
     processes: [],
     zombieThreads: [],
     pipes: {},
+    sockets: {},
+    listeners: {},
     mms: [],
     current: [],
     runQueues: [],

@@ -2,8 +2,8 @@
 import type { Cpu } from "../../cpu/cpu.ts";
 import { SIG_DFL, SIG_IGN } from "../abi/signal.ts";
 import { credForExec } from "../cred.ts";
+import { descriptorsClosed } from "../file-operations.ts";
 import type { Kernel } from "../kernel.ts";
-import { descriptorsClosed } from "../pipe.ts";
 import { flushDebug } from "../ptrace/debugreg.ts";
 import { resetAltstack } from "../signal/altstack.ts";
 import type { Process, Task } from "../state.ts";

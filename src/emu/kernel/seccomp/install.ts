@@ -19,6 +19,7 @@ import {
 } from "../abi/seccomp.ts";
 import { CAP, capable } from "../cred.ts";
 import { threadsOf } from "../exit.ts";
+import { lowestFd, setFd } from "../fdtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { copyFromUser, copyToUser, getStruct, getWord, putStruct } from "../mm/uaccess.ts";
 import { setSyscallWork } from "../ptrace/work.ts";
@@ -26,6 +27,7 @@ import type { Task } from "../state.ts";
 import type { Syscall, SyscallContext, SyscallResult } from "../syscall/types.ts";
 import { allowTsc } from "../tsc.ts";
 import { checkFilter, convertedLength } from "./bpf.ts";
+import { initListener } from "./listener.ts";
 import type { Seccomp, SeccompFilter, SockFilter } from "./types.ts";
 
 /** prctl(PR_GET_SECCOMP). A task in strict mode does not come this far. */
@@ -95,12 +97,19 @@ function setFilter(c: SyscallContext, flags: number, address: number): SyscallRe
   if (has(FLAG.WAIT_KILLABLE_RECV) && !has(FLAG.NEW_LISTENER)) return -E.EINVAL;
   const program = readProgram(c, address);
   if (typeof program === "number") return program;
-  if (has(FLAG.NEW_LISTENER)) {
-    c.k.unimplemented(c.cpu, "seccomp flag", "SECCOMP_FILTER_FLAG_NEW_LISTENER");
-    return -E.EINVAL;
-  }
   if (c.task.seccomp !== undefined && c.task.seccomp.mode !== "filter") return -E.EINVAL;
-  return attach(c, flags, program);
+  const filter = { id: c.k.state.nextId++, program, log: has(FLAG.LOG), killable: has(FLAG.WAIT_KILLABLE_RECV) };
+  return has(FLAG.NEW_LISTENER) ? attachWithListener(c, flags, filter) : attach(c, flags, filter);
+}
+
+/** The listener's descriptor; a task's filters can have one listener at most. */
+function attachWithListener(c: SyscallContext, flags: number, filter: SeccompFilter): number {
+  const { k, process, task } = c;
+  const fd = lowestFd(process);
+  if (fd < 0) return fd;
+  if (task.seccomp?.filters.some(({ id }) => k.state.listeners[id] !== undefined)) return -E.EBUSY;
+  const problem = attach(c, flags, filter);
+  return problem === 0 ? setFd(process, fd, initListener(k, filter.id), true) : problem;
 }
 
 /** seccomp_prepare_user_filter(): a checked program. */
@@ -128,19 +137,19 @@ function readProgram(c: SyscallContext, address: number): SockFilter[] | number 
 }
 
 /** seccomp_attach_filter(). */
-function attach(c: SyscallContext, flags: number, program: readonly SockFilter[]): number {
+function attach(c: SyscallContext, flags: number, filter: SeccompFilter): number {
   const { k, task } = c;
   const old = task.seccomp?.filters ?? [];
   const total = old.reduce(
-    (sum, filter) => sum + convertedLength(filter.program) + FILTER_PENALTY,
-    convertedLength(program),
+    (sum, { program }) => sum + convertedLength(program) + FILTER_PENALTY,
+    convertedLength(filter.program),
   );
   if (total > MAX_INSNS_PER_PATH) return -E.ENOMEM;
   const all = (flags & FLAG.TSYNC) !== 0;
   const others = all ? threadsOf(k, task.tgid).filter((thread) => thread !== task) : [];
   const stranger = others.find((thread) => !canSync(thread, old));
   if (stranger !== undefined) return (flags & FLAG.TSYNC_ESRCH) !== 0 ? -E.ESRCH : stranger.pid;
-  const filters = [...old, { id: k.state.nextId++, program, log: (flags & FLAG.LOG) !== 0 }];
+  const filters = [...old, filter];
   for (const thread of [task, ...others]) {
     assign(k, thread, { mode: "filter", filters });
     if (task.noNewPrivs === true) thread.noNewPrivs = true;

@@ -1,6 +1,6 @@
 /**
  * seccomp's decision about a system call (kernel/seccomp.c: __secure_computing() and __seccomp_filter()). A filter may call the task's
- * tracer; then the up-call is made again, and finds the stop over.
+ * tracer or its own listener; then the up-call is made again, and finds the stop over or the answer there.
  */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { E, MAX_ERRNO } from "../abi/errno.ts";
@@ -23,6 +23,7 @@ import type { Task } from "../state.ts";
 import { syscallArch, syscallArguments, syscallTable } from "../syscall/inspect.ts";
 import { SCHEDULE } from "../upcall.ts";
 import { runFilter } from "./bpf.ts";
+import { awaitAnswer, notifyListener } from "./notify.ts";
 import type { SeccompFilter } from "./types.ts";
 
 interface Call {
@@ -44,6 +45,7 @@ export function secureComputing(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs): 
   if (seccomp === undefined || ((task.ptrace?.options ?? 0) & PTRACE_O.SUSPEND_SECCOMP) !== 0) return "go on";
   if (seccomp.mode === "dead") return end(call, seccomp.end ?? { status: 0, signal: SIG.SIGKILL, core: false });
   if (seccomp.mode === "strict") return strict(call);
+  if (task.notification !== undefined) return awaitAnswer(k, task, regs);
   // the tracer that the filters called has answered
   return task.stop?.at === "event" ? afterTracer(call, 0) : filter(call, false);
 }
@@ -89,7 +91,8 @@ function runFilters(filters: readonly SeccompFilter[], data: DataView): { result
 /** `recheck`: the tracer that the filters called has changed the call, and they do not call it again. */
 function filter(call: Call, recheck: boolean): Decision {
   const { k, task, regs } = call;
-  const { result } = runFilters(task.seccomp!.filters, seccompData(call));
+  const facts = seccompData(call);
+  const { result, match } = runFilters(task.seccomp!.filters, facts);
   const data = result & SECCOMP_RET_DATA;
   switch (actionOf(result)) {
     case SECCOMP_RET.ALLOW:
@@ -112,10 +115,8 @@ function filter(call: Call, recheck: boolean): Decision {
       regs.ax = -E.ENOSYS;
       return "skip";
     case SECCOMP_RET.USER_NOTIF:
-      // there are no listeners
       report(call, "USER_NOTIF", data);
-      regs.ax = -E.ENOSYS;
-      return "skip";
+      return notifyListener(k, task, regs, match!, new Uint8Array(facts.buffer));
     case SECCOMP_RET.KILL_THREAD:
       report(call, "KILL_THREAD", data);
       if (threadsOf(k, task.tgid).length > 1) return end(call, { status: 0, signal: SIG.SIGSYS, core: false });

@@ -3,7 +3,7 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import type { Siginfo } from "../abi/siginfo.ts";
 import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN } from "../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
-import { endStop, isStopped } from "../ptrace/stop.ts";
+import { endStop, fatalSignalPending, isStopped } from "../ptrace/stop.ts";
 import { kick, wakeUp } from "../sched.ts";
 import type { SigPending, Task } from "../state.ts";
 import { jobPending, prepareSignal } from "./jobctl.ts";
@@ -68,6 +68,21 @@ export function signalWakeUp(k: Kernel, task: Task, fatal = false): void {
 
 /** signal_pending(). */
 export const signalPending = (k: Kernel, task: Task): boolean => k.testFlag(task, "SIGPENDING");
+
+/**
+ * What interrupts TASK_KILLABLE: SIGKILL, or a signal that ends the process without a core, of which Linux's complete_signal() makes a
+ * SIGKILL as it is sent, unless a tracer has to see it first.
+ */
+export function killPending(k: Kernel, task: Task): boolean {
+  if (fatalSignalPending(k, task)) return true;
+  const process = k.process(task);
+  const pending = (task.pending.signal | process.sharedPending.signal) & ~task.blocked;
+  if (pending === 0n || task.ptrace !== undefined) return false;
+  return process.actions.some(
+    ({ handler }, i) =>
+      hasSignal(pending, i + 1) && handler === BigInt(SIG_DFL) && defaultAction(i + 1) === "terminate",
+  );
+}
 
 /** Takes a signal out of a queue; the flag for it stays while there are more of its kind. */
 export function takeSignal(pending: SigPending, signr: number): Siginfo {

@@ -16,6 +16,7 @@ import { setSyscallWork } from "../ptrace/work.ts";
 import { wakeUpNewTask } from "../sched.ts";
 import { copySeccomp } from "../seccomp/install.ts";
 import { resetAltstack } from "../signal/altstack.ts";
+import { killPending } from "../signal/send.ts";
 import type { Mm, Process, Task, Wait } from "../state.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
@@ -96,7 +97,7 @@ function afterClone(c: SyscallContext, wait: Wait): SyscallResult {
   if (wait.event !== undefined && ptraceEvent(k, task, wait.event, wait.pid!) === "stopped") return BLOCK;
   delete wait.event;
   if (wait.reason !== "vfork") return wait.pid!;
-  if (wait.done !== true && c.process.groupExit === undefined) return BLOCK;
+  if (wait.done !== true && c.process.groupExit === undefined && !killPending(k, task)) return BLOCK;
   wait.reason = "stop";
   if (!ptraceEventEnabled(task, PTRACE_EVENT.VFORK_DONE)) return wait.pid!;
   wait.event = PTRACE_EVENT.VFORK_DONE;

@@ -1,12 +1,15 @@
 /** Reading and writing at a position of the caller's, a file's length, and its bytes to another descriptor. */
 import { E } from "../abi/errno.ts";
 import { O } from "../abi/file.ts";
+import { operationsOf } from "../file-operations.ts";
 import { copyToUser, readUser } from "../mm/uaccess.ts";
 import { isPipe } from "../pipe.ts";
 import { look, resizeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
-import { fileOf, isStream, MAX_OUTPUT, put, readable, readInto, take, writable, writeFrom, writeToPipe } from "./io.ts";
+import { fileOf, isStream, put, readable, readInto, take, writable, writeFrom } from "./io.ts";
+import { MAX_OUTPUT } from "./iovec.ts";
 import { pathArg } from "./paths.ts";
+import { writeToPipe } from "./pipes.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
 /** A loff_t argument: the i386 calls have it in two registers. */
@@ -49,6 +52,7 @@ function ftruncate(c: SyscallContext, length: bigint): number {
 function copy(c: SyscallContext, to: OpenFile, from: OpenFile, count: number): SyscallResult {
   const bytes = take(c, { ...from }, Math.min(count, MAX_OUTPUT));
   const part = (skip: number, length: number) => bytes.subarray(skip, skip + length);
+  if (!isPipe(to) && operationsOf(to) !== undefined) return -E.EINVAL;
   const done = bytes.length === 0 ? 0 : isPipe(to) ? writeToPipe(c, to, bytes.length, part) : put(c, to, bytes);
   if (typeof done === "number" && done > 0) from.position += done;
   return done;

@@ -9,11 +9,13 @@ import {
   TIMEVAL_32,
   TIMEVAL_64,
   TIMEZONE,
+  TMS_SIZE,
+  USER_HZ,
   UTSNAME,
 } from "../abi/file.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { freePages, totalPages } from "../mm/pages.ts";
-import { putStruct, putWord, writeUser } from "../mm/uaccess.ts";
+import { copyToUser, putStruct, putWord, writeUser } from "../mm/uaccess.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 /** CLOCK_REALTIME when the machine starts: 2022-12-11, when Linux 6.1 came out. */
@@ -78,6 +80,13 @@ const time: Syscall = (c) => {
   return c.addr(0) === 0 || putWord(c.k, c.task, c.addr(0), c.wordSize, seconds) ? seconds : -E.EFAULT;
 };
 
+/** CPU time is not accounted; the result is ticks since boot. */
+const times: Syscall = (c) => {
+  const tms = new Uint8Array(TMS_SIZE[c.compat ? 32 : 64]);
+  if (c.addr(0) !== 0 && !copyToUser(c.k, c.task, c.addr(0), tms)) return -E.EFAULT;
+  return Math.floor(c.k.machine.now / (NANOSECONDS / USER_HZ));
+};
+
 const GETRANDOM_MAX = 0x200_0000;
 const getrandom: Syscall = (c) => {
   const count = Math.min(c.addr(1), GETRANDOM_MAX);
@@ -107,6 +116,7 @@ export const INFO_CALLS: SyscallGroup = {
   clock_getres_time64: clockGetres(() => true),
   gettimeofday,
   time,
+  times,
   getrandom,
   sysinfo,
 };

@@ -1,17 +1,15 @@
 /** poll, ppoll, select and pselect6 (fs/select.c): waiting for descriptors, or for time to pass. */
 import { TIMESPEC } from "../abi/clone.ts";
 import { E, ERESTART } from "../abi/errno.ts";
-import { O, TIMEVAL_32, TIMEVAL_64 } from "../abi/file.ts";
-import { s16, s32, struct } from "../abi/struct.ts";
+import { TIMEVAL_32, TIMEVAL_64 } from "../abi/file.ts";
+import { POLL, POLL_READ, POLL_WRITE, POLLFD } from "../abi/poll.ts";
+import { operationsOf } from "../file-operations.ts";
 import { copyFromUser, copyToUser, getStruct, getWord } from "../mm/uaccess.ts";
-import { isPipe, otherEndOpen, PIPE_BUF, PIPE_CAPACITY, pipeOf } from "../pipe.ts";
 import { setBlocked, signalPending } from "../signal/send.ts";
 import { NANOSECONDS } from "./info.ts";
 import { fileOf } from "./io.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
-const POLL = { IN: 1, PRI: 2, OUT: 4, ERR: 8, HUP: 0x10, NVAL: 0x20, RDNORM: 0x40, WRNORM: 0x100 } as const;
-const POLLFD = struct({ fd: s32, events: s16, revents: s16 });
 const FD_MAX = 1024;
 /** What poll tells unasked. */
 const ALWAYS = POLL.ERR | POLL.HUP | POLL.NVAL;
@@ -20,12 +18,7 @@ const ALWAYS = POLL.ERR | POLL.HUP | POLL.NVAL;
 function eventsOf(c: SyscallContext, fd: number): number {
   const file = fileOf(c, fd);
   if (file === undefined) return POLL.NVAL;
-  if (!isPipe(file)) return POLL.IN | POLL.OUT | POLL.RDNORM | POLL.WRNORM;
-  const { bytes } = pipeOf(c.k, file);
-  const other = otherEndOpen(c.k, file);
-  if ((file.flags & O.O_ACCMODE) === O.O_RDONLY)
-    return (bytes.length > 0 ? POLL.IN | POLL.RDNORM : 0) | (other ? 0 : POLL.HUP);
-  return (bytes.length + PIPE_BUF <= PIPE_CAPACITY ? POLL.OUT | POLL.WRNORM : 0) | (other ? 0 : POLL.ERR);
+  return operationsOf(file)?.poll(c.k, file) ?? POLL_READ | POLL_WRITE;
 }
 
 /** Ready = a result, otherwise to sleep until `deadline` (undefined = for ever). */
@@ -85,8 +78,8 @@ const poll: Syscall = (c) =>
     () => pollFds(c),
   );
 
-const READ = POLL.IN | POLL.RDNORM | POLL.HUP | POLL.ERR;
-const WRITE = POLL.OUT | POLL.WRNORM | POLL.ERR;
+const READ = POLL_READ | POLL.HUP | POLL.ERR;
+const WRITE = POLL_WRITE | POLL.ERR;
 const MEANING = [READ, WRITE, POLL.PRI] as const;
 
 /** do_select(): the sets asked for, of which what is ready stays. 0 = nothing yet, and then the sets are left alone. */

@@ -1,6 +1,7 @@
 /** Who runs, and how it ends. */
 import { E } from "../abi/errno.ts";
-import { RLIM_INFINITY_32, RLIM_INFINITY_64, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
+import { RLIM_INFINITY_32, RLIMIT, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
+import { CAP, capable } from "../cred.ts";
 import { doExit, doGroupExit } from "../exit.ts";
 import { copyFromUser, getStruct, putStruct, putWord } from "../mm/uaccess.ts";
 import { rseqCall } from "../rseq.ts";
@@ -42,10 +43,21 @@ const getrlimit =
     if (limit === undefined) return -E.EINVAL;
     return putLimit(c, c.addr(1), limit, wide(c)) ? 0 : -E.EFAULT;
   };
+/** sysctl_nr_open. */
+const NR_OPEN = 1_048_576n;
+/** check_prlimit_permission(). */
+function mayLimit(c: SyscallContext, { cred }: Task): boolean {
+  const { uid, gid } = c.task.cred;
+  const same = [cred.uid, cred.euid, cred.suid].every((id) => id === uid);
+  return (same && [cred.gid, cred.egid, cred.sgid].every((id) => id === gid)) || capable(c.task, CAP.SYS_RESOURCE);
+}
 const prlimit64: Syscall = (c) => {
-  if (c.int(0) !== 0 && c.int(0) !== c.task.tgid) return -E.ESRCH;
+  const task = taskOf(c, c.int(0));
+  if (task === undefined) return -E.ESRCH;
+  if (task.tgid !== c.task.tgid && !mayLimit(c, task)) return -E.EPERM;
+  const { rlimits } = c.k.process(task);
   const resource = c.uint(1);
-  const limit = c.process.rlimits[resource];
+  const limit = rlimits[resource];
   if (limit === undefined) return -E.EINVAL;
   const old: [bigint, bigint] = c.k.once("old_rlim", () => [...limit]);
   if (c.addr(2) !== 0) {
@@ -53,8 +65,9 @@ const prlimit64: Syscall = (c) => {
     if (view === undefined) return -E.EFAULT;
     const [soft, hard] = [view.big("rlim_cur"), view.big("rlim_max")];
     if (soft > hard) return -E.EINVAL;
-    if (hard > limit[1] && limit[1] !== RLIM_INFINITY_64) return -E.EPERM;
-    c.process.rlimits[resource] = [soft, hard];
+    if (hard > limit[1] && !capable(c.task, CAP.SYS_RESOURCE)) return -E.EPERM;
+    if (resource === RLIMIT.RLIMIT_NOFILE && hard > NR_OPEN) return -E.EPERM;
+    rlimits[resource] = [soft, hard];
   }
   return c.addr(3) === 0 || putLimit(c, c.addr(3), old, true) ? 0 : -E.EFAULT;
 };

@@ -8,8 +8,10 @@ import { EXTENT_CALLS } from "./extents.ts";
 import { FILE_CALLS } from "./files.ts";
 import { INFO_CALLS } from "./info.ts";
 import { IO_CALLS } from "./io.ts";
+import { ITIMER_CALLS } from "./itimers.ts";
 import { KCMP_CALLS } from "./kcmp.ts";
 import { MEMORY_CALLS_32, MEMORY_CALLS_64 } from "./memory.ts";
+import { PIPE_CALLS } from "./pipes.ts";
 import { POLL_CALLS } from "./poll.ts";
 import { PRCTL_CALLS } from "./prctl.ts";
 import { PROCESS_CALLS } from "./process.ts";
@@ -17,17 +19,23 @@ import { PROCESS_VM_CALLS } from "./process-vm.ts";
 import { SEGMENT_CALLS_32, SEGMENT_CALLS_64 } from "./segments.ts";
 import { SIGNAL_CALLS_32, SIGNAL_CALLS_64 } from "./signals.ts";
 import { SLEEP_CALLS, SLEEP_CALLS_32 } from "./sleep.ts";
+import { SOCKET_CALLS } from "./sockets.ts";
 import type { SyscallGroup } from "./types.ts";
+import { UNSHARE_CALLS } from "./unshare.ts";
 import { WAIT_CALLS } from "./wait.ts";
 
 const shared: SyscallGroup = {
   ...IO_CALLS,
   ...FILE_CALLS,
+  ...PIPE_CALLS,
+  ...SOCKET_CALLS,
   ...DIRECTORY_CALLS,
   ...EXTENT_CALLS,
   ...PROCESS_CALLS,
   ...PRCTL_CALLS,
   ...KCMP_CALLS,
+  ...ITIMER_CALLS,
+  ...UNSHARE_CALLS,
   ...INFO_CALLS,
   ...SLEEP_CALLS,
   ...WAIT_CALLS,
