@@ -1,9 +1,11 @@
 /** The host's files, for the commands only: the core never sees a path. */
-import { readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { readFile as readLater } from "node:fs/promises";
+import { readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { readFile as readLater, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Diagnostic, SourceText } from "../asmlang/types.ts";
+import { PAGE_SIZE } from "../emu/cpu/memory.ts";
+import { ROOT_BYTES } from "../emu/kernel/root.ts";
 import { UsageError } from "./usage.ts";
 
 /** @throws UsageError with one line when the file cannot be read. */
@@ -46,11 +48,17 @@ function reason(error: unknown): string {
 export const uriOf = (name: string): string => pathToFileURL(name).href;
 export const pathOf = (uri: string): string => (uri.startsWith("file:") ? fileURLToPath(uri) : uri);
 
+/** No source may need more of one file. */
+const MOST_BYTES = 256 * 2 ** 20;
+
+/** What a source may name: devices and pipes may never end, and are nobody's text. */
+const isReadable = (found: { isFile(): boolean; size: number }): boolean => found.isFile() && found.size <= MOST_BYTES;
+
 /** Files as the debugger asks for them: by URI. undefined = there is none. */
 export const hostFiles = {
   async read(uri: string): Promise<Uint8Array | undefined> {
     try {
-      return await readLater(pathOf(uri));
+      return isReadable(await stat(pathOf(uri))) ? await readLater(pathOf(uri)) : undefined;
     } catch {
       return undefined;
     }
@@ -61,8 +69,9 @@ export const hostFiles = {
 export function includeBytes(dirs: readonly string[]): (name: string, from: string) => Uint8Array | undefined {
   return (name, from) => {
     for (const dir of [path.dirname(pathOf(from)), ...dirs]) {
+      const place = path.resolve(dir, name);
       try {
-        return readFileSync(path.resolve(dir, name));
+        if (isReadable(statSync(place))) return readFileSync(place);
       } catch {
         // the next place
       }
@@ -80,22 +89,48 @@ export function includeText(dirs: readonly string[]): (name: string, from: strin
   };
 }
 
-/** Every file under `dir` by its absolute guest path, for --root. */
+/** Every file under `dir` by its absolute guest path, for --root. What links lead to outside of it is not there. */
 export function readTree(dir: string): Record<string, Uint8Array> {
   const files: Record<string, Uint8Array> = {};
-  const walk = (guest: string, host: string) => {
+  let left = ROOT_BYTES;
+  /** Whatever has a name takes a page: directories that link to each other end, too. */
+  const charge = (size: number): void => {
+    left -= Math.max(size, PAGE_SIZE);
+    if (left < 0)
+      throw new UsageError(`${dir} holds more than ${ROOT_BYTES} bytes, or ${ROOT_BYTES / PAGE_SIZE} names`);
+  };
+  /** `above`: the directories on the way, where a link may lead back to. */
+  const walk = (guest: string, host: string, above: readonly string[]) => {
     for (const name of readdirSync(host)) {
-      const below = path.join(host, name);
-      if (statSync(below).isDirectory()) walk(`${guest}/${name}`, below);
-      else files[`${guest}/${name}`] = readFileSync(below);
+      const below = resolved(path.join(host, name));
+      if (below === undefined || !isWithin(above[0]!, below)) continue;
+      const found = statSync(below);
+      charge(found.isFile() ? found.size : 0);
+      if (found.isDirectory() && !above.includes(below)) walk(`${guest}/${name}`, below, [...above, below]);
+      else if (found.isFile()) files[`${guest}/${name}`] = readFileSync(below);
     }
   };
   try {
-    walk("", dir);
+    const root = realpathSync(dir);
+    walk("", root, [root]);
   } catch (error) {
-    throw new UsageError(`cannot read ${dir}: ${reason(error)}`);
+    throw error instanceof UsageError ? error : new UsageError(`cannot read ${dir}: ${reason(error)}`);
   }
   return files;
+}
+
+const isWithin = (dir: string, place: string): boolean => {
+  const relative = path.relative(dir, place);
+  return relative !== ".." && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
+};
+
+/** Where a name leads; undefined for a link to nothing. */
+function resolved(place: string): string | undefined {
+  try {
+    return realpathSync(place);
+  } catch {
+    return undefined;
+  }
 }
 
 /** FILE:LINE:COL: error|warning: TEXT, one-based; related places follow as notes. */
