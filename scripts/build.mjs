@@ -21,7 +21,6 @@ const common = {
   absWorkingDir: root,
   bundle: true,
   minify: true,
-  keepNames: true,
   sourcemap: "linked",
   logLevel: "warning",
   plugins: [rawText, embeddedIced, assembledImages],

@@ -1,5 +1,6 @@
 // esbuild plugin: the kernel and vDSO images, assembled once a build by Ringside's own assembler, in the place of the empty table in
-// src/emu/kernel/boot/prebuilt.ts. So no run has to assemble them first.
+// src/emu/kernel/boot/prebuilt.ts, and iced's tables of instructions in that of src/emu/cpu/opcodes-prebuilt.ts. So no run has to make
+// them first.
 import { createRequire } from "node:module";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -27,7 +28,7 @@ async function assemble() {
     createRequire(import.meta.url),
   );
   const files = Object.keys(metafile.inputs).map((file) => path.resolve(file.replace(/^raw-text:/, "")));
-  return { prebuilt: module.exports.prebuild(), files };
+  return { prebuilt: module.exports.prebuild(), opCodes: module.exports.packOpCodes(), files };
 }
 
 /** Bundles that are built at the same time share one result. */
@@ -42,6 +43,10 @@ export const assembledImages = {
     build.onLoad({ filter: /kernel[\\/]boot[\\/]prebuilt\.ts$/ }, async () => {
       const { prebuilt, files } = await (current ??= assemble());
       return { contents: `export const PREBUILT = ${JSON.stringify(prebuilt)};`, loader: "js", watchFiles: files };
+    });
+    build.onLoad({ filter: /emu[\\/]cpu[\\/]opcodes-prebuilt\.ts$/ }, async () => {
+      const { opCodes } = await (current ??= assemble());
+      return { contents: `export const PREBUILT_OPCODES = ${JSON.stringify(opCodes)};`, loader: "js" };
     });
   },
 };

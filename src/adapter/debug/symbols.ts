@@ -30,14 +30,18 @@ export class SymbolIndex {
   readonly #symbols: readonly NamedAddress[];
   readonly #byName: ReadonlyMap<string, Addr>;
   readonly #spans: readonly LineSpan[];
-  readonly #byLine: ReadonlyMap<string, readonly Lined[]>;
+  /** Made when first asked for: a run without breakpoints in sources needs none. */
+  #lines: ReadonlyMap<string, readonly Lined[]> | undefined;
 
   constructor(symbols: Iterable<NamedAddress>, spans: Iterable<LineSpan>) {
     const all = [...symbols];
     this.#symbols = all.filter(({ constant }) => constant !== true).sort((a, b) => a.address - b.address);
     this.#byName = new Map(all.map(({ name, address }) => [name, address]));
     this.#spans = [...spans].sort((a, b) => a.start - b.start);
-    this.#byLine = groupByUri(this.#spans);
+  }
+
+  get #byLine(): ReadonlyMap<string, readonly Lined[]> {
+    return (this.#lines ??= groupByUri(this.#spans));
   }
 
   get all(): readonly NamedAddress[] {
@@ -159,14 +163,20 @@ export function lineSpans({ lines, segments }: LinedImage, base: Addr): LineSpan
     start: bigToAddr(address),
     end: bigToAddr(address) + memorySize,
   }));
+  const canonical = new Map<string, string>();
+  const uriOf = (uri: string): string => {
+    const known = canonical.get(uri) ?? canonicalUri(uri);
+    canonical.set(uri, known);
+    return known;
+  };
   const rows = lines.map((row) => ({ ...row, start: bigToAddr(row.address) })).sort((a, b) => a.start - b.start);
   return rows.flatMap(({ start, uri, line, bits, bodies }, i) => {
     const segment = ends.find((each) => start >= each.start && start < each.end);
     if (segment === undefined) return [];
     const end = Math.min(segment.end, rows[i + 1]?.start ?? segment.end);
     if (end <= start) return [];
-    const inBodies = bodies?.map((body) => ({ uri: canonicalUri(body.uri), line: body.line }));
-    const span = { start: base + start, end: base + end, uri: canonicalUri(uri), line, bits };
+    const inBodies = bodies?.map((body) => ({ uri: uriOf(body.uri), line: body.line }));
+    const span = { start: base + start, end: base + end, uri: uriOf(uri), line, bits };
     return [inBodies === undefined ? span : { ...span, bodies: inBodies }];
   });
 }

@@ -1,7 +1,6 @@
-/** Instruction forms: iced's OpCodeInfo of every Code, copied at the first use of their mnemonic into plain objects. */
+/** Instruction forms: what iced's tables say of every Code, made of it at the first use of their mnemonic. */
 import {
   Code,
-  CodeExt,
   EncodingKind,
   MandatoryPrefix,
   MemorySize,
@@ -10,6 +9,7 @@ import {
   OpCodeTableKind,
   TupleType,
 } from "../../emu/cpu/iced.ts";
+import { type OpCodeFacts, opCodes } from "../../emu/cpu/opcodes.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { type Slot, slotOfKind } from "./kinds.ts";
 import { asWritten } from "./written.ts";
@@ -140,13 +140,11 @@ function weigh(form: Draft, bits: Bits): number {
   return bytes + (form.modrm ? 1 : 0);
 }
 
-type Info = ReturnType<typeof CodeExt.opCode>;
-
 /** Conversions that never round; iced's decoder accepts rounding there, and the tools do not. */
 const EXACT = /^vcvtu?dq2pd$/;
 
 /** iced's tuple types are named for what displacements count in: N64b4. */
-function evexOf(info: Info, mnemonic: string): Evex {
+function evexOf(info: OpCodeFacts, mnemonic: string): Evex {
   const [unit = 1, element = 0] = (nameOf(TupleType, info.tupleType).match(/\d+/g) ?? []).map(Number);
   return {
     unit,
@@ -159,9 +157,8 @@ function evexOf(info: Info, mnemonic: string): Evex {
   };
 }
 
-function draftOf(info: Info, code: number, encoding: Form["encoding"]): Draft {
-  const slots: Slot[] = [];
-  for (let i = 0; i < info.opCount; i++) slots.push(slotOfKind(info.opKind(i)));
+function draftOf(info: OpCodeFacts, code: number, encoding: Form["encoding"]): Draft {
+  const slots = info.opKinds.map(slotOfKind);
   const vector = encoding === "vex" || encoding === "xop" || encoding === "evex";
   const mnemonic = nameOf(Mnemonic, info.mnemonic).toLowerCase();
   return {
@@ -206,13 +203,11 @@ function finished(draft: Draft): Form {
 }
 
 function formsOf(code: number): Form[] {
-  const info = CodeExt.opCode(code);
+  const info = opCodes.of(code);
   const encoding = ENCODINGS[info.encoding];
   const coprocessor = nameOf(Code, code).includes("KNC");
   const usable = info.isInstruction && !coprocessor && !info.isReservedNop && encoding !== undefined;
-  const drafts = usable ? asWritten(draftOf(info, code, encoding)) : [];
-  info.free();
-  return drafts.map(finished);
+  return usable ? asWritten(draftOf(info, code, encoding)).map(finished) : [];
 }
 
 let codes: Map<string, number[]> | undefined;
@@ -222,9 +217,7 @@ function codesByMnemonic(): Map<string, number[]> {
   const names = new Map<string, number[]>();
   for (const code of Object.values(Code)) {
     if (typeof code !== "number") continue;
-    const info = CodeExt.opCode(code);
-    const name = nameOf(Mnemonic, info.mnemonic).toLowerCase();
-    info.free();
+    const name = nameOf(Mnemonic, opCodes.mnemonic(code)).toLowerCase();
     const list = names.get(name);
     if (list) list.push(code);
     else names.set(name, [code]);

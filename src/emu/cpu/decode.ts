@@ -16,6 +16,7 @@ import {
 import { SEG, type SegIndex } from "./layout.ts";
 import type { Bits } from "./mode.ts";
 import { CURRENT, type ModelFacts } from "./model.ts";
+import { opCodes } from "./opcodes.ts";
 import type { Insn, Operand } from "./operation.ts";
 
 /** Longest instruction; a longer one is #GP. */
@@ -89,18 +90,6 @@ const vectorIndex = (register: number): { vindex?: number } => {
   const operand = REGISTERS[register];
   return operand?.kind === "xmm" || operand?.kind === "ymm" ? { vindex: operand.reg } : {};
 };
-
-/** Per Code: operand and address size that the encoding names (0 = none). Filled as codes are met. */
-const sizesOf: ({ readonly op: number; readonly addr: number } | undefined)[] = [];
-function codeSizes(insn: Instruction): { readonly op: number; readonly addr: number } {
-  const known = sizesOf[insn.code];
-  if (known) return known;
-  const info = insn.opCode;
-  const sizes = { op: info.operandSize, addr: info.addressSize };
-  info.free();
-  sizesOf[insn.code] = sizes;
-  return sizes;
-}
 
 const featuresOf: (Int32Array | undefined)[] = [];
 /** Whether a model has the instruction, and every segment register that it names. */
@@ -395,9 +384,9 @@ export class InsnStream {
     const reader = new Reader(x, bits);
     const ops: Operand[] = [];
     for (let i = 0, n = x.opCount; i < n; i++) ops.push(reader.operand(i));
-    const sizes = codeSizes(x);
-    const opSize = (sizes.op || (bits === 16 ? 16 : 32)) as Bits;
-    const addrSize = (sizes.addr || reader.addrSize) as Bits;
+    const { operandSize, addressSize } = opCodes.of(x.code);
+    const opSize = (operandSize || (bits === 16 ? 16 : 32)) as Bits;
+    const addrSize = (addressSize || reader.addrSize) as Bits;
     const { code, mnemonic, length, hasLockPrefix: lock, hasRepPrefix: rep, hasRepnePrefix: repne } = x;
     return { code, mnemonic, ipLow, ipHigh, length, bits, opSize, addrSize, stackSize, ops, lock, rep, repne };
   }

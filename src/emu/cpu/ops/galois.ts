@@ -16,15 +16,14 @@ export function multiply(a: number, b: number, field = AES_FIELD): number {
   return product;
 }
 
-/** By element; that of 0 is 0. */
+/** By element: its power of 254, which is 2 + 4 + ... + 128; that of 0 is 0. */
 export function inverses(field = AES_FIELD): Uint8Array {
-  const table = new Uint8Array(256);
-  for (let x = 1; x < 256; x++) {
-    let y = 1;
-    while (multiply(x, y, field) !== 1) y++;
-    table[x] = y;
-  }
-  return table;
+  return Uint8Array.from({ length: 256 }, (_, x) => {
+    let inverse = 1;
+    for (let power = multiply(x, x, field), i = 0; i < 7; i++, power = multiply(power, power, field))
+      inverse = multiply(inverse, power, field);
+    return inverse;
+  });
 }
 export const AES_INVERSE = inverses();
 

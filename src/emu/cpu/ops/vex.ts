@@ -2,16 +2,15 @@
  * Which form of a vector instruction an encoding is. A VEX form computes what the legacy form does, from separate sources, and clears
  * the destination's register above what it writes; so an operation's one body asks here, and the tables give it both names.
  */
-import { CodeExt, EncodingKind } from "../iced.ts";
+import { EncodingKind } from "../iced.ts";
+import { opCodes } from "../opcodes.ts";
 import type { Insn, OperationTable } from "../operation.ts";
 
 /** By iced's Code: 0 a legacy encoding, 16 or 32 the vector length of a VEX one, -1 an encoding that we do not have. */
 const widths: number[] = [];
 
 function measure(code: number): number {
-  const info = CodeExt.opCode(code);
-  const { encoding, L } = info;
-  info.free();
+  const { encoding, L } = opCodes.of(code);
   if (encoding === EncodingKind.Legacy || encoding === EncodingKind.D3NOW) return 0;
   return encoding === EncodingKind.VEX ? (L === 1 ? 32 : 16) : -1;
 }

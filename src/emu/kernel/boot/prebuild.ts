@@ -1,4 +1,7 @@
-/** What a build assembles beforehand: the default kernels for both vendors' processors, and the vDSO images. */
+/** What a build makes beforehand: the default kernels for both vendors' processors, the vDSO images, iced's tables as text. */
+
+export { packOpCodes } from "../../cpu/opcodes.ts";
+
 import { Machine } from "../../machine/machine.ts";
 import { chooseDesigns } from "../designs.ts";
 import { PRESETS } from "../presets.ts";
