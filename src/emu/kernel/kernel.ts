@@ -31,6 +31,8 @@ export class Kernel implements Component {
   state: KernelState;
   /** The up-call at work, if it is one that can wait for user copies. */
   run: UpcallRun | undefined;
+  /** Where files' bytes may be changed in place: no snapshot shares them. */
+  ownBuffers = new WeakSet<ArrayBufferLike>();
   readonly #symbols = new Map<string, Addr>();
 
   constructor(
@@ -154,16 +156,18 @@ export class Kernel implements Component {
   }
 
   save(): unknown {
+    this.ownBuffers = new WeakSet();
     return cloneState(this.state);
   }
   restore(state: unknown): void {
+    this.ownBuffers = new WeakSet();
     this.state = cloneState(state as KernelState);
   }
 }
 
 /**
- * Open files, tables of descriptors and the like belong to several processes, and still do in the copy. A file's bytes are replaced, never
- * changed, so copies may share them.
+ * Open files, tables of descriptors and the like belong to several processes, and still do in the copy. A file's bytes are shared: from
+ * now on the next write to them is one to a copy.
  */
 function cloneState({ files, processes, tasks, sockets, ...rest }: KernelState): KernelState {
   return { ...clonePlain(rest), ...cloneShared({ processes, tasks, sockets }), files: { ...files } };

@@ -68,14 +68,42 @@ export function entries(k: Kernel, directory: string): Entry[] {
 /** What all files of the root may hold together. */
 export const ROOT_BYTES = 256 * 2 ** 20;
 
-/** Makes a file `length` bytes long, of zeros where it grows; false = the root has no room for that. */
+/** A file's bytes, of which the root keeps the sum. */
+function setBytes(k: Kernel, path: string, bytes: Uint8Array): void {
+  k.state.rootBytes += bytes.length - (k.state.files[path]?.length ?? 0);
+  k.state.files[path] = bytes;
+}
+function forget(k: Kernel, path: string): void {
+  k.state.rootBytes -= k.state.files[path]?.length ?? 0;
+  delete k.state.files[path];
+}
+
+/** Makes a file `length` bytes long, of zeros where it grows; false = the root has no room for that. It may be written then. */
 export function resizeFile(k: Kernel, path: string, length: number): boolean {
   const old = k.state.files[path] ?? EMPTY;
-  const others = Object.values(k.state.files).reduce((sum, file) => sum + file.length, 0) - old.length;
-  if (length > old.length && others + length > ROOT_BYTES) return false;
-  const bytes = new Uint8Array(length);
+  if (length > old.length && k.state.rootBytes - old.length + length > ROOT_BYTES) return false;
+  setBytes(k, path, resized(k, old, length));
+  return true;
+}
+
+/** The bytes in place where nobody else may see them, else a copy, with room for a file that grows and grows. */
+function resized(k: Kernel, old: Uint8Array, length: number): Uint8Array {
+  if (k.ownBuffers.has(old.buffer) && length <= old.buffer.byteLength) {
+    if (length < old.length) old.fill(0, length);
+    return new Uint8Array(old.buffer, 0, length);
+  }
+  const room = length > old.length && old.length > 0 ? Math.min(length + (length >> 1), ROOT_BYTES) : length;
+  const bytes = new Uint8Array(new ArrayBuffer(room), 0, length);
   bytes.set(old.subarray(0, length));
-  k.state.files[path] = bytes;
+  k.ownBuffers.add(bytes.buffer);
+  return bytes;
+}
+
+/** Writes into a file, which grows as it must; false = there is no room. */
+export function writeFile(k: Kernel, path: string, position: number, bytes: Uint8Array): boolean {
+  const length = k.state.files[path]?.length ?? 0;
+  if (!resizeFile(k, path, Math.max(length, position + bytes.length))) return false;
+  k.state.files[path]!.set(bytes, position);
   return true;
 }
 
@@ -102,7 +130,7 @@ function rekey(k: Kernel, from: string, to: string): void {
 export function unlinkFile(k: Kernel, path: string): void {
   keepParent(k, path);
   if (heldFiles(k).some((file) => file.path === path)) rekey(k, path, `${ORPHAN}${k.state.nextId++}`);
-  else delete k.state.files[path];
+  else forget(k, path);
 }
 
 /** A new, empty file without a name: the key under which a descriptor finds it. */
@@ -115,7 +143,7 @@ export function namelessFile(k: Kernel): string {
 /** Descriptors were closed: files without a name that nobody has any more are gone. */
 export function forgetOrphans(k: Kernel, closed: readonly OpenFile[]): void {
   for (const { path } of closed)
-    if (path.startsWith(ORPHAN) && !heldFiles(k).some((file) => file.path === path)) delete k.state.files[path];
+    if (path.startsWith(ORPHAN) && !heldFiles(k).some((file) => file.path === path)) forget(k, path);
 }
 
 /** Gives a file or a whole directory another name; what was a file or an empty directory there is gone. */

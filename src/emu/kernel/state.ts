@@ -287,8 +287,9 @@ export interface KernelState {
   sockets: Record<number, Socket>;
   /** What seccomp's listeners have been told, by the filter's id, while somebody listens. */
   listeners: Record<number, Listener>;
-  /** Files as they are now, by absolute path. */
+  /** Files as they are now, by absolute path, and how many bytes they hold together. */
   files: Record<string, Uint8Array>;
+  rootBytes: number;
   /** Where espfix64's ministacks are, and their physical pages. */
   espfix?: {
     pageRandom: number;

@@ -62,6 +62,7 @@ export function initialState(
     stdinPosition: 0,
     vdsoPages: {},
     files: { ...files },
+    rootBytes: Object.values(files).reduce((sum, { length }) => sum + length, 0),
     injected: [],
     irq: [],
   };

@@ -4,7 +4,7 @@ import { AT_FD, MFD, O, S_IF, STAT_32, STAT_64, STAT64_32, STATX, STATX_BASIC_ST
 import { ROOT } from "../cred.ts";
 import { installFd } from "../fdtable.ts";
 import { copyToUser, putStruct, strncpyFromUser } from "../mm/uaccess.ts";
-import { contentsOf, look, lookParent, type Node, namelessFile } from "../root.ts";
+import { contentsOf, look, lookParent, type Node, namelessFile, resizeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
 import { fileOf, isStream } from "./io.ts";
 import { pathArg, pathAt } from "./paths.ts";
@@ -32,8 +32,7 @@ function open(c: SyscallContext, path: string | number, flags: number): number {
     if (node.kind === "dir" && (flags & (O.O_ACCMODE | O.O_CREAT)) !== O.O_RDONLY) return -E.EISDIR;
     if (node.kind !== "dir" && (flags & O.O_DIRECTORY) !== 0) return -E.ENOTDIR;
   }
-  if (typeof node === "number" || (node.kind === "file" && (flags & O.O_TRUNC) !== 0))
-    k.state.files[path] = new Uint8Array(0);
+  if (typeof node === "number" || (node.kind === "file" && (flags & O.O_TRUNC) !== 0)) resizeFile(k, path, 0);
   return openAs(c, { path, flags: 0, position: 0 }, flags);
 }
 

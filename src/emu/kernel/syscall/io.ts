@@ -5,7 +5,7 @@ import { fdLimit, installFd, setFd } from "../fdtable.ts";
 import { descriptorsClosed, operationsOf } from "../file-operations.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { clearUser, copyToUser, putWord, writeUser } from "../mm/uaccess.ts";
-import { DEVICES, resizeFile } from "../root.ts";
+import { DEVICES, writeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
 import { type Buffer, gather, iovecs, MAX_OUTPUT, total } from "./iovec.ts";
 import type { Syscall, SyscallContext, SyscallGroup, SyscallResult } from "./types.ts";
@@ -30,7 +30,8 @@ export function take(c: SyscallContext, file: OpenFile, count: number): Uint8Arr
   }
   if (file.path === "/dev/null") return new Uint8Array(0);
   const all = file.contents ?? c.k.state.files[file.path] ?? new Uint8Array(0);
-  const bytes = all.subarray(file.position, file.position + count);
+  // a copy: the file may change before they are where they are to go
+  const bytes = all.slice(file.position, file.position + count);
   file.position += bytes.length;
   return bytes;
 }
@@ -42,10 +43,8 @@ export function put(c: SyscallContext, file: OpenFile, bytes: Uint8Array): numbe
     c.k.machine.events.emit("console", c.cpu.index, { stream: file.path === "stderr" ? "stderr" : "stdout", bytes });
     return bytes.length;
   }
-  const { length } = c.k.state.files[file.path] ?? new Uint8Array(0);
-  if ((file.flags & O.O_APPEND) !== 0) file.position = length;
-  if (!resizeFile(c.k, file.path, Math.max(length, file.position + bytes.length))) return -E.ENOSPC;
-  c.k.state.files[file.path]!.set(bytes, file.position);
+  if ((file.flags & O.O_APPEND) !== 0) file.position = c.k.state.files[file.path]?.length ?? 0;
+  if (!writeFile(c.k, file.path, file.position, bytes)) return -E.ENOSPC;
   file.position += bytes.length;
   return bytes.length;
 }
