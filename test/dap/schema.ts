@@ -39,6 +39,8 @@ export const resolved = (type: Schema): Schema =>
   type.$ref === undefined ? type : schema.definitions[type.$ref.slice("#/definitions/".length)]!;
 
 /** What adapters ask of clients. */
+export const { definitions } = schema;
+
 const REVERSED: ReadonlySet<string> = new Set(["runInTerminal", "startDebugging"]);
 
 /** Every request that a client makes, with its arguments' type. */

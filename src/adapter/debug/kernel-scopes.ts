@@ -1,5 +1,6 @@
 /** The kernel's part of the Variables view: the task with TS_COMPAT and every TIF flag, pt_regs, espfix. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { bigToAddr } from "../../emu/cpu/state.ts";
 import { espfixState } from "./espfix-view.ts";
 import { hexAddr } from "./format.ts";
 import { kernelReference } from "./kernel-fields.ts";
@@ -60,13 +61,23 @@ export const espfixScope = (kernel: KernelAccess, cpu: Cpu): VariableScope => ({
     const rows: Variable[] = [{ name: "design", value: state.design }];
     if (state.ministack === undefined) return rows;
     const { linear, physical, words } = state.ministack;
-    rows.push(
-      group("ministack", `${linear}, physical ${physical}`, () =>
-        words.map(({ address, value, label }) => ({ name: `${address} ${label}`.trim(), value })),
+    rows.push({
+      ...group("ministack", `${linear}, physical ${physical}`, () =>
+        words.map(({ address, value, label }) => ({
+          name: `${address} ${label}`.trim(),
+          value,
+          address: bigToAddr(BigInt(address)),
+        })),
       ),
-    );
+      address: bigToAddr(BigInt(linear)),
+    });
     if (state.alias !== undefined)
-      rows.push({ name: "alias", value: state.alias.linear, type: state.alias.chosenBecause });
+      rows.push({
+        name: "alias",
+        value: state.alias.linear,
+        type: state.alias.chosenBecause,
+        pointsTo: BigInt(state.alias.linear),
+      });
     const walk = () =>
       state.walk.map(({ level, index, entry, flags }) => ({
         name: `${level}[${index}]`,

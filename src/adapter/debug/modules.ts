@@ -10,13 +10,16 @@ export interface Module {
   readonly sources: readonly string[];
 }
 
-type Range = Omit<Module, "sources">;
+export type Range = Omit<Module, "sources">;
 
 export function modulesOf(target: Target, cpu: Cpu): Module[] {
-  const { symbols, kernel } = target;
-  const ranges = kernel === undefined ? bareRange(target) : kernelRanges(kernel, cpu, target.programName);
-  return ranges.map((range) => ({ ...range, sources: symbols.sourcesIn(range.start, range.end) }));
+  const { symbols } = target;
+  return rangesOf(target, cpu).map((range) => ({ ...range, sources: symbols.sourcesIn(range.start, range.end) }));
 }
+
+/** Without the sources, which take longer to find. */
+export const rangesOf = (target: Target, cpu: Cpu): Range[] =>
+  target.kernel === undefined ? bareRange(target) : kernelRanges(target.kernel, cpu, target.programName);
 
 /** Without a kernel the program is what has a name. */
 function bareRange({ symbols, programName }: Target): Range[] {

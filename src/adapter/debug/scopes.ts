@@ -1,6 +1,7 @@
 /** What the Variables view shows of the running frame: registers, flags, segments, kernel state, symbols, stack. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF, SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
+import { addrToBig } from "../../emu/cpu/state.ts";
 import { hex, hexAddr } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
 import { espfixScope, ptRegsScope, taskScope } from "./kernel-scopes.ts";
@@ -30,8 +31,7 @@ export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[
     { name: "Symbols", expensive: target.symbols.all.length > MANY_SYMBOLS, variables: () => programSymbols(view) },
   );
   if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
-  if (sharesCpu)
-    scopes.push({ name: "Control registers", expensive: false, variables: () => named(cpu, CONTROL_NAMES) });
+  if (sharesCpu) scopes.push({ name: "Control registers", expensive: false, variables: () => controlRegisters(cpu) });
   scopes.push(
     { name: "SSE", expensive: true, variables: () => sse(cpu, frame.bits) },
     { name: "x87", expensive: true, variables: () => x87(cpu) },
@@ -80,14 +80,26 @@ const CONTROL_NAMES = [
 const named = (cpu: Cpu, names: readonly string[]): Variable[] =>
   names.map((name) => leaf(name, registerReference(cpu, name)!));
 
+/** Those that hold no linear addresses. */
+const BITS_AND_FRAMES: ReadonlySet<string> = new Set(["cr0", "cr3", "cr4", "efer", "star", "sfmask", "dr6", "dr7"]);
+
+const controlRegisters = (cpu: Cpu): Variable[] =>
+  named(cpu, CONTROL_NAMES).map((each) => (BITS_AND_FRAMES.has(each.name) ? { ...each, pointsTo: undefined } : each));
+
 /** The general registers at the width of the frame's code, each with its parts below it; then the instruction pointer. */
 function registers(view: View): Variable[] {
   const { bits } = view.frame;
   const count = bits === 64 ? 16 : 8;
   const names = GPR_NAMES.slice(0, count).map((name) => (bits === 64 ? name : name.replace(/^r/, "e")));
   const general = names.map((name, i) => withParts(view, name, i));
-  return [...general, register(view, bits === 64 ? "rip" : "eip"), register(view, bits === 64 ? "rflags" : "eflags")];
+  return [...general, instructionPointer(view), register(view, bits === 64 ? "rflags" : "eflags")];
 }
+
+/** It points into the code segment. */
+const instructionPointer = (view: View): Variable => ({
+  ...register(view, view.frame.bits === 64 ? "rip" : "eip"),
+  pointsTo: addrToBig(view.frame.address),
+});
 
 /** Of a frame that waits, some registers are gone: whatever ran above it was free to use them. */
 function register({ name }: View, wanted: string): Variable {

@@ -12,6 +12,8 @@ export interface Variable {
   /** Gives the same value in a watch. */
   readonly evaluateName?: string | undefined;
   readonly address?: Addr | undefined;
+  /** Of what is in no memory: its value, where that may be an address. */
+  readonly pointsTo?: bigint | undefined;
   /** What a data breakpoint on it would watch. */
   readonly place?: DataPlace | undefined;
   readonly children?: (() => readonly Variable[]) | undefined;
@@ -27,6 +29,9 @@ export interface VariableScope {
   readonly variables: () => readonly Variable[];
 }
 
+/** Values of so many bits may be addresses. */
+const POINTER_BITS = 32;
+
 /** A leaf that shows a reference: hexadecimal at its width, or "not mapped". */
 export function leaf(name: string, reference: Reference, more: Partial<Variable> = {}): Variable {
   const value = reference.read();
@@ -40,6 +45,7 @@ export function leaf(name: string, reference: Reference, more: Partial<Variable>
           : hex(value, Math.ceil(reference.bits / 4) * 4),
     evaluateName: name,
     address: reference.address,
+    pointsTo: reference.bits >= POINTER_BITS ? value : undefined,
     place: placeOf(reference),
     ...(reference.write === undefined ? {} : { reference }),
     ...more,

@@ -14,6 +14,7 @@ import type { KernelHistory } from "../debug/kernel-view.ts";
 import type { Reference } from "../debug/reference.ts";
 import type { EventFilter, RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
+import { SeenMemory } from "../debug/seen-memory.ts";
 import { callStack, type Frame } from "../debug/stack.ts";
 import type { Target } from "../debug/target.ts";
 import type { Threads } from "../debug/threads.ts";
@@ -82,6 +83,12 @@ export class Context {
   terminating = false;
   /** Whether the kernel's timeline is printed as it happens. */
   tracing = false;
+  /** Memory that the client has read, and shows perhaps. */
+  readonly seenMemory = new SeenMemory();
+  /** Whether it wants to hear that memory has changed. */
+  hearsOfMemory = false;
+  /** The request that is being handled. */
+  command = "";
   /** Instants by name. */
   readonly bookmarks = new Map<string, number>();
   /** Results of the console, for `$1` and `$`. */
@@ -93,6 +100,7 @@ export class Context {
   #reading = 1;
   #stacks = new Map<number, readonly Frame[]>();
   #gotoTargets: number[] = [];
+  #locations: number[] = [];
   readonly #children: { readonly thread: number; readonly children: () => readonly Variable[] }[] = [];
 
   constructor(client: Client, files: FileSystem, shelf: Shelf | undefined) {
@@ -230,8 +238,17 @@ export class Context {
     return this.#gotoTargets[id - 1];
   }
 
+  /** An id for code that a value points to, valid until the program runs. */
+  location(address: Addr): number {
+    return this.#locations.push(address);
+  }
+  addressOfLocation(id: number): Addr | undefined {
+    return this.#locations[id - 1];
+  }
+
   dropHandles(): void {
     this.#gotoTargets = [];
+    this.#locations = [];
     this.#children.length = 0;
     this.#stacks = new Map();
   }

@@ -1,6 +1,6 @@
 /** evaluate (watch, hover, console) and setExpression. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { addrToBig, bigToAddr } from "../../emu/cpu/state.ts";
+import { addrToBig } from "../../emu/cpu/state.ts";
 import { type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
 import type { Reference } from "../debug/reference.ts";
@@ -8,7 +8,7 @@ import { leaf } from "../debug/variables.ts";
 import { runCommand } from "./console.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
-import { changed } from "./variables.ts";
+import { changed, references } from "./variables.ts";
 
 async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArguments) {
   const { expression, context: where } = args;
@@ -26,13 +26,12 @@ async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArg
     result.bits >= 32 && result.value > 0xffffn
       ? target.symbols.describe(Number(BigInt.asIntN(64, result.value)))
       : undefined;
-  const address = result.reference?.address ?? pointer(result.value, result.bits);
   return {
     result:
       formatValue(withFormat(result, args.format)) + (near === undefined || result.format !== "x" ? "" : ` <${near}>`),
     type: `${result.bits}-bit`,
     variablesReference: 0,
-    ...(address === undefined ? {} : { memoryReference: hexAddr(address) }),
+    ...referencesOf(context, result),
   };
 }
 
@@ -64,7 +63,8 @@ function listOf(context: Context, scope: Scope, { reference, bits, count, format
 }
 
 /** A value wide enough to be an address can be looked at as memory. */
-const pointer = (value: bigint, bits: number) => (bits >= 32 && value >= 0x1000n ? bigToAddr(value) : undefined);
+const referencesOf = (context: Context, { value, bits, reference }: Evaluated) =>
+  references(context, reference?.address, bits >= 32 ? value : undefined);
 
 function setExpression(context: Context, args: DebugProtocol.SetExpressionArguments) {
   void context.stopped;
@@ -73,7 +73,8 @@ function setExpression(context: Context, args: DebugProtocol.SetExpressionArgume
   if (reference?.write === undefined) throw new RequestError(`${args.expression} cannot be assigned to`);
   reference.write(evaluate(args.value, scope).value);
   changed(context);
-  return { value: formatValue(evaluate(args.expression, scope)) };
+  const now = evaluate(args.expression, scope);
+  return { value: formatValue(withFormat(now, args.format)), ...referencesOf(context, now) };
 }
 
 export const evaluateHandlers: HandlerTable = { evaluate: evaluateRequest, setExpression };

@@ -11,6 +11,7 @@ export function initialize(
   context.lineBase = args.linesStartAt1 === false ? 0 : 1;
   context.columnBase = args.columnsStartAt1 === false ? 0 : 1;
   context.progress.supported = args.supportsProgressReporting === true;
+  context.hearsOfMemory = args.supportsMemoryEvent === true;
   return {
     supportsConfigurationDoneRequest: true,
     supportsFunctionBreakpoints: true,
@@ -46,6 +47,8 @@ export function initialize(
     supportsBreakpointLocationsRequest: true,
     supportsLoadedSourcesRequest: true,
     breakpointModes: MODES.map((mode) => ({ ...mode, appliesTo: [...mode.appliesTo] })),
+    supportsDelayedStackTraceLoading: true,
+    supportsANSIStyling: true,
     supportsExceptionInfoRequest: true,
     supportsExceptionFilterOptions: true,
     exceptionBreakpointFilters: FILTERS.map(({ id, label, description, byDefault }) => ({

@@ -26,6 +26,7 @@ function readMemory(context: Context, args: DebugProtocol.ReadMemoryArguments) {
   const address = addressOf(args.memoryReference, args.offset);
   const count = Math.min(Math.max(0, args.count), MOST_BYTES);
   const bytes = peekBytes(context.cpu, address, count);
+  context.seenMemory.note(args.memoryReference, args.offset ?? 0, address, bytes);
   return {
     address: hexAddr(address),
     data: toBase64(bytes),

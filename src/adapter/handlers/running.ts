@@ -7,6 +7,7 @@ import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.t
 import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import { tellMemory } from "./seen-memory.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
 export function resume(context: Context, action: () => Promise<Stop>): void {
@@ -22,14 +23,31 @@ export function runInBackground(context: Context, action: () => Promise<Stop>, t
   context.client.afterResponse(prepared(context, work));
 }
 
+/** After these a client takes the program to run; of others it is told. */
+const KNOWN_TO_RESUME: ReadonlySet<string> = new Set([
+  "configurationDone",
+  "restart",
+  "continue",
+  "next",
+  "stepIn",
+  "stepOut",
+  "stepBack",
+  "reverseContinue",
+  "restartFrame",
+  "goto",
+]);
+
 /** Everything set for `work`, which begins with a call of what is returned. */
 function prepared(context: Context, work: () => Promise<Stop>): () => void {
   const launched = context.stopped;
   context.running = true;
   context.dropHandles();
   launched.control.begin();
+  const thread = context.focus;
+  const known = KNOWN_TO_RESUME.has(context.command);
   return () => {
     if (gone(context, launched)) return;
+    if (!known) context.client.event("continued", { threadId: thread, allThreadsContinued: true });
     context.work = work().then(
       (stop) => report(context, launched, stop),
       (error: unknown) => crash(context, launched, error),
@@ -84,6 +102,7 @@ export function stopped(context: Context, stop: Stop): void {
   context.focus = stop.thread ?? (stop.reason === "pause" ? pausedIn(context, running) : running);
   tellThreads(context);
   rebind(context, "unverified");
+  tellMemory(context);
   context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(stop) });
 }
 

@@ -38,6 +38,7 @@ class RingsideSession extends DebugSession {
   protected override dispatchRequest(request: DebugProtocol.Request): void {
     const actions: (() => void)[] = [];
     this.#afterResponse = actions;
+    this.#context.command = request.command;
     const finish = (outcome: Outcome) => this.#finish(request, outcome, actions);
     try {
       const body = this.#handle(request);

@@ -61,6 +61,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   source: { source: optional(SOURCE), sourceReference: "whole?" },
   variables: { variablesReference: "whole", start: "whole?", count: "whole?" },
   setVariable: { variablesReference: "whole", name: "string", value: "string" },
+  locations: { locationReference: "whole" },
   evaluate: { expression: "string", frameId: "whole?", context: "string?", format: optional({ hex: "boolean?" }) },
   setExpression: { expression: "string", value: "string", frameId: "whole?" },
   readMemory: { memoryReference: "string", offset: "whole?", count: "whole" },

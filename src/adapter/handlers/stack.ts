@@ -1,7 +1,7 @@
 /** Threads, frames, scopes and sources. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { hexAddr } from "../debug/format.ts";
-import { modulesOf } from "../debug/modules.ts";
+import { modulesOf, type Range, rangesOf } from "../debug/modules.ts";
 import { scopesOf } from "../debug/scopes.ts";
 import type { Frame } from "../debug/stack.ts";
 import type { VariableScope } from "../debug/variables.ts";
@@ -17,9 +17,10 @@ function stackTrace(context: Context, args: DebugProtocol.StackTraceArguments) {
   const all = context.framesOf(thread);
   const first = args.startFrame ?? 0;
   const count = args.levels ? args.levels : all.length;
+  const ranges = rangesOf(context.launched.target, context.cpu);
   const frames = all
     .slice(first, first + count)
-    .map((frame, i) => dapFrame(context, frame, context.frameId(thread, first + i)));
+    .map((frame, i) => dapFrame(context, ranges, frame, context.frameId(thread, first + i)));
   return { stackFrames: frames, totalFrames: all.length };
 }
 
@@ -29,13 +30,14 @@ function frameName({ name, cpl, bits, v86, guessed }: Frame): string {
   return `${name}  [${cpl === 3 ? "" : `ring ${cpl}, `}${mode}${guessed ? ", by call site" : ""}]`;
 }
 
-function dapFrame(context: Context, frame: Frame, id: number): DebugProtocol.StackFrame {
+function dapFrame(context: Context, ranges: readonly Range[], frame: Frame, id: number): DebugProtocol.StackFrame {
   const { target } = context.launched;
   const base = {
     id,
     name: frameName(frame),
     column: 0,
     instructionPointerReference: hexAddr(frame.address, frame.bits),
+    ...moduleOf(ranges, frame),
     presentationHint: frame.guessed ? ("subtle" as const) : ("normal" as const),
   };
   if (frame.line === undefined) return { ...base, line: 0 };
@@ -45,6 +47,12 @@ function dapFrame(context: Context, frame: Frame, id: number): DebugProtocol.Sta
     line: context.line(frame.line.line),
     column: context.columnBase,
   };
+}
+
+/** The module that a frame's code is of. */
+function moduleOf(ranges: readonly Range[], { address }: Frame): { moduleId?: string } {
+  const found = ranges.find(({ start, end }) => address >= start && address < end);
+  return found === undefined ? {} : { moduleId: found.name };
 }
 
 function scopes(context: Context, { frameId }: DebugProtocol.ScopesArguments) {
@@ -79,7 +87,7 @@ function loadedSources(context: Context) {
 function modules(context: Context, args: DebugProtocol.ModulesArguments) {
   const { target } = context.launched;
   const all = modulesOf(target, context.cpu).map(({ name, start, end, sources }, i) => ({
-    id: i + 1,
+    id: name,
     name,
     ...(sources[0] === undefined ? {} : { path: sources[0] }),
     symbolStatus: sources.length > 0 ? "lines and symbols" : "symbols only",

@@ -1,10 +1,12 @@
 /** The contents of scopes and of what unfolds below them; new values. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
 import { evaluate, formatValue } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
 import type { Variable } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import { tellMemory } from "./seen-memory.ts";
 
 function variables(context: Context, args: DebugProtocol.VariablesArguments) {
   const found = childrenOf(context, args.variablesReference);
@@ -24,16 +26,44 @@ function childrenOf(context: Context, reference: number): readonly Variable[] {
 }
 
 function dapVariable(context: Context, variable: Variable): DebugProtocol.Variable {
-  const { name, value, type, evaluateName, address, children, reference } = variable;
+  const { name, value, type, evaluateName, children, reference } = variable;
   return {
     name,
     value,
     variablesReference: children === undefined ? 0 : context.handle(children),
     ...(type === undefined ? {} : { type }),
     ...(evaluateName === undefined ? {} : { evaluateName }),
-    ...(address === undefined ? {} : { memoryReference: hexAddr(address) }),
+    ...references(context, variable.address, variable.pointsTo),
     ...(reference === undefined ? { presentationHint: { attributes: ["readOnly"] } } : {}),
   };
+}
+
+/**
+ * Where a value is in memory; of one that is not, the memory that it points to. If that is code with a line, so is the place.
+ * @param pointsTo a value that may be an address
+ */
+export function references(context: Context, address: Addr | undefined, pointsTo: bigint | undefined) {
+  const target = pointsTo === undefined ? undefined : mappedAt(context, pointsTo);
+  const memory = address ?? target;
+  const line = target === undefined ? undefined : context.launched.target.symbols.lineAt(target);
+  return {
+    ...(memory === undefined ? {} : { memoryReference: hexAddr(memory) }),
+    ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(target!) }),
+  };
+}
+
+function mappedAt({ cpu }: Context, value: bigint): Addr | undefined {
+  const address = isCanonical(Number(BigInt.asIntN(32, value >> 32n))) ? bigToAddr(value) : undefined;
+  return address === undefined || cpu.peekTranslate(address) === undefined ? undefined : address;
+}
+
+/** The line of code that a value points to. */
+function locations(context: Context, { locationReference }: DebugProtocol.LocationsArguments) {
+  const { target } = context.stopped;
+  const address = context.addressOfLocation(locationReference);
+  const line = address === undefined ? undefined : target.symbols.lineAt(address);
+  if (line === undefined) throw new RequestError("this location is from an earlier stop");
+  return { source: context.sources.toDap(target, line.uri), line: context.line(line.line), column: context.columnBase };
 }
 
 function setVariable(context: Context, args: DebugProtocol.SetVariableArguments) {
@@ -44,9 +74,11 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   const { value } = evaluate(args.value, context.scope);
   write(value);
   changed(context);
-  const { bits } = variable.reference!;
+  const { bits, address, read } = variable.reference!;
+  const now = read() ?? value;
   return {
-    value: formatValue({ value: variable.reference!.read() ?? value, bits, format: "x" }),
+    value: formatValue({ value: now, bits, format: "x" }),
+    ...references(context, address, variable.pointsTo === undefined ? undefined : now),
   };
 }
 
@@ -56,7 +88,8 @@ export function changed(context: Context): void {
   context.client.afterResponse(() => {
     context.client.event("invalidated", { areas: ["variables", "stacks"] });
     context.client.event("ringside/changed");
+    tellMemory(context);
   });
 }
 
-export const variableHandlers: HandlerTable = { variables, setVariable };
+export const variableHandlers: HandlerTable = { variables, setVariable, locations };
