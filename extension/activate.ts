@@ -105,6 +105,10 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
     vscode.window.registerTreeDataProvider("ringside.scenarios", new ScenarioTree(scenarios)),
     languageClient(host.createLanguageClient),
     stepping,
+    // folded at the bottom of the side bar it would not be found
+    sessions.onDidFirstStopInKernel(
+      () => void vscode.commands.executeCommand("ringside.kernelState.focus", { preserveFocus: true }),
+    ),
     new InstantItem(),
     ...commands({ scenarios, kernelState, espfix, stepping }),
   );

@@ -1,5 +1,6 @@
 /** Follows Ringside debug sessions, and asks the adapter for what the views show whenever that may have changed. */
 import * as vscode from "vscode";
+import type { KernelState } from "../src/adapter/debug/views.ts";
 import type { ViewMessage } from "./webview/messages.ts";
 
 export type ViewKind = ViewMessage["kind"];
@@ -26,6 +27,10 @@ class Picture {
 export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Disposable {
   readonly #updates = new vscode.EventEmitter<void>();
   readonly onDidUpdate = this.#updates.event;
+  readonly #entries = new vscode.EventEmitter<void>();
+  /** A session stands in the kernel for the first time. */
+  readonly onDidFirstStopInKernel = this.#entries.event;
+  readonly #inKernel = new WeakSet<vscode.DebugSession>();
   readonly #pictures = new WeakMap<vscode.DebugSession, Map<ViewKind, Picture>>();
   readonly #subscriptions: vscode.Disposable[];
   #thread: number | undefined;
@@ -36,6 +41,7 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
       vscode.debug.onDidChangeActiveDebugSession(() => this.#updates.fire()),
       vscode.debug.onDidChangeActiveStackItem((item) => this.#selectThread(item)),
       this.#updates,
+      this.#entries,
     ];
   }
 
@@ -85,6 +91,12 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
     void this.#refresh(item.session, "change");
   }
 
+  #noteRing(session: vscode.DebugSession, { mode }: KernelState): void {
+    if (mode.cpl === 3 || this.#inKernel.has(session)) return;
+    this.#inKernel.add(session);
+    this.#entries.fire();
+  }
+
   /** After a stop, the picture so far becomes the one to compare with; after a change of the user's it stays. */
   async #refresh(session: vscode.DebugSession, why: "stop" | "change"): Promise<void> {
     const kinds: ViewKind[] = ["kernelState", "espfix"];
@@ -96,6 +108,7 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
           const state: unknown = await session.customRequest(`ringside/${kind}`, { threadId: this.#thread });
           if (why === "stop") picture.before = picture.state;
           Object.assign(picture, { state, running: false, note: undefined });
+          if (kind === "kernelState") this.#noteRing(session, state as KernelState);
         } catch (error) {
           picture.state = undefined;
           picture.note = error instanceof Error ? error.message : String(error);

@@ -40,8 +40,20 @@ async function ask<T>(request: string, args: object = {}): Promise<T | undefined
 /** A command of the debug console. */
 const tell = (expression: string) => ask<{ result: string }>("evaluate", { expression, context: "repl" });
 
-export const stepBackInto = () => ask("ringside/stepBackInto", { threadId: threadId() });
-export const stepBackOut = () => ask("ringside/stepBackOut", { threadId: threadId() });
+export const stepBackInto = () => step("ringside/stepBackInto");
+export const stepBackOut = () => step("ringside/stepBackOut");
+
+const HINT_MILLISECONDS = 5000;
+
+/** A step that cannot be made, because there is no caller for instance, is no reason for a message. */
+async function step(request: string): Promise<void> {
+  try {
+    await activeSession()?.customRequest(request, { threadId: threadId() });
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    vscode.window.setStatusBarMessage(`$(info) Ringside: ${text}`, HINT_MILLISECONDS);
+  }
+}
 const threadId = () => vscode.debug.activeStackItem?.threadId;
 
 /** To the line of the cursor, or the one whose number was clicked. */

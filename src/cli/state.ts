@@ -1,23 +1,27 @@
 /**
- * `ringside state PROGRAM --at N`: boots the program, runs it straight to the instant before instruction number N, and prints the whole of it
- * as JSON: call stack, every scope of the running frame, disassembly and memory there, the kernel's state.
+ * `ringside state PROGRAM --at PLACE`: boots the program, runs it straight to an instant, and prints the whole of it as JSON: by the number of
+ * the instruction that comes next, or by label, expression or event as `inject` takes them: call stack, every scope of the running frame, disassembly and memory there, the kernel's state.
  */
 import { toBase64 } from "../adapter/debug/base64.ts";
+import { Breakpoints } from "../adapter/debug/breakpoints.ts";
 import { ConfigurationError, readConfiguration } from "../adapter/debug/configuration.ts";
 import { codeAround } from "../adapter/debug/disassembly.ts";
 import { espfixState } from "../adapter/debug/espfix-view.ts";
 import type { FileSystem } from "../adapter/debug/files.ts";
 import { hexAddr } from "../adapter/debug/format.ts";
 import { peekBytes } from "../adapter/debug/guest-memory.ts";
+import { goalOf, readTrigger } from "../adapter/debug/injections.ts";
 import { KernelHistory, kernelState } from "../adapter/debug/kernel-view.ts";
 import { createTarget } from "../adapter/debug/load.ts";
+import { RunControl } from "../adapter/debug/run-control.ts";
+import { expressionScope } from "../adapter/debug/scope.ts";
 import { scopesOf } from "../adapter/debug/scopes.ts";
 import { callStack } from "../adapter/debug/stack.ts";
 import type { Target } from "../adapter/debug/target.ts";
 import type { Variable } from "../adapter/debug/variables.ts";
 import type { Cpu } from "../emu/cpu/cpu.ts";
 import { hostFiles, readFile, uriOf } from "./files.ts";
-import { number, parse, text } from "./options.ts";
+import { parse, text } from "./options.ts";
 import { UsageError } from "./usage.ts";
 
 const LINES = 8;
@@ -29,10 +33,10 @@ export async function state(args: readonly string[]): Promise<number> {
   const parsed = parse(args, { at: { type: "string" }, launch: { type: "string" } });
   const [name, ...rest] = parsed.positionals;
   if (name === undefined || rest.length > 0) throw new UsageError("state takes one PROGRAM");
-  const icount = number(parsed, "at", 0, 0, Number.MAX_SAFE_INTEGER);
+  const at = text(parsed, "at") ?? "#0";
   const launch = text(parsed, "launch");
   const settings = launch === undefined ? {} : parseJson(new TextDecoder().decode(readFile(launch)), launch);
-  process.stdout.write(`${JSON.stringify(await stateAt({ ...settings, program: uriOf(name) }, hostFiles, icount))}\n`);
+  process.stdout.write(`${JSON.stringify(await stateAt({ ...settings, program: uriOf(name) }, hostFiles, at))}\n`);
   return 0;
 }
 
@@ -44,15 +48,11 @@ function parseJson(json: string, name: string): object {
   }
 }
 
-/** @throws UsageError for a program that cannot be loaded, or that ends before. */
-export async function stateAt(launch: Readonly<Record<string, unknown>>, files: FileSystem, icount: number) {
+/** @throws UsageError for a program that cannot be loaded, or that ends before; or for a place that makes no sense. */
+export async function stateAt(launch: Readonly<Record<string, unknown>>, files: FileSystem, at: string) {
   const target = await load(launch, files);
   const history = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
-  while (target.machine.icount < icount) {
-    const before = target.machine.icount;
-    target.run(icount - before);
-    if (target.machine.icount === before) throw new UsageError(`the program ended at instruction ${before}`);
-  }
+  await runTo(target, at);
   const { kernel } = target;
   const cpu = target.machine.currentCpu;
   return {
@@ -65,6 +65,20 @@ export async function stateAt(launch: Readonly<Record<string, unknown>>, files: 
         espfix: espfixState(kernel, cpu),
       }),
   };
+}
+
+/** A bare number counts instructions, as `#N` does. */
+async function runTo(target: Target, at: string): Promise<void> {
+  const control = new RunControl(target, new Breakpoints());
+  const place = /^\d[\d_]*$/.test(at) ? `#${at}` : at;
+  const trigger = readTrigger(place, target, (cpu) => expressionScope(target, cpu));
+  if (typeof trigger === "string") throw new UsageError(trigger.replace("nothing to inject", "no instant"));
+  const goal = goalOf(control, trigger);
+  if (goal === undefined)
+    throw new UsageError("--at takes a label, #N or event NAME; a condition goes behind one of these");
+  if (goal.icount !== undefined && goal.icount <= target.machine.icount) return;
+  const outcome = await control.run(goal);
+  if (outcome !== "reached") throw new UsageError(`the program ended at instruction ${target.machine.icount}`);
 }
 
 async function load(launch: Readonly<Record<string, unknown>>, files: FileSystem): Promise<Target> {

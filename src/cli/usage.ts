@@ -10,7 +10,7 @@ export class UsageError extends Error {
 export const USAGE = `usage: ringside run PROGRAM [-- ARG...]    assemble or load a program and run it
        ringside asm PROGRAM -o OUT [--format elf|object|bin|listing]
        ringside disasm FILE [--syntax nasm|gas|intel]
-       ringside state PROGRAM --at N [--launch FILE.json]   registers, stack, code, memory, kernel at an instant, as JSON
+       ringside state PROGRAM --at PLACE [--launch FILE.json]   registers, stack, code, memory, kernel at an instant, as JSON
        ringside dap [--port N]               debug adapter on stdio or loopback TCP
        ringside lsp                          language server on stdio
        ringside scenario list | run NAME...|all [--json]

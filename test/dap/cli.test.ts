@@ -69,7 +69,22 @@ it.each(["espfix", "mixed-mode", "vm86", "sysret"])(
         await client.run("stepIn", { granularity: "instruction" });
         await client.run("ringside/goToInstruction", { icount });
       }
-      await compare(client, await stateAt({ ...launch, program }, hostFiles, icount));
+      await compare(client, await stateAt({ ...launch, program }, hostFiles, String(icount)));
     }
   },
 );
+
+it("a label, a condition at one, and an event are instants for the command as well", async () => {
+  const program = pathToFileURL(path.join(folder, "espfix", "espfix.asm")).href;
+  const launch = { program, cpu: { vendor: "intel", count: 1 } };
+  const numbers: number[] = [];
+  for (const at of ["_start", "asm_int80_emulation if cs.dpl == 0", "event syscall-enter"]) {
+    const said = await stateAt(launch, hostFiles, at).catch((error: Error) => error.message);
+    if (typeof said === "string") throw new Error(`${at}: ${said}`);
+    numbers.push(said.icount);
+    expect(await stateAt(launch, hostFiles, String(said.icount)), at).toEqual(said);
+  }
+  expect(new Set(numbers).size).toBe(3);
+  await expect(stateAt(launch, hostFiles, "nowhere")).rejects.toThrow(/no instant at "nowhere".*column 1/);
+  await expect(stateAt(launch, hostFiles, "if rax == 1")).rejects.toThrow("--at takes");
+});

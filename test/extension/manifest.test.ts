@@ -13,6 +13,8 @@ const manifest = JSON.parse(read("package.json"));
 const { contributes } = manifest;
 const launch = contributes.debuggers[0].configurationAttributes.launch.properties;
 
+const [walkthrough] = contributes.walkthroughs;
+
 const extensionSource = readdirSync(path.join(root, "extension"))
   .filter((name) => name.endsWith(".ts"))
   .map((name) => read(`extension/${name}`))
@@ -29,8 +31,20 @@ describe("the extension's manifest", () => {
       ...contributes.languages.map((language: { configuration: string }) => language.configuration),
       ...contributes.grammars.map((grammar: { path: string }) => grammar.path),
       ...contributes.views.debug.map((view: { icon: string }) => view.icon),
+      ...walkthrough.steps.map((step: { media: { svg: string } }) => step.media.svg),
     ];
     expect(files.filter((file) => !existsSync(path.join(root, file)))).toEqual([]);
+  });
+
+  it("walks through in five steps, each with an action that completes it", () => {
+    expect(walkthrough.steps).toHaveLength(5);
+    const known = contributes.commands.map(({ command }: { command: string }) => command);
+    for (const { description, completionEvents } of walkthrough.steps) {
+      const [, action] = /\(command:([\w.]+)\)/.exec(description)!;
+      expect(known).toContain(action);
+      expect(completionEvents).toContain(`onCommand:${action}`);
+      for (const event of completionEvents) expect(known).toContain(event.replace("onCommand:", ""));
+    }
   });
 
   it("contributes the commands that are registered, each once", () => {

@@ -1,6 +1,6 @@
 /**
  * Where an injection strikes: `label`, `label+4 if rax == 1`, `#12000` (before that instruction), `event fault if vector == 14`, or
- * `if TS_COMPAT` (before any instruction at which that holds). Errors say the column.
+ * `if TS_COMPAT` (before any instruction at which that holds). Errors say the column. A run can go to such a place, too.
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
@@ -9,6 +9,7 @@ import { eventScope } from "./exceptions.ts";
 import { evaluate, type Scope } from "./expression.ts";
 import { parseExpression } from "./expression-tree.ts";
 import { ExpressionError } from "./reference.ts";
+import type { Goal, RunControl } from "./run-control.ts";
 import type { Names } from "./scope.ts";
 
 /** Types of events that there are to wait for. */
@@ -86,4 +87,21 @@ function test(condition: string, column: number, scopeOf: (cpu: Cpu) => Scope): 
       throw error;
     }
   };
+}
+
+/** The place as a run's goal; undefined for one that is everywhere. */
+export function goalOf(control: RunControl, { place, holds }: Trigger): Goal | undefined {
+  switch (place.kind) {
+    case "address":
+      return { addresses: [place.address], reached: () => holds?.(control.cpu, undefined) ?? true };
+    case "instruction":
+      return { icount: place.icount };
+    case "event":
+      return {
+        event: (event) =>
+          event.type === place.type && (holds?.(control.target.machine.cpus[event.cpu]!, event) ?? true),
+      };
+    default:
+      return undefined;
+  }
 }

@@ -1,5 +1,5 @@
 /**
- * Threads: the kernel's tasks, or, without a kernel, the CPUs. Each CPU appears once, in the name of the task it runs or as an idle one.
+ * Threads: the kernel's tasks, or, without a kernel, the CPUs. Of idle tasks only the one that the debugger stands in is shown, if it does.
  * Ids are given in the order in which threads are first seen, and a task that comes again after going back has its old one.
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
@@ -25,7 +25,8 @@ export class Threads {
   list(): Thread[] {
     const { kernel, machine } = this.#target;
     if (kernel === undefined) return machine.cpus.map(({ index }) => ({ id: index + 1, name: `CPU ${index}` }));
-    const tasks = kernel.tasks();
+    const here = kernel.pidOn(machine.currentCpu);
+    const tasks = kernel.tasks().filter(({ idle, pid }) => !idle || pid === here);
     return tasks.map((task) => ({ id: this.#idOf(task.pid), name: nameOf(task, tasks) }));
   }
 

@@ -2,14 +2,12 @@
 
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
-import type { Trigger } from "../../emu/kernel/types.ts";
 import { describeTable, type GATE_TABLES } from "../debug/descriptor-list.ts";
 import { evaluate } from "../debug/expression.ts";
 import { hex, hexAddr } from "../debug/format.ts";
-import { readTrigger } from "../debug/injections.ts";
+import { goalOf, readTrigger } from "../debug/injections.ts";
 import { pageWalk } from "../debug/page-walk.ts";
 import { backTo, goToInstruction } from "../debug/reverse.ts";
-import type { Goal } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
 import type { Context } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -170,7 +168,9 @@ function injectAt(context: Context, event: string, at: string): string {
   const scopeOf = (cpu: Cpu) => expressionScope(target, cpu);
   const trigger = readTrigger(at, target, scopeOf);
   if (typeof trigger === "string") throw new RequestError(trigger);
-  const goal = goalOf(context, trigger);
+  const goal = goalOf(control, trigger);
+  if (goal === undefined)
+    throw new RequestError("say where: at a label, #N or event NAME; a condition alone is for launch.json");
   resume(context, async () => {
     const outcome = await control.run(goal);
     if (outcome !== "reached") return outcome;
@@ -178,22 +178,6 @@ function injectAt(context: Context, event: string, at: string): string {
     return { reason: "goto", text: `${event} comes with the next instruction` };
   });
   return `${event} at ${at}`;
-}
-
-function goalOf(context: Context, { place, holds }: Trigger): Goal {
-  const { control, target } = context.launched;
-  switch (place.kind) {
-    case "address":
-      return { addresses: [place.address], reached: () => holds?.(control.cpu, undefined) ?? true };
-    case "instruction":
-      return { icount: place.icount };
-    case "event":
-      return {
-        event: (event) => event.type === place.type && (holds?.(target.machine.cpus[event.cpu]!, event) ?? true),
-      };
-    default:
-      throw new RequestError("say where: at a label, #N or event NAME; a condition alone is for launch.json");
-  }
 }
 
 const time: Command = {

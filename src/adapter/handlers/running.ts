@@ -6,7 +6,7 @@ import { INTO_KERNEL } from "../debug/step-targets.ts";
 import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.ts";
 import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
-import { RequestError } from "./errors.ts";
+import { Hint, RequestError } from "./errors.ts";
 import { tellMemory } from "./seen-memory.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
@@ -215,7 +215,7 @@ function step(take: typeof stepIn) {
 function stepOutRequest(context: Context, args: StepArguments) {
   void context.stopped;
   const thread = threadOf(context, args);
-  if (context.framesOf(thread).length < 2) throw new RequestError("there is no caller to step out to");
+  if (context.framesOf(thread).length < 2) throw new Hint("there is no caller to step out to");
   resume(context, async () => (await stepOut(context.launched.control, thread)) ?? { reason: "step" });
 }
 

@@ -18,7 +18,7 @@ import {
 import type { RunControl, Stop } from "../debug/run-control.ts";
 import { placeOf } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
-import { RequestError } from "./errors.ts";
+import { Hint, RequestError } from "./errors.ts";
 import { runInBackground, type StepArguments, stepOptions, threadOf } from "./running.ts";
 
 type Back = (control: RunControl, history: History) => Promise<Stop | undefined>;
@@ -39,7 +39,7 @@ const backwards = (step: typeof stepBack) => (context: Context, args: StepArgume
 function stepBackOutRequest(context: Context, args: StepArguments) {
   void context.stopped;
   const thread = threadOf(context, args);
-  if (context.framesOf(thread).length < 2) throw new RequestError("there is no caller to go back to");
+  if (context.framesOf(thread).length < 2) throw new Hint("there is no caller to go back to");
   goBack(context, "Going back to the caller", (control, history) => stepBackOut(control, history, thread), {
     reason: "step",
     thread,
@@ -50,7 +50,7 @@ function restartFrameRequest(context: Context, { frameId }: DebugProtocol.Restar
   void context.stopped;
   const { index, thread } = context.selectFrame(frameId);
   if (context.framesOf(thread)[index + 1] === undefined)
-    throw new RequestError("this frame has no known caller: restart the program to begin again");
+    throw new Hint("this frame has no known caller: restart the program to begin again");
   goBack(
     context,
     "Going back to the start of the frame",
