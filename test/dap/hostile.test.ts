@@ -63,6 +63,33 @@ describe("places outside of the address space", () => {
   });
 });
 
+describe("what cannot be launched", () => {
+  const launch = async (settings: object) => {
+    const client = new DapClient({ "file:///w/a.asm": SOURCE });
+    await client.ok("initialize", { adapterID: "ringside" });
+    return (await client.loose("launch", { program: "/w/a.asm", ...settings })).message;
+  };
+
+  it.each(["tif:constructor", "work:toString", "signal:__proto__", "irq:valueOf", "constructor"])(
+    "with the event %s",
+    async (event) => {
+      expect(await launch({ inject: [{ at: "_start", event }] })).toContain(`unknown event to inject: ${event} `);
+    },
+  );
+
+  it("with injections without end", async () => {
+    const inject = Array.from({ length: 100_000 }, () => ({ at: "_start", event: "nmi" }));
+    const message = await launch({ inject });
+    expect(message).toContain('"inject" takes a list of { "at", "event", "count" }, 1000 at most');
+    expect(message!.length).toBeLessThan(400);
+  });
+
+  it("by a name that is no text", async () => {
+    for (const settings of [{ program: "/w/\ud800" }, { kernel: { entry: "\udfff.S" } }])
+      expect(await launch(settings)).toMatch(/cannot read .*: no such file$/);
+  });
+});
+
 it.each(["file:///w/100%.asm", "untitled:%zz.asm"])("runs %s, whose name is no good URI", async (program) => {
   const client = new DapClient({ [program]: SOURCE });
   expect((await client.launch({ program })).reason).toBe("entry");

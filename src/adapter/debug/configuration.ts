@@ -53,17 +53,23 @@ export function readConfiguration(raw: Raw): LaunchConfiguration {
   };
 }
 
+/** Half a character, which no file system has. */
+const SURROGATE = /\p{Surrogate}/gu;
+
 /** A path becomes a file URI; a URI stays. */
 export function toUri(place: string): string {
   if (/^[a-z][\w+.-]+:/i.test(place) && !/^[a-z]:[\\/]/i.test(place)) return place;
-  const slashes = place.replaceAll("\\", "/");
+  const slashes = place.replaceAll("\\", "/").replaceAll(SURROGATE, "\ufffd");
   return `file://${slashes.startsWith("/") ? "" : "/"}${slashes.split("/").map(encodeURIComponent).join("/").replaceAll("%3A", ":")}`;
 }
 
+/** Characters of a wrong value that are told back. */
+const MOST_SHOWN = 200;
+
 function fail(name: string, wanted: string, value: unknown): never {
-  throw new ConfigurationError(
-    `launch configuration: "${name}" takes ${wanted}, not ${JSON.stringify(value) ?? "nothing"}`,
-  );
+  const text = JSON.stringify(value) ?? "nothing";
+  const shown = text.length > MOST_SHOWN ? `${text.slice(0, MOST_SHOWN)}...` : text;
+  throw new ConfigurationError(`launch configuration: "${name}" takes ${wanted}, not ${shown}`);
 }
 
 function text(raw: Raw, name: string, fallback?: string): string {
@@ -121,11 +127,15 @@ function readKernel(value: unknown): { preset: string; designs: Record<string, s
   return { preset, designs, entry: entry === undefined ? undefined : toUri(entry) };
 }
 
+const MOST_INJECTIONS = 1000;
+
 function readInjections(value: unknown): Injection[] {
   const isInjection = (item: unknown): boolean => {
     const { at, event, count = 1 } = (item ?? {}) as Raw;
     return typeof at === "string" && typeof event === "string" && Number.isSafeInteger(count) && Number(count) >= 1;
   };
-  const valid = Array.isArray(value) && value.every(isInjection);
-  return valid ? (value as Injection[]) : fail("inject", `a list of { "at", "event", "count" }`, value);
+  const valid = Array.isArray(value) && value.length <= MOST_INJECTIONS && value.every(isInjection);
+  return valid
+    ? (value as Injection[])
+    : fail("inject", `a list of { "at", "event", "count" }, ${MOST_INJECTIONS} at most`, value);
 }

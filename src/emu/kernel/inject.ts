@@ -1,4 +1,5 @@
 /** Injections: events that the launch configuration asks for at a place in the program or the kernel. */
+import { lookUp } from "../../asmlang/core/look-up.ts";
 import { type Cpu, PENDING } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
 import type { StopReason } from "../machine/types.ts";
@@ -160,8 +161,8 @@ function actionOf(k: Kernel, event: string): ((cpu: Cpu) => void) | undefined {
   if (event === "irq") return (cpu) => interrupt(k, cpu);
   const [kind, name = ""] = event.split(":");
   if (kind === "irq") return vectorOf(k, name);
-  if (kind === "tif") return flagSetter(k, "flags", k.layout.tif[name]);
-  if (kind === "work") return flagSetter(k, "syscall_work", k.layout.syscallWork[name]);
+  if (kind === "tif") return flagSetter(k, "flags", lookUp(k.layout.tif, name));
+  if (kind === "work") return flagSetter(k, "syscall_work", lookUp(k.layout.syscallWork, name));
   const signo = event.startsWith("signal:") ? signalNumber(event.slice("signal:".length)) : undefined;
   if (signo === undefined) return undefined;
   return (cpu) => {
