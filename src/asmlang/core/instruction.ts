@@ -81,6 +81,7 @@ const MAX_ENCODINGS = 20_000;
 function keyOf({
   dialect,
   intelMnemonics,
+  uncrossed,
   bits,
   mnemonic,
   operands,
@@ -88,7 +89,7 @@ function keyOf({
   hints,
   rounding,
 }: EncodeRequest): string {
-  let key = `${dialect} ${intelMnemonics} ${bits} ${mnemonic}`;
+  let key = `${dialect} ${intelMnemonics}${uncrossed ? "!" : ""} ${bits} ${mnemonic}`;
   if (prefixes.length + hints.length > 0) key += ` ${prefixes.join()};${hints.join()}`;
   if (rounding) key += ` ${rounding.mode} ${rounding.after}`;
   for (const operand of operands)

@@ -87,7 +87,8 @@ export function ownName(name: string, wide: boolean): string {
 export const isRelocation = (type: string, wide: boolean): boolean => Object.hasOwn(wide ? X86_64 : I386, type);
 
 /** It changes nothing in the place that it is about. */
-export const isMark = (type: string | undefined): boolean => type === "TLSCALL" || type?.endsWith("_NONE") === true;
+export const isMark = (type: string | undefined): boolean =>
+  type !== undefined && (type === "TLSCALL" || /_NONE$|_GNU_VT/.test(type));
 
 /** The symbol is thread-local. */
 export const isThreadLocal = (type: string): boolean => /^TLS|TPOFF$|^DTPOFF$/.test(type);

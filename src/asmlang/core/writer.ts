@@ -5,7 +5,7 @@ import { type Reporter, SourceError } from "./diagnostics.ts";
 import { describe, type EvalContext, type Expr, evaluate, type Linear, notSimple } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Layout } from "./layout.ts";
-import { relocationNumber } from "./relocations.ts";
+import { isMark, relocationNumber } from "./relocations.ts";
 import { rangeOf, type Span } from "./source.ts";
 import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
 
@@ -101,7 +101,7 @@ export class SectionWriter {
     if (!place || more.length > 0 || (term && (term.sign < 0 || term.symbol.section !== this.#section)))
       throw new SourceError(offset.span, "this must be a number or a label of this section");
     const at = place.constant + BigInt(term ? this.#layout.offsetOf(term.symbol) : 0);
-    const bytes = fixup.modifier?.endsWith("_NONE") ? 0 : fixup.size;
+    const bytes = isMark(fixup.modifier) ? 0 : fixup.size;
     if (at < 0n || at + BigInt(bytes) > BigInt(this.#section.size))
       throw new SourceError(offset.span, "this place is not in the section");
     const value = evaluate(fixup.expr, this.context(first));

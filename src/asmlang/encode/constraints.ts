@@ -1,4 +1,4 @@
-/** What GNU as checks beyond the operands' kinds: registers that must differ, immediates of four bits. */
+/** What the tools check beyond the operands' kinds: registers that must differ, immediates of four bits, tiles. */
 import type { Form } from "./forms.ts";
 import { regInfo } from "./registers.ts";
 import type { EncodeRequest } from "./types.ts";
@@ -10,9 +10,15 @@ function registers({ operands }: EncodeRequest): number[] {
   return operands.flatMap((operand) => (operand.kind === "reg" ? [operand.reg] : []));
 }
 
+/** Rows of a tile have no size. */
+function tileError(slots: Form["slots"], { operands }: EncodeRequest): string | undefined {
+  const sized = operands.some((operand) => operand.kind === "mem" && operand.size !== 0);
+  return sized && slots.some(({ addressing }) => addressing === "sib") ? "mismatch in operand sizes" : undefined;
+}
+
 /** The text is the error. */
 export function constraintError({ mnemonic, slots }: Form, request: EncodeRequest): string | undefined {
-  if (request.dialect !== "gas") return undefined;
+  if (request.dialect !== "gas") return tileError(slots, request);
   if (request.rounding !== undefined && /^vcvtu?si2sd$/.test(mnemonic) && slots[2]?.reg === "r32")
     return `"${request.mnemonic}" of 32 bits is exact and takes no rounding`;
   const relative = request.operands.some((operand) => operand.kind === "mem" && operand.relative === true);

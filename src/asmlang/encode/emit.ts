@@ -37,6 +37,8 @@ interface Draft {
   /** Operand index of the memory operand. */
   memory: number;
   addressSize: Bits;
+  /** Of a string instruction's first address. */
+  stringSize: Bits | undefined;
   lock: boolean;
   segment: number;
   /** REX.WRXB; -1 in high: a register that cannot go with REX. */
@@ -85,6 +87,10 @@ function overrideOf(draft: Draft, memory: MemoryOperand): number {
   return SEGMENT_BYTES[memory.segment] ?? 0;
 }
 
+/** NASM lets the memory's address be of another width than the register's, which is an address too. */
+const isLoose = ({ form, context }: Draft): boolean =>
+  context.dialect === "nasm" && /^(movdir64b|enqcmds?)$/.test(form.mnemonic);
+
 function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: number): Failure {
   const { context } = draft;
   if (slot.string !== undefined) {
@@ -96,6 +102,9 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
     const several = draft.form.slots.filter(({ string }) => string !== undefined).length > 1;
     if (said !== undefined && said !== size && several)
       return { message: "this address has another width than the prefix says", operand };
+    if (context.dialect === "gas" && draft.stringSize !== undefined && draft.stringSize !== size)
+      return { message: "both addresses of a string instruction have the same width", operand };
+    draft.stringSize = size;
     draft.addressSize = said ?? size;
     if (slot.string === "di" && context.dialect === "gas" && memory.segment !== 0 && memory.segment !== Register.ES)
       if (!draft.form.mnemonic.includes("maskmov"))
@@ -107,7 +116,7 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
   const address = encodeAddress(memory, {
     dialect: context.dialect,
     bits: context.bits,
-    forced: draft.form.addressSize !== 0 ? draft.form.addressSize : context.prefixes.addressSize,
+    forced: draft.form.addressSize !== 0 && !isLoose(draft) ? draft.form.addressSize : context.prefixes.addressSize,
     vsib,
     addressing,
     unit: draft.form.evex === undefined ? 1 : memory.broadcast ? draft.form.evex.element : draft.form.evex.unit,
@@ -162,7 +171,8 @@ function legacyPrefixes(draft: Draft): void {
   const repeats = form.mandatory === 0xf3 && PADLOCK.test(form.mnemonic);
   const data = operandSizePrefix(form, bits, asked, context.dialect) || (asked === 16 && bits !== 16);
   const asWritten = context.dialect === "gas" && form.mnemonic === "umonitor" && prefixes.addressSize !== undefined;
-  const address = draft.addressSize !== bits || asWritten;
+  const otherRegister = isLoose(draft) && form.addressSize !== bits;
+  const address = draft.addressSize !== bits || asWritten || otherRegister;
   if (prefixes.wait || form.wait) bytes.push(0x9b);
   const push = (wanted: boolean, byte: number): void => {
     if (wanted) bytes.push(byte);
@@ -340,6 +350,7 @@ function start(pattern: Pattern, context: EmitContext): Draft {
     address: undefined,
     memory: -1,
     addressSize: form.addressSize !== 0 && !turned ? form.addressSize : (asked ?? context.bits),
+    stringSize: undefined,
     segment: 0,
     lock: context.prefixes.lock,
     rexNeeded: false,

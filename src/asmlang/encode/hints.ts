@@ -48,13 +48,7 @@ export function applyHints(request: EncodeRequest): EncodeRequest {
 const hasDirection = ({ form }: Pattern): boolean => {
   const [first, second] = form.slots;
   const placed = first?.place === "reg" || first?.place === "rm";
-  return (
-    placed &&
-    second?.place !== "imm" &&
-    second?.place !== "implied" &&
-    form.mnemonic !== "xchg" &&
-    form.encoding !== "xop"
-  );
+  return placed && second?.place !== "imm" && second?.place !== "implied" && form.encoding !== "xop";
 };
 
 /** XOP's rotations and shifts with W1, arithmetic to any x87 register: the other way round without ModRM.reg. */
@@ -63,13 +57,17 @@ const isTwin = ({ form, arity, from }: Pattern): boolean =>
     ? form.vex!.w === 1 && arity === 3
     : arity === 2 && from.length === 2 && form.slots[0]!.reg === "st" && form.slots[1]!.only !== 0;
 
-/** {load}: the destination is in ModRM.reg; {store}: the source is. */
+/** Where the first operand as written goes: of two that play the same part (TEST, XCHG) either may be the destination. */
+const firstPlace = ({ form, from }: Pattern) => form.slots[from.indexOf(0)]?.place;
+
+/** {load}: the destination is in ModRM.reg; {store}: the source is, and XCHG with the accumulator has a ModRM too. */
 export function byDirection(patterns: readonly Pattern[], hints: readonly string[]): readonly Pattern[] {
   const hint = hints.find((one) => DIRECTIONS.has(one));
   if (hint === "store" && patterns.some(isTwin)) return patterns.filter(isTwin);
-  if (hint === undefined || patterns.length === 0 || !hasDirection(patterns[0]!)) return patterns;
-  const usual = patterns[0]!.form.slots[0]!.place;
-  const place = hint === "load" || (hint === "swap" && usual === "rm") ? "reg" : "rm";
-  const meant = patterns.filter((pattern) => hasDirection(pattern) && pattern.form.slots[0]!.place === place);
+  const turned = patterns[0]?.form.mnemonic === "xchg" && patterns[0].swapped && hint !== "load";
+  const usual = turned ? patterns.find(hasDirection) : patterns[0];
+  if (hint === undefined || usual === undefined || !hasDirection(usual)) return patterns;
+  const place = hint === "load" || (hint === "swap" && firstPlace(usual) === "rm") ? "reg" : "rm";
+  const meant = patterns.filter((pattern) => hasDirection(pattern) && firstPlace(pattern) === place);
   return meant.length === 0 ? patterns : meant;
 }

@@ -222,16 +222,21 @@ const caches = {
   nasm: new Map<string, readonly Query[]>(),
   intel: new Map<string, readonly Query[]>(),
   att: new Map<string, readonly Query[]>(),
+  uncrossed: new Map<string, readonly Query[]>(),
 };
 
-const RESOLVERS = { nasm, intel, att };
+/** AT&T syntax with the manuals' names; FSUB and its kin must have operands then. */
+const uncrossed = (name: string): Query[] =>
+  att(name).map((query) => (query.crossed === "" ? query : { ...query, names: [query.crossed], crossed: "" }));
+
+const RESOLVERS = { nasm, intel, att, uncrossed };
 
 /** What the mnemonic may mean, most exact first; empty: unknown. */
 export function resolveMnemonic(
-  request: Pick<EncodeRequest, "dialect" | "intelMnemonics" | "mnemonic">,
+  request: Pick<EncodeRequest, "dialect" | "intelMnemonics" | "mnemonic" | "uncrossed">,
 ): readonly Query[] {
   const { dialect, intelMnemonics, mnemonic } = request;
-  const syntax = dialect === "nasm" ? "nasm" : intelMnemonics ? "intel" : "att";
+  const syntax = dialect === "nasm" ? "nasm" : intelMnemonics ? "intel" : request.uncrossed ? "uncrossed" : "att";
   const cache = caches[syntax];
   let queries = cache.get(mnemonic);
   if (queries === undefined) {

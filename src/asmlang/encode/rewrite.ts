@@ -105,6 +105,7 @@ const NASM_WITH_ST1 = /^(fld|fstp?|ffreep?|fcmovn?(be|[beu]))$/;
 /** x87 instructions without operands work on ST1. */
 function bareX87(request: EncodeRequest): EncodeRequest {
   const { mnemonic } = request;
+  if (POPPING.has(mnemonic) && request.uncrossed) return request;
   if (POPPING.has(mnemonic)) return { ...request, mnemonic: `${mnemonic}p`, operands: [register(Register.ST1)] };
   if (WITH_ST1.test(mnemonic) || (request.dialect === "nasm" && NASM_WITH_ST1.test(mnemonic)))
     return { ...request, operands: [register(Register.ST1)] };

@@ -60,6 +60,8 @@ export interface EncodeRequest {
   readonly dialect: Dialect;
   /** GNU `.intel_syntax`: operands arrive in Intel order whatever the syntax, but mnemonics differ (suffixes only in AT&T). */
   readonly intelMnemonics: boolean;
+  /** GNU `.intel_mnemonic`: FSUB and FSUBR are what they are called in AT&T syntax, too. */
+  readonly uncrossed?: boolean;
   readonly bits: Bits;
   /** As written, lower case, without prefixes: "movl", "lcall", "iretq". */
   readonly mnemonic: string;

@@ -37,13 +37,22 @@ function withSource(draft: Draft, reg: (typeof CLASSES)[number]): Draft {
   };
 }
 
-/** NASM: `pinsrw xmm1, si, 0` and `pinsrb xmm1, sil, 0`, from registers as wide as what is inserted. */
+/** NASM: `pinsrw xmm1, si, 0`, `pinsrb xmm1, sil, 0`, `kmovb k1, al`: from registers as wide as what is moved. */
 function narrowSource(draft: Draft): Draft[] {
   const at = draft.slots.findIndex((slot) => slot.reg === "r32" && slot.place === "rm");
-  const kind = /^v?pinsr([bw])$/.exec(draft.mnemonic)?.[1];
+  const kind = /^(?:v?pinsr|kmov)([bw])$/.exec(draft.mnemonic)?.[1];
   if (kind === undefined || at < 0 || draft.evex !== undefined) return [];
   const source: Slot = { ...draft.slots[at]!, reg: kind === "b" ? "r8" : "r16", mem: false };
   return [{ ...draft, slots: draft.slots.with(at, source), dialect: "nasm" }];
+}
+
+/** NASM: outside 64-bit code the register is always an address of 16 bits, and in it a wide one costs a REX.W. */
+function enqueued(draft: Draft): Draft[] {
+  const nasm: Draft = { ...draft, dialect: "nasm" };
+  const gas: Draft = { ...draft, dialect: "gas" };
+  if (draft.slots[0]!.reg === "r64") return [gas, { ...nasm, operandSize: 64 }];
+  if (draft.slots[0]!.reg === "r16") return [gas, nasm];
+  return [gas, { ...nasm, modes: 64 }, { ...nasm, modes: draft.modes & ~64, addressSize: 16 }];
 }
 
 export function asWritten(draft: Draft): Draft[] {
@@ -76,6 +85,8 @@ export function asWritten(draft: Draft): Draft[] {
       { ...draft, dialect: "gas" },
       { ...draft, operandSize: 64, dialect: "nasm" },
     ];
+  if (/^kmov[bw]$/.test(mnemonic)) return [draft, ...narrowSource(draft)];
+  if (/^enqcmds?$/.test(mnemonic)) return enqueued(draft);
   if (mnemonic.startsWith("encodekey")) return [{ ...draft, operandSize: 32 }];
   if (mnemonic === "fsetpm")
     return [

@@ -17,6 +17,7 @@ import { Input } from "./input.ts";
 import { assembleInstruction } from "./instructions.ts";
 import { KnownLines } from "./known-lines.ts";
 import { SourceLocations } from "./loc.ts";
+import { Machine } from "./machine.ts";
 import type { Macro } from "./macros.ts";
 import { type Attributes, writeAttributes } from "./notes.ts";
 import { beyond32, gasRelocation } from "./relocations.ts";
@@ -65,6 +66,9 @@ export class GasAssembler {
   /** `.altmacro` is in force; labels that its LOCAL has made. */
   alternate = false;
   alternateLabels = 0;
+  readonly machine = new Machine();
+  /** Between `.func` and `.endfunc`. */
+  function = false;
   /** `.code16gcc`: the stack is as wide as in 32-bit code. */
   wideStack = false;
   readonly locations = new SourceLocations(this);
@@ -106,7 +110,7 @@ export class GasAssembler {
 
   /** Which padding code gets: `as` writes it at the end, by the mode in force there and the object's class. */
   get paddingBits(): Bits {
-    return this.bits === 16 ? 16 : this.objectBits;
+    return this.bits === 16 ? 16 : this.machine.longNops(this.objectBits) ? 64 : 32;
   }
 
   #makePreprocessor(bits: Bits): CPreprocessor {
@@ -220,7 +224,7 @@ export class GasAssembler {
   /** What follows the labels; `label`: the only one before it, if any. false: the line is not worth knowing. */
   statement(cursor: Cursor, label: Label | undefined | false): void {
     const start = cursor.at;
-    const name = cursor.match(/"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
+    const name = cursor.match(/"[^"]*"|[A-Za-z_.$\u0080-\uffff][\w.$\u0080-\uffff]*/y);
     if (name !== undefined && cursor.skipSpace().peek() === "=" && this.#assignment(cursor, name, start)) return;
     if (name === undefined) cursor.at = start;
     const lower = name?.toLowerCase() ?? "";
@@ -256,7 +260,7 @@ export class GasAssembler {
   #label(cursor: Cursor): Label | undefined {
     cursor.skipSpace();
     const start = cursor.at;
-    const name = cursor.match(/\d+(?=\s*:)|"[^"]*"|[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y);
+    const name = cursor.match(/\d+(?=\s*:)|"[^"]*"|[A-Za-z_.$\u0080-\uffff][\w.$\u0080-\uffff]*/y);
     const end = cursor.at;
     if (name === undefined || cursor.skipSpace().peek() !== ":") {
       cursor.at = start;

@@ -110,9 +110,9 @@ export class Conditions {
   handle(name: string, cursor: Cursor): boolean {
     const test = TESTS[name];
     if (test) this.#open(test, cursor);
-    else if (name === ".else") this.#else(cursor);
+    else if (name === ".else" || name === ".elsec") this.#else(cursor);
     else if (name === ".elseif" || name === ".elseifdef" || name === ".elseifndef") this.#elseIf(name, cursor);
-    else if (name === ".endif") {
+    else if (name === ".endif" || name === ".endc") {
       if (!this.#levels.pop()) throw new SourceError(wholeLine(cursor.line), "'.endif' without '.if'");
     } else return false;
     return true;

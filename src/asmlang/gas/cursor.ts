@@ -2,7 +2,7 @@
 import { SourceError } from "../core/diagnostics.ts";
 import type { Line, Span } from "../core/source.ts";
 
-const IDENTIFIER = /[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y;
+const IDENTIFIER = /[A-Za-z_.$\u0080-\uffff][\w.$\u0080-\uffff]*/y;
 const WORD = /[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y;
 
 export class Cursor {

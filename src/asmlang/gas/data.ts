@@ -250,6 +250,12 @@ const nopsDirective: Directive = (assembler, cursor) => {
   );
 };
 
+/** `.nop [size]`: that many bytes of NOP. */
+const plainNop: Directive = (assembler, cursor) => {
+  const size = cursor.done ? number(1n, wholeLine(cursor.line)) : assembler.expressions.read(cursor);
+  addFill(assembler, cursor, size, Uint8Array.of(0x90), "'.nop'");
+};
+
 /** `.dcb.x count[, value]`: the value that often. */
 const repeated =
   (size: number, format?: FloatFormat): Directive =>
@@ -313,7 +319,9 @@ export const DATA: Readonly<Record<string, Directive>> = {
   ".bfloat16": floats(BFLOAT16),
   ".float": floats(FLOAT32),
   ".single": floats(FLOAT32),
+  ".ffloat": floats(FLOAT32),
   ".double": floats(FLOAT64),
+  ".dfloat": floats(FLOAT64),
   ".tfloat": floats(FLOAT80),
   ".ascii": strings(1, false),
   ".asciz": strings(1, true),
@@ -338,4 +346,5 @@ export const DATA: Readonly<Record<string, Directive>> = {
   ".sleb128": leb(true),
   ".incbin": incbin,
   ".nops": nopsDirective,
+  ".nop": plainNop,
 };

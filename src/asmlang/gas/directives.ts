@@ -1,6 +1,6 @@
 /** The table of GNU directives, and those that belong to no other group. */
 import { SourceError } from "../core/diagnostics.ts";
-import { number } from "../core/expr.ts";
+import { binary, type Expr, number, symbolExpr } from "../core/expr.ts";
 import { lookUp } from "../core/look-up.ts";
 import { ownName, relocationSize } from "../core/relocations.ts";
 import { wholeLine } from "../core/source.ts";
@@ -10,6 +10,7 @@ import type { Cursor } from "./cursor.ts";
 import { DATA } from "./data.ts";
 import { readText } from "./expressions.ts";
 import { LOCATIONS } from "./loc.ts";
+import { MACHINE } from "./machine.ts";
 import { NOTES } from "./notes.ts";
 import { REPEATS } from "./repeats.ts";
 import { SECTIONS } from "./sections.ts";
@@ -18,6 +19,9 @@ import { SYMBOLS } from "./symbols.ts";
 export type Directive = (assembler: GasAssembler, cursor: Cursor, name: string) => void;
 
 const ignore: Directive = (_, cursor) => void cursor.rest();
+
+/** Takes no operands, and has no effect. */
+const nothing: Directive = () => {};
 
 const mode =
   (bits: 16 | 32 | 64, wideStack = false): Directive =>
@@ -72,6 +76,45 @@ const reloc: Directive = (assembler, cursor) => {
   });
 };
 
+/** A relocation that only marks the place, for the linker's sake. */
+function mark(assembler: GasAssembler, offset: Expr, name: string, expr: Expr): void {
+  const wide = assembler.objectBits === 64;
+  const modifier = `${wide ? "R_X86_64_" : "R_386_"}${name}`;
+  const field = { offset: 0, size: 4, kind: "abs", signed: false, addend: 0, code: false } as const;
+  assembler.builder.section.relocations.push({ offset, fixup: { ...field, expr, modifier } });
+}
+
+/** `.vtable_entry table, offset`: this place uses the table's member. */
+const vtableEntry: Directive = (assembler, cursor) => {
+  const { name, span } = cursor.name("the name of a table");
+  const table = assembler.values.reference(name, span);
+  cursor.expect(",");
+  const offset = assembler.expressions.read(cursor);
+  mark(
+    assembler,
+    symbolExpr(assembler.builder.here(cursor.line), offset.span),
+    "GNU_VTENTRY",
+    binary("+", table, offset),
+  );
+};
+
+/** `.vtable_inherit child, parent`: the child's table is derived from the parent's; 0: from none. */
+const vtableInherit: Directive = (assembler, cursor) => {
+  const { name, span } = cursor.name("the name of a table");
+  const child = assembler.builder.symbol(name);
+  if (!child.definition) throw new SourceError(span, `'${name}' must be defined before this`);
+  cursor.expect(",");
+  mark(assembler, symbolExpr(child, span), "GNU_VTINHERIT", assembler.expressions.read(cursor));
+};
+
+/** The width of a listing's pages. */
+const psize: Directive = (assembler, cursor) => {
+  if (cursor.done) throw cursor.error("expected a number");
+  const start = cursor.at;
+  if (assembler.constant(cursor, "the size") < 8n)
+    assembler.reporter.warning(cursor.span(start), "pages of a listing are not that small");
+};
+
 const message = (cursor: Cursor, otherwise: string): string => (cursor.done ? otherwise : readText(cursor));
 
 const include: Directive = (assembler, cursor) => {
@@ -100,14 +143,34 @@ const OTHER: Readonly<Record<string, Directive>> = {
   ".abort": (_, cursor) => {
     throw new SourceError(wholeLine(cursor.line), "'.abort' encountered");
   },
-  ".fail": (_, cursor) => {
-    throw new SourceError(wholeLine(cursor.line), `'.fail ${cursor.rest()}' encountered`);
+  ".fail": (assembler, cursor) => {
+    const value = assembler.constant(cursor, "the number");
+    if (value < 500n) throw new SourceError(wholeLine(cursor.line), `'.fail ${value}' encountered`);
+    assembler.reporter.warning(wholeLine(cursor.line), `'.fail ${value}' encountered`);
   },
+  ".func": (assembler, cursor) => {
+    if (assembler.function) throw new SourceError(wholeLine(cursor.line), "the '.func' before has no '.endfunc'");
+    if (!cursor.done) cursor.name("the name of the function");
+    if (cursor.eat(",")) cursor.name("the function's label");
+    assembler.function = true;
+  },
+  ".endfunc": (assembler, cursor) => {
+    if (!assembler.function) throw new SourceError(wholeLine(cursor.line), "'.endfunc' without '.func'");
+    assembler.function = false;
+  },
+  ".page": nothing,
+  ".nopage": nothing,
+  ".plen": psize,
+  ".llen": psize,
+  ".vtable_entry": vtableEntry,
+  ".vtable_inherit": vtableInherit,
   ".warning": (assembler, cursor) => {
     assembler.reporter.warning(wholeLine(cursor.line), message(cursor, "'.warning' directive"));
   },
   ".altmacro": (assembler) => void (assembler.alternate = true),
   ".noaltmacro": (assembler) => void (assembler.alternate = false),
+  ".allow_index_reg": nothing,
+  ".disallow_index_reg": nothing,
   ".reloc": reloc,
   ".print": (_, cursor) => void readText(cursor),
   ".end": (assembler, cursor) => {
@@ -118,11 +181,21 @@ const OTHER: Readonly<Record<string, Directive>> = {
 
 /** About listings, debug information and versions: accepted, without effect here. */
 const IGNORED =
-  ".loc_mark_labels .func .endfunc .mri .vtable_entry .vtable_inherit .debug .arch .list .nolist .title .sbttl .psize .eject .line .ln .lflags .addrsig .addrsig_sym .att_mnemonic .intel_mnemonic .sse_check .operand_check .allow_index_reg .disallow_index_reg .bundle_align_mode .linkonce".split(
+  ".loc_mark_labels .mri .debug .list .nolist .title .sbttl .psize .eject .line .linefile .lflags .addrsig .addrsig_sym .linkonce .stabs .stabn .stabd .xstabs .name .format .noformat .noopt .optim .spc .ttl".split(
     " ",
   );
 
 export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
   ...IGNORED.map((name) => [name, ignore] as const),
-  ...Object.entries({ ...OTHER, ...NOTES, ...DATA, ...SECTIONS, ...SYMBOLS, ...REPEATS, ...CFI, ...LOCATIONS }),
+  ...Object.entries({
+    ...OTHER,
+    ...NOTES,
+    ...DATA,
+    ...SECTIONS,
+    ...SYMBOLS,
+    ...REPEATS,
+    ...MACHINE,
+    ...CFI,
+    ...LOCATIONS,
+  }),
 ]);

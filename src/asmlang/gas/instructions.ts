@@ -87,6 +87,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
     request: {
       dialect: "gas",
       intelMnemonics: assembler.intel,
+      ...(assembler.machine.intelMnemonics && { uncrossed: true }),
       bits: assembler.builder.bits,
       mnemonic: assembler.wideStack ? onWideStack(mnemonic, operands) : mnemonic,
       operands: operands.map((one) => one.operand),
@@ -238,7 +239,7 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement, mar
   const { bits } = builder;
   const encoded = encodeStatement(statement);
   assembler.locations.emit(cursor);
-  reportWarnings(encoded.best, statement, builder);
+  reportWarnings(assembler.machine.judged(encoded.best, statement), statement, builder);
   if (encoded.long) {
     const { best, long } = encoded;
     const asksPlt = statement.request.operands.some((one) => valuesOf(one).some(({ modifier }) => modifier === "PLT"));

@@ -52,8 +52,8 @@ export class KnownLines implements NameScope {
 
   /** What lines mean depends on this, and on their text. */
   get #state(): number {
-    const { intel, nakedRegisters, wideStack, bits, objectBits } = this.#assembler;
-    const flags = Number(intel) | (Number(nakedRegisters) << 1) | (Number(wideStack) << 2);
+    const { intel, nakedRegisters, wideStack, bits, objectBits, machine } = this.#assembler;
+    const flags = Number(intel) | (Number(nakedRegisters) << 1) | (Number(wideStack) << 2) | (machine.state << 3);
     return (bits << 8) | (objectBits << 16) | flags;
   }
 

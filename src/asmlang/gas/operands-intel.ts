@@ -365,7 +365,7 @@ export class IntelOperand {
 
   #value(): Sum {
     const cursor = this.#cursor;
-    if (/[A-Za-z_."\u0080-\uffff]/.test(cursor.peek()) || /^\d+[fb]\b/.test(cursor.text.slice(cursor.at))) {
+    if (/[A-Za-z_.$"\u0080-\uffff]/.test(cursor.peek()) || /^\d+[fb]\b/.test(cursor.text.slice(cursor.at))) {
       const expr = this.#reader.expressions.primary(cursor);
       if (!isConstantSymbol(expr)) this.#seen.symbol = true;
       return { expr, registers: [] };

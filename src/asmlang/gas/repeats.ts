@@ -140,6 +140,13 @@ const without =
     assembler.reporter.warning(wholeLine(cursor.line), `'${name}' without '${open}'`);
   };
 
+const exit: Directive = (assembler, cursor) => {
+  const conditions = assembler.input.leaveMacro();
+  if (conditions === undefined)
+    assembler.reporter.warning(wholeLine(cursor.line), "'.exitm' outside a macro is ignored");
+  else assembler.conditions.unwind(conditions);
+};
+
 export const REPEATS: Readonly<Record<string, Directive>> = {
   ".macro": macro,
   ".endm": without(".macro"),
@@ -149,14 +156,14 @@ export const REPEATS: Readonly<Record<string, Directive>> = {
   ".irp": irp(false),
   ".irpc": irp(true),
   ".endr": without(".rept"),
-  ".exitm": (assembler, cursor) => {
-    const conditions = assembler.input.leaveMacro();
-    if (conditions === undefined)
-      assembler.reporter.warning(wholeLine(cursor.line), "'.exitm' outside a macro is ignored");
-    else assembler.conditions.unwind(conditions);
-  },
+  ".irep": irp(false),
+  ".irepc": irp(true),
+  ".exitm": exit,
+  ".mexit": exit,
   ".purgem": (assembler, cursor) => {
-    const { name, span } = cursor.name("the name of a macro");
-    if (!assembler.macros.delete(name.toLowerCase())) assembler.reporter.warning(span, `there is no macro '${name}'`);
+    do {
+      const { name, span } = cursor.name("the name of a macro");
+      if (!assembler.macros.delete(name.toLowerCase())) assembler.reporter.warning(span, `there is no macro '${name}'`);
+    } while (cursor.eat(","));
   },
 };

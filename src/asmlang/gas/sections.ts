@@ -216,10 +216,9 @@ const absolute: Directive = (assembler, cursor) => {
 /** `.attach_to_group name`: the present section is in that group. */
 const attach: Directive = (assembler, cursor) => {
   const { name, span } = cursor.name("the name of a group");
-  const comdat = cursor.eat(",") && cursor.eat("comdat");
   const target = assembler.builder.section.parent ?? assembler.builder.section;
   if (target.elf.group) assembler.reporter.warning(span, `section ${target.name} is in a group already`);
-  else target.elf.group = { signature: name, comdat };
+  else target.elf.group = { signature: name, comdat: false };
 };
 
 export const SECTIONS: Readonly<Record<string, Directive>> = {
@@ -227,6 +226,9 @@ export const SECTIONS: Readonly<Record<string, Directive>> = {
   ".data": named(".data"),
   ".bss": named(".bss"),
   ".section": section,
+  ".section.s": section,
+  ".sect": section,
+  ".sect.s": section,
   ".pushsection": push,
   ".popsection": pop,
   ".subsection": subsection,

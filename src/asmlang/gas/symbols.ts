@@ -59,9 +59,11 @@ const type: Directive = (assembler, cursor) => {
 };
 
 const size: Directive = (assembler, cursor) => {
-  const { name } = cursor.name("a symbol name");
+  const { name, span } = cursor.name("a symbol name");
   cursor.expect(",");
-  assembler.builder.symbol(name).size = assembler.expressions.read(cursor);
+  const symbol = assembler.builder.symbol(name);
+  symbol.firstUse ??= span;
+  symbol.size = assembler.expressions.read(cursor);
 };
 
 interface Common {
@@ -96,7 +98,7 @@ const comm =
     if (local || assembler.localCommons.has(symbol))
       reserve(assembler, cursor, symbol, bytes, align ?? (local ? largestPower(bytes, 8n) : 1n), span);
     else {
-      symbol.definition = { kind: "common", size: number(bytes, span), align: align ?? largestPower(bytes, 16n) };
+      symbol.definition = { kind: "common", size: number(bytes, span), align: align ?? smallestPower(bytes, 16n) };
       symbol.binding = "global";
       symbol.type = "object";
       if (large && assembler.objectBits === 64) {
@@ -112,6 +114,13 @@ function readAlignment(assembler: GasAssembler, cursor: Cursor): bigint | undefi
   const align = assembler.constant(cursor, "the alignment");
   if (align < 0n) throw new SourceError(cursor.span(start), "the alignment must not be negative");
   return align === 0n ? undefined : align;
+}
+
+/** The smallest power of two from the size on, up to the limit: how gas aligns common symbols. */
+function smallestPower(bytes: bigint, limit: bigint): bigint {
+  let power = 1n;
+  while (power < bytes && power < limit) power *= 2n;
+  return power;
 }
 
 /** The largest power of two up to the size and the limit: how gas aligns by itself. */
@@ -200,6 +209,7 @@ const extern: Directive = (_, cursor) => void cursor.rest();
 export const SYMBOLS: Readonly<Record<string, Directive>> = {
   ".globl": globl,
   ".global": globl,
+  ".xdef": globl,
   ".local": eachSymbol((symbol, assembler) => {
     assembler.localCommons.add(symbol);
     if (symbol.binding === "global") symbol.binding = "local";
@@ -211,10 +221,12 @@ export const SYMBOLS: Readonly<Record<string, Directive>> = {
   ".internal": visible("internal"),
   ".protected": visible("protected"),
   ".extern": extern,
+  ".xref": extern,
   ".type": type,
   ".size": size,
   ".comm": comm({}),
   ".common": comm({}),
+  ".common.s": comm({}),
   ".lcomm": comm({ local: true }),
   ".largecomm": comm({ large: true }),
   ".tls_common": comm({ particular: "tls" }),

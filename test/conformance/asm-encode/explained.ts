@@ -41,10 +41,6 @@ export const EXPLAINED: readonly Explanation[] = [
     test: where("nasm", /\bptwrite/),
   },
   {
-    reason: "NASM puts a 67 in front of these that the register's width does not ask for",
-    test: where("nasm", /^(\w+ )*(movdir64b|enqcmds?)/),
-  },
-  {
     reason: "AMD's manual: F3 0F 01 D9; NASM has the bytes of VMCALL",
     test: where("nasm", /vmgexit/),
   },
