@@ -6,7 +6,7 @@ import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { pageOf } from "../memory.ts";
 import { type Mm, NO_PAGE, type Task, VM, type Vma } from "../state.ts";
 import { commit, flushPage, isCow, leafFlags } from "./mm.ts";
-import { allocPage, freePage, pageTables } from "./pages.ts";
+import { allocUserPage, freePage, pageTables } from "./pages.ts";
 import { frameOf, inUse, PTE } from "./pagetable.ts";
 import { findVma, nextVma, pageCount } from "./vma.ts";
 
@@ -45,7 +45,7 @@ export function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr, access: A
     flushPage(k, page);
     return "mapped";
   }
-  const frame = vma.pages === undefined ? allocPage(k) : vma.pages[(page - vma.start) / PAGE_SIZE];
+  const frame = vma.pages === undefined ? allocUserPage(k) : vma.pages[(page - vma.start) / PAGE_SIZE];
   if (frame === NO_PAGE) return "sigbus";
   if (frame === undefined) return "oom";
   return tables.map(mm.pgd, page, frame, leafFlags(vma.flags) | PTE.ACCESSED) ? "mapped" : "oom";
@@ -55,7 +55,7 @@ export function handleMmFault(k: Kernel, mm: Mm, vma: Vma, addr: Addr, access: A
 function doWpPage(k: Kernel, mm: Mm, vma: Vma, page: Addr, frame: number): FaultResult {
   let own = frame;
   if (isCow(k, vma, frame)) {
-    const copy = allocPage(k);
+    const copy = allocUserPage(k);
     if (copy === undefined) return "oom";
     k.memory.write(k.memory.virt(copy), k.memory.readPhys(frame, PAGE_SIZE));
     freePage(k, frame);

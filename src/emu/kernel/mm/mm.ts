@@ -1,6 +1,6 @@
 /**
- * Address spaces: creating them, mapping and unmapping, protection, the break. Promised memory is bounded by RAM, so a guest that
- * asks for more gets ENOMEM and the host's memory stays what it is.
+ * Address spaces: creating them, mapping and unmapping, protection, the break. A mapping is a promise, for which a page is found when it
+ * is touched; one that is larger than all of RAM is refused, and who touches more than there is dies.
  */
 import { OFF } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
@@ -127,11 +127,9 @@ export function unmapRange(k: Kernel, mm: Mm, start: Addr, end: Addr): void {
   }
 }
 
-/** What may be promised in all: what was free at boot, less room for page tables and the kernel's own needs. */
-const commitLimit = (k: Kernel): number => Math.floor(k.state.pages.available * 0.95) - 256;
-
+/** __vm_enough_memory() under OVERCOMMIT_GUESS: only what is obviously too much is refused. */
 export function commit(k: Kernel, mm: Mm, pages: number): boolean {
-  if (k.state.pages.committed + pages > commitLimit(k)) return false;
+  if (pages > k.state.pages.available) return false;
   k.state.pages.committed += pages;
   mm.committed += pages;
   return true;

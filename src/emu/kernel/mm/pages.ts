@@ -17,6 +17,11 @@ export function allocPage(k: Kernel): number | undefined {
   return pages.low < pages.lowEnd ? pages.low++ * PAGE_SIZE : undefined;
 }
 
+/** What the kernel keeps for its own needs, page tables above all (min_free_kbytes). */
+const reserve = ({ state }: Kernel): number => 256 + Math.floor(state.pages.available * 0.02);
+/** A page for a program: undefined while there is still enough for the kernel. */
+export const allocUserPage = (k: Kernel): number | undefined => (freePages(k) > reserve(k) ? allocPage(k) : undefined);
+
 /** For what the kernel cannot go on without, at boot. */
 export function mustAllocPage(k: Kernel): number {
   const page = allocPage(k);

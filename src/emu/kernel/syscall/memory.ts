@@ -2,12 +2,15 @@
 import type { Addr } from "../../cpu/state.ts";
 import { E } from "../abi/errno.ts";
 import { MADV, MAP, MREMAP, PROT } from "../abi/mman.ts";
+import { SIG } from "../abi/signal.ts";
 import { landingPad } from "../do-syscall.ts";
 import { populate } from "../exec/exec.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { faultIn } from "../mm/fault.ts";
 import { mapRange, moveRange, protectRange, setBrk, unmapRange } from "../mm/mm.ts";
 import { copyFromUser } from "../mm/uaccess.ts";
 import { findFreeAbove, findFreeBelow, findVma, overlaps, pageAlign } from "../mm/vma.ts";
+import { forceSig } from "../signal/send.ts";
 import { VM, type Vma } from "../state.ts";
 import { fileOf, isStream } from "./io.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
@@ -69,9 +72,21 @@ function mmap(
   const vma = { start, end: start + length, flags: vmFlags(prot) | shared | grows, name: file?.path ?? "" };
   const error = mapRange(c.k, c.mm, vma);
   if (error !== 0) return error;
-  if (file === undefined) return start;
+  if (file === undefined) {
+    if ((flags & MAP.MAP_POPULATE) !== 0) touchAll(c, vma);
+    return start;
+  }
   const bytes = (c.k.state.files[file.path] ?? new Uint8Array(0)).subarray(offset, offset + length);
   return populate(c.k, c.mm, start, bytes, vma.flags) ? start : -E.ENOMEM;
+}
+
+/** MAP_POPULATE: every page is there before it is touched, as far as there is memory. */
+function touchAll(c: SyscallContext, { start, end, flags }: Vma): void {
+  for (let at = start; at < end; at += PAGE_SIZE) {
+    const result = faultIn(c.k, c.task, c.mm, at, { write: (flags & VM.WRITE) !== 0, exec: false });
+    if (result === "oom") forceSig(c.k, c.cpu, c.task, SIG.SIGKILL);
+    if (result !== "mapped") return;
+  }
 }
 
 /** MAP_FIXED takes the place of what is there. */

@@ -31,8 +31,8 @@ export function excPageFault(t: Trap, errorCode: number): void {
   const result = faultIn(k, task, mm, address, access);
   if (result === "mapped") return;
   if (result === "oom") {
-    if (regs.user) forceSig(k, cpu, task, SIG.SIGKILL);
-    else badArea(t, address, errorCode, SI_CODE.SEGV_MAPERR);
+    forceSig(k, cpu, task, SIG.SIGKILL);
+    if (!regs.user) badArea(t, address, errorCode, SI_CODE.SEGV_MAPERR);
     return;
   }
   if (result === "sigbus") {
