@@ -65,13 +65,13 @@ export class Mmu extends PhysicalMemory {
     this.walk = new PageWalk(this);
     this.tlbStart = (this.base + OFF.TLB) >> 2;
     this.tlbEnd = this.tlbStart + 3 * TLB_ENTRIES * WORDS;
-    this.flushTlb();
+    this.i32.fill(-1, this.tlbStart, this.tlbEnd);
   }
 
   // --- TLB maintenance
 
   flushTlb(): void {
-    this.i32.fill(-1, this.tlbStart, this.tlbEnd);
+    for (const e of this.filled) this.dropEntry(e);
     this.largeAt.clear();
     this.filled = [];
     this.epoch++;
@@ -79,7 +79,7 @@ export class Mmu extends PhysicalMemory {
 
   flushTlbNonGlobal(): void {
     const { i32 } = this;
-    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
+    for (const e of this.filled) {
       if (!(i32[e + FRAME]! & TLB_GLOBAL)) this.dropEntry(e);
     }
     this.epoch++;
@@ -96,7 +96,7 @@ export class Mmu extends PhysicalMemory {
   /** A large page's entries are pieces of it, at many places; dropping those of all large pages is permitted and simple. */
   private dropLarge(): void {
     const { i32 } = this;
-    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) if (i32[e + FRAME]! & TLB_LARGE) this.dropEntry(e);
+    for (const e of this.filled) if (i32[e + FRAME]! & TLB_LARGE) this.dropEntry(e);
     this.largeAt.clear();
   }
 
@@ -170,7 +170,7 @@ export class Mmu extends PhysicalMemory {
   dropWriteTagsOf(page: number): void {
     const { i32 } = this;
     const reads = (this.core.watch[page]! & 2) !== 0;
-    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) {
+    for (const e of this.filled) {
       if ((i32[e + FRAME]! & TLB_FRAME_MASK) !== page) continue;
       i32[e + WRITE] = -1;
       i32[e + WRITE + 1] = -1;
@@ -187,7 +187,7 @@ export class Mmu extends PhysicalMemory {
     const [first, end] = this.watches.hull ?? [0, 0];
     this.set64(WATCH_FIRST, addrToBig(first));
     this.set64(WATCH_END, addrToBig(end));
-    for (let e = this.tlbStart; e < this.tlbEnd; e += WORDS) i32.fill(-1, e + READ, e + EXEC);
+    for (const e of this.filled) i32.fill(-1, e + READ, e + EXEC);
   }
 
   /** A watched access was made. */
