@@ -5,6 +5,7 @@
 import type { SourceText } from "../../asmlang/types.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
+import type { DesignHooks } from "./designs.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelLayout } from "./layout/types.ts";
 import type { PageFormat } from "./mm/pagetable.ts";
@@ -37,8 +38,8 @@ export interface Arch {
   /** System calls of the kernel's own table, and of the compat one if it has any. */
   readonly native: SyscallTable;
   readonly compat: SyscallTable | undefined;
-  /** Names of entry points, and how an entry through each is called on the timeline. */
-  readonly entries: Readonly<Record<string, EntryLabel>>;
+  /** Names of entry points under the designs, and how an entry through each is called on the timeline. */
+  entries(hooks: DesignHooks): Readonly<Record<string, EntryLabel>>;
   /** Labels of exit code worth a place in an exit's path; a check's label stands where its test begins. */
   readonly exitLabels: readonly string[];
   /** Labels in exitLabels that begin a test of a fast exit; the last one seen when that exit was not taken is the failing one. */

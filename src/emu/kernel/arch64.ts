@@ -5,19 +5,25 @@ import { EFLAGS, GPR, OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../cpu/l
 import { type Addr, addrHigh, addrLow } from "../cpu/state.ts";
 import { leafOf } from "../cpu/system/cpuid.ts";
 import { loadLdtr, loadSegment } from "../cpu/system/segment.ts";
-import { PTREGS_CALLS } from "./abi/syscalls.ts";
+import { IRET_CALLS, PTREGS_CALLS } from "./abi/syscalls.ts";
 import type { Arch, DataSegment, EntryLabel } from "./arch.ts";
 import { AUDIT_UPCALLS } from "./audit.ts";
 import { ldtEspfix } from "./boot/espfix.ts";
 import { bootX86_64 } from "./boot/x86_64.ts";
+import type { DesignHooks } from "./designs.ts";
 import { SYSCALL_FUNCTIONS_64, SYSCALL_UPCALLS_64 } from "./do-syscall.ts";
 import auditCompat from "./entry/audit_compat.S?raw";
+import auditMacros from "./entry/audit_macros.S?raw";
 import calling from "./entry/calling.S?raw";
 import entry64 from "./entry/entry_64.S?raw";
 import compat64 from "./entry/entry_64_compat.S?raw";
 import espfixPrototype from "./entry/espfix_prototype.S?raw";
 import fastPath from "./entry/fast_path_64.S?raw";
+import ia32entry from "./entry/ia32entry.S?raw";
 import nmi64 from "./entry/nmi_64.S?raw";
+import retint64 from "./entry/retint_64.S?raw";
+import syscallMacros from "./entry/syscall_macros.S?raw";
+import systemCall from "./entry/system_call.S?raw";
 import usercopy64 from "./entry/usercopy_64.S?raw";
 import { saveFpu, switchFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
@@ -38,11 +44,7 @@ const label = (kind: string, compat?: boolean): EntryLabel => (compat === undefi
 const exceptions = (...names: string[]): Record<string, EntryLabel> =>
   Object.fromEntries(names.map((name) => [`asm_exc_${name}`, label("exception")]));
 
-const entries: Arch["entries"] = {
-  entry_SYSCALL_64: label("syscall", false),
-  entry_SYSCALL_compat: label("syscall32", true),
-  entry_SYSENTER_compat: label("sysenter", true),
-  asm_int80_emulation: label("int80", true),
+const entries: Record<string, EntryLabel> = {
   asm_exc_nmi: label("nmi"),
   asm_sysvec_apic_timer_interrupt: label("irq"),
   asm_sysvec_reschedule_ipi: label("irq"),
@@ -68,12 +70,27 @@ const entries: Arch["entries"] = {
   ),
 };
 
+/** Where SYSCALL, SYSENTER and INT $0x80 lead to. */
+const systemCalls = ({
+  syscallEntry = "entry_SYSCALL_64",
+  compatEntries,
+}: DesignHooks): Record<string, EntryLabel> => ({
+  [syscallEntry]: label("syscall", false),
+  [compatEntries!.cstar]: label("syscall32", true),
+  [compatEntries!.sysenter]: label("sysenter", true),
+  [compatEntries!.int80]: label("int80", true),
+});
+
 const CHECKS = [
   "fast_path_check_entry_work",
   "fast_path_check_only_audit",
   "fast_path_check_stub",
   "fast_path_check_exit_work",
   "fast_path_check_more_work",
+  "sysenter_check_entry_work",
+  "sysenter_check_exit_work",
+  "cstar_check_entry_work",
+  "cstar_check_exit_work",
   "exit_check_tif_iret",
   "sysret_check_rcx_rip",
   "sysret_check_canonical",
@@ -87,7 +104,34 @@ const CHECKS = [
 const exitLabels = [
   ...CHECKS,
   "auditsys",
+  "sysret_careful",
+  "sysret_signal",
   "sysret_audit",
+  "tracesys",
+  "tracesys_phase2",
+  "int_ret_from_sys_call",
+  "int_with_check",
+  "int_careful",
+  "int_very_careful",
+  "int_signal",
+  "int_restore_rest",
+  "retint_with_reschedule",
+  "retint_careful",
+  "retint_signal",
+  "retint_kernel",
+  "retint_swapgs",
+  "sysenter_tracesys",
+  "sysenter_auditsys",
+  "sysexit_audit",
+  "sysexit_from_sys_call",
+  "cstar_tracesys",
+  "cstar_auditsys",
+  "sysretl_audit",
+  "sysretl_from_sys_call",
+  "ia32_tracesys",
+  "ia32_ret_from_sys_call",
+  "ia32_badsys",
+  "ia32_badarg",
   "ia32_auditsys",
   "ia32_sysexit_audit",
   "syscall_return_via_sysret",
@@ -106,11 +150,11 @@ const exitLabels = [
   "repeat_nmi",
 ];
 
-/** PTREGS_CALLS as bits by number: eight words of 64. */
-function ptregsCalls(): Record<string, bigint> {
-  const bits = PTREGS_CALLS.reduce((mask, nr) => mask | (1n << BigInt(nr)), 0n);
+/** System calls as bits by number: eight words of 64. */
+function callBits(name: string, calls: readonly number[]): Record<string, bigint> {
+  const bits = calls.reduce((mask, nr) => mask | (1n << BigInt(nr)), 0n);
   return Object.fromEntries(
-    Array.from({ length: 8 }, (_, i) => [`PTREGS_CALLS_${i}`, BigInt.asUintN(64, bits >> BigInt(64 * i))]),
+    Array.from({ length: 8 }, (_, i) => [`${name}_${i}`, BigInt.asUintN(64, bits >> BigInt(64 * i))]),
   );
 }
 
@@ -309,26 +353,32 @@ export const X86_64: Arch = {
   ],
   includes: {
     "audit_compat.S": auditCompat,
+    "audit_macros.S": auditMacros,
     "calling.S": calling,
     "entry_64_compat.S": compat64,
     "espfix_prototype.S": espfixPrototype,
     "fast_path_64.S": fastPath,
+    "ia32entry.S": ia32entry,
     "nmi_64.S": nmi64,
+    "retint_64.S": retint64,
+    "syscall_macros.S": syscallMacros,
+    "system_call.S": systemCall,
   },
   defines: (cpu) => ({
     X86_FEATURE_FSGSBASE: hasFeature(cpu, "fsgsbase") ? 1 : 0,
     X86_FEATURE_SMEP: hasFeature(cpu, "smep") ? 1 : 0,
     X86_FEATURE_SMAP: hasFeature(cpu, "smap") ? 1 : 0,
-    ...ptregsCalls(),
+    ...callBits("PTREGS_CALLS", PTREGS_CALLS),
+    ...callBits("IRET_CALLS", IRET_CALLS),
   }),
   upcalls: { ...SYSCALL_UPCALLS_64, ...AUDIT_UPCALLS, ...TRAP_UPCALLS, ...TRAP_UPCALLS_64, ...SCHED_UPCALLS },
   functions: { ...SYSCALL_FUNCTIONS_64, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_64, ...SCHED_FUNCTIONS_64 },
   native: { abi: "x86_64", arguments: ["di", "si", "dx", "r10", "r8", "r9"], compat: false, calls: NATIVE_CALLS },
   compat: { abi: "i386", arguments: ["bx", "cx", "dx", "si", "di", "bp"], compat: true, calls: COMPAT_CALLS },
-  entries,
+  entries: (hooks) => ({ ...systemCalls(hooks), ...entries }),
   exitLabels,
   checkLabels: CHECKS,
-  fastExits: ["syscall_return_via_sysret"],
+  fastExits: ["syscall_return_via_sysret", "sysexit_from_sys_call", "sysretl_from_sys_call"],
   boot: bootX86_64,
   userRegs,
   copyThread,

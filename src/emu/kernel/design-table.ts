@@ -198,6 +198,9 @@ const EXIT_PATHS: readonly Design[] = [
   }),
 ];
 
+/** Without a way out in C there is no place there for the I/O bitmap: it comes with the switch, as it then did. */
+const ASSEMBLY_LOOP = { syscallEntry: "system_call", ioBitmapAtSwitch: true } as const;
+
 const nmi = make({ key: "nmi", systems: ["X3"] });
 const NMI: readonly Design[] = [
   nmi("nested", {
@@ -220,31 +223,105 @@ const PREEMPT: readonly Design[] = [
   preempt("none", {
     summary: "the kernel gives up the processor where it says so, and on the way to user mode",
     source: "Linux 6.1, kernel/entry/common.c without CONFIG_PREEMPTION, or with preempt=voluntary",
-    defines: {},
+    defines: { CONFIG_PREEMPT: 0 },
     hooks: {},
   }),
   preempt("full", {
     summary: "an interrupt that returns into the kernel schedules, where preempt_count allows it",
     source: "Linux 6.1, kernel/entry/common.c: irqentry_exit_cond_resched",
-    defines: {},
+    defines: { CONFIG_PREEMPT: 1 },
     hooks: { preempt: true },
   }),
 ];
 
 const audit = make({ key: "audit", systems: ["X2", "X6"] });
+const auditDefines = (in64: boolean, in32: boolean) => ({
+  AUDIT_FAST_PATH: in64 ? 1 : 0,
+  AUDIT_FAST_PATH_32: in32 ? 1 : 0,
+});
 const AUDIT: readonly Design[] = [
   audit("slow-path", {
     summary: "an audited system call goes the slow way, and its end is audited there alone",
     source: "Linux 4.1 and later, arch/x86/kernel/ptrace.c: syscall_trace_leave",
-    defines: { AUDIT_FAST_PATH: 0 },
+    defines: auditDefines(false, false),
     hooks: {},
   }),
   audit("fast-path", {
     summary:
       "a call that only audit watches stays on a fast path, which calls audit itself: twice at the end if somebody else came to watch; SYSENTER and SYSCALL32 have one too (64-bit kernel)",
     source: `Linux 3.14, arch/x86/kernel/entry_64.S: auditsys, sysret_audit, and ia32/ia32entry.S: auditsys_exit; "quite buggy" in ${EXIT_POST}`,
-    defines: { AUDIT_FAST_PATH: 1 },
+    defines: auditDefines(true, true),
     hooks: {},
+  }),
+  audit("fast-path-32", {
+    summary: "the 64-bit one is gone, SYSENTER's and SYSCALL32's are left (64-bit kernel)",
+    source: "Linux 4.0, arch/x86/ia32/ia32entry.S: auditsys_exit; entry_64.S had lost its own to opportunistic SYSRET",
+    defines: auditDefines(false, true),
+    hooks: {},
+  }),
+];
+
+const exitLoop = make({ key: "exitLoop", systems: ["X2", "X3"] });
+const loopDefines = (assembly: boolean, careful: boolean) => ({
+  EXIT_LOOP_ASM: assembly ? 1 : 0,
+  /** A fast path that reschedules without leaving it. */
+  SYSRET_CAREFUL: careful ? 1 : 0,
+  /** syscall_trace_enter() in two halves, the first of which may send a call back to the fast path. */
+  TRACE_PHASES: assembly && !careful ? 1 : 0,
+});
+const EXIT_LOOP: readonly Design[] = [
+  exitLoop("c", {
+    summary: "one C function does all work before user mode, in a loop and with interrupts off between its items",
+    source: "Linux 4.3 and later, arch/x86/entry/common.c, now kernel/entry/common.c: exit_to_user_mode_loop",
+    defines: loopDefines(false, false),
+    hooks: {},
+  }),
+  exitLoop("assembly", {
+    summary:
+      "entry code tests the flags, schedules, and calls syscall_trace_leave and do_notify_resume itself, over and over: int_with_check, int_careful, int_very_careful, int_signal; retint_check, retint_careful, retint_signal (64-bit kernel)",
+    source: "Linux 4.0 and 4.1, arch/x86/kernel/entry_64.S: int_ret_from_sys_call, retint_with_reschedule",
+    defines: loopDefines(true, false),
+    hooks: ASSEMBLY_LOOP,
+  }),
+  exitLoop("sysret-careful", {
+    summary:
+      "the same, and the fast path has a loop of its own (sysret_check, sysret_careful): a reschedule does not cost a call its SYSRET; a forked child leaves by it too (64-bit kernel)",
+    source: "Linux 3.14, arch/x86/kernel/entry_64.S: ret_from_sys_call, sysret_careful, sysret_signal, ret_from_fork",
+    defines: loopDefines(true, true),
+    hooks: ASSEMBLY_LOOP,
+  }),
+];
+
+const compat = make({ key: "compat", systems: ["X2", "C1"] });
+const compatDefines = (form: "c" | "irqs-on" | "assembly") => ({
+  COMPAT_ASM: form === "assembly" ? 1 : 0,
+  COMPAT_IRQS_ON: form === "irqs-on" ? 1 : 0,
+});
+const IN_C = { cstar: "entry_SYSCALL_compat", sysenter: "entry_SYSENTER_compat" } as const;
+const COMPAT: readonly Design[] = [
+  compat("c", {
+    summary: "syscall_32_enter sets TS_COMPAT, first of all; INT $0x80 comes in like an exception",
+    source: "Linux 6.1 (stable), arch/x86/entry/common.c: __do_fast_syscall_32, do_int80_emulation",
+    defines: compatDefines("c"),
+    hooks: { compatEntries: { ...IN_C, int80: "asm_int80_emulation" } },
+  }),
+  compat("irqs-on", {
+    summary:
+      "do_syscall_32_irqs_on sets TS_COMPAT: a call whose argument 6 cannot be read never has it; INT $0x80 has an entry of its own, which zeroes r8 to r11 (64-bit kernel)",
+    source: "Linux 4.6, arch/x86/entry/common.c: do_syscall_32_irqs_on, and entry_64_compat.S: entry_INT80_compat",
+    defines: compatDefines("irqs-on"),
+    hooks: { compatEntries: { ...IN_C, int80: "entry_INT80_compat" }, compatFlagInCall: true },
+  }),
+  compat("assembly", {
+    summary:
+      "entry code sets and clears TS_COMPAT, fetches argument 6, asks for work, and leaves by SYSEXIT or SYSRETL without a look at pt_regs; r8 to r11 come back as 0 (64-bit kernel)",
+    source: "Linux 3.14 and 4.0, arch/x86/ia32/ia32entry.S: ia32_sysenter_target, ia32_cstar_target, ia32_syscall",
+    defines: compatDefines("assembly"),
+    hooks: {
+      compatEntries: { cstar: "ia32_cstar_target", sysenter: "ia32_sysenter_target", int80: "ia32_syscall" },
+      sysenterReturn: true,
+      stepInKernelSetsFlag: true,
+    },
   }),
 ];
 
@@ -253,14 +330,14 @@ const CONTEXT_TRACKING: readonly Design[] = [
   contextTracking("once", {
     summary: "where TIF_NOHZ is set: one hook on the way in, and one that is the last thing on the way out",
     source: "Linux 4.3 to 4.6, arch/x86/entry/common.c: enter_from_user_mode, prepare_exit_to_usermode",
-    defines: {},
+    defines: { CONTEXT_TRACKING_ONCE: 1 },
     hooks: {},
   }),
   contextTracking("trace-leave", {
     summary:
       "hooks in syscall_trace_leave, schedule_user, do_notify_resume and every exception: each undoes what the last has done",
     source: `Linux 3.14, arch/x86/kernel/ptrace.c and signal.c; "completely unnecessary", footnote 1 in ${EXIT_POST}`,
-    defines: {},
+    defines: { CONTEXT_TRACKING_ONCE: 0 },
     hooks: { contextTrackingEverywhere: true },
   }),
 ];
@@ -290,6 +367,8 @@ export const DESIGNS: readonly Design[] = [
   ...SS_FIX,
   ...PREEMPT,
   ...NMI,
+  ...EXIT_LOOP,
+  ...COMPAT,
   ...AUDIT,
   ...CONTEXT_TRACKING,
   ...SECCOMP,

@@ -25,6 +25,13 @@ export interface EspfixInit {
   readonly known: "list" | "flag" | "probe";
 }
 
+/** What SYSCALL and SYSENTER in 32-bit code and INT $0x80 lead to: symbols of entry code. */
+export interface CompatEntries {
+  readonly cstar: string;
+  readonly sysenter: string;
+  readonly int80: string;
+}
+
 export interface DesignHooks {
   /** undefined = no espfix on the 64-bit kernel. */
   readonly espfix64?: Espfix64;
@@ -35,6 +42,18 @@ export interface DesignHooks {
   readonly tif?: Readonly<Record<string, number>>;
   /** force_iret(): the flag that a system call sets which has changed pt_regs, to stay off the fast path. */
   readonly forceIret?: "IRET" | "NOTIFY_RESUME";
+  /** The target of SYSCALL in 64-bit mode, where it is not entry_SYSCALL_64. */
+  readonly syscallEntry?: string;
+  /** The 64-bit kernel's entry points for 32-bit system calls. */
+  readonly compatEntries?: CompatEntries;
+  /** do_syscall_32_irqs_on() sets TS_COMPAT, not who calls it. */
+  readonly compatFlagInCall?: boolean;
+  /** thread_info has sysenter_return: where a fast 32-bit call returns to, for entry code in assembly. */
+  readonly sysenterReturn?: boolean;
+  /** A single-step trap in the kernel, as SYSENTER with TF has them, is noted in TIF_SINGLESTEP, and taken away. */
+  readonly stepInKernelSetsFlag?: boolean;
+  /** A task's I/O bitmap is loaded when the task is switched to. */
+  readonly ioBitmapAtSwitch?: boolean;
   /** Hooks of context tracking in every function on the way out, instead of one at each end. */
   readonly contextTrackingEverywhere?: boolean;
   /** seccomp before a tracer sees the call, and not again when it may have changed it. */

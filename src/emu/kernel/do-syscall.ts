@@ -37,10 +37,11 @@ function forceIret(k: Kernel, task: Task, nr: number): void {
 }
 
 /** syscall_32_enter(): this is a 32-bit system call until the return to user mode. */
-function syscall32Enter(u: UpcallContext): void {
-  const { kernel: k, cpu } = u;
+function syscall32Enter({ kernel: k, cpu }: UpcallContext): void {
+  if (k.choice.hooks.compatFlagInCall !== true) setCompat(k, k.current(cpu));
+}
+function setCompat(k: Kernel, task: Task): void {
   if (k.layout.wordSize === 4) return;
-  const task = k.current(cpu);
   k.setThreadInfo(task, "status", k.threadInfo(task, "status") | k.layout.status.COMPAT!);
 }
 
@@ -52,14 +53,15 @@ function doSyscall32IrqsOn(u: UpcallContext): ReturnType<Upcall> {
   const { kernel: k, cpu } = u;
   const task = k.current(cpu);
   const regs = u.regs();
+  if (k.choice.hooks.compatFlagInCall === true && !k.inIa32Syscall(task)) setCompat(k, task);
   const asked = Number(BigInt.asIntN(32, regs.get("orig_ax")));
   const nr = task.wait === undefined ? k.once("syscall_nr", () => syscallEnterWork(k, cpu, task, regs, asked)) : asked;
   if (nr === SCHEDULE) return SCHEDULE;
   return callSyscall(k, cpu, task, regs, table32(k), nr);
 }
 
-/** ia32_do_call of older entry code: the call alone, by the table of 32-bit calls. */
-const ia32DoCall: Upcall = (u) => {
+/** What older entry code calls through ia32_sys_call_table: the call alone. */
+const ia32SysCall: Upcall = (u) => {
   const { kernel: k, cpu } = u;
   const regs = u.regs();
   return callSyscall(k, cpu, k.current(cpu), regs, table32(k), regs.origAx);
@@ -143,7 +145,13 @@ export const syscallUpcalls32 = (tests: readonly FastExitTest[]): UpcallTable =>
 /** The call with the work around it; from and to interrupts off. */
 const CALL_32 = ["sti", "call do_syscall_32_irqs_on", "cli", "call syscall_exit_to_user_mode"];
 /** Entry code may want to do it itself. */
-const CALL_32_AUDITED = [".if AUDIT_FAST_PATH", "call do_syscall_32_audited", ".else", ...CALL_32, ".endif"];
+const CALL_32_AUDITED = [
+  ".if AUDIT_FAST_PATH_32 & (COMPAT_ASM == 0)",
+  "call do_syscall_32_audited",
+  ".else",
+  ...CALL_32,
+  ".endif",
+];
 
 /** A function that gets pt_regs in the first argument register keeps it there: only an up-call with a result changes a register. */
 const SYSCALL_32 = ["call syscall_32_enter", ...CALL_32, "ret"];
@@ -176,7 +184,7 @@ export const SYSCALL_UPCALLS_64: UpcallTable = {
   syscall_enter_from_user_mode: syscallEnterFromUserMode,
   do_syscall_x64: doSyscallX64,
   int80_emulation_enter: int80EmulationEnter,
-  ia32_do_call: ia32DoCall,
+  ia32_sys_call: ia32SysCall,
   ...syscallUpcalls32(SYSRETL_TESTS),
 };
 export const SYSCALL_FUNCTIONS_64: FunctionTable = {
@@ -189,6 +197,7 @@ export const SYSCALL_FUNCTIONS_64: FunctionTable = {
     "call syscall_exit_to_user_mode",
     "ret",
   ],
+  do_int80_syscall_32: SYSCALL_32,
   do_int80_emulation: ["call int80_emulation_enter", ...SYSCALL_32],
   ...fastSyscall32([], [], CALL_32_AUDITED),
 };

@@ -12,7 +12,7 @@ import type { PtRegs } from "./ptregs.ts";
 import { rseqNotifyResume } from "./rseq.ts";
 import { archDoSignalOrRestart } from "./signal/deliver.ts";
 import type { Task } from "./state.ts";
-import { syscallExitWork } from "./syscall-work.ts";
+import { SYSCALL_WORK_UPCALLS, syscallExitWork } from "./syscall-work.ts";
 import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
 /** irqentry_exit(): for exceptions and interrupts, on the way to user mode or back into the kernel. The first argument is pt_regs. */
@@ -53,16 +53,56 @@ export const EXIT_UPCALLS: UpcallTable = {
   syscall_exit_work: syscallExitWork,
   exit_to_user_mode_prepare: (u) => exitToUserModePrepare(u.kernel, u.cpu, u.kernel.current(u.cpu), u.regs()),
   irqentry_exit: irqentryExit,
+  ...SYSCALL_WORK_UPCALLS,
+  do_notify_resume: doNotifyResume,
+  schedule_user_begin: scheduleUserBegin,
+  schedule_user_end: scheduleUserEnd,
+  preempt_schedule_irq: preemptScheduleIrq,
+  context_tracking_user_enter: ({ kernel: k, cpu, name }) => userEnter(k, cpu, k.current(cpu), name),
 };
 export const EXIT_FUNCTIONS: FunctionTable = {
   syscall_exit_to_user_mode: ["call syscall_exit_work", "jmp exit_to_user_mode_prepare"],
+  schedule_user: ["call schedule_user_begin", "call schedule", "jmp schedule_user_end"],
 };
+
+/** schedule_user(), for entry code that has seen TIF_NEED_RESCHED itself: schedule(), with hooks of context tracking around it. */
+function scheduleUserBegin({ kernel: k, cpu }: UpcallContext): void {
+  if (hooksEverywhere(k)) userExit(k, cpu, k.current(cpu), "schedule_user");
+  k.timeline.exitWork(cpu, "schedule", ["NEED_RESCHED"]);
+}
+function scheduleUserEnd({ kernel: k, cpu }: UpcallContext): void {
+  if (hooksEverywhere(k)) userEnter(k, cpu, k.current(cpu), "schedule_user");
+}
+
+/** do_notify_resume(), for entry code that has seen flags of it: all the work but to schedule, once. */
+function doNotifyResume(u: UpcallContext): ReturnType<Upcall> {
+  const { kernel: k, cpu } = u;
+  const task = k.current(cpu);
+  const flags = k.threadInfo(task, "flags");
+  const begun = begunItem(k);
+  const left =
+    begun === undefined
+      ? doPart(k, cpu, task, u.regs(), "do_notify_resume", flags)
+      : doRest(k, cpu, task, u.regs(), flags, begun);
+  if (left === SCHEDULE || task.dead) return SCHEDULE;
+}
+
+/** preempt_schedule_irq(), for entry code that has seen that the kernel may be preempted. */
+function preemptScheduleIrq({ kernel: k, cpu }: UpcallContext): ReturnType<Upcall> {
+  const task = k.current(cpu);
+  if (task.idle || !k.testFlag(task, "NEED_RESCHED")) return;
+  k.timeline.exitWork(cpu, "preempt_schedule_irq", ["NEED_RESCHED"]);
+  return SCHEDULE;
+}
+
+/** An item that a user copy has interrupted comes before all others. */
+const begunItem = (k: Kernel): ExitWork | undefined =>
+  k.layout.exitWork.loop.find(({ item }) => k.run?.first("exit-work") === item);
 
 /** Until no flag asks for anything, in the order of the preset's Linux: to schedule is first in all of them. */
 function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first: number): number | typeof SCHEDULE {
   let flags = first;
-  // an item that a user copy has interrupted comes before all others
-  const begun = k.layout.exitWork.loop.find(({ item }) => k.run?.first("exit-work") === item);
+  const begun = begunItem(k);
   if (begun !== undefined) {
     if (doRest(k, cpu, task, regs, flags, begun) === SCHEDULE) return SCHEDULE;
     flags = k.threadInfo(task, "flags");
@@ -75,6 +115,14 @@ function exitToUserModeLoop(k: Kernel, cpu: Cpu, task: Task, regs: PtRegs, first
   return flags;
 }
 
+/** Where the loop is assembly, what 6.1 does behind its loop must be done in it. */
+function itemsOf(k: Kernel, by: "schedule_user" | "do_notify_resume"): readonly ExitWork[] {
+  const { loop, late } = k.layout.exitWork;
+  const all =
+    k.choice.hooks.ioBitmapAtSwitch === true ? [...loop, ...late.filter(({ kind }) => kind === undefined)] : loop;
+  return all.filter(({ kind }) => (kind === "schedule") === (by === "schedule_user"));
+}
+
 /** The loop's work as older kernels divide it: each half may have hooks of its own around it. */
 function doPart(
   k: Kernel,
@@ -84,7 +132,7 @@ function doPart(
   by: "schedule_user" | "do_notify_resume",
   flags: number,
 ): typeof SCHEDULE | undefined {
-  const items = k.layout.exitWork.loop.filter(({ kind }) => (kind === "schedule") === (by === "schedule_user"));
+  const items = itemsOf(k, by);
   if (items.every((work) => askingFlags(k, work, flags).length === 0)) return undefined;
   const tracked = hooksEverywhere(k);
   if (tracked && task.tracking !== by) userExit(k, cpu, task, by);
@@ -108,8 +156,8 @@ function doRest(
   begun: ExitWork,
 ): typeof SCHEDULE | undefined {
   if (runWork(k, cpu, task, regs, begun) === SCHEDULE) return SCHEDULE;
-  const { loop } = k.layout.exitWork;
-  for (const work of loop.slice(loop.indexOf(begun) + 1))
+  const items = itemsOf(k, "do_notify_resume");
+  for (const work of items.slice(items.indexOf(begun) + 1))
     if (doWork(k, cpu, task, regs, work, flags) === SCHEDULE) return SCHEDULE;
   if (hooksEverywhere(k)) userEnter(k, cpu, task, "do_notify_resume");
   return undefined;

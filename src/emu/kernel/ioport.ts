@@ -23,7 +23,7 @@ export function invalidateIoBitmap(k: Kernel, cpu: Cpu): void {
   setBase(k, cpu, k.layout.ioBitmap.invalid);
 }
 
-/** tss_update_io_bitmap(): the last thing before user mode, for a task with TIF_IO_BITMAP. */
+/** tss_update_io_bitmap(): the last thing before user mode, for a task with TIF_IO_BITMAP; or when it is switched to. */
 export function updateIoBitmap(k: Kernel, cpu: Cpu, task: Task): void {
   const { io } = task;
   const { offset, mapAll } = k.layout.ioBitmap;
@@ -50,6 +50,7 @@ function changed(k: Kernel, cpu: Cpu, task: Task): void {
   const wanted = task.io?.iopl === MAX_IOPL || task.io?.bitmap !== undefined;
   k.setFlag(task, "IO_BITMAP", wanted);
   if (!wanted) invalidateIoBitmap(k, cpu);
+  else if (k.choice.hooks.ioBitmapAtSwitch === true) updateIoBitmap(k, cpu, task);
 }
 
 /** ksys_ioperm(). A set bit forbids. */

@@ -20,6 +20,8 @@ export class Kernel implements Component {
   readonly name = "kernel";
   readonly machine: Machine;
   readonly arch: Arch;
+  /** Entry points under the designs in force. */
+  readonly entries: ReturnType<Arch["entries"]>;
   readonly layout: KernelLayout;
   readonly choice: Choice;
   readonly options: SystemOptions;
@@ -45,6 +47,7 @@ export class Kernel implements Component {
   ) {
     this.machine = machine;
     this.arch = arch;
+    this.entries = arch.entries(choice.hooks);
     this.layout = arch.layout;
     this.choice = choice;
     this.options = options;

@@ -3,7 +3,7 @@
  * on the instruction count alone. The stack is switched by guest code: schedule() below calls __switch_to_asm of the entry code.
  */
 import type { Cpu } from "../cpu/cpu.ts";
-import { invalidateIoBitmap } from "./ioport.ts";
+import { invalidateIoBitmap, updateIoBitmap } from "./ioport.ts";
 import { raiseIrq } from "./irq.ts";
 import { expireTimers } from "./itimer.ts";
 import type { Kernel } from "./kernel.ts";
@@ -108,6 +108,7 @@ function switchTo(u: UpcallContext): bigint {
   k.arch.switchTo(k, cpu, next);
   switchTsc(k, cpu, next);
   if (k.testFlag(previous, "IO_BITMAP")) invalidateIoBitmap(k, cpu);
+  if (k.choice.hooks.ioBitmapAtSwitch === true && k.testFlag(next, "IO_BITMAP")) updateIoBitmap(k, cpu, next);
   switchDebug(k, cpu, previous, next);
   k.timeline.switched(cpu, previous.pid, next.pid);
   k.state.slices[cpu.index] = NEVER;

@@ -106,7 +106,6 @@ export function createSystem(options: SystemOptions): System {
 
 /** Entry points that boot puts into tables; the user's own entry code must have them all. */
 function missingSymbols(k: Kernel): string[] {
-  return [...Object.keys(k.arch.entries), "irq_entries_start", "ret_from_fork", "do_idle", "__per_cpu_offset"].filter(
-    (name) => !k.hasSymbol(name),
-  );
+  const others = ["irq_entries_start", "ret_from_fork", "do_idle", "__per_cpu_offset", "__start___ex_table"];
+  return [...Object.keys(k.entries), ...others].filter((name) => !k.hasSymbol(name));
 }

@@ -65,7 +65,7 @@ export class Timeline implements Component {
   /** Connects to the CPUs; once, when the kernel image is known. */
   install(): void {
     const { arch, machine } = this.#k;
-    for (const name of [...Object.keys(arch.entries), ...arch.exitLabels]) {
+    for (const name of [...Object.keys(this.#k.entries), ...arch.exitLabels]) {
       if (this.#k.hasSymbol(name)) this.#labels.set(this.#k.symbol(name), name);
     }
     for (const name of arch.exitLabels) {
@@ -114,7 +114,7 @@ export class Timeline implements Component {
 
   #enter(cpu: Cpu, event: TransferEvent): void {
     const label = this.#labels.get(event.toIp) ?? hex(event.toIp);
-    const known = this.#k.arch.entries[label];
+    const known = this.#k.entries[label];
     const kind = known?.kind ?? event.kind;
     const entry: OpenEntry = {
       kind,

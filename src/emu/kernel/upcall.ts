@@ -20,9 +20,15 @@ const VM86_TRAPS = ["divide_error", "debug", "int3", "overflow", "bounds"].map((
 const MAY_WAIT: readonly string[] = [
   "syscall_enter_from_user_mode",
   "syscall_exit_work",
+  "syscall_trace_enter",
+  "syscall_trace_enter_phase1",
+  "syscall_trace_enter_phase2",
+  "syscall_trace_leave",
+  "do_notify_resume",
+  "preempt_schedule_irq",
   "do_syscall_x64",
   "do_syscall_32_irqs_on",
-  "ia32_do_call",
+  "ia32_sys_call",
   "exit_to_user_mode_prepare",
   "irqentry_exit",
   "schedule_idle",
@@ -43,7 +49,7 @@ export type UpcallTable = Readonly<Record<string, Upcall>>;
  */
 export type FunctionTable = Readonly<Record<string, readonly string[]>>;
 
-/** DEFINE_IDTENTRY(): name() is __name(), the handler itself, and then the work before the return to user mode. */
+/** DEFINE_IDTENTRY(): name() is __name(), the handler itself, and then the work before the return to user mode, unless entry code does it. */
 export function idtEntries(handlers: UpcallTable): {
   readonly upcalls: UpcallTable;
   readonly functions: FunctionTable;
@@ -51,9 +57,11 @@ export function idtEntries(handlers: UpcallTable): {
   const names = Object.keys(handlers);
   return {
     upcalls: Object.fromEntries(names.map((name) => [`__${name}`, trackedEntry(name, handlers[name]!)])),
-    functions: Object.fromEntries(names.map((name) => [name, [`call __${name}`, "call irqentry_exit", "ret"]])),
+    functions: Object.fromEntries(names.map((name) => [name, [`call __${name}`, ...IRQENTRY_EXIT, "ret"]])),
   };
 }
+
+const IRQENTRY_EXIT = [".if EXIT_LOOP_ASM == 0", "call irqentry_exit", ".endif"];
 
 /** Argument registers in order: the C calling conventions of the two kernels. */
 const ARGUMENTS = { x86_64: [7, 6, 2, 1, 8, 9], i386: [0, 2, 1] } as const;

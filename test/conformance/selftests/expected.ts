@@ -11,6 +11,7 @@ export interface Target {
   readonly arch: "x86_64" | "i386";
   readonly vendor: "intel" | "amd";
   readonly designs?: Readonly<Record<string, string>>;
+  readonly preset?: string;
 }
 type Lines = readonly string[];
 type Change = (lines: Lines) => Lines;

@@ -15,13 +15,18 @@ export interface Outcome {
 const BUDGET = 400_000_000;
 const SLICE = 2_000_000;
 
-export function runSelftest(file: string, { arch, vendor, designs = {} }: Target, seconds = 120, cpus = 2): Outcome {
+export function runSelftest(
+  file: string,
+  { arch, vendor, designs = {}, preset = "linux-6.1" }: Target,
+  seconds = 120,
+  cpus = 2,
+): Outcome {
   const name = file.split("/").at(-1)!;
   const system = createSystem({
     arch,
     cpu: { vendor, model: "current", quirks: [] },
     cpus,
-    preset: "linux-6.1",
+    preset,
     designs,
     program: { kind: "elf", name, bytes: readFileSync(file) },
     args: [],

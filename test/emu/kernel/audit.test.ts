@@ -84,7 +84,9 @@ found:	mov 4(%ebx), %edi
 	int $0x80
 `;
   const compat = (vendor: "intel" | "amd", options: Options) => {
-    const at = vendor === "intel" ? "entry_SYSENTER_compat_after_hwframe" : "entry_SYSCALL_compat_after_hwframe";
+    const old = options.preset === "linux-3.14" ? ["ia32_sysenter", "ia32_cstar"] : undefined;
+    const [sysenter, cstar] = old ?? ["entry_SYSENTER_compat", "entry_SYSCALL_compat"];
+    const at = `${vendor === "intel" ? sysenter : cstar}_after_hwframe`;
     const inject = [{ at, event: "work:SYSCALL_AUDIT" }, ...(options.inject ?? [])];
     const cpu = { vendor, model: "current", quirks: [] } as const;
     return run(source(VSYSCALL, 32), { cpus: 1, ...options, cpu, inject }).events;
@@ -107,9 +109,11 @@ found:	mov 4(%ebx), %edi
     test("it gives way to any other work, and audit is asked once", () => {
       const events = compat(vendor, {
         preset: "linux-3.14",
-        inject: [{ at: "ia32_auditsys", event: "tif:USER_RETURN_NOTIFY" }],
+        inject: [{ at: vendor === "intel" ? "sysenter_auditsys" : "cstar_auditsys", event: "tif:USER_RETURN_NOTIFY" }],
       });
-      const end = events.findIndex((e) => e.type === "exit" && e.instruction === "sysretl");
+      const begin = events.findIndex((e) => e.type === "upcall" && e.name === "__audit_syscall_entry");
+      const end = events.findIndex((e, i) => i > begin && e.type === "exit");
+      expect(events[end]).toMatchObject({ instruction: "iret" });
       const first = events.slice(0, end + 1);
       expect(first.filter((e) => e.type === "upcall" && e.name === "__audit_syscall_exit")).toEqual([]);
       expect(first.filter((e) => e.type === "exit-work").map((e) => e.item)).toEqual([
@@ -122,7 +126,7 @@ found:	mov 4(%ebx), %edi
 
   const calls = (options: Options) => {
     const events = ran(options);
-    const end = events.findIndex((e) => e.type === "exit" && e.entry === "entry_SYSCALL_64");
+    const end = events.findIndex((e) => e.type === "exit" && e.entry === "system_call");
     return events
       .slice(0, end)
       .filter((e) => e.type === "audit" || (e.type === "upcall" && /audit/.test(String(e.name))));
@@ -139,7 +143,7 @@ found:	mov 4(%ebx), %edi
     const events = ran({ preset: "linux-3.14", inject });
     const first = events.slice(
       0,
-      events.findIndex((e) => e.type === "exit" && e.entry === "entry_SYSCALL_64"),
+      events.findIndex((e) => e.type === "exit" && e.entry === "system_call"),
     );
     expect(first.filter((e) => e.type === "upcall" && e.name === "__audit_syscall_exit").length).toBe(1);
     expect(first.filter((e) => e.type === "exit-work" && e.item === "syscall_trace_leave").length).toBe(1);
@@ -149,9 +153,9 @@ found:	mov 4(%ebx), %edi
   test("other work than that of a system call's end does not take it through syscall_trace_leave", () => {
     const inject = [...AUDITED, { at: "fast_path_check_exit_work", event: "tif:USER_RETURN_NOTIFY" }];
     const events = ran({ preset: "linux-3.14", inject });
-    const first = events.slice(0, events.findIndex((e) => e.type === "exit" && e.entry === "entry_SYSCALL_64") + 1);
+    const first = events.slice(0, events.findIndex((e) => e.type === "exit" && e.entry === "system_call") + 1);
     expect(first.filter((e) => e.type === "exit-work").map((e) => e.item)).toEqual(["fire_user_return_notifiers"]);
-    expect(exits(first).at(-1)).toMatchObject({ instruction: "iret", firstFailing: "fast_path_check_more_work" });
+    expect(exits(first).at(-1)).toMatchObject({ instruction: "iret", firstFailing: "fast_path_check_exit_work" });
   });
 });
 

@@ -160,3 +160,11 @@ export const PTREGS_CALLS: readonly number[] = [
   "clone3",
   "iopl",
 ].map((name) => syscallNumber("x86_64", name));
+/** Of those, the calls after which kernels up to 4.2 always used IRET: their stubs went there. The others' stubs came back. */
+export const IRET_CALLS: readonly number[] = ["rt_sigreturn", "execve", "execveat"].map((name) =>
+  syscallNumber("x86_64", name),
+);
+
+/** The highest number that the tables of a kernel know. */
+export const syscallMax = (...abis: SyscallAbi[]): number =>
+  Math.max(...abis.flatMap((abi) => [...SYSCALL_NAMES[abi].keys()]));

@@ -46,7 +46,6 @@ const TRAPS: readonly (readonly [vector: number, symbol: string, options?: { ist
   [17, "asm_exc_alignment_check"],
   [18, "asm_exc_machine_check", { ist: IST_INDEX.MCE }],
   [19, "asm_exc_simd_coprocessor_error"],
-  [VECTORS.IA32_SYSCALL, "asm_int80_emulation", { dpl: 3 }],
   [VECTORS.LOCAL_TIMER, "asm_sysvec_apic_timer_interrupt"],
   [VECTORS.RESCHEDULE, "asm_sysvec_reschedule_ipi"],
   [VECTORS.SPURIOUS_APIC, "asm_sysvec_spurious_apic_interrupt"],
@@ -88,6 +87,7 @@ function writeIdt(k: Kernel, idt: number): void {
   for (const [vector, symbol, options] of TRAPS) {
     gate(vector, k.symbol(symbol), options?.ist === undefined ? 0 : options.ist + 1, options?.dpl ?? 0);
   }
+  gate(VECTORS.IA32_SYSCALL, k.symbol(k.choice.hooks.compatEntries!.int80), 0, 3);
 }
 
 /** The per-CPU area, and the CPU's part of cpu_entry_area, which shows pieces of it at addresses user mode cannot move. */
@@ -209,12 +209,13 @@ function loadTask(k: Kernel, cpu: Cpu, selector: number): void {
 function setUpMsrs(k: Kernel, cpu: Cpu, entryArea: Addr): void {
   const { __USER32_CS = 0, __KERNEL_CS = 0 } = k.layout.selectors;
   cpu.set64(OFF.STAR, (BigInt(__USER32_CS) << 48n) | (BigInt(__KERNEL_CS) << 32n));
+  const { cstar, sysenter } = k.choice.hooks.compatEntries!;
   cpu.setAddr(OFF.LSTAR, k.symbol("entry_SYSCALL_64"));
-  cpu.setAddr(OFF.CSTAR, k.symbol("entry_SYSCALL_compat"));
+  cpu.setAddr(OFF.CSTAR, k.symbol(cstar));
   cpu.set64(OFF.SFMASK, BigInt(SYSCALL_MASK));
   cpu.set64(OFF.SYSENTER_CS, BigInt(__KERNEL_CS));
   cpu.setAddr(OFF.SYSENTER_ESP, entryArea + CPU_ENTRY_AREA.entry_stack + PAGE_SIZE);
-  cpu.setAddr(OFF.SYSENTER_EIP, k.symbol("entry_SYSENTER_compat"));
+  cpu.setAddr(OFF.SYSENTER_EIP, k.symbol(sysenter));
   cpu.set64(OFF.KERNEL_GS_BASE, 0n);
   cpu.set64(OFF.TSC_AUX, BigInt(cpu.index));
 }

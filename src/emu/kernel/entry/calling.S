@@ -101,3 +101,10 @@
 	clac
 	.endif
 	.endm
+
+# One entry of the exception table: a fault at `from` goes on at `to`. Both are kept relative to their own words.
+	.macro EXTABLE from to type=EX_TYPE_UACCESS
+	.pushsection __ex_table, "a"
+	.long	\from - ., \to - ., \type
+	.popsection
+	.endm

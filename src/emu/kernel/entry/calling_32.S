@@ -10,13 +10,6 @@
 	.set	CS_FROM_ESPFIX, 1 << 28		# an NMI that struck on the espfix segment
 	.set	GDT_ESPFIX_OFFSET, GDT_ENTRY_ESPFIX_SS * 8
 
-# One entry of the exception table: a fault at `from` goes on at `to`. Both are kept relative to their own words.
-	.macro EXTABLE from to type=EX_TYPE_DEFAULT
-	.pushsection __ex_table, "a"
-	.long	\from - ., \to - ., \type
-	.popsection
-	.endm
-
 # Saves everything. Entered with the processor's frame and orig_ax on the stack (and, if gs_pushed, the gs slot).
 #   pt_ax:   what goes into the ax slot.         espfix: the stack may be the espfix segment; leave it.
 #   switch:  1 = go on on the task's stack if this is the entry stack.

@@ -70,7 +70,7 @@ LABEL sysexit_to_user
 sysexit_null_fs:
 	movl	$0, PT_FS(%esp)
 	jmp	sysexit_load_fs
-	EXTABLE	sysexit_load_fs, sysexit_null_fs
+	EXTABLE	sysexit_load_fs, sysexit_null_fs, EX_TYPE_DEFAULT
 
 LABEL sysenter_fix_flags
 	pushl	$X86_EFLAGS_FIXED
@@ -108,7 +108,7 @@ LABEL asm_iret_error
 	pushl	$0				# no error code
 	pushl	$iret_error
 	jmp	handle_exception
-	EXTABLE	irq_return, asm_iret_error
+	EXTABLE	irq_return, asm_iret_error, EX_TYPE_DEFAULT
 
 # ------------------------------------------------------------------------------------------------------------------------------
 # ret_from_fork: where a task that has never run begins.

@@ -4,6 +4,13 @@
 # interrupts off; then it calls a C function (an up-call) with the address of pt_regs in rdi. Which exit is taken is decided here.
 
 	.include "calling.S"
+	.include "audit_macros.S"
+	.include "syscall_macros.S"
+
+	.section __ex_table, "a"
+	.balign	4
+	.globl	__start___ex_table
+__start___ex_table:
 
 	.code64
 	.section .entry.text, "ax"
@@ -16,6 +23,9 @@
 #   From:     user mode only.
 # ------------------------------------------------------------------------------------------------------------------------------
 ENTRY entry_SYSCALL_64
+	.if EXIT_LOOP_ASM
+LABEL system_call
+	.endif
 	swapgs
 	movq	%rsp, %gs:(PER_CPU_cpu_tss_rw + TSS_sp2)	# sp2 is free for use as scratch
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
@@ -29,13 +39,17 @@ LABEL entry_SYSCALL_64_after_hwframe
 	pushq	%rax					# orig_ax
 	PUSH_AND_CLEAR_REGS rax=$-ENOSYS
 
-	.if EXIT_FAST_PATH | SYSRET_FAST_PATH | AUDIT_FAST_PATH
+	.if EXIT_LOOP_ASM
+	.include "system_call.S"
+	.else
+	.if FAST_PATH
 	.include "fast_path_64.S"
 	.endif
 LABEL syscall_slow_path
 	movq	%rsp, %rdi
 	movslq	%eax, %rsi				# system call numbers are ints
 	call	do_syscall_64				# (pt_regs, nr); returns with interrupts off
+	.endif
 LABEL syscall_slow_path_done
 	.if EXIT_SHARED_CHECK | (SYSRET_OPPORTUNISTIC == 0)
 	jmp	swapgs_restore_regs_and_return_to_usermode
@@ -115,9 +129,21 @@ ENTRY ret_from_fork
 	testq	%rbx, %rbx
 	jnz	ret_from_fork_kthread
 LABEL ret_from_fork_to_user
+	.if EXIT_LOOP_ASM
+	.if SYSRET_CAREFUL & FAST_PATH & (_TIF_IA32 != 0)
+# A 64-bit child leaves as its parent does. The first program has not been forked.
+	cmpq	$-1, ORIG_RAX(%rsp)
+	je	int_ret_from_sys_call
+	movq	%gs:PER_CPU_current_task, %rbx
+	testl	$_TIF_IA32, TI_flags(%rbx)
+	jz	ret_from_sys_call
+	.endif
+	jmp	int_ret_from_sys_call
+	.else
 	movq	%rsp, %rdi
 	call	syscall_exit_to_user_mode
 	jmp	swapgs_restore_regs_and_return_to_usermode
+	.endif
 ret_from_fork_kthread:
 	movq	%r12, %rdi
 	call	*%rbx
@@ -256,12 +282,14 @@ ENTRY asm_exc_int3
 LABEL asm_exc_int3_no_gap
 	idtentry_body exc_int3 0
 
+	.if (COMPAT_ASM | COMPAT_IRQS_ON) == 0
 # INT $0x80, from 32-bit or 64-bit code. It looks like an exception without error code; do_int80_emulation makes a system call of it.
 ENTRY asm_int80_emulation
 	ASM_CLAC
 	cld
 	pushq	$-1
 	idtentry_body int80_emulation 0
+	.endif
 
 	idtentry_mce_db asm_exc_debug			exc_debug
 	idtentry_mce_db asm_exc_machine_check		exc_machine_check
@@ -441,6 +469,9 @@ LABEL error_bad_iret
 
 # error_return: rsp = pt_regs, after the handler.
 LABEL error_return
+	.if EXIT_LOOP_ASM
+	.include "retint_64.S"
+	.endif
 	.if EXIT_CONDITIONAL_SWAPGS
 # One way out, to wherever: nothing but SWAPGS depends on it.
 	testb	$3, CS(%rsp)

@@ -1,5 +1,38 @@
-# System calls of 32-bit code on the 64-bit kernel: SYSENTER (Intel) and SYSCALL (AMD) as the vDSO uses them. INT $0x80 is in
-# entry_64.S. Both calls are made from __kernel_vsyscall only in that sense that the return is to its landing pad, whoever called.
+# System calls of 32-bit code on the 64-bit kernel: SYSENTER (Intel) and SYSCALL (AMD) as the vDSO uses them, and the forms of INT $0x80
+# that are no exception (6.1's is in entry_64.S). Both calls are made from __kernel_vsyscall only in that sense that the return is to its
+# landing pad, whoever called.
+
+	.macro CLEAR_RREGS
+	movq	$0, R8(%rsp)
+	movq	$0, R9(%rsp)
+	movq	$0, R10(%rsp)
+	movq	$0, R11(%rsp)
+	.endm
+
+# From the processor's frame on the entry stack to pt_regs on the task's stack.
+	.macro INT80_FRAME
+	ASM_CLAC
+	cld
+	swapgs
+	movl	%eax, %eax				# a 32-bit number
+	pushq	%rax
+	pushq	%rdi
+	movq	%rsp, %rdi
+	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
+	pushq	(6*8)(%rdi)				# ss
+	pushq	(5*8)(%rdi)				# sp
+	pushq	(4*8)(%rdi)				# flags
+	pushq	(3*8)(%rdi)				# cs
+	pushq	(2*8)(%rdi)				# ip
+	pushq	(1*8)(%rdi)				# orig_ax
+	movq	(%rdi), %rdi
+	PUSH_AND_CLEAR_REGS rax=$-ENOSYS
+	CLEAR_RREGS
+	.endm
+
+	.if COMPAT_ASM
+	.include "ia32entry.S"
+	.else
 
 # ------------------------------------------------------------------------------------------------------------------------------
 # entry_SYSENTER_compat: the target of SYSENTER (MSR_IA32_SYSENTER_EIP).
@@ -36,6 +69,19 @@ LABEL sysenter_fix_flags
 	jmp	sysenter_flags_fixed
 LABEL __end_entry_SYSENTER_compat
 
+	.if COMPAT_IRQS_ON
+# ------------------------------------------------------------------------------------------------------------------------------
+# entry_INT80_compat: INT $0x80, from 32-bit or 64-bit code.
+#   The CPU:  switches to TSS.sp0 (the entry stack), pushes ss, rsp, rflags, cs, rip; the gate turns IF off.
+#   Regs:     eax = number; ebx ecx edx esi edi ebp = arguments.
+# ------------------------------------------------------------------------------------------------------------------------------
+ENTRY entry_INT80_compat
+	INT80_FRAME
+	movq	%rsp, %rdi
+	call	do_int80_syscall_32			# (pt_regs); returns with interrupts off
+	jmp	swapgs_restore_regs_and_return_to_usermode
+	.endif
+
 # ------------------------------------------------------------------------------------------------------------------------------
 # entry_SYSCALL_compat: the target of SYSCALL in compatibility mode (MSR_CSTAR); AMD only.
 #   The CPU:  ecx = return address, r11 = rflags, rflags &= ~MSR_SYSCALL_MASK, CS/SS = kernel's flat segments. rsp is the user's.
@@ -59,8 +105,9 @@ LABEL entry_SYSCALL_compat_after_hwframe
 	call	do_fast_syscall_32
 	testl	%eax, %eax
 	jz	swapgs_restore_regs_and_return_to_usermode
+	.endif
 
-# rsp = pt_regs, and C found that SYSRETL loses nothing: the landing pad restores ecx itself.
+# rsp = pt_regs, SYSRETL loses nothing: C found that, or nobody looked; the landing pad restores ecx itself.
 LABEL sysret32_from_system_call
 	movq	RBX(%rsp), %rbx
 	movq	RBP(%rsp), %rbp
@@ -82,6 +129,6 @@ LABEL entry_SYSRETL_compat_unsafe_stack
 LABEL entry_SYSRETL_compat_end
 	int3
 
-	.if AUDIT_FAST_PATH
+	.if AUDIT_FAST_PATH_32 & (COMPAT_ASM == 0)
 	.include "audit_compat.S"
 	.endif

@@ -4,19 +4,7 @@
 
 	.include "calling.S"
 
-# One entry of the exception table: a fault at `from` goes on at `to`.
-	.macro EXTABLE from to type=EX_TYPE_UACCESS
-	.pushsection __ex_table, "a"
-	.long	\from - ., \to - ., \type
-	.popsection
-	.endm
-
 	.code64
-	.section __ex_table, "a"
-	.balign	4
-	.globl	__start___ex_table
-__start___ex_table:
-
 	.section .text, "ax"
 
 # ------------------------------------------------------------------------------------------------------------------------------

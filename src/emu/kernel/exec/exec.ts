@@ -13,7 +13,7 @@ import { type Mm, type Task, VM } from "../state.ts";
 import type { Program } from "../types.ts";
 import { type Loadable, type LoadSegment, readProgram } from "./elf.ts";
 import { pushStrings, pushTables } from "./stack.ts";
-import { mapVdso } from "./vdso.ts";
+import { mapVdso, setSysenterReturn } from "./vdso.ts";
 
 const MIN_GAP = 128 * 2 ** 20;
 const STACK_GUARD_GAP = 256 * PAGE_SIZE;
@@ -49,6 +49,7 @@ export function execProgram(
   const bias = loadSegments(k, mm, loadable, program.name);
   if (bias === undefined) return `${program.name} does not fit into the guest's memory`;
   const image = mapVdso(k, mm, loadable.bits);
+  setSysenterReturn(k, task, image, mm.context.vdso);
   k.arch.switchTo(k, cpu, task);
   const sp = pushTables(k, task, mm, loadable, bias, image, strings);
   if (sp === undefined) return "not enough guest memory for arguments and environment";

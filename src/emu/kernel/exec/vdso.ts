@@ -6,7 +6,7 @@ import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { mapRange } from "../mm/mm.ts";
 import { mustAllocPage } from "../mm/pages.ts";
 import { findFreeBelow, overlaps, pageAlign } from "../mm/vma.ts";
-import { type Mm, NO_PAGE, VM } from "../state.ts";
+import { type Mm, NO_PAGE, type Task, VM } from "../state.ts";
 import { type VdsoImage, VVAR_PAGES, vdsoImage } from "../vdso/index.ts";
 
 /** The pages that hold an image; made once and shared by all who map it. */
@@ -42,6 +42,12 @@ export function mapVdsoAt(k: Kernel, mm: Mm, image: VdsoImage, addr: Addr): Addr
   mm.context.vdso = text;
   mm.context.vdsoImage = image.kind;
   return text;
+}
+
+/** Where fast 32-bit calls return to, for entry code that takes it from thread_info: map_vdso() of kernels that had it so. */
+export function setSysenterReturn(k: Kernel, task: Task, image: VdsoImage, text: Addr): void {
+  if (k.choice.hooks.sysenterReturn !== true || image.bits !== 32) return;
+  k.setThreadInfo(task, "sysenter_return", text + (image.symbols.get("int80_landing_pad") ?? 0));
 }
 
 const PMD_SIZE = 2 ** 21;

@@ -32,7 +32,7 @@ const label = (kind: string): EntryLabel => ({ kind });
 const exceptions = (...names: string[]): Record<string, EntryLabel> =>
   Object.fromEntries(names.map((name) => [`asm_exc_${name}`, label("exception")]));
 
-const entries: Arch["entries"] = {
+const entries: Record<string, EntryLabel> = {
   entry_INT80_32: label("int80"),
   entry_SYSENTER_32: label("sysenter"),
   asm_exc_nmi: label("nmi"),
@@ -141,7 +141,7 @@ export const I386: Arch = {
     { uri: "ringside:kernel/entry/usercopy_32.S", text: usercopy32 },
   ],
   includes: { "calling.S": calling, "calling_32.S": calling32 },
-  defines: (cpu) => ({ X86_FEATURE_SMAP: hasFeature(cpu, "smap") ? 1 : 0 }),
+  defines: (cpu) => ({ X86_FEATURE_SMAP: hasFeature(cpu, "smap") ? 1 : 0, EXIT_LOOP_ASM: 0 }),
   upcalls: { ...SYSCALL_UPCALLS_32, ...TRAP_UPCALLS, ...TRAP_UPCALLS_32, ...SCHED_UPCALLS },
   functions: { ...SYSCALL_FUNCTIONS_32, ...TRAP_FUNCTIONS, ...TRAP_FUNCTIONS_32, ...SCHED_FUNCTIONS_32 },
   native: {
@@ -151,7 +151,7 @@ export const I386: Arch = {
     calls: { ...COMPAT_CALLS, ...VM86_SYSCALLS },
   },
   compat: undefined,
-  entries,
+  entries: () => entries,
   exitLabels: [
     "sysexit_restore",
     "sysexit_to_user",

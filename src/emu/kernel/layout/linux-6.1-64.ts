@@ -6,6 +6,7 @@ import { EFLAGS } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
 import { E, MAX_ERRNO } from "../abi/errno.ts";
 import { AUDIT_ARCH } from "../abi/ptrace.ts";
+import { syscallMax, X32_SYSCALL_BIT } from "../abi/syscalls.ts";
 import { EXIT_WORK, PAGE_SIZE, PT_REGS_64, SYSCALL_WORK, TIF, TS, VECTORS, WORK } from "./linux-6.1.ts";
 import { EX_TYPE_DEFINES, type FieldMap, type KernelLayout, userCopyLayout } from "./types.ts";
 
@@ -198,6 +199,10 @@ export const LINUX_6_1_64: KernelLayout = {
     AUDIT_ARCH_I386: AUDIT_ARCH.I386,
     MSR_GS_BASE: 0xc0000101,
     X86_EFLAGS_FIXED: EFLAGS.FIXED,
+    X86_EFLAGS_IF_BIT: Math.log2(EFLAGS.IF),
+    X32_SYSCALL_BIT: Math.log2(X32_SYSCALL_BIT),
+    NR_SYSCALL_MAX: syscallMax("x86_64", "x32"),
+    IA32_NR_SYSCALL_MAX: syscallMax("i386"),
     X86_EFLAGS_TF: EFLAGS.TF,
     X86_EFLAGS_DF: EFLAGS.DF,
     X86_EFLAGS_NT: EFLAGS.NT,

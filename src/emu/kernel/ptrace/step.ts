@@ -38,13 +38,22 @@ function isSettingTrapFlag(k: Kernel, task: Task, regs: PtRegs): boolean {
   return false;
 }
 
+/** TIF_SINGLESTEP: what is stepped over is reported. */
+export function noteStep(k: Kernel, task: Task): void {
+  k.setFlag(task, "SINGLESTEP");
+  setSyscallWork(k, task, "SYSCALL_EXIT_TRAP", true);
+}
+
+/** SYSENTER was stepped into, and its trap in the kernel took TF away. */
+export function giveBackTrapFlag(k: Kernel, task: Task, regs: PtRegs): void {
+  if (k.testFlag(task, "SINGLESTEP")) regs.set("flags", regs.flags | EFLAGS.TF);
+}
+
 /** enable_single_step(): false = the program uses TF itself. */
 function enableSingleStep(k: Kernel, task: Task): boolean {
   const regs = k.userRegs(task);
-  // stepped into SYSENTER: its trap in the kernel took TF away
-  if (k.testFlag(task, "SINGLESTEP")) regs.set("flags", regs.flags | EFLAGS.TF);
-  k.setFlag(task, "SINGLESTEP");
-  setSyscallWork(k, task, "SYSCALL_EXIT_TRAP", true);
+  giveBackTrapFlag(k, task, regs);
+  noteStep(k, task);
   const old = regs.flags;
   regs.set("flags", old | EFLAGS.TF);
   if (isSettingTrapFlag(k, task, regs)) {

@@ -2,7 +2,7 @@
 import { OFF, SEG, SEG_STRIDE, SEGF } from "../../cpu/layout.ts";
 import { E } from "../abi/errno.ts";
 import { ARCH } from "../abi/prctl.ts";
-import { mapVdsoAt } from "../exec/vdso.ts";
+import { mapVdsoAt, setSysenterReturn } from "../exec/vdso.ts";
 import { putWord } from "../mm/uaccess.ts";
 import type { Task } from "../state.ts";
 import { type VdsoKind, vdsoImage } from "../vdso/index.ts";
@@ -39,6 +39,7 @@ function mapVdso(c: SyscallContext, kind: VdsoKind | "compat", addr: number): nu
   if (c.mm.vmas.some((v) => v.name === "[vdso]" || v.name === "[vvar]")) return -E.EEXIST;
   const image = vdsoImage(kind === "compat" ? c.k.arch.vdsoKind(c.k, 32) : kind);
   const at = mapVdsoAt(c.k, c.mm, image, addr);
+  if (at > 0) setSysenterReturn(c.k, c.task, image, at);
   return at < 0 ? at : image.bytes.length;
 }
 

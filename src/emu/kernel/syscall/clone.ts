@@ -179,7 +179,8 @@ function copyGroup(c: SyscallContext, tgid: number, { exitSignal, flags, clearSi
 function copyThreadInfo(c: SyscallContext, child: Task): void {
   const { k, task } = c;
   k.state.lastPid = child.pid;
-  for (const name of ["flags", "status"]) k.setThreadInfo(child, name, k.threadInfo(task, name));
+  const names = ["flags", "status", ...(k.choice.hooks.sysenterReturn === true ? ["sysenter_return"] : [])];
+  for (const name of names) k.setThreadInfo(child, name, k.threadInfo(task, name));
   for (const flag of ["SIGPENDING", "NEED_RESCHED", "NOTIFY_SIGNAL", "NOTIFY_RESUME"]) k.setFlag(child, flag, false);
   // where they are bits of `flags`, they have been copied
   for (const flag of ["SYSCALL_TRACE", "SYSCALL_EMU"]) setSyscallWork(k, child, flag, false);

@@ -10,6 +10,7 @@ import { SI_CODE, SIG } from "../abi/signal.ts";
 import { fixupIopl } from "../ioport.ts";
 import type { Kernel } from "../kernel.ts";
 import { noteBreakpoints } from "../ptrace/debugreg.ts";
+import { noteStep } from "../ptrace/step.ts";
 import type { PtRegs } from "../ptregs.ts";
 import { timerInterrupt } from "../sched.ts";
 import { forceSig, forceSigFault } from "../signal/send.ts";
@@ -135,7 +136,9 @@ export function debugKernel(t: Trap, sysenterRange: readonly [from: string, to: 
   const [from, to] = sysenterRange.map((name) =>
     t.k.hasSymbol(name) ? BigInt.asUintN(64, BigInt(t.k.symbol(name))) : 0n,
   );
-  if (t.regs.ip >= from! && t.regs.ip < to!) dr6 &= ~DR_STEP;
+  if (t.k.choice.hooks.stepInKernelSetsFlag === true) {
+    if ((dr6 & DR_STEP) !== 0) noteStep(t.k, t.k.current(t.cpu));
+  } else if (t.regs.ip >= from! && t.regs.ip < to!) dr6 &= ~DR_STEP;
   if ((dr6 & DR_STEP) !== 0) t.regs.set("flags", t.regs.flags & ~EFLAGS.TF);
 }
 
