@@ -3,7 +3,7 @@
  * files. Their list and flags are those of the selftests' own Makefile.
  */
 import { spawnSync } from "node:child_process";
-import { existsSync, mkdirSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Target } from "./expected.ts";
@@ -87,38 +87,49 @@ export function command(name: string, args: readonly string[]): string | undefin
   return status === 0 ? undefined : (error?.message ?? stderr);
 }
 
+/** Makes what is not in the cache yet, under a name of this process's own until it is whole: test files run at the same time. */
+function once(place: string, make: (own: string) => string | undefined): string | undefined {
+  if (existsSync(place)) return undefined;
+  const own = `${place}.${process.pid}`;
+  const problem = make(own);
+  if (problem === undefined && !existsSync(place)) renameSync(own, place);
+  rmSync(own, { recursive: true, force: true });
+  return problem;
+}
+
 /** Unpacks the sources once; the folder they are in. */
 function sources(): string {
-  const folder = path.join(cache(), FOLDER);
-  if (!existsSync(path.join(folder, "sigreturn.c"))) {
-    mkdirSync(cache(), { recursive: true });
-    const problem = command("tar", ["-xJf", ARCHIVE, "-C", cache(), FOLDER, `${TREE}/kselftest.h`, DESC_DEFS]);
-    if (problem !== undefined) throw new Error(`${ARCHIVE} cannot be unpacked: ${problem}`);
-  }
-  return folder;
+  const unpacked = path.join(cache(), "x86");
+  const problem = once(unpacked, (own) => {
+    mkdirSync(own, { recursive: true });
+    return command("tar", ["-xJf", ARCHIVE, "-C", own, FOLDER, `${TREE}/kselftest.h`, DESC_DEFS]);
+  });
+  if (problem !== undefined) throw new Error(`${ARCHIVE} cannot be unpacked: ${problem}`);
+  return path.join(unpacked, FOLDER);
 }
 
 /** The path of the program, made if it is not there; or what the compiler said. */
 export function buildSelftest(name: string, bits: 32 | 64): { readonly file: string } | { readonly problem: string } {
   const folder = sources();
   const file = path.join(cache(), `${name}_${bits}`);
-  if (existsSync(file)) return { file };
   const more = (MORE[`${name} ${bits}`] ?? []).map((source) => path.join(folder, source));
-  const problem = command("gcc", [
-    `-m${bits}`,
-    ...["-O2", "-g", "-std=gnu99", "-pthread", "-w", "-no-pie", "-static", "-DCAN_BUILD_32", "-DCAN_BUILD_64"],
-    ...[
-      "-I",
-      folder,
-      ...(ENTRY[name] ?? []),
-      "-o",
-      file,
-      path.join(folder, `${name}.c`),
-      ...more,
-      "-lrt",
-      "-ldl",
-      "-lm",
-    ],
-  ]);
+  const compile = (own: string) =>
+    command("gcc", [
+      `-m${bits}`,
+      ...["-O2", "-g", "-std=gnu99", "-pthread", "-w", "-no-pie", "-static", "-DCAN_BUILD_32", "-DCAN_BUILD_64"],
+      ...[
+        "-I",
+        folder,
+        ...(ENTRY[name] ?? []),
+        "-o",
+        own,
+        path.join(folder, `${name}.c`),
+        ...more,
+        "-lrt",
+        "-ldl",
+        "-lm",
+      ],
+    ]);
+  const problem = once(file, compile);
   return problem === undefined ? { file } : { problem };
 }
