@@ -27,8 +27,10 @@ export interface ScenarioFile {
   readonly others?: readonly { readonly what: string; readonly launch: Fields; readonly expect: Expectation }[];
 }
 
-/** `replace` stands exactly once in the first source of the kernel's entry code. */
+/** `replace` stands exactly once in a source of the kernel's entry code. */
 export interface EntryMutation {
+  /** By its name; the first one if absent. */
+  readonly source?: string;
   readonly replace: string;
   readonly with: string;
 }
@@ -142,7 +144,9 @@ export function createScenarioSystem(
 }
 
 function mutatedEntry(name: string, arch: "x86_64" | "i386", mutation: EntryMutation): { uri: string; text: string } {
-  const source = (arch === "i386" ? I386 : X86_64).sources[0]!;
+  const { sources } = arch === "i386" ? I386 : X86_64;
+  const source = sources.find(({ uri }) => mutation.source === undefined || uri.endsWith(`/${mutation.source}`));
+  if (source === undefined) throw new UsageError(`scenario ${name}: there is no source ${mutation.source}`);
   const parts = source.text.split(mutation.replace);
   if (parts.length !== 2)
     throw new UsageError(`scenario ${name}: "${mutation.replace}" stands ${parts.length - 1} times in ${source.uri}`);

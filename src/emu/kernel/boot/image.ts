@@ -43,7 +43,12 @@ function build(
   defines: Readonly<Record<string, number | bigint>>,
   replacement: SourceText | undefined,
 ): BuiltImage {
-  const sources = replacement === undefined ? arch.sources : [replacement, ...arch.sources.slice(1)];
+  // one of its own takes the place of the source of that name, one from outside that of the first
+  const at = Math.max(
+    0,
+    arch.sources.findIndex(({ uri }) => uri === replacement?.uri),
+  );
+  const sources = replacement === undefined ? arch.sources : arch.sources.with(at, replacement);
   const stubs = upcallStubs(arch);
   const options: AssembleOptions = {
     dialect: "gas",
