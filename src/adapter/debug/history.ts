@@ -5,6 +5,7 @@
 
 import { clonePlain } from "../../emu/machine/clone.ts";
 import type { Snapshot } from "../../emu/machine/types.ts";
+import { CheckpointInterval } from "./checkpoint-interval.ts";
 import { Pacer } from "./pacer.ts";
 import type { Target } from "./target.ts";
 
@@ -22,14 +23,9 @@ interface Checkpoint {
 /** What a checkpoint takes besides pages of memory: the kernel's tables, roughly, and processors. */
 const STATE_BYTES = 80_000;
 
-/** Instructions between checkpoints: as few as a checkpoint's cost permits, so that going back replays little. */
-const LEAST_INTERVAL = 5_000_000;
-const MOST_INTERVAL = 8_000_000;
-/** What a checkpoint costs, in instructions of fast code: by itself, and for each page that was written since the last one. */
-const CHECKPOINT_COST = 200_000;
-const PAGE_COST = 2_000;
-/** A checkpoint may cost one part in so many of the run. */
-const SHARE = 16;
+/** Checkpoints this near to the present are all kept; further off a gap may be one part in SPARSE of the way to the present. */
+const NEAR = 5_000_000;
+const SPARSE = 8;
 /** A replay longer than the first of these leaves checkpoints that far before its end, so that further steps back are short. */
 const BEFORE_END = [400_000, 80_000, 16_000, 3_000];
 
@@ -42,6 +38,9 @@ export class History {
   #latest = 0;
   #replayed = 0;
   #due = 0;
+  readonly #interval = new CheckpointInterval();
+  /** Where and when the run went on after the last checkpoint that note() took, or after a move. */
+  #since = { icount: 0, time: 0 };
   /** Called when history has lost its beginning for lack of memory: it reaches no further back than `start` then. */
   onLost: (start: number) => void = () => {};
 
@@ -51,6 +50,7 @@ export class History {
     this.#observers = observers;
     this.#budget = budget;
     this.#take();
+    this.#goOn();
   }
 
   get #now(): number {
@@ -88,7 +88,13 @@ export class History {
   /** Takes a checkpoint if enough has run since the last one. Call it wherever the run pauses. */
   note(): void {
     this.#latest = this.latest;
-    if (this.#now >= this.#due) this.#take();
+    if (this.#now < this.#due) return;
+    const began = performance.now();
+    this.#interval.ran(this.#now - this.#since.icount, began - this.#since.time);
+    this.#take();
+    this.#interval.took(performance.now() - began);
+    this.#thinOut();
+    this.#goOn();
   }
 
   /** The user changed something: what was the future is no more, and the past ends with this state. */
@@ -97,6 +103,7 @@ export class History {
     for (const { snapshot } of this.#checkpoints.splice(past, future - past)) this.#target.machine.letGo(snapshot);
     this.#latest = this.#now;
     this.#take();
+    this.#goOn();
   }
 
   /** Goes to the instant before instruction number `icount`. `breathe` lets messages in; true from it stops on the way. */
@@ -115,7 +122,7 @@ export class History {
     }
     await this.replay(wanted, breathe);
     this.#replayed = this.#now - from;
-    this.#due = this.#dueAfter(this.#now, 0);
+    this.#goOn();
   }
 
   /** Restores the latest checkpoint at or before `icount`. */
@@ -145,50 +152,57 @@ export class History {
     return low;
   }
 
-  #dueAfter(icount: number, pages: number): number {
-    const interval = SHARE * (CHECKPOINT_COST + PAGE_COST * pages);
-    return icount + Math.min(MOST_INTERVAL, Math.max(LEAST_INTERVAL, interval));
+  #goOn(): void {
+    this.#since = { icount: this.#now, time: performance.now() };
+    this.#due = this.#checkpoints.length === 0 ? Number.POSITIVE_INFINITY : this.#now + this.#interval.instructions;
   }
 
   /** A checkpoint of this instant, unless there is one. */
   #take(): void {
     const { machine } = this.#target;
-    const { store } = machine.snapshots;
-    const before = store.copies;
     const snapshot = machine.save();
     const observers = this.#observers.map((observer) => clonePlain(observer.save()));
     const index = this.#upTo(snapshot.icount);
     this.#checkpoints.splice(index, 0, { snapshot, observers });
-    this.#due = this.#dueAfter(snapshot.icount, store.copies - before);
-    this.#thin();
+    this.#keepBudget();
+  }
+
+  #drop(index: number): void {
+    const [gone] = this.#checkpoints.splice(index, 1);
+    this.#target.machine.letGo(gone!.snapshot);
+  }
+
+  /** Lets those go that are dense for how far off they are: their memory serves the next ones, and what is recycled costs little. */
+  #thinOut(): void {
+    for (;;) {
+      const { index, gap } = this.#leastMissed(this.#now);
+      if (gap * SPARSE > 1) return;
+      this.#drop(index);
+    }
   }
 
   /**
    * Over budget, the checkpoint goes that leaves the smallest gap for its age, so that they lie the denser the later; the first one
    * goes when nothing else is left to go.
    */
-  #thin(): void {
-    const { machine } = this.#target;
+  #keepBudget(): void {
     const { start } = this;
     while (this.bytes > this.#budget && this.#checkpoints.length > 0) {
-      const [gone] = this.#checkpoints.splice(this.#leastMissed(), 1);
-      machine.letGo(gone!.snapshot);
-      if (this.#checkpoints.length > 0) continue;
+      this.#drop(this.#leastMissed(this.latest).index);
       // not even one fits: nothing is kept from here on
-      machine.forgetSnapshots();
-      this.#due = Number.POSITIVE_INFINITY;
+      if (this.#checkpoints.length === 0) this.#target.machine.forgetSnapshots();
     }
     if (this.start !== start) this.onLost(this.start);
   }
 
-  #leastMissed(): number {
+  /** The checkpoint without which the gap is smallest for its distance from an instant; the first if there is none between others. */
+  #leastMissed(seenFrom: number): { readonly index: number; readonly gap: number } {
     const at = (i: number): number => this.#checkpoints[i]!.snapshot.icount;
-    let least = 0;
-    let smallest = Number.POSITIVE_INFINITY;
+    let [index, smallest] = [0, Number.POSITIVE_INFINITY];
     for (let i = 1; i < this.#checkpoints.length - 1; i++) {
-      const gap = (at(i + 1) - at(i - 1)) / (this.latest - at(i) + LEAST_INTERVAL);
-      if (gap < smallest) [least, smallest] = [i, gap];
+      const gap = (at(i + 1) - at(i - 1)) / (Math.abs(seenFrom - at(i)) + NEAR);
+      if (gap < smallest) [index, smallest] = [i, gap];
     }
-    return least;
+    return { index, gap: smallest };
   }
 }

@@ -67,11 +67,12 @@ export interface Mm {
   exe: string;
 }
 
+/** Never changed, only replaced: those of a process that has set none are one object. */
 export interface SigAction {
-  handler: bigint;
-  flags: number;
-  restorer: bigint;
-  mask: bigint;
+  readonly handler: bigint;
+  readonly flags: number;
+  readonly restorer: bigint;
+  readonly mask: bigint;
 }
 
 export interface SigPending {

@@ -13,7 +13,7 @@ import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { modulo } from "../memory.ts";
 import { allocContiguous, freePages, mustAllocPage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
-import { emptyPending, type KernelState, type Mm, type Process, type Task } from "../state.ts";
+import { emptyPending, type KernelState, type Mm, type Process, type SigAction, type Task } from "../state.ts";
 import type { LinkedImage } from "./packed.ts";
 
 const KERNEL_PAGE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY | PTE.GLOBAL;
@@ -158,6 +158,8 @@ function fillSmall(k: Kernel, from: number, pages: number, flags: bigint): void 
 
 const STACK_LIMIT = 8n * 1024n * 1024n;
 
+const DEFAULT_ACTION: SigAction = Object.freeze({ handler: BigInt(SIG_DFL), flags: 0, restorer: 0n, mask: 0n });
+
 export function newProcess(tgid: number, comm: string): Process {
   const rlimits = Array.from({ length: 16 }, (): [bigint, bigint] => [RLIM_INFINITY_64, RLIM_INFINITY_64]);
   rlimits[RLIMIT.RLIMIT_STACK] = [STACK_LIMIT, RLIM_INFINITY_64];
@@ -170,7 +172,7 @@ export function newProcess(tgid: number, comm: string): Process {
     exitSignal: SIG.SIGCHLD,
     comm,
     uid: ROOT,
-    actions: Array.from({ length: NSIG }, () => ({ handler: BigInt(SIG_DFL), flags: 0, restorer: 0n, mask: 0n })),
+    actions: new Array<SigAction>(NSIG).fill(DEFAULT_ACTION),
     sharedPending: emptyPending(),
     files: {
       0: { path: "stdin", flags: 0, position: 0 },

@@ -114,11 +114,12 @@ function afterPtraceSignal(k: Kernel, task: Task, { answer, info }: Stop): Sigin
 /** What a signal's action makes of it: "next" = nothing that is seen in user mode. */
 function act(k: Kernel, cpu: Cpu, task: Task, info: Siginfo): Ksignal | undefined | "next" {
   const sig = info.signo;
-  const action = k.process(task).actions[sig - 1]!;
+  const { actions } = k.process(task);
+  const action = actions[sig - 1]!;
   if (action.handler === BigInt(SIG_IGN)) return "next";
   if (action.handler !== BigInt(SIG_DFL)) {
     const ksig: Ksignal = { sig, info, action: { ...action } };
-    if ((action.flags & SA.SA_RESETHAND) !== 0) action.handler = BigInt(SIG_DFL);
+    if ((action.flags & SA.SA_RESETHAND) !== 0) actions[sig - 1] = { ...action, handler: BigInt(SIG_DFL) };
     return ksig;
   }
   const fate = defaultAction(sig);

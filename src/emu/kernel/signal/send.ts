@@ -100,11 +100,12 @@ export function flushSignals(pending: SigPending, set: bigint): void {
 
 /** force_sig_info_to_task(): what a fault raises cannot be blocked or ignored; then the default action comes. */
 export function forceSigInfo(k: Kernel, cpu: Cpu, task: Task, info: Siginfo, toDefault = false): void {
-  const action = k.process(task).actions[info.signo - 1]!;
+  const { actions } = k.process(task);
+  const action = actions[info.signo - 1]!;
   const blocked = hasSignal(task.blocked, info.signo);
   if (blocked || toDefault || action.handler === BigInt(SIG_IGN)) {
-    action.handler = BigInt(SIG_DFL);
-    if (toDefault) action.flags |= SA.SA_IMMUTABLE;
+    const flags = action.flags | (toDefault ? SA.SA_IMMUTABLE : 0);
+    actions[info.signo - 1] = { ...action, handler: BigInt(SIG_DFL), flags };
     if (blocked) task.blocked &= ~bitOf(info.signo);
   }
   sendSignal(k, task, info, false, true);

@@ -168,7 +168,7 @@ function copyGroup(c: SyscallContext, tgid: number, { exitSignal, flags, clearSi
     files: shares(CLONE.FILES) ? process.files : { ...process.files },
     closeOnExec: shares(CLONE.FILES) ? process.closeOnExec : { ...process.closeOnExec },
     fs: shares(CLONE.FS) ? process.fs : { ...process.fs },
-    actions: shares(CLONE.SIGHAND) ? process.actions : structuredClone(process.actions),
+    actions: shares(CLONE.SIGHAND) ? process.actions : [...process.actions],
     rlimits: structuredClone(process.rlimits),
   };
   if (clearSighand === true) flushSignalHandlers(copy, true);
