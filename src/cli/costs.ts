@@ -44,6 +44,10 @@ const COMPARED: readonly Readonly<Record<string, string>>[] = [
   { exitPaths: "conditional-swapgs" },
   { sysret: "fast-path-only" },
   { sysret: "fast-path-only", audit: "fast-path" },
+  { exitLoop: "assembly" },
+  { exitLoop: "sysret-careful", sysret: "fast-path-only" },
+  { compat: "irqs-on" },
+  { compat: "assembly" },
   { espfix: "prototype" },
   { espfix: "none" },
 ];

@@ -55,6 +55,24 @@ describe("costs of the exit paths", () => {
     expect(fast!.upcalls).toBeLessThan(slow!.upcalls);
   });
 
+  test("a loop in assembly saves the C half of every way out, and asks the flags again each time round", () => {
+    const loop = (name: string) => table.find(({ designs }) => designs.exitLoop === name)!.kinds;
+    for (const kind of ["plain", "work", "fault", "irq"]) {
+      expect(loop("assembly")[kind]!.upcalls, kind).toBeLessThan(of("separate", kind).upcalls);
+      expect(loop("assembly")[kind]!.assembly, kind).toBeGreaterThan(of("separate", kind).assembly);
+    }
+    // the flag is seen on the way in, and the loop is gone round once more after it
+    expect(loop("assembly").work!.assembly).toBeGreaterThan(loop("assembly").plain!.assembly + 5);
+    expect(loop("sysret-careful").plain!.exit).toBe("sysret");
+    expect(loop("sysret-careful").plain!.assembly).toBeLessThan(loop("assembly").plain!.assembly);
+  });
+
+  test("32-bit calls: less C, the more is assembly; and an entry that is no exception has none of an exception's C", () => {
+    const int80 = (name: string) => table.find(({ designs }) => designs.compat === name)!.kinds.int80!;
+    expect(int80("assembly").upcalls).toBeLessThan(int80("irqs-on").upcalls);
+    expect(int80("irqs-on").upcalls).toBeLessThan(of("separate", "int80").upcalls);
+  });
+
   test("the espfix prototype 'adds unnecessary instructions to the common path'; SWAPGS only where it is used", () => {
     expect(of("prototype", "fault").assembly).toBeGreaterThan(of("separate", "fault").assembly);
     expect(of("prototype", "fault").swapgs).toBe(of("none", "fault").swapgs);
