@@ -16,21 +16,27 @@ import { inTemporaryFolder, run } from "./oracle.ts";
 const CPU_SYMBOLS = /\b((?:PTREGS|IRET)_CALLS_[0-7]|X86_[A-Z]+_[A-Z0-9_]+|CPU_[A-Z0-9_]+|NR_CPUS)\b/g;
 
 describe.runIf(requireTool("as"))("kernel entry code against as", () => {
-  const CASES: readonly (readonly [string, Arch, Record<string, string>, string?])[] = [
-    ["64-bit", X86_64, {}],
-    ["64-bit, the designs with other code", X86_64, { espfix: "prototype", exitPaths: "tif-iret" }],
+  const CASES: readonly (readonly [string, Arch, Record<string, string>, string])[] = [
+    ["64-bit", X86_64, {}, "linux-6.1"],
+    ["64-bit, the designs with other code", X86_64, { espfix: "prototype", exitPaths: "tif-iret" }, "linux-6.1"],
     [
       "64-bit, one way out of interrupts",
       X86_64,
       { sysret: "fast-path-only", exitPaths: "conditional-swapgs", nmi: "plain" },
+      "linux-6.1",
     ],
     ["64-bit, 3.14's", X86_64, {}, "linux-3.14"],
     ["64-bit, 4.0's", X86_64, {}, "linux-4.0"],
     ["64-bit, 4.6's", X86_64, {}, "linux-4.6"],
-    ["64-bit, a loop in assembly over two words of flags", X86_64, { exitLoop: "assembly", audit: "fast-path-32" }],
-    ["32-bit", I386, {}],
+    [
+      "64-bit, a loop in assembly over two words of flags",
+      X86_64,
+      { exitLoop: "assembly", audit: "fast-path-32" },
+      "linux-6.1",
+    ],
+    ["32-bit", I386, {}, "linux-6.1"],
   ];
-  it.each(CASES)("%s", (_, arch, designs, preset = "linux-6.1") => {
+  it.each(CASES)("%s", (_, arch, designs, preset) => {
     const choice = chooseDesigns(preset, designs);
     if (typeof choice === "string") throw new Error(choice);
     const layout = chooseLayout(arch.layout, choice);

@@ -22,9 +22,9 @@ same:   dd 7
 total:  dd 0
 `;
 
-async function watching(name: string, accessType: string, extra = {}) {
+async function watching(name: string, accessType: string, extra = {}, launch: Record<string, unknown> = {}) {
   const client = new DapClient({ [program]: SOURCE });
-  await client.launch({ program });
+  await client.launch({ program, ...launch });
   const info = await client.ok("dataBreakpointInfo", { name, ...extra });
   expect(info.dataId).toEqual(expect.any(String));
   const { breakpoints } = await client.ok("setDataBreakpoints", { breakpoints: [{ dataId: info.dataId, accessType }] });
@@ -71,6 +71,16 @@ describe("data breakpoints", () => {
     expect(await client.evaluate("TS_COMPAT")).toBe("1");
     const cleared = await client.run("continue");
     expect(cleared.text).toBe("0x2 -> 0x0, written by exit_to_user_mode_prepare");
+  });
+
+  it("name the instruction where entry code changes it itself, as that of Linux 4.0 did", async () => {
+    const client = await watching("TS_COMPAT", "write", {}, { kernel: { preset: "linux-4.0" } });
+    expect((await client.run("continue")).text).toBe(
+      "0x0 -> 0x2, written by the instruction before ia32_check_entry_work",
+    );
+    expect((await client.run("continue")).text).toMatch(
+      /^0x2 -> 0x0, written by the instruction before int_with_check/,
+    );
   });
 
   it("are refused for what is not in memory", async () => {
