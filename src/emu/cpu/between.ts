@@ -1,9 +1,16 @@
-/** Questions that the run loop asks between instructions: shadows, single-step traps, and whether something pending may be delivered. */
+/**
+ * What the run loop asks between instructions: shadows, single-step traps, what watched data, debug registers and pending interrupts ask
+ * for. What may be delivered now is delivered here.
+ */
 import type { Block } from "./blocks.ts";
 import { ACTIVITY, PENDING, SHADOW } from "./contract.ts";
 import type { Cpu } from "./cpu.ts";
+import { Fault, VECTOR } from "./fault.ts";
 import { Mnemonic } from "./iced.ts";
 import { EFLAGS, OFF } from "./layout.ts";
+import { debugBitsAt } from "./system/debug-registers.ts";
+import { DR6, debugException, deliverException, deliverInterrupt } from "./system/deliver.ts";
+import type { WatchHit } from "./watch.ts";
 
 const DEBUGCTL_BTF = 2;
 /** Instructions that clear TF as part of what they do take no single-step trap. */
@@ -17,6 +24,9 @@ export function inShadow(cpu: Cpu): boolean {
   return false;
 }
 
+/** The shadow of MOV SS holds back instruction breakpoints and the traps of the last instruction. */
+const holdsDebugBack = (cpu: Cpu): boolean => inShadow(cpu) && cpu.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS;
+
 /** Does the instruction that a block consists of, run with TF set, trap? */
 export function takesStepTrap(cpu: Cpu, block: Block): boolean {
   const { mnemonic } = block.insns[0]!;
@@ -26,7 +36,7 @@ export function takesStepTrap(cpu: Cpu, block: Block): boolean {
   // BTF: only branches that are taken.
   const falls = cpu.get32(OFF.RIP) === block.endLow && cpu.get32(OFF.RIP + 4) === block.endHigh;
   if (cpu.get32(OFF.DEBUGCTL) & DEBUGCTL_BTF && falls) return false;
-  return !(inShadow(cpu) && cpu.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS);
+  return !holdsDebugBack(cpu);
 }
 
 /** Is something pending that may be delivered now, shadows aside? */
@@ -36,4 +46,60 @@ export function deliverable(cpu: Cpu): boolean {
   if (pending & (PENDING.MC | PENDING.DEBUG) || (pending & PENDING.NMI && cpu.get32(OFF.NMI_BLOCKED) === 0))
     return true;
   return (pending & PENDING.INTR) !== 0 && (cpu.get32(OFF.EFLAGS) & EFLAGS.IF) !== 0;
+}
+
+/** Debug registers that the last instruction has hit become a pending trap; a debugger's range a reason to stop. */
+export function takeWatchHits(cpu: Cpu): WatchHit | undefined {
+  const { watches } = cpu;
+  if (!watches.pending) return undefined;
+  const { hit, debugBits } = watches;
+  watches.forget();
+  if (debugBits) cpu.raiseDebug(debugBits);
+  return hit;
+}
+
+/** Raises the #DB of an instruction breakpoint at RIP, unless RF or a shadow holds it back. */
+export function takesInstructionBreakpoint(cpu: Cpu): boolean {
+  if (cpu.get32(OFF.EFLAGS) & EFLAGS.RF || holdsDebugBack(cpu)) return false;
+  const bits = debugBitsAt(cpu, cpu.linearIp);
+  if (!bits) return false;
+  cpu.deliver(() => deliverException(cpu, debugException(bits, "instruction breakpoint in a debug register")));
+  return true;
+}
+
+/** Takes the highest pending interrupt that may be taken now (SDM volume 3, 6.9: machine checks come before debug traps; no shadow holds them back). */
+export function takesInterrupt(cpu: Cpu): boolean {
+  const pending = cpu.get32(OFF.PENDING);
+  if (pending === 0) return false;
+  if (pending & PENDING.MC) {
+    cpu.lower(PENDING.MC);
+    cpu.deliver(() => deliverException(cpu, new Fault(VECTOR.MC, 0, "machine check")));
+    return true;
+  }
+  if (pending & PENDING.DEBUG && !holdsDebugBack(cpu)) {
+    debugTrap(cpu);
+    return true;
+  }
+  if (inShadow(cpu)) return false;
+  if (pending & PENDING.NMI && cpu.get32(OFF.NMI_BLOCKED) === 0) {
+    cpu.lower(PENDING.NMI);
+    cpu.deliver(() => deliverInterrupt(cpu, VECTOR.NMI, "nmi"));
+    return true;
+  }
+  if (!(pending & PENDING.INTR) || !(cpu.get32(OFF.EFLAGS) & EFLAGS.IF)) return false;
+  const vector = cpu.hooks.interruptVector();
+  if (vector < 0) {
+    cpu.lower(PENDING.INTR);
+    return false;
+  }
+  cpu.deliver(() => deliverInterrupt(cpu, vector, "interrupt"));
+  return true;
+}
+
+function debugTrap(cpu: Cpu): void {
+  const dr6 = cpu.get32(OFF.PENDING_DEBUG);
+  cpu.set32(OFF.PENDING_DEBUG, 0);
+  cpu.lower(PENDING.DEBUG);
+  const why = [dr6 & DR6.BS ? "single step: EFLAGS.TF was set" : "", dr6 & 0xf ? "breakpoint in a debug register" : ""];
+  cpu.deliver(() => deliverException(cpu, debugException(dr6, why.filter((part) => part !== "").join("; "))));
 }

@@ -3,7 +3,14 @@
  * retired instruction and for each delivered exception or interrupt, so every count names one state and no guest can stop the clock.
  */
 import { SegmentedMemory } from "./access.ts";
-import { deliverable, inShadow, takesStepTrap } from "./between.ts";
+import {
+  deliverable,
+  inShadow,
+  takesInstructionBreakpoint,
+  takesInterrupt,
+  takesStepTrap,
+  takeWatchHits,
+} from "./between.ts";
 import { type Block, Blocks } from "./blocks.ts";
 import {
   ACTIVITY,
@@ -15,18 +22,18 @@ import {
   PENDING,
   SHADOW,
 } from "./contract.ts";
-import { Fault, gp, VECTOR } from "./fault.ts";
+import { Fault, gp } from "./fault.ts";
 import { ARMING, CONTEXT, EFLAGS, OFF, SEG } from "./layout.ts";
 import { SPECIAL } from "./marks.ts";
 import type { CoreMemory } from "./memory.ts";
 import { Contexts, computeMode } from "./mode.ts";
 import type { Insn } from "./operation.ts";
 import { type Addr, isCanonical } from "./state.ts";
-import { debugAddresses, debugBitsAt, debugBitsOfPort, debugRanges } from "./system/debug-registers.ts";
-import { DR6, debugException, deliverException, deliverInterrupt } from "./system/deliver.ts";
+import { debugAddresses, debugBitsOfPort, debugRanges } from "./system/debug-registers.ts";
+import { DR6, deliverException } from "./system/deliver.ts";
 import { EXIT } from "./tier1/frame.ts";
 import { Tier1 } from "./tier1/tier1.ts";
-import type { WatchHit, WatchRange } from "./watch.ts";
+import type { WatchRange } from "./watch.ts";
 
 export * from "./contract.ts";
 
@@ -465,7 +472,7 @@ export class Cpu extends SegmentedMemory {
   }
 
   /** A delivery takes one count. */
-  private deliver(what: () => void): void {
+  deliver(what: () => void): void {
     this.syncCount();
     this.skipMark = false;
     this.set32(OFF.SHADOW_KIND, SHADOW.NONE);
@@ -482,7 +489,7 @@ export class Cpu extends SegmentedMemory {
     this.block = undefined;
     // Forgets a shadow that has passed: it would keep everything on the careful path.
     inShadow(this);
-    const hit = this.takeWatchHits();
+    const hit = takeWatchHits(this);
     this.updateAttention();
     if (hit) return { kind: "watchpoint", hit };
     if (this.stopRequested) {
@@ -493,7 +500,7 @@ export class Cpu extends SegmentedMemory {
     if (activity === ACTIVITY.SHUTDOWN) return { kind: "shutdown", why: this.shutdownWhy };
     if (this.get32(OFF.BUDGET) <= 0) return { kind: "budget" };
     if (activity === ACTIVITY.WAIT_SIPI) return { kind: "halt" };
-    if (this.interrupt()) return undefined;
+    if (takesInterrupt(this)) return undefined;
     if (activity === ACTIVITY.HALTED) return { kind: "halt" };
     const marked = this.blocks.marksAt(this.linearIp);
     if (marked & SPECIAL.BREAKPOINT && !this.skipMark && this.stopsHere()) {
@@ -501,7 +508,7 @@ export class Cpu extends SegmentedMemory {
       this.stoppedAt = Number(this.icount);
       return { kind: "breakpoint", address: this.linearIp };
     }
-    if (marked & SPECIAL.DEBUG && this.instructionBreakpoint()) return undefined;
+    if (marked & SPECIAL.DEBUG && takesInstructionBreakpoint(this)) return undefined;
     if (marked & SPECIAL.PROBE && this.probeHere()) return undefined;
     if (marked & ~SPECIAL.BREAKPOINT || (marked && this.skipMark) || this.attention) this.stepOne();
     return undefined;
@@ -552,26 +559,6 @@ export class Cpu extends SegmentedMemory {
     return this.stopRequested || this.get32(OFF.ACTIVITY) !== ACTIVITY.RUNNING || (this.attention && !attention);
   }
 
-  /** Debug registers that the last instruction has hit become a pending trap; a debugger's range a reason to stop. */
-  private takeWatchHits(): WatchHit | undefined {
-    const { watches } = this;
-    if (!watches.pending) return undefined;
-    const { hit, debugBits } = watches;
-    watches.forget();
-    if (debugBits) this.raiseDebug(debugBits);
-    return hit;
-  }
-
-  /** Raises the #DB of an instruction breakpoint, unless RF or the shadow of MOV SS holds it back. */
-  private instructionBreakpoint(): boolean {
-    if (this.get32(OFF.EFLAGS) & EFLAGS.RF) return false;
-    if (inShadow(this) && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS) return false;
-    const bits = debugBitsAt(this, this.linearIp);
-    if (!bits) return false;
-    this.deliver(() => deliverException(this, debugException(bits, "instruction breakpoint in a debug register")));
-    return true;
-  }
-
   /** Executes exactly one instruction, with what must be right about it alone: TF, RF, shadows. */
   private stepOne(): void {
     const { i32 } = this;
@@ -590,47 +577,6 @@ export class Cpu extends SegmentedMemory {
     if (!block.jumps && !block.system) this.fallThrough(block);
     this.updateMode();
     if (trap && takesStepTrap(this, block)) this.raiseDebug(DR6.BS);
-  }
-
-  /** Takes the highest pending interrupt that may be taken now (SDM volume 3, 6.9: machine checks come before debug traps; no shadow holds them back). */
-  private interrupt(): boolean {
-    const pending = this.get32(OFF.PENDING);
-    if (pending === 0) return false;
-    if (pending & PENDING.MC) {
-      this.lower(PENDING.MC);
-      this.deliver(() => deliverException(this, new Fault(VECTOR.MC, 0, "machine check")));
-      return true;
-    }
-    const shadow = inShadow(this);
-    if (pending & PENDING.DEBUG && !(shadow && this.get32(OFF.SHADOW_KIND) === SHADOW.MOV_SS)) {
-      this.debugTrap();
-      return true;
-    }
-    if (shadow) return false;
-    if (pending & PENDING.NMI && this.get32(OFF.NMI_BLOCKED) === 0) {
-      this.lower(PENDING.NMI);
-      this.deliver(() => deliverInterrupt(this, VECTOR.NMI, "nmi"));
-      return true;
-    }
-    if (!(pending & PENDING.INTR) || !(this.get32(OFF.EFLAGS) & EFLAGS.IF)) return false;
-    const vector = this.hooks.interruptVector();
-    if (vector < 0) {
-      this.lower(PENDING.INTR);
-      return false;
-    }
-    this.deliver(() => deliverInterrupt(this, vector, "interrupt"));
-    return true;
-  }
-
-  private debugTrap(): void {
-    const dr6 = this.get32(OFF.PENDING_DEBUG);
-    this.set32(OFF.PENDING_DEBUG, 0);
-    this.lower(PENDING.DEBUG);
-    const why = [
-      dr6 & DR6.BS ? "single step: EFLAGS.TF was set" : "",
-      dr6 & 0xf ? "breakpoint in a debug register" : "",
-    ];
-    this.deliver(() => deliverException(this, debugException(dr6, why.filter((part) => part !== "").join("; "))));
   }
 
   private updateAttention(): void {
