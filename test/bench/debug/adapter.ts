@@ -68,6 +68,12 @@ export class AdapterProcess {
     return readdirSync(threads).reduce((sum, thread) => sum + nanoseconds(thread), 0) / 1e6;
   }
 
+  /** As an editor ends it: the client goes. */
+  end(): Promise<void> {
+    this.#process.stdin!.end();
+    return new Promise((resolve) => void this.#process.on("exit", () => resolve()));
+  }
+
   close(): void {
     this.#process.kill();
   }

@@ -4,25 +4,23 @@
  * processes that take turns, are wall time: on a busy machine the latter look worse than they are. Nothing here fails for being slow.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { loadavg, tmpdir } from "node:os";
 import path from "node:path";
 import { guestFiles, guestUri, nativeGuest } from "./guests.ts";
 import { digits, milliseconds, perSecond, spreadOf } from "./measure.ts";
 import { gdb, gdbOnQemu, gdbWatch, type OtherFigures, unicorn } from "./others.ts";
 import * as ringside from "./ringside.ts";
-import { printTable, type Row } from "./table.ts";
+import { printHead, printRow, type Row } from "./table.ts";
 
 const [root = ".", ...options] = process.argv.slice(2);
 const only = options[0] === "--only" ? options[1] : undefined;
 const directory = mkdtempSync(path.join(tmpdir(), "ringside-bench-"));
-const rows: Row[] = [];
 /** Of debuggers that are not here; with --only nobody else is measured. */
 const absent = only === undefined ? "absent" : "-";
 
 async function row(measure: string, wanted: string, figures: () => Promise<Row["cells"]>): Promise<void> {
   if (only !== undefined && !measure.includes(only)) return;
-  console.error(`measuring: ${measure}`);
-  rows.push({ measure, wanted, cells: await figures() });
+  printRow({ measure, wanted, cells: await figures() });
 }
 
 /** The guest as files on disk, for an adapter of its own process. */
@@ -48,9 +46,16 @@ async function measure(): Promise<void> {
   const remote = beside ? gdbOnQemu(root, native) : undefined;
   const unicornFigures = only === undefined ? unicorn(root) : undefined;
 
-  await row("launch to first stop, new process, p50/p99", "150 ms", async () => ({
-    Ringside: milliseconds(await ringside.firstStop(root, program, 15)),
-  }));
+  const firstStop =
+    only === undefined || "first stop".includes(only) ? await ringside.firstStop(root, program, 9) : undefined;
+  if (firstStop !== undefined) {
+    const { adapter, all, first } = firstStop;
+    await row("first stop: from launch, in a started adapter", "150 ms", async () => ({
+      Ringside: milliseconds(adapter),
+    }));
+    await row("first stop: from the start of the adapter's process", "", async () => ({ Ringside: milliseconds(all) }));
+    await row("first stop: the same, ever (nothing cached)", "", async () => ({ Ringside: `${digits(first)} ms` }));
+  }
   await row("step, all scopes read, p50/p99", "", async () => ({
     Ringside: milliseconds(await ringside.steps(root, program, 400)),
     gdb: steps(plain),
@@ -106,8 +111,9 @@ async function measure(): Promise<void> {
 }
 
 try {
+  printHead();
   await measure();
-  printTable(rows);
+  console.log(`load average ${loadavg().map(digits).join(", ")}; ${Math.round(performance.now() / 1000)} s`);
 } finally {
   rmSync(directory, { recursive: true, force: true });
 }

@@ -1,4 +1,4 @@
-/** The table that the benchmark prints: a row a measure, a column a debugger. */
+/** The table that the benchmark prints: a row a measure, as it comes, a column a debugger. */
 
 export const DEBUGGERS = ["Ringside", "gdb", "gdb record full", "gdb on QEMU's stub", "Unicorn"] as const;
 export type Debugger = (typeof DEBUGGERS)[number];
@@ -9,16 +9,17 @@ export interface Row {
   readonly cells: Partial<Record<Debugger, string>>;
 }
 
-export function printTable(rows: readonly Row[]): void {
-  const heads = ["measure", "wanted", ...DEBUGGERS];
-  const lines = rows.map(({ measure, wanted, cells }) => [
-    measure,
-    wanted,
-    ...DEBUGGERS.map((debugger_) => cells[debugger_] ?? "-"),
-  ]);
-  const widths = heads.map((head, i) => Math.max(head.length, ...lines.map((line) => line[i]!.length)));
-  const print = (cells: readonly string[]) => console.log(cells.map((cell, i) => cell.padEnd(widths[i]!)).join(" | "));
-  print(heads);
-  print(widths.map((width) => "-".repeat(width)));
-  for (const line of lines) print(line);
+const HEADS = ["measure", "wanted", ...DEBUGGERS];
+/** As wide as the widest cells get. */
+const WIDTHS = [55, 6, 48, 15, 26, 19, 16];
+
+const print = (cells: readonly string[]) => console.log(cells.map((cell, i) => cell.padEnd(WIDTHS[i]!)).join(" | "));
+
+export function printHead(): void {
+  print(HEADS);
+  print(WIDTHS.map((width) => "-".repeat(width)));
+}
+
+export function printRow({ measure, wanted, cells }: Row): void {
+  print([measure, wanted, ...DEBUGGERS.map((debugger_) => cells[debugger_] ?? "-")]);
 }
