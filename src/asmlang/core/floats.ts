@@ -1,4 +1,4 @@
-/** Decimal text to IEEE 754 bits of any of the x86 formats, rounded to nearest even, exactly. */
+/** Decimal text to IEEE 754 bits of any of the x86 formats, rounded exactly: to nearest even unless asked otherwise. */
 
 export interface FloatFormat {
   readonly bytes: number;
@@ -7,6 +7,12 @@ export interface FloatFormat {
   readonly exponent: number;
   /** x87's extended format stores the leading 1. */
   readonly explicitOne: boolean;
+}
+
+export interface FloatRule {
+  readonly mode: "near" | "up" | "down" | "zero";
+  /** Denormal numbers are zero. */
+  readonly daz: boolean;
 }
 
 export const FLOAT8: FloatFormat = { bytes: 1, fraction: 3, exponent: 4, explicitOne: false };
@@ -28,7 +34,7 @@ const PREFIXES = { 4: "0x", 3: "0o", 1: "0b" } as const;
 const SPECIAL = /^([+-]?)(?:__\??)?(inf|infinity|nan|qnan|snan)(?:\??__)?$/i;
 
 /** The bits, or undefined if the text is no number of this kind. */
-export function floatBits(text: string, format: FloatFormat): bigint | undefined {
+export function floatBits(text: string, format: FloatFormat, rule?: FloatRule): bigint | undefined {
   const plain = text.replaceAll("_", "");
   const special = SPECIAL.exec(text);
   if (special) return specialBits(special[1] === "-", special[2]!.toLowerCase(), format);
@@ -43,7 +49,7 @@ export function floatBits(text: string, format: FloatFormat): bigint | undefined
   const [numerator, denominator] = binary
     ? power(digits, 2n, scale - binary[0] * fraction.length)
     : power(digits, 10n, scale - fraction.length);
-  return pack(negative, numerator, denominator, format);
+  return pack(negative, numerator, denominator, format, rule);
 }
 
 function power(digits: bigint, base: bigint, exponent: number): [bigint, bigint] {
@@ -64,7 +70,19 @@ function assemble(negative: boolean, exponent: bigint, fraction: bigint, format:
 
 const bitLength = (value: bigint): number => (value === 0n ? 0 : value.toString(2).length);
 
-function pack(negative: boolean, numerator: bigint, denominator: bigint, format: FloatFormat): bigint {
+/** Is a magnitude that lies between two numbers the greater of them? undefined: the nearer one counts. */
+function awayFromZero(negative: boolean, rule: FloatRule | undefined): boolean | undefined {
+  if (rule === undefined || rule.mode === "near") return undefined;
+  return rule.mode !== "zero" && (rule.mode === "up") !== negative;
+}
+
+function pack(
+  negative: boolean,
+  numerator: bigint,
+  denominator: bigint,
+  format: FloatFormat,
+  rule: FloatRule | undefined,
+): bigint {
   if (numerator === 0n) return assemble(negative, 0n, 0n, format);
   const bias = 2 ** (format.exponent - 1) - 1;
   let exponent = bitLength(numerator) - bitLength(denominator);
@@ -73,7 +91,7 @@ function pack(negative: boolean, numerator: bigint, denominator: bigint, format:
     exponent--;
   const lowest = 1 - bias;
   const unit = Math.max(exponent, lowest) - format.fraction;
-  let mantissa = roundedQuotient(numerator, denominator, unit);
+  let mantissa = roundedQuotient(numerator, denominator, unit, awayFromZero(negative, rule));
   let stored = Math.max(exponent, lowest);
   if (bitLength(mantissa) > format.fraction + 1) {
     mantissa >>= 1n;
@@ -81,16 +99,18 @@ function pack(negative: boolean, numerator: bigint, denominator: bigint, format:
   }
   const normal = bitLength(mantissa) === format.fraction + 1;
   if (stored > bias) return specialBits(negative, "inf", format);
+  if (!normal && rule?.daz) return assemble(negative, 0n, 0n, format);
   const field = normal ? BigInt(stored + bias) : 0n;
   const fraction = format.explicitOne ? mantissa : mantissa & ((1n << BigInt(format.fraction)) - 1n);
   return assemble(negative, field, fraction, format);
 }
 
-/** numerator / denominator / 2^unit, rounded to nearest, ties to even. */
-function roundedQuotient(numerator: bigint, denominator: bigint, unit: number): bigint {
+/** numerator / denominator / 2^unit, rounded as `up` says, or to nearest, ties to even. */
+function roundedQuotient(numerator: bigint, denominator: bigint, unit: number, up: boolean | undefined): bigint {
   const n = unit < 0 ? numerator << BigInt(-unit) : numerator;
   const d = unit > 0 ? denominator << BigInt(unit) : denominator;
   const quotient = n / d;
+  if (up !== undefined) return up && n % d !== 0n ? quotient + 1n : quotient;
   const twice = (n % d) * 2n;
   return twice > d || (twice === d && (quotient & 1n) === 1n) ? quotient + 1n : quotient;
 }

@@ -46,7 +46,7 @@ function readsOrWritesWord(form: Form): boolean {
 
 /** Names that tell their width, and instructions that take it from the mode: GNU as knows no suffix for them. */
 const NEVER_SUFFIXED =
-  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|j(?!mp)[a-z]+|encodekey.*|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
+  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|j(?!mp)[a-z]+|encodekey.*|clflush(opt)?|clwb|cldemote|clrssbsy|rstorssp|[ls]lwpcb|v?(ld|st)mxcsr|(ld|st)tilecfg|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
 
 /** Only the length of a vector in memory tells these conversions and classifications apart: X, Y and Z say it. */
 const LENGTHS: Readonly<Record<string, RegExp>> = {
@@ -57,19 +57,28 @@ const LENGTHS: Readonly<Record<string, RegExp>> = {
 const fitsLength = (form: Form, letter: string): boolean =>
   (LENGTHS[letter === "y" ? "x" : letter]?.test(form.mnemonic) ?? false) && "xyz"[form.vex?.l ?? 3] === letter;
 
+/** Of instructions on vectors these take the suffix of the general register or memory they work with. */
+const VECTOR_SUFFIXED = /^v?(cvtt?s[dsh]2u?si|cvtu?si2s[dsh]|movmskp[ds]|pcmp[ei]str[im](64)?|p(extr|insr)w|pmovmskb)$/;
+const VECTORS = new Set(["mm", "xmm"]);
+
 /** GNU as lets an L go where the operand is a stack register. */
 const REGISTER_LONG = /^f(ld|stp?|comp?)$/;
+
+/** Bytes of the x87 state, or of its environment, with 16-bit and 32-bit operand size. */
+const STATES: Readonly<Record<string, readonly number[]>> = { s: [14, 94], l: [28, 108] };
 
 export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean {
   if (NEVER_SUFFIXED.test(form.mnemonic) || (form.mnemonic === "nop" && form.slots.length === 0)) return false;
   if (/[xyz]/.test(suffix)) return fitsLength(form, suffix);
+  if (form.slots.some(({ reg }) => VECTORS.has(reg ?? "")) && !VECTOR_SUFFIXED.test(form.mnemonic)) return false;
   if (form.mnemonic === "movsxd" && suffix === "w") return false;
   if (form.slots[0]?.place === "rel" && form.addressSize !== 0) return GENERAL[suffix] === form.addressSize;
   if (memory && form.memoryClass === "structure" && form.modes === 64 && form.operandSize === 0) return suffix === "q";
   if (memory && readsOrWritesWord(form)) return suffix === "w";
   if (isX87(form)) {
     if (!memory && suffix === "l" && REGISTER_LONG.test(form.mnemonic)) return true;
-    if (form.memoryClass === "structure") return suffix === "l" && /^(28|108)$/.test(String(form.memoryBytes));
+    if (form.memoryClass === "structure") return STATES[suffix]?.includes(form.memoryBytes) ?? false;
+    if (memory && /[cs]w$/.test(form.mnemonic)) return suffix === "w";
     const table = form.mnemonic.startsWith("fi") ? INTEGERS : FLOATS;
     return form.memoryBytes !== 0 && table[suffix] === form.memoryBytes;
   }

@@ -95,11 +95,12 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
   const { context } = draft;
   if (slot.string !== undefined) {
     const size = stringAddressSize(memory, context.bits, slot.string, context.dialect);
-    if (size === undefined) return { message: "invalid combination of opcode and operands", operand };
+    const several = draft.form.slots.filter(({ string }) => string !== undefined).length > 1;
+    const numberAlone = memory.base === 0 && memory.index === 0 && slot.string !== "di" && !several;
+    if (size === undefined || numberAlone) return { message: "invalid combination of opcode and operands", operand };
     if (context.dialect === "gas" && !isImplied(memory, slot.string))
       draft.warnings.push("this address is not valid here: the instruction implies its own registers");
     const said = context.dialect === "gas" ? context.prefixes.addressSize : undefined;
-    const several = draft.form.slots.filter(({ string }) => string !== undefined).length > 1;
     if (said !== undefined && said !== size && several)
       return { message: "this address has another width than the prefix says", operand };
     if (context.dialect === "gas" && draft.stringSize !== undefined && draft.stringSize !== size)

@@ -22,6 +22,8 @@ export interface Query {
   readonly sourceBytes: number;
   /** Its destination is wider than that: MOVSW is not MOVSXW. */
   readonly widens: boolean;
+  /** A string instruction's other name: MOVS is not the MOVSD of vectors. */
+  readonly string?: boolean;
   /** AT&T names fsub and fsubr (fdiv, fdivr) crosswise where the stack register is the destination; "" otherwise. */
   readonly crossed: string;
 }
@@ -193,6 +195,8 @@ function isFar(operand: AsmOperand, { dialect, bits }: Shape): boolean {
 }
 
 function formAllowed(form: Form, query: Query, shape: Shape): boolean {
+  if (query.string && form.encoding === "legacy" && form.slots.some(({ reg }) => reg === "xmm")) return false;
+  if (query.absolute && shape.operands.every(({ kind }) => kind === "reg")) return false;
   if (query.crossed !== "" && (form.slots[0]?.reg === "st") === (form.mnemonic === query.crossed)) return false;
   if (form.dialect !== undefined && form.dialect !== shape.dialect) return false;
   if (isBranch(form)) {

@@ -140,6 +140,9 @@ const ATT: Names = {
   cwtd: ["cwd"],
   cltd: ["cdq"],
   cqto: ["cqo"],
+  xsaveq: ["xsave64"],
+  xsaveoptq: ["xsaveopt64"],
+  xrstorq: ["xrstor64"],
   fxsaveq: ["fxsave64"],
   fxrstorq: ["fxrstor64"],
   ...stringComparisons(),
@@ -174,6 +177,9 @@ function extension(name: string): Query[] {
   return [{ ...PLAIN, names, suffix: to, sourceBytes: SOURCE_BYTES[from]!, widens: name[4] !== "x" }];
 }
 
+/** Other names of MOVSD and CMPSD, which are vector instructions too. */
+const STRING_ALIAS = /^(movs|smov|cmps|scmp|movsl|cmpsl)$/;
+
 function attNames(name: string): Query[] {
   const tables = [ATT, GAS, COMMON];
   const queries: Query[] = [];
@@ -181,7 +187,8 @@ function attNames(name: string): Query[] {
   const crossed = /^(f(?:sub|div))(r?)(p?)$/.exec(name);
   if (crossed)
     queries.push({ ...PLAIN, names: [name, `${crossed[1]}${crossed[2] ? "" : "r"}${crossed[3]}`], crossed: name });
-  else if (exact !== undefined) queries.push({ ...PLAIN, names: exact });
+  else if (exact !== undefined)
+    queries.push({ ...PLAIN, names: exact, ...(STRING_ALIAS.test(name) && { string: true }) });
   queries.push(...extension(name));
   const far = lookUp(FAR, name);
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
@@ -191,6 +198,7 @@ function attNames(name: string): Query[] {
 
 /** Suffixes of these are about their source. */
 const NO_SUFFIX = /^mov(sxd|[sz]x)$/;
+const SIZED_STRING = /^(movs|cmps|stos|lods|scas|ins|outs)[bwldq]$/;
 const SUFFIX = /^(.+?)(ll|[bwlqstxyz])$/;
 
 function att(name: string): Query[] {
@@ -198,7 +206,7 @@ function att(name: string): Query[] {
   for (const letters of [1, 2]) {
     const suffix = name.slice(-letters);
     if (!SUFFIX.test(name) || !/^(?:ll|[bwlqstxyz])$/.test(suffix)) continue;
-    if (NO_SUFFIX.test(name.slice(0, -letters))) continue;
+    if (NO_SUFFIX.test(name.slice(0, -letters)) || SIZED_STRING.test(name.slice(0, -letters))) continue;
     for (const query of attNames(name.slice(0, -letters))) {
       if (query.suffix === "" && query.sourceBytes !== SOURCE_BYTES[suffix]) queries.push({ ...query, suffix });
     }

@@ -30,6 +30,7 @@ function stringPatterns(form: Form): Pattern[] {
   if (!slots.some((slot) => slot.string !== undefined)) return [];
   const bare = keeping(form, (slot) => slots[slot]!.place !== "implied");
   if (bare.arity > 0) return [bare];
+  if (/^(ins|outs)/.test(form.mnemonic)) return [bare];
   const memoryOnly = keeping(form, (slot) => slots[slot]!.mem);
   return memoryOnly.arity === slots.length ? [bare] : [bare, memoryOnly];
 }

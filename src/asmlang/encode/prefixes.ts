@@ -37,11 +37,11 @@ const REPEATS: Readonly<Record<string, number>> = {
   xacquire: 0xf2,
   bnd: 0xf2,
 };
-const HINTS: Readonly<Record<string, number>> = { notrack: 0x3e, pt: 0x3e, pn: 0x2e };
+const HINTS: Readonly<Record<string, number>> = { notrack: 0x3e, ht: 0x3e, hnt: 0x2e, pt: 0x3e, pn: 0x2e };
 const OPERAND_SIZES: Readonly<Record<string, Bits>> = { o16: 16, o32: 32, o64: 64, data16: 16, data32: 32 };
 const ADDRESS_SIZES: Readonly<Record<string, Bits>> = { a16: 16, a32: 32, a64: 64, addr16: 16, addr32: 32 };
 
-function rexBits(word: string): number | undefined {
+export function rexBits(word: string): number | undefined {
   const old = /^rex(64)?(x?)(y?)(z?)$/.exec(word);
   if (old !== null && word !== "rex") return (old[1] ? 8 : 0) | (old[2] ? 4 : 0) | (old[3] ? 2 : 0) | (old[4] ? 1 : 0);
   const match = /^rex(?:\.?(w?r?x?b?))?$/.exec(word);

@@ -38,6 +38,8 @@ function addressForValue(request: EncodeRequest): EncodeRequest {
 const isClass = (operand: AsmOperand, kind: string): boolean =>
   operand.kind === "reg" && regInfo(operand.reg)?.class === kind;
 
+const isVector = (operand: AsmOperand): boolean => isClass(operand, "xmm") || isClass(operand, "mm");
+
 const isDword = (operand: AsmOperand): boolean =>
   isClass(operand, "r32") || (operand.kind === "mem" && operand.size === 4);
 
@@ -98,7 +100,7 @@ function impliedTime(request: EncodeRequest): EncodeRequest {
 }
 
 const POPPING = new Set(["fadd", "fsub", "fsubr", "fmul", "fdiv", "fdivr"]);
-const WITH_ST1 = /^(f(add|subr?|mul|divr?)p|fxch|fu?comi?p?)$/;
+const WITH_ST1 = /^(f(add|subr?|mul|divr?)p|fxch|fu?comi?p?|fu?compi)$/;
 
 const NASM_WITH_ST1 = /^(fld|fstp?|ffreep?|fcmovn?(be|[beu]))$/;
 
@@ -196,7 +198,8 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   if (extended && (isClass(operands[0]!, "r64") || (request.dialect === "gas" && isClass(operands[1]!, "r32")))) {
     return { ...request, mnemonic: "movsxd" };
   }
-  if (/^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
+  const vector = request.dialect === "nasm" || request.intelMnemonics || operands.some(isVector);
+  if (vector && /^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
     return { ...request, mnemonic: mnemonic.replace("movd", "movq") };
   }
   return request.dialect === "gas" ? gas(request) : nasm(request);

@@ -29,6 +29,7 @@ export function stringAddressSize(
   dialect: Dialect,
 ): Bits | undefined {
   const base = regInfo(memory.base !== 0 ? memory.base : memory.index);
+  if (base === undefined && dialect === "gas") return bits;
   if (base === undefined || (dialect === "nasm" && base.number !== NUMBERS[which])) return undefined;
   const size = (base.size * 8) as Bits;
   return (size === 64) === (bits === 64) || (size === 32 && bits === 64) ? size : undefined;

@@ -88,6 +88,11 @@ export function asWritten(draft: Draft): Draft[] {
   if (/^kmov[bw]$/.test(mnemonic)) return [draft, ...narrowSource(draft)];
   if (/^enqcmds?$/.test(mnemonic)) return enqueued(draft);
   if (mnemonic.startsWith("encodekey")) return [{ ...draft, operandSize: 32 }];
+  if (mnemonic === "frstpm")
+    return [
+      { ...draft, modes: 16 | 32 | 64, dialect: "gas" },
+      { ...draft, dialect: "nasm" },
+    ];
   if (mnemonic === "fsetpm")
     return [
       { ...draft, wait: false, dialect: "nasm" },

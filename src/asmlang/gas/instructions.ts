@@ -14,6 +14,7 @@ import {
 import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
+import { rexBits } from "../encode/prefixes.ts";
 import { regInfo } from "../encode/registers.ts";
 import type { Rounding } from "../encode/types.ts";
 import type { GasAssembler } from "./assembler.ts";
@@ -35,6 +36,8 @@ const PREFIXES: Readonly<Record<string, number | undefined>> = {
   xrelease: 0xf3,
   bnd: 0xf2,
   notrack: 0x3e,
+  ht: 0x3e,
+  hnt: 0x2e,
   cs: 0x2e,
   ds: 0x3e,
   es: 0x26,
@@ -126,7 +129,7 @@ function checkBranch(assembler: GasAssembler, mnemonic: string, operands: readon
   if (operands.length !== 1 || !first || !BRANCH.test(mnemonic)) return;
   if (first.operand.kind === "imm")
     throw new SourceError(first.span, "a branch needs a target without '$', or '*' and what holds its address");
-  if (first.operand.kind === "target" && mnemonic === "jmpw" && assembler.bits !== 16)
+  if (first.operand.kind === "target" && /^jmp[wq]$/.test(mnemonic) && assembler.bits !== 16)
     throw new SourceError(span, "invalid instruction suffix for 'jmp'");
 }
 
@@ -171,12 +174,13 @@ function emitAlone(assembler: GasAssembler, cursor: Cursor, prefixes: readonly s
     const { bits } = assembler.builder;
     const wrong =
       (prefix.startsWith("rex") && bits !== 64) ||
+      (/^([es]s|aword|dword)$/.test(prefix) && bits === 64) ||
       (prefix === "data16" && bits === 16) ||
       (prefix === "data32" && bits !== 16);
     if (wrong || (prefix === "addr16" && bits !== 32) || (prefix === "addr32" && bits === 32))
       throw new SourceError(span, `prefix '${prefix}' has no meaning in ${bits}-bit code`);
   }
-  const bytes = prefixes.map((prefix) => PREFIXES[prefix]!);
+  const bytes = prefixes.map((prefix) => PREFIXES[prefix] ?? 0x40 | rexBits(prefix)!);
   assembler.locations.emit(cursor);
   assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
 }
@@ -226,6 +230,11 @@ function reorder(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
     if (!/^l?(call|jmp)[wlq]?$/.test(mnemonic)) return operands;
     const span = { ...first.span, end: second.span.end };
     return [{ operand: { kind: "far", selector: first.operand.value, offset: second.operand.value }, span }];
+  }
+  // `lcall place` is `lcall *place`: the far address is read there.
+  if (first?.operand.kind === "target" && operands.length === 1 && /^l(call|jmp)[wlq]?$/.test(mnemonic)) {
+    const memory = { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, size: 0 } as const;
+    return [{ ...first, operand: { ...memory, displacement: first.operand.value } }];
   }
   return UNREVERSED.test(mnemonic) ? operands : operands.toReversed();
 }

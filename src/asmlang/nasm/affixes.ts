@@ -1,7 +1,7 @@
 /** `%pragma elf gprefix _` and its kin: what is put before and behind the names of symbols in the object. */
 import type { ObjectBuilder } from "../core/builder.ts";
 
-const OPERATION = /^([gl]?)(prefix|suffix|postfix)$/;
+const OPERATION = /^([gl]?)(prefix|suffix)$|^([gl])(postfix)$/;
 
 export class Affixes {
   readonly #before = { global: "", local: "" };
@@ -10,10 +10,11 @@ export class Affixes {
   /** Words of a `%pragma`; those for other facilities, and other operations, say nothing here. */
   read([facility, operation, text = ""]: readonly string[]): void {
     const match = OPERATION.exec(operation?.toLowerCase() ?? "");
-    if (!match || !/^(elf|output)$/i.test(facility ?? "")) return;
+    if (!match || !/^(elf(32|64)?|output)$/i.test(facility ?? "")) return;
+    const kind = match[1] ?? match[3];
     const target = match[2] === "prefix" ? this.#before : this.#behind;
-    if (match[1] !== "l") target.global = text;
-    if (match[1] !== "g") target.local = text;
+    if (kind !== "l") target.global = text;
+    if (kind !== "g") target.local = text;
   }
 
   apply(builder: ObjectBuilder): void {

@@ -134,6 +134,10 @@ export class NasmAssembler {
       case "OUTPUT_FORMAT":
         if (this.options.output === "flat") return "bin";
         return (this.options.bits ?? 64) === 64 ? "elf64" : "elf32";
+      case "FLOAT_ROUND":
+        return this.expressions.floatRule.mode;
+      case "FLOAT_DAZ":
+        return this.expressions.floatRule.daz ? "daz" : "nodaz";
       case "PASS":
         return "1";
       case "NASM_VER":

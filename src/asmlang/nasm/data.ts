@@ -76,7 +76,7 @@ function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
     return;
   }
   const format = FLOATS[unit];
-  const bits = format && readFloat(cursor, format);
+  const bits = format && readFloat(cursor, format, assembler.expressions.floatRule);
   if (bits !== undefined) {
     builder.bytes(littleEndian(unit, bits), cursor.line);
     return;

@@ -10,6 +10,7 @@ import type { NasmAssembler } from "./assembler.ts";
 import { reserveUnit } from "./data.ts";
 import type { TokenCursor } from "./expressions.ts";
 import { SIZES } from "./operands.ts";
+import { cpu, float } from "./settings.ts";
 import { defaultThreshold, isAlignMode, smartPadding } from "./smart-align.ts";
 import { constantBytes } from "./times.ts";
 
@@ -397,8 +398,8 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   istruc,
   at,
   iend,
-  cpu: ignore,
-  float: ignore,
+  cpu,
+  float,
   list: ignore,
   map: ignore,
   debug: ignore,
@@ -406,4 +407,5 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   group: ignore,
   uppercase: ignore,
   safeseh: ignore,
+  pragma: ignore,
 };

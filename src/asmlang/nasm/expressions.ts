@@ -10,6 +10,7 @@ import {
   FLOAT80,
   FLOAT128,
   type FloatFormat,
+  type FloatRule,
   floatBits,
 } from "../core/floats.ts";
 import { lookUp } from "../core/look-up.ts";
@@ -150,6 +151,8 @@ const LOGARITHMS: Readonly<Record<string, (value: bigint) => bigint | string>> =
 const MAX_DEPTH = 200;
 
 export class NasmExpressions {
+  /** As `float` says. */
+  floatRule: FloatRule = { mode: "near", daz: false };
   readonly #scope: NasmScope;
   #depth = 0;
   #modifier: string | undefined;
@@ -264,7 +267,7 @@ export class NasmExpressions {
   /** `__float32__(1.5)`: the bits as an integer. */
   #float(cursor: TokenCursor, token: Token, [format, from]: readonly [FloatFormat, bigint]): Expr {
     cursor.expect("(");
-    const bits = readFloat(cursor, format);
+    const bits = readFloat(cursor, format, this.floatRule);
     if (bits === undefined) throw new SourceError(cursor.here(), "expected a floating-point number");
     cursor.expect(")");
     return number(bits >> from, token);
@@ -272,14 +275,14 @@ export class NasmExpressions {
 }
 
 /** A floating-point number with its sign, if there is one here. */
-export function readFloat(cursor: TokenCursor, format: FloatFormat): bigint | undefined {
+export function readFloat(cursor: TokenCursor, format: FloatFormat, rule: FloatRule): bigint | undefined {
   const start = cursor.at;
   const sign = cursor.is("-") || cursor.is("+") ? cursor.next()!.text.replace("+", "") : "";
   const token = cursor.next();
   const special = token?.kind === "id" && /^__\??(infinity|nan|qnan|snan)\??__$/i.test(token.text);
   const bits =
     token && (special || (token.kind === "number" && isFloat(token.text)))
-      ? floatBits(sign + token.text.replace(/^0h/i, "0x"), format)
+      ? floatBits(sign + token.text.replace(/^0h/i, "0x"), format, rule)
       : undefined;
   if (bits === undefined) cursor.at = start;
   return bits;

@@ -8,6 +8,7 @@ import type { Line, Span } from "../core/source.ts";
 import { ownText, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
 import type { NasmAssembler } from "./assembler.ts";
+import { stateOf } from "./settings.ts";
 
 export interface Label {
   readonly name: string;
@@ -62,11 +63,11 @@ export class KnownLines implements NameScope {
 
   /** What lines mean depends on this, and on their text. */
   get #state(): number {
-    const { builder, defaultRelative, defaultBound, masm } = this.#assembler;
+    const { builder, defaultRelative, defaultBound, masm, expressions } = this.#assembler;
     const { absolute, flags } = builder.section;
     const place = Number(absolute) | (Number(flags.nobits) << 1);
     const defaults = Number(defaultRelative) | (Number(defaultBound) << 1) | (Number(masm) << 2);
-    return (builder.bits << 8) | (place << 4) | defaults;
+    return (stateOf(expressions.floatRule) << 16) | (builder.bits << 8) | (place << 4) | defaults;
   }
 
   /** Does the line again; false if it has to be read. */

@@ -150,6 +150,29 @@ const undefalias: PpDirective = (preprocessor, tokens, span) => {
 
 const ignore: PpDirective = () => {};
 
+/** `%line number[+step] [file]` */
+const line: PpDirective = (preprocessor, tokens, span) => {
+  const match = /^(\d+)\s*(?:\+\s*(\d+))?(?:\s+(.*))?$/.exec(textOf(trim(tokens)));
+  if (!match) throw new SourceError(span, "'%line' takes a number, '+' and a step, and the name of a file");
+  const file = match[3]?.trim().replace(/^(["'`])(.*)\1$/, "$2");
+  preprocessor.markLine(span.line, Number(match[1]), Number(match[2] ?? 1), file || undefined);
+};
+
+/** `%depend "file"`: for those who write makefiles. */
+const depend: PpDirective = (preprocessor, tokens, span) => {
+  const [file] = trim(preprocessor.expand(tokens));
+  if (file?.kind !== "string") throw new SourceError(file ?? span, "expected the name of a file in quotes");
+};
+
+const CLEARED = /^(global|ctx|context|define|def|single|defalias|multi|macro|all)$/i;
+
+const clear: PpDirective = (preprocessor, tokens, span) => {
+  const words = tokens.filter(({ kind }) => kind !== "space");
+  const wrong = words.find(({ text }) => !CLEARED.test(text));
+  if (wrong) throw new SourceError(wrong ?? span, `'%clear' does not know '${wrong.text}'`);
+  preprocessor.macros.clear();
+};
+
 const use: PpDirective = (preprocessor, tokens, span) => {
   const name = packageName(tokens);
   const text = lookUp(PACKAGES, name);
@@ -209,10 +232,11 @@ export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
   "%push": (preprocessor, tokens) => preprocessor.pushContext(textOf(trim(tokens))),
   "%pop": (preprocessor, tokens, span) => preprocessor.popContext(textOf(trim(tokens)), span),
   "%repl": (preprocessor, tokens, span) => preprocessor.renameContext(textOf(trim(tokens)), span),
-  "%clear": (preprocessor) => preprocessor.macros.clear(),
-  "%line": ignore,
+  "%clear": clear,
+  "%line": line,
+  "%null": ignore,
   "%pragma": (preprocessor, tokens) => preprocessor.pragma(trim(tokens)),
-  "%depend": ignore,
+  "%depend": depend,
   "%aliases": (preprocessor, tokens) => {
     preprocessor.macros.usesAliases = !/^off$/i.test(textOf(trim(tokens)));
   },

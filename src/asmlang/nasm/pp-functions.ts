@@ -14,8 +14,9 @@ type PpFunction = (args: readonly (readonly Token[])[], context: FunctionContext
 
 /** A string constant with this text. */
 export const quote = (text: string): string => {
-  if (!text.includes('"') && !/[^\x20-\x7e]/.test(text)) return `"${text}"`;
-  return text.includes("'") || /[^\x20-\x7e]/.test(text) ? `\`${text.replace(/[\\`]/g, "\\$&")}\`` : `'${text}'`;
+  const plain = !/[^\x20-\x7e]/.test(text);
+  if (plain && !text.includes("'")) return `'${text}'`;
+  return plain && !text.includes('"') ? `"${text}"` : `\`${text.replace(/[\\`]/g, "\\$&")}\``;
 };
 
 export const stringText = (token: Token): string => new TextDecoder().decode(stringBytes(token.text));
@@ -28,9 +29,18 @@ function string(tokens: readonly Token[] | undefined, context: FunctionContext, 
 
 /** Counted from 1; a negative count goes to that far from the end. */
 export function part(text: string, start: number, count: number | undefined): string {
-  const from = start - 1;
+  const from = Math.max(0, start - 1);
   const end = count === undefined ? from + 1 : count < 0 ? text.length + count + 1 : from + count;
-  return text.slice(Math.max(0, from), Math.max(0, end));
+  return text.slice(from, Math.max(0, end));
+}
+
+const DIGITS = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ@_";
+const MAX_DIGITS = 4096;
+
+function inBase(value: bigint, radix: bigint): string {
+  let text = "";
+  for (let left = value; left > 0n || text === ""; left /= radix) text = DIGITS[Number(left % radix)] + text;
+  return text;
 }
 
 const FUNCTIONS: Readonly<Record<string, PpFunction>> = {
@@ -39,13 +49,14 @@ const FUNCTIONS: Readonly<Record<string, PpFunction>> = {
     const number = context.evaluate(value!, at);
     return String(number < 0n ? -number : number);
   },
-  /** In a base, with at least so many digits. */
+  /** In a base, with so many digits; a negative number of them: with at least so many. */
   "%num": ([value, digits, base], context, at) => {
     const number = context.evaluate(value!, at);
-    const radix = base ? Number(context.evaluate(base, at)) : 10;
-    if (radix < 2 || radix > 36) throw new SourceError(at, "the base must be from 2 to 36");
-    const width = digits ? Math.min(64, Math.abs(Number(context.evaluate(digits, at)))) : 1;
-    return quote(BigInt.asUintN(64, number).toString(radix).padStart(width, "0"));
+    const radix = base && trim(base).length > 0 ? Number(context.evaluate(base, at)) : 10;
+    if (radix < 2 || radix > 64) throw new SourceError(at, "the base must be from 2 to 64");
+    const width = digits && trim(digits).length > 0 ? Number(context.evaluate(digits, at)) : -1;
+    const text = inBase(BigInt.asUintN(64, number), BigInt(radix)).padStart(Math.min(MAX_DIGITS, Math.abs(width)), "0");
+    return quote(width < 0 ? text : text.slice(text.length - width));
   },
   "%str": (args, context) => quote(args.map((one) => textOf(trim(context.expand(one)))).join(",")),
   "%strlen": ([text], context, at) => String(new TextEncoder().encode(string(text, context, at)).length),
@@ -55,7 +66,7 @@ const FUNCTIONS: Readonly<Record<string, PpFunction>> = {
       part(
         string(text, context, at),
         start ? Number(context.evaluate(start, at)) : 1,
-        count && Number(context.evaluate(count, at)),
+        count ? Number(context.evaluate(count, at)) : -1,
       ),
     ),
   "%tok": ([text], context, at) => string(text, context, at),
@@ -65,7 +76,7 @@ const FUNCTIONS: Readonly<Record<string, PpFunction>> = {
     const index = Number(context.evaluate(which!, at));
     return textOf(trim(context.expand(choices[index - 1] ?? [])));
   },
-  "%count": (args) => String(args.length === 1 && trim(args[0]!).length === 0 ? 0 : args.length),
+  "%count": (args) => String(args.length),
 };
 
 /** The text that a function gives; undefined: no function has this name. */

@@ -20,6 +20,7 @@ import {
 } from "./multi-line.ts";
 import { NasmConditions, testOf } from "./pp-conditions.ts";
 import { PP_DIRECTIVES } from "./pp-directives.ts";
+import { quote } from "./pp-functions.ts";
 import { stackModel } from "./pp-stack.ts";
 import { SingleMacros } from "./single-line.ts";
 import { isSpace, joinTouching, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
@@ -90,6 +91,8 @@ export class Preprocessor {
   readonly #contexts: { name: string; id: number }[] = [];
   /** Those that `%use` named. */
   readonly packages = new Set<string>();
+  /** What `%line` said, by where it stands. */
+  readonly #marks: { uri: string; line: number; number: number; step: number; file: string | undefined }[] = [];
   stack = stackModel("flat")!;
   #recording: Recording | undefined;
   /** The last number given to a macro's use or a context. */
@@ -105,11 +108,21 @@ export class Preprocessor {
     });
   }
 
+  /** `%line`: the lines after this one have these numbers, and are of that file. */
+  markLine(at: Line, number: number, step: number, file: string | undefined): void {
+    const before = this.#marks.findLast(({ uri }) => uri === at.uri);
+    this.#marks.push({ uri: at.uri, line: at.line, number, step, file: file ?? before?.file });
+  }
+
   #dynamic(name: string, at: Token): string | undefined {
     if (!name.startsWith("__")) return undefined;
     const plain = name.replace(/^__\??/, "").replace(/\??__$/, "");
-    if (plain === "LINE") return String(at.line.line + 1);
-    if (plain === "FILE") return `"${at.line.uri.slice(at.line.uri.lastIndexOf("/") + 1)}"`;
+    if (plain === "LINE" || plain === "FILE") {
+      const { uri, line } = at.line;
+      const mark = this.#marks.findLast((one) => one.uri === uri && one.line < line);
+      if (plain === "LINE") return String(mark ? mark.number + mark.step * (line - mark.line) : line + 1);
+      return quote(mark?.file ?? uri.slice(uri.lastIndexOf("/") + 1));
+    }
     return this.#host.dynamic(plain);
   }
 
@@ -430,7 +443,7 @@ export class Preprocessor {
   rotate(by: bigint, span: Span): void {
     const expansion = this.#expansion(span, "%rotate");
     const count = expansion.args.length;
-    if (count === 0) return;
+    if (count === 0) throw new SourceError(span, "'%rotate' in a macro without parameters");
     const shift = Number(((by % BigInt(count)) + BigInt(count)) % BigInt(count));
     expansion.first = (expansion.first + shift) % count;
   }

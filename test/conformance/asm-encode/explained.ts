@@ -70,10 +70,6 @@ export const EXPLAINED: readonly Explanation[] = [
       line.syntax === "att" && line.bits === 64 && /\$-?0x([89a-f][0-9a-f]{7}|[0-9a-f]{9,})\b/.test(line.text),
   },
   {
-    reason: "GNU as takes any memory operand for the implied one of a string instruction, with a warning",
-    test: refused("att intel", /^(\w+ )*(movs|cmps|stos|lods|scas|ins|outs|xlat)/),
-  },
-  {
     reason: "GNU as takes any width of CL and DX as count and port",
     test: refused("att intel", /^(\w+ )*(in|out|sh[lr]|sa[lr]|ro[lr]|rc[lr]|sh[lr]d)[bwlq]? /),
   },
