@@ -11,6 +11,7 @@ import { inject } from "../../../src/emu/kernel/inject.ts";
 import { createSystem, type System } from "../../../src/emu/kernel/system.ts";
 import type { Injection } from "../../../src/emu/kernel/types.ts";
 import type { StopReason } from "../../../src/emu/machine/types.ts";
+import { findVsyscall } from "../../emu/kernel/vsyscall.ts";
 
 export interface Setting {
   readonly vendor: "intel" | "amd";
@@ -31,20 +32,7 @@ export interface Break {
 }
 
 /** The vDSO's entry, SYSENTER or SYSCALL, from 32-bit code. */
-const VSYSCALL = `
-	.code32
-	.globl _start
-_start:	mov (%esp), %ecx
-	lea 8(%esp,%ecx,4), %ebx
-env:	add $4, %ebx
-	cmpl $0, -4(%ebx)
-	jne env
-aux:	cmpl $32, (%ebx)		# AT_SYSINFO
-	je found
-	add $8, %ebx
-	jmp aux
-found:	mov 4(%ebx), %esi
-	mov $20, %eax
+const VSYSCALL = `${findVsyscall("esi")}	mov $20, %eax
 	call *%esi
 	pushf
 	orl $0x100, (%esp)

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
 import { PRESETS } from "../../../src/emu/kernel/presets.ts";
 import { exits, type Options, run, source } from "./kit.ts";
+import { findVsyscall } from "./vsyscall.ts";
 
 const CALLS = `
 	.globl _start
@@ -61,20 +62,7 @@ describe("audit", () => {
   });
 
   /** getpid and close(-1) through the vDSO, then the end by INT $0x80. */
-  const VSYSCALL = `
-	.code32
-	.globl _start
-_start:	mov (%esp), %ecx
-	lea 8(%esp,%ecx,4), %ebx
-env:	add $4, %ebx
-	cmpl $0, -4(%ebx)
-	jne env
-aux:	cmpl $32, (%ebx)		# AT_SYSINFO
-	je found
-	add $8, %ebx
-	jmp aux
-found:	mov 4(%ebx), %edi
-	mov $20, %eax
+  const VSYSCALL = `${findVsyscall("edi")}	mov $20, %eax
 	call *%edi
 	mov $6, %eax
 	mov $-1, %ebx

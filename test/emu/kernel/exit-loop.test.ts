@@ -5,6 +5,7 @@
 import { describe, expect, test } from "vitest";
 import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
 import { type Options, run, source, system } from "./kit.ts";
+import { findVsyscall } from "./vsyscall.ts";
 
 type Vendor = "intel" | "amd";
 const cpu = (vendor: Vendor) => ({ vendor, model: "current", quirks: [] }) as const;
@@ -20,20 +21,7 @@ _start:	mov $20, %eax
 /** getpid through the vDSO, and the end by INT $0x80; argument 6 comes from the stack that `before` may change. */
 const vsyscall = (before = "", number = 20) =>
   source(
-    `
-	.code32
-	.globl _start
-_start:	mov (%esp), %ecx
-	lea 8(%esp,%ecx,4), %ebx
-env:	add $4, %ebx
-	cmpl $0, -4(%ebx)
-	jne env
-aux:	cmpl $32, (%ebx)		# AT_SYSINFO
-	je found
-	add $8, %ebx
-	jmp aux
-found:	mov 4(%ebx), %edi
-	${before}
+    `${findVsyscall("edi")}	${before}
 	mov $${number}, %eax
 	call *%edi
 	cmp $-38, %eax

@@ -1,22 +1,10 @@
 /** Opportunistic SYSRETL, which C decides: one program for each condition that can fail. */
 import { expect, test } from "vitest";
 import { exits, run, source } from "./kit.ts";
+import { findVsyscall } from "./vsyscall.ts";
 
 /** Ends with exit(0). `body` has the address of __kernel_vsyscall in `vsyscall`. */
-const program = (body: string) => `
-	.code32
-	.globl _start
-_start:	mov (%esp), %ecx
-	lea 8(%esp,%ecx,4), %ebx
-env:	add $4, %ebx
-	cmpl $0, -4(%ebx)
-	jne env
-aux:	cmpl $32, (%ebx)		# AT_SYSINFO
-	je found
-	add $8, %ebx
-	jmp aux
-found:	mov 4(%ebx), %eax
-	mov %eax, vsyscall
+const program = (body: string) => `${findVsyscall("eax")}	mov %eax, vsyscall
 ${body}
 	mov $1, %eax
 	xor %ebx, %ebx
