@@ -1,13 +1,14 @@
 /**
  * Conditions of breakpoints as tests for compiled code, so that a false one costs no stop: the tree of the expression, lowered to the
- * processor's IR. What the IR does not say (kernel fields, hidden parts, divisions, assignments) makes no test: then the breakpoint
- * is asked each time. A test may say "perhaps"; only its "no" counts.
+ * processor's IR. What the IR does not say (hidden parts, divisions, assignments, the kernel's fields but those of thread_info) makes
+ * no test: then the breakpoint is asked each time. A test may say "perhaps"; only its "no" counts.
  */
 import type { BinaryOp, Peek, Relation, Test, Type, Value } from "../../emu/cpu/ir/types.ts";
 import { SEG, type SegIndex } from "../../emu/cpu/layout.ts";
+import { addrToBig } from "../../emu/cpu/state.ts";
 import { isSigned, type Scope } from "./expression.ts";
 import { type BinaryOperator, type Node, type NodeOf, parseExpression } from "./expression-tree.ts";
-import { ExpressionError } from "./reference.ts";
+import { ExpressionError, type Reference } from "./reference.ts";
 import { flagsPart, generalPart } from "./registers.ts";
 
 /** A test that one of `conditions` may hold, for code of so many bits; undefined if it cannot be said. */
@@ -102,6 +103,7 @@ class Lowering {
     const flags = flagsPart(name);
     if (flags !== undefined) return wide(flagBits(flags.bit, flags.width));
     const reference = this.#scope.name(name);
+    if (reference?.inTask !== undefined) return this.#inTask(reference, reference.inTask);
     const value = reference?.fixed === true ? reference.read() : undefined;
     return value === undefined ? undefined : constant(value);
   }
@@ -109,7 +111,19 @@ class Lowering {
   #memory({ segment, offset, bytes = this.#bits / 8 }: NodeOf<"memory">): Value | undefined {
     const at = this.#value(offset);
     const address = at && this.#linear(segment, at);
-    if (address === undefined || (bytes !== 1 && bytes !== 2 && bytes !== 4 && bytes !== 8)) return undefined;
+    return address && this.#peek(address, bytes);
+  }
+
+  /** The current task is whichever it is when the test is made. */
+  #inTask({ bits, within }: Reference, { pointer, pointerBytes, offset }: NonNullable<Reference["inTask"]>) {
+    const task = this.#peek(constant(addrToBig(pointer)), pointerBytes);
+    const field = task && this.#peek(binary64("add", task, constant(BigInt(offset))), within?.bytes ?? bits / 8);
+    if (field === undefined || within === undefined) return field;
+    return wide(isNot0(binary64("and", field, constant(within.mask))));
+  }
+
+  #peek(address: Value, bytes: number): Value | undefined {
+    if (bytes !== 1 && bytes !== 2 && bytes !== 4 && bytes !== 8) return undefined;
     const type = bytes === 8 ? 64 : 32;
     const temp = this.temps.push(type) - 1;
     this.peeks.push({ op: "peek", temp, size: bytes, address });

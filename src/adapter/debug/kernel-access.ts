@@ -37,6 +37,8 @@ export function kernelAccess(kernel: Kernel): KernelAccess {
       return { pid: task.pid, name: task.idle ? `swapper/${task.cpu}` : kernel.process(task).comm };
     },
     threadInfo: (cpu) => current(cpu).address,
+    currentTaskAt: (cpu) =>
+      kernel.machine.cpus.includes(cpu) ? kernel.perCpuBase(cpu) + layout.perCpu.current_task!.offset : undefined,
     userRegs: (cpu) => kernel.arch.userRegs(current(cpu)),
     mappings: (cpu) => (kernel.mmOf(current(cpu))?.vmas ?? []).map(mapping),
     outsideVm86: (cpu) => {

@@ -13,15 +13,23 @@ import type { KernelAccess } from "./target.ts";
 export function kernelReference(kernel: KernelAccess, cpu: Cpu, name: string): Reference | undefined {
   const { layout } = kernel;
   const bit = bitOf(kernel, name);
-  if (bit !== undefined)
-    return bitReference(fieldReference(cpu, kernel.threadInfo(cpu), layout.threadInfo, bit.field)!, bit.mask);
+  if (bit !== undefined) return bitReference(threadInfoReference(kernel, cpu, bit.field)!, bit.mask);
   const [object, field] = name.split(".");
   if (field === undefined) return undefined;
-  if (object === "thread_info") return fieldReference(cpu, kernel.threadInfo(cpu), layout.threadInfo, field);
+  if (object === "thread_info") return threadInfoReference(kernel, cpu, field);
   if (object === "pt_regs") return fieldReference(cpu, kernel.userRegs(cpu), layout.ptRegs, field);
   if (object === "espfix") return espfixReference(kernel, cpu, field);
   const plain = lookUp(kernel.plainFields(cpu), name);
   return plain === undefined ? undefined : { bits: 64, read: () => BigInt.asUintN(64, BigInt(plain)) };
+}
+
+function threadInfoReference(kernel: KernelAccess, cpu: Cpu, name: string): Reference | undefined {
+  const { threadInfo, wordSize } = kernel.layout;
+  const task = kernel.threadInfo(cpu);
+  const field = fieldReference(cpu, task, threadInfo, name);
+  const pointer = kernel.currentTaskAt(cpu);
+  if (field === undefined || pointer === undefined) return field;
+  return { ...field, inTask: { pointer, pointerBytes: wordSize, offset: field.address! - task } };
 }
 
 /** `espfix.alias`, `espfix.writable`: where the ministack is; both are values, not memory. */
@@ -80,5 +88,6 @@ function bitReference(word: Reference, mask: bigint): Reference {
       if (old !== undefined) word.write?.(value & 1n ? old | mask : old & ~mask);
     },
     ...(word.address === undefined ? {} : { address: word.address, within: { bytes: word.bits / 8, mask } }),
+    ...(word.inTask === undefined ? {} : { inTask: word.inTask }),
   };
 }

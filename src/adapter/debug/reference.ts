@@ -1,3 +1,5 @@
+import type { Addr } from "../../emu/cpu/state.ts";
+
 /** A place that an expression can name: it reads as an unsigned value of `bits` bits, and may be written. */
 export interface Reference {
   readonly bits: number;
@@ -10,6 +12,8 @@ export interface Reference {
   readonly fixed?: true;
   /** Of a field of bits: the bytes at `address` that hold it, and which of their bits it is. */
   readonly within?: { readonly bytes: number; readonly mask: bigint };
+  /** Of a field of the current task: where the processor's pointer to that task is, and how far from the task the field is. */
+  readonly inTask?: { readonly pointer: Addr; readonly pointerBytes: 4 | 8; readonly offset: number };
 }
 
 /** A complaint about an expression or value the user wrote; `column` is zero-based in the text. */

@@ -134,9 +134,9 @@ export class RunControl implements Observer {
     this.threads = new Threads(target);
     this.use(breakpoints);
     target.machine.events.listen((event) => this.#see(event));
-    for (const { hooks } of target.machine.cpus) {
-      hooks.breakpoint = (cpu) => this.#stopsAt(cpu);
-      hooks.breakpointTest = (address, bits) => this.#testAt(address, bits);
+    for (const own of target.machine.cpus) {
+      own.hooks.breakpoint = (cpu) => this.#stopsAt(cpu);
+      own.hooks.breakpointTest = (address, bits) => this.#testAt(own, address, bits);
     }
     target.kernel?.onWrite((by, access) => this.#kernelWrote(by, access));
   }
@@ -388,9 +388,9 @@ export class RunControl implements Observer {
   }
 
   /** The conditions of breakpoints at an address, for compiled code. */
-  #testAt(address: Addr, bits: 16 | 32 | 64): Test | undefined {
+  #testAt(cpu: Cpu, address: Addr, bits: 16 | 32 | 64): Test | undefined {
     const conditions = this.breakpoints.conditionsAt(address);
-    return conditions && testOf(conditions, expressionScope(this.target, this.cpu), bits);
+    return conditions && testOf(conditions, expressionScope(this.target, cpu), bits);
   }
 
   /** Asked by the processor at an armed address. */

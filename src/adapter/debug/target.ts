@@ -36,6 +36,8 @@ export interface KernelAccess {
   /** The task that a CPU, or the stand-in, runs. All below are of that task. */
   task(cpu: Cpu): { readonly pid: number; readonly name: string };
   threadInfo(cpu: Cpu): Addr;
+  /** Where the CPU's pointer to its current task is, thread_info at its beginning; undefined for a stand-in. */
+  currentTaskAt(cpu: Cpu): Addr | undefined;
   /** pt_regs at the top of the current task's kernel stack: the user state while the kernel runs. */
   userRegs(cpu: Cpu): Addr;
   /** Fields that are not in guest memory, by Linux's name: `mm.vdso`, `task.pid`. */

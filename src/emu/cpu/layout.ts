@@ -108,6 +108,10 @@ export const JUMPS = 0x1a000;
 export const JUMP_ENTRIES = 512;
 export const JUMP_STRIDE = 32;
 
+/** Translations for a debugger's looks from compiled code (mmu.ts, fillPeek): PEEK_ENTRIES like those of a TLB, with read tags only. */
+export const PEEKS = 0x1e000;
+export const PEEK_ENTRIES = 64;
+
 export const SEG_STRIDE = 0x40;
 /** Segment registers in encoding order, then LDTR and TR. */
 export const SEG = { ES: 0, CS: 1, SS: 2, DS: 3, FS: 4, GS: 5, LDTR: 6, TR: 7 } as const;

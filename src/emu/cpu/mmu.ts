@@ -8,6 +8,8 @@ import {
   CR4,
   EFLAGS,
   OFF,
+  PEEK_ENTRIES,
+  PEEKS,
   TAG_WATCHED,
   TLB_BYTES,
   TLB_ENTRIES,
@@ -59,6 +61,9 @@ export class Mmu extends PhysicalMemory {
   private readonly largeAt = new Set<number>();
   /** Places of all entries in use; some may be named twice, or be in use no more. */
   private filled: number[] = [];
+  private readonly peeks: number;
+  /** Some translation for looks is kept. */
+  private peeked = false;
 
   constructor(core: CoreMemory, index: number) {
     super(core, index);
@@ -66,6 +71,8 @@ export class Mmu extends PhysicalMemory {
     this.tlbStart = (this.base + OFF.TLB) >> 2;
     this.tlbEnd = this.tlbStart + 3 * TLB_ENTRIES * WORDS;
     this.i32.fill(-1, this.tlbStart, this.tlbEnd);
+    this.peeks = (this.base + PEEKS) >> 2;
+    this.i32.fill(-1, this.peeks, this.peeks + PEEK_ENTRIES * WORDS);
   }
 
   // --- TLB maintenance
@@ -74,7 +81,7 @@ export class Mmu extends PhysicalMemory {
     for (const e of this.filled) this.dropEntry(e);
     this.largeAt.clear();
     this.filled = [];
-    this.epoch++;
+    this.translationsChanged();
   }
 
   flushTlbNonGlobal(): void {
@@ -82,7 +89,31 @@ export class Mmu extends PhysicalMemory {
     for (const e of this.filled) {
       if (!(i32[e + FRAME]! & TLB_GLOBAL)) this.dropEntry(e);
     }
+    this.translationsChanged();
+  }
+
+  private translationsChanged(): void {
     this.epoch++;
+    if (!this.peeked) return;
+    this.i32.fill(-1, this.peeks, this.peeks + PEEK_ENTRIES * WORDS);
+    this.peeked = false;
+  }
+
+  /**
+   * Keeps the translation of a page for looks from compiled code, until any translation changes: the guest never uses it, its TLBs
+   * and accessed bits are as if nobody had looked. False where there is no RAM.
+   */
+  fillPeek(low: number, high: number): boolean {
+    if (!isCanonical(high) || !this.walk.run(low, high, ACCESS.PEEK, false)) return false;
+    const page = Math.floor(this.walk.phys / 0x1000);
+    if (page * 0x1000 >= this.ramSize) return false;
+    const { i32 } = this;
+    const e = this.peeks + ((low >>> 12) & (PEEK_ENTRIES - 1)) * WORDS;
+    i32[e + READ] = low & ~0xfff;
+    i32[e + READ + 1] = high;
+    i32[e + ADDEND] = (this.ramBase + page * 0x1000 - (low & ~0xfff)) | 0;
+    this.peeked = true;
+    return true;
   }
 
   /** Looks at the places that the page's own number gives, one a TLB; what else lies there may be dropped too. */
@@ -90,7 +121,7 @@ export class Mmu extends PhysicalMemory {
     const place = this.tlbStart + ((addrLow(addr) >>> 12) & (TLB_ENTRIES - 1)) * WORDS;
     for (let e = place; e < this.tlbEnd; e += TLB_ENTRIES * WORDS) this.dropEntry(e);
     if (this.largeAt.has(gibOf(addrLow(addr), addrHigh(addr)))) this.dropLarge();
-    this.epoch++;
+    this.translationsChanged();
   }
 
   /** A large page's entries are pieces of it, at many places; dropping those of all large pages is permitted and simple. */

@@ -4,7 +4,17 @@
  * call after all, which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
  */
 import type { Load, Peek, Space, Store, Value } from "../ir/types.ts";
-import { SEG, SEGF, type SegIndex, TAG_WATCHED, TLB_ENTRIES, TLBF, WATCH_END, WATCH_FIRST } from "../layout.ts";
+import {
+  PEEK_ENTRIES,
+  PEEKS,
+  SEGF,
+  type SegIndex,
+  TAG_WATCHED,
+  TLB_ENTRIES,
+  TLBF,
+  WATCH_END,
+  WATCH_FIRST,
+} from "../layout.ts";
 import { EXCHANGE, type Frame, importIndex } from "./frame.ts";
 import type { Values } from "./values.ts";
 import { type FunctionBody, I32, I64, type MemName } from "./wasm.ts";
@@ -68,16 +78,28 @@ export class AccessEmitter {
     f.end().end();
   }
 
-  /** A load without any effect but its value, or what `giveUp` emits. */
+  /** A load without any effect but its value, or what `giveUp` emits: by translations of its own, with whatever rights. */
   peek({ temp, size, address }: Peek, giveUp: () => void): void {
-    const { f } = this;
-    this.probe({ kind: "linear", type: 64, seg: SEG.DS }, address, size, false);
-    f.if();
-    this.hostAddress();
-    f.mem(LOADS[size]!, 0).set(this.values.temp(temp));
-    f.else();
+    const { f, frame } = this;
+    this.values.value(address);
+    f.set(this.address64).get(this.address64).op("i32.wrap").i32(7).op("i32.shr_u");
+    f.i32((PEEK_ENTRIES - 1) << 5)
+      .op("i32.and")
+      .i32(frame.base + PEEKS)
+      .op("i32.add")
+      .set(this.entry);
+    const known = f.block();
+    this.hasTag(TLBF.READ_TAG, size);
+    f.brIf(known);
+    this.wideAddress();
+    f.call(importIndex("peek")).if();
+    // an access that crosses into another page has not got it by that
+    this.hasTag(TLBF.READ_TAG, size);
+    f.brIf(known).end();
     giveUp();
     f.end();
+    this.hostAddress();
+    f.mem(LOADS[size]!, 0).set(this.values.temp(temp));
   }
 
   store(s: Store): void {
@@ -139,10 +161,7 @@ export class AccessEmitter {
       this.values.value(address);
       f.set(this.address64);
       this.findEntry();
-      f.get(this.entry).mem("i64.load", tag).get(this.address64);
-      // The last byte's page: an access that crosses has another one than the tag of its first byte's entry.
-      if (size > 1) f.i64(size - 1, 0).op("i64.add");
-      f.i64(-4096, -1).op("i64.and").op("i64.eq");
+      this.hasTag(tag, size);
       return;
     }
     this.values.value(address);
@@ -155,6 +174,14 @@ export class AccessEmitter {
     if (size > 1) f.i32(size - 1).op("i32.add");
     f.i32(-4096).op("i32.and").op("i64.extend_u").op("i64.eq");
     if (space.kind === "segment") this.bounds(space.seg, size, write);
+  }
+
+  /** Leaves 1 where `entry` has the page of the linear address, up to its last byte: one that crosses has another page there. */
+  private hasTag(tag: number, size: number): void {
+    const { f } = this;
+    f.get(this.entry).mem("i64.load", tag).get(this.address64);
+    if (size > 1) f.i64(size - 1, 0).op("i64.add");
+    f.i64(-4096, -1).op("i64.and").op("i64.eq");
   }
 
   private findEntry(): void {
@@ -184,8 +211,13 @@ export class AccessEmitter {
     const { f } = this;
     const wide = space.kind === "linear" && space.type === 64;
     f.i32(space.seg | (size << 4) | (wide ? 0x100 : 0) | (forWrite ? 0x200 : 0));
-    if (wide) f.get(this.address64).op("i32.wrap").get(this.address64).i64(32, 0).op("i64.shr_u").op("i32.wrap");
+    if (wide) this.wideAddress();
     else f.get(this.address32).i32(0);
+  }
+
+  private wideAddress(): void {
+    const { f } = this;
+    f.get(this.address64).op("i32.wrap").get(this.address64).i64(32, 0).op("i64.shr_u").op("i32.wrap");
   }
 
   private hostAddress(): void {

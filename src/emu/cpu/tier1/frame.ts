@@ -34,6 +34,7 @@ export const IMPORTS = [
   { name: "checkTarget", parameters: 2 },
   { name: "probe", parameters: 0 },
   { name: "breakpoint", parameters: 0 },
+  { name: "peek", parameters: 2 },
 ] as const;
 export type ImportName = (typeof IMPORTS)[number]["name"];
 export const importIndex = (name: ImportName): number => IMPORTS.findIndex((f) => f.name === name);

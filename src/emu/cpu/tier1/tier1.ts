@@ -163,6 +163,7 @@ export class Tier1 {
       },
       probe: () => (cpu.probeHere() ? 1 : 0),
       breakpoint: () => (cpu.breakpointHere() ? 1 : 0),
+      peek: (low, high) => (cpu.fillPeek(low!, high!) ? 1 : 0),
     };
   }
 
