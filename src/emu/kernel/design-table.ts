@@ -176,7 +176,7 @@ const EXIT_PATHS: readonly Design[] = [
     summary: "shared, but asked only where TIF_IRET says that a system call did something strange",
     source: `Brian Gerst in ${EXIT_POST}`,
     defines: exitDefines("EXIT_FAST_PATH", "EXIT_SHARED_CHECK"),
-    hooks: { forceIret: "IRET", tif: { IRET: 8 } },
+    hooks: { forceIret: "IRET", tif: { IRET: 26 } },
   }),
   exitPaths("notify-resume", {
     summary: "shared, and TIF_NOTIFY_RESUME is abused to get such a system call off the fast path",

@@ -333,3 +333,26 @@ describe("every combination assembles and runs", () => {
     }
   });
 });
+
+describe("no two values of a design are the same", () => {
+  /** What differs: who wrote TS_COMPAT; the labels of a way out; which calls ask audit from assembly. */
+  const FINGERPRINTS: Readonly<Record<string, (value: string) => unknown>> = {
+    compat: (compat) => compatWriters(INT80, { designs: { compat } }),
+    exitLoop: (exitLoop) =>
+      tripOf(CALLS, {
+        designs: { exitLoop, sysret: "fast-path-only" },
+        inject: at("do_syscall_x64", "tif:NEED_RESCHED"),
+      }).path,
+    audit: (audit) =>
+      [CALLS, vsyscall()].map((program, i) => {
+        const inject = at(i === 0 ? HW : "entry_SYSENTER_compat_after_hwframe", "work:SYSCALL_AUDIT");
+        const { events } = run(program, { cpus: 1, designs: { audit }, inject });
+        return events.some((e) => e.type === "upcall" && e.name === "__audit_syscall_entry");
+      }),
+  };
+  test.each(Object.entries(FINGERPRINTS))("%s", (key, of) => {
+    const values = DESIGNS.filter((design) => design.key === key).map(({ value }) => value);
+    expect(values.length).toBe(3);
+    expect(new Set(values.map((value) => JSON.stringify(of(value)))).size).toBe(values.length);
+  });
+});

@@ -1,5 +1,6 @@
 /** Presets: the flags of older kernels where they were, the order of their exit work, and programs that run under each. */
 import { describe, expect, test } from "vitest";
+import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
 import { chooseDesigns } from "../../../src/emu/kernel/designs.ts";
 import { PRESETS } from "../../../src/emu/kernel/presets.ts";
 import { archOf } from "../../../src/emu/kernel/system.ts";
@@ -32,6 +33,15 @@ describe.each(NAMES)("%s", (preset) => {
     const isOld = preset !== "linux-6.1";
     expect("NOHZ" in tif && "IA32" in tif && "X32" in tif).toBe(isOld);
     expect(threadInfo.syscall_work === threadInfo.flags).toBe(isOld);
+  });
+
+  test("designs add flags that it has not", () => {
+    for (const { key, value } of DESIGNS) {
+      const choice = chooseDesigns(preset, { [key]: value });
+      if (typeof choice === "string") throw new Error(choice);
+      const bits = Object.values(archOf("x86_64", choice).layout.tif);
+      expect(new Set(bits).size, `${key}=${value}`).toBe(bits.length);
+    }
   });
 
   test.each(["x86_64", "i386"] as const)("runs a program that forks, takes a signal and waits, on %s", (arch) => {
