@@ -254,19 +254,40 @@ export function resolveMnemonic(
   return queries;
 }
 
+/** What AT&T calls these is known in Intel syntax, too. */
+const BOTH: Names = Object.fromEntries(
+  ["cbtw", "cwtl", "cltq", "cwtd", "cltd", "cqto", "fxsaveq", "fxrstorq"].map((name) => [name, ATT[name]!]),
+);
+
 function intelNames(name: string): Query[] {
-  const queries = plain([GAS, COMMON], name);
+  const queries = plain([BOTH, GAS, COMMON], name).map((query) =>
+    STRING_ALIAS.test(name) ? { ...query, string: true } : query,
+  );
   const far = lookUp(FAR, name);
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
   if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
-  if (/^movs[bw]$/.test(name)) queries.push(...extension(name));
+  if (/^(movs[bw]|movz[bw][dq]?)$/.test(name)) queries.push(...extension(name));
   return queries;
+}
+
+const X87 = /^f(?!x|wait)/;
+
+/** The letter that AT&T has for it: of x87's numbers D is for 32 bits, Q for 64, W for integers and states of 16. */
+function letterOf(stem: string, letter: string): string | undefined {
+  if (!X87.test(stem)) return letter === "t" ? undefined : letter === "d" ? "l" : letter;
+  if (/^fn?st[cs]w$|^fldcw$/.test(stem)) return undefined;
+  if (letter === "t") return /^f(ld|stp)$/.test(stem) ? "t" : undefined;
+  const integer = stem.startsWith("fi");
+  if (letter === "w") return "s";
+  return letter === "d" ? (integer ? "l" : "s") : letter === "q" ? (integer ? "q" : "l") : undefined;
 }
 
 /** GNU as takes size letters in Intel syntax too, D for 32 bits. */
 function intel(name: string): Query[] {
   const queries = intelNames(name);
-  const letter = /[bwdq]$/.exec(name)?.[0];
-  if (queries.length > 0 || letter === undefined) return queries;
-  return intelNames(name.slice(0, -1)).map((query) => ({ ...query, suffix: letter === "d" ? "l" : letter }));
+  const letter = /[bwdqt]$/.exec(name)?.[0];
+  const stem = name.slice(0, -1);
+  if (queries.length > 0 || letter === undefined || SIZED_STRING.test(stem)) return queries;
+  const suffix = letterOf(stem, letter);
+  return suffix === undefined ? [] : intelNames(stem).map((query) => ({ ...query, suffix }));
 }

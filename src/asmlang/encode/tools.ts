@@ -53,7 +53,7 @@ export function withoutSize(
   const wider = form.evex !== undefined && request.dialect === "nasm" && NOT_WITH_EVEX.test(form.mnemonic);
   if (!wider && query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
   const bare = request.operands.every(({ kind }) => kind !== "mem");
-  if (request.dialect === "nasm" || (request.intelMnemonics && !bare)) return undefined;
+  if (request.dialect === "nasm" || request.intelMnemonics) return undefined;
   if (query.names.some((name) => name === "movzx" || name === "movsx")) return { patterns, warning: undefined };
   const meant = patterns.filter(({ form }) => fitsSuffix(form, defaultSuffix(form, request.bits), !bare));
   const warning = `no instruction mnemonic suffix given and no register operands; using default for "${request.mnemonic}"`;

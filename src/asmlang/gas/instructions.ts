@@ -208,7 +208,7 @@ function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string)
     );
   } while (cursor.eat(","));
   const { rounding } = seen;
-  if (assembler.intel) return { operands: branch ? farPair(operands) : operands, rounding };
+  if (assembler.intel) return { operands: branch ? farMemory(farPair(operands), mnemonic) : operands, rounding };
   return {
     operands: reorder(operands, mnemonic),
     rounding: rounding && { ...rounding, after: operands.length - rounding.after },
@@ -231,12 +231,16 @@ function reorder(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
     const span = { ...first.span, end: second.span.end };
     return [{ operand: { kind: "far", selector: first.operand.value, offset: second.operand.value }, span }];
   }
-  // `lcall place` is `lcall *place`: the far address is read there.
-  if (first?.operand.kind === "target" && operands.length === 1 && /^l(call|jmp)[wlq]?$/.test(mnemonic)) {
-    const memory = { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, size: 0 } as const;
-    return [{ ...first, operand: { ...memory, displacement: first.operand.value } }];
-  }
-  return UNREVERSED.test(mnemonic) ? operands : operands.toReversed();
+  return UNREVERSED.test(mnemonic) ? operands : farMemory(operands.toReversed(), mnemonic);
+}
+
+/** `lcall place` is `lcall *place`: the far address is read there. */
+function farMemory(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
+  const [first] = operands;
+  if (first?.operand.kind !== "target" || operands.length !== 1 || !/^l(call|jmp)[wldq]?$/.test(mnemonic))
+    return operands;
+  const memory = { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, size: 0 } as const;
+  return [{ ...first, operand: { ...memory, displacement: first.operand.value } }];
 }
 
 /** Is a branch to this symbol left to the linker? */
