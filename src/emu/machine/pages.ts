@@ -60,8 +60,6 @@ export class PageTable {
 export class PageStore {
   readonly #free: Int32Array[] = [];
   #pages = 0;
-  /** Pages copied so far. */
-  copies = 0;
 
   /** Bytes of pages in tables that have not been let go. */
   get bytes(): number {
@@ -114,7 +112,6 @@ export class PageStore {
     const words = this.#free.pop()!;
     words.set(ram.subarray(start, start + WORDS));
     this.#pages++;
-    this.copies++;
     return { words, holders: 1 };
   }
 
