@@ -8,6 +8,7 @@ import { USER, USER_REGS_32, USER_REGS_64 } from "../abi/ptrace.ts";
 import { savedGs, saveGs } from "../i386/thread.ts";
 import type { Kernel } from "../kernel.ts";
 import type { Task, UserSegments } from "../state.ts";
+import { ldtDescriptor } from "../x86/descriptors.ts";
 import { baseOf } from "../x86/tls.ts";
 import { getDebugReg, setDebugReg } from "./debugreg.ts";
 
@@ -82,9 +83,8 @@ function baseOfSelector(k: Kernel, task: Task, selector: number): bigint {
     const descriptor = index >= first && index <= k.layout.gdt.TLS_MAX! ? task.tls[index - first] : undefined;
     return descriptor === undefined ? 0n : BigInt(baseOf(descriptor));
   }
-  const ldt = k.mmOf(task)?.context.ldt;
-  if (ldt === undefined || index >= ldt.entries) return 0n;
-  return BigInt(baseOf(k.memory.readScalar(ldt.address + index * 8, 8)));
+  const descriptor = ldtDescriptor(k, task, index);
+  return descriptor === undefined ? 0n : BigInt(baseOf(descriptor));
 }
 
 const getReg32 = (k: Kernel, task: Task, name: string): bigint => getReg(k, task, name) & 0xffff_ffffn;

@@ -4,7 +4,7 @@ import type { Kernel } from "../kernel.ts";
 import { readRemote } from "../mm/remote.ts";
 import type { PtRegs } from "../ptregs.ts";
 import type { Task } from "../state.ts";
-import { user64BitMode } from "../x86/descriptors.ts";
+import { ldtDescriptor, user64BitMode } from "../x86/descriptors.ts";
 import { baseOf } from "../x86/tls.ts";
 import { setSyscallWork } from "./work.ts";
 
@@ -21,10 +21,8 @@ function linearIp(k: Kernel, task: Task, regs: PtRegs): number {
   const ip = Number(regs.ip);
   if (k.arch.vm86?.mode(regs) === true) return (ip & 0xffff) + regs.cs * 16;
   if ((regs.cs & SEGMENT_LDT) === 0) return ip;
-  const ldt = k.mm(task).context.ldt;
-  const index = regs.cs >> 3;
-  if (ldt === undefined || index >= ldt.entries) return -1;
-  const descriptor = k.memory.readScalar(ldt.address + index * 8, 8);
+  const descriptor = ldtDescriptor(k, task, regs.cs >> 3);
+  if (descriptor === undefined) return -1;
   return ((descriptor & DESCRIPTOR_DB) === 0n ? ip & 0xffff : ip) + baseOf(descriptor);
 }
 

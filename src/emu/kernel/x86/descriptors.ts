@@ -2,17 +2,23 @@
 import type { Cpu } from "../../cpu/cpu.ts";
 import { OFF } from "../../cpu/layout.ts";
 import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import type { PtRegs } from "../ptregs.ts";
 import type { Task } from "../state.ts";
+
+/** An entry of the task's LDT, through the direct map: where the processor finds it need not be mapped for every task. */
+export function ldtDescriptor(k: Kernel, task: Task, index: number): bigint | undefined {
+  const ldt = k.mmOf(task)?.context.ldt;
+  if (ldt === undefined || index >= ldt.entries) return undefined;
+  const page = ldt.pages[Math.floor((index * 8) / PAGE_SIZE)]!;
+  return k.memory.readScalar(k.memory.virt(page) + ((index * 8) % PAGE_SIZE), 8);
+}
 
 /** A descriptor's first 8 bytes; undefined where the selector names none. */
 export function descriptorAt(k: Kernel, cpu: Cpu, task: Task, selector: number): bigint | undefined {
   const index = selector >> 3;
   if ((selector & ~3) === 0) return undefined;
-  if ((selector & 4) !== 0) {
-    const ldt = k.mmOf(task)?.context.ldt;
-    return ldt === undefined || index >= ldt.entries ? undefined : k.memory.readScalar(ldt.address + index * 8, 8);
-  }
+  if ((selector & 4) !== 0) return ldtDescriptor(k, task, index);
   if (index * 8 + 7 > cpu.get32(OFF.GDTR_LIMIT)) return undefined;
   return k.memory.readScalar(cpu.getAddr(OFF.GDTR_BASE) + index * 8, 8);
 }
