@@ -50,6 +50,7 @@ const COMPARED: readonly Readonly<Record<string, string>>[] = [
   { compat: "assembly" },
   { espfix: "prototype" },
   { espfix: "none" },
+  { pti: "on" },
 ];
 
 export const costTable = (compared = COMPARED): DesignCosts[] => compared.map(measure);
@@ -154,7 +155,10 @@ function isSwapgs({ kernel }: System, address: bigint): boolean {
   return SWAPGS.every((byte, i) => bytes[i] === byte);
 }
 
-const nameOf = (designs: Readonly<Record<string, string>>): string => Object.values(designs).join(" ");
+const nameOf = (designs: Readonly<Record<string, string>>): string =>
+  Object.entries(designs)
+    .map(([key, value]) => (value === "on" ? key : value))
+    .join(" ");
 
 /** The table as text: a row a way in and out, a column a design. */
 export function costLines(table: readonly DesignCosts[]): string[] {

@@ -19,6 +19,8 @@ describe.runIf(requireTool("as"))("kernel entry code against as", () => {
   const CASES: readonly (readonly [string, Arch, Record<string, string>, string])[] = [
     ["64-bit", X86_64, {}, "linux-6.1"],
     ["64-bit, the designs with other code", X86_64, { espfix: "prototype", exitPaths: "tif-iret" }, "linux-6.1"],
+    ["64-bit, with page table isolation", X86_64, { pti: "on", exitPaths: "conditional-swapgs" }, "linux-6.1"],
+    ["64-bit, with page table isolation, of old", X86_64, { pti: "on" }, "linux-3.14"],
     [
       "64-bit, one way out of interrupts",
       X86_64,

@@ -79,6 +79,16 @@ describe("costs of the exit paths", () => {
     expect(of("prototype", "stack16").swapgs).toBe(of("none", "stack16").swapgs + 2);
   });
 
+  test("page table isolation: three instructions a switch, one switch each way, and four of them over the ministack", () => {
+    const more = (kind: string) => of("on", kind).assembly - of("separate", kind).assembly;
+    for (const kind of ["plain", "int80", "fault", "irq", "nmi"]) expect(more(kind), kind).toBe(6);
+    expect(more("stack16") - more("fault")).toBe(6);
+    for (const kind of ["plain", "fault", "stack16"])
+      expect(of("on", kind).upcalls, kind).toBe(of("separate", kind).upcalls);
+    // code, without what fills its last page
+    expect(under("on").codeBytes - under("separate").codeBytes).toBeLessThan(300);
+  });
+
   test("as text: a line each, a column each", () => {
     const lines = costLines(table);
     expect(lines.length).toBe(12);

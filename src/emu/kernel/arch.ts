@@ -26,6 +26,8 @@ export interface EntryLabel {
 export interface Arch {
   readonly layout: KernelLayout;
   readonly paging: PageFormat;
+  /** The same under page table isolation, where the kernel has that. */
+  readonly isolatedPaging?: PageFormat;
   /** Sources assembled into the kernel image, in order; the user's own entry code replaces the first. */
   readonly sources: readonly SourceText[];
   /** Files that the sources may include, by name. */

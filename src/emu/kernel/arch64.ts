@@ -21,6 +21,7 @@ import espfixPrototype from "./entry/espfix_prototype.S?raw";
 import fastPath from "./entry/fast_path_64.S?raw";
 import ia32entry from "./entry/ia32entry.S?raw";
 import nmi64 from "./entry/nmi_64.S?raw";
+import pti64 from "./entry/pti_64.S?raw";
 import retint64 from "./entry/retint_64.S?raw";
 import syscallMacros from "./entry/syscall_macros.S?raw";
 import systemCall from "./entry/system_call.S?raw";
@@ -28,7 +29,7 @@ import usercopy64 from "./entry/usercopy_64.S?raw";
 import { saveFpu, switchFpu } from "./fpu.ts";
 import type { Kernel } from "./kernel.ts";
 import { LINUX_6_1_64 as layout, TASK_THREADSP } from "./layout/linux-6.1-64.ts";
-import { FOUR_LEVEL } from "./mm/pagetable.ts";
+import { FOUR_LEVEL, FOUR_LEVEL_ISOLATED } from "./mm/pagetable.ts";
 import type { PtRegs } from "./ptregs.ts";
 import { SCHED_FUNCTIONS_64, SCHED_UPCALLS } from "./sched.ts";
 import type { Mm, Task, UserSegments } from "./state.ts";
@@ -100,8 +101,19 @@ const CHECKS = [
   "sysret_check_ss",
 ];
 
+/** Where CR3 is loaded under page table isolation. */
+const CR3_LOADS = [
+  ...["entry_SYSCALL_64", "entry_SYSCALL_compat", "entry_SYSENTER_compat", "error_entry", "error_bad_iret", "espfix"],
+  ...["paranoid", "nmi"],
+].map((at) => `${at}_kernel_cr3`);
+const CR3_RETURNS = ["sysret_user_cr3", "sysretl_user_cr3", "iret_user_cr3", "espfix_user_cr3"];
+const CR3_RESTORES = ["paranoid_restore_cr3", "nmi_restore_cr3"];
+
 /** The exit paths' labels, in the order of the source. */
 const exitLabels = [
+  ...CR3_LOADS,
+  ...CR3_RETURNS,
+  ...CR3_RESTORES,
   ...CHECKS,
   "auditsys",
   "sysret_careful",
@@ -346,6 +358,7 @@ const HWCAP2_FSGSBASE = 2n;
 export const X86_64: Arch = {
   layout,
   paging: FOUR_LEVEL,
+  isolatedPaging: FOUR_LEVEL_ISOLATED,
   bits: 64,
   sources: [
     { uri: "ringside:kernel/entry/entry_64.S", text: entry64 },
@@ -360,6 +373,7 @@ export const X86_64: Arch = {
     "fast_path_64.S": fastPath,
     "ia32entry.S": ia32entry,
     "nmi_64.S": nmi64,
+    "pti_64.S": pti64,
     "retint_64.S": retint64,
     "syscall_macros.S": syscallMacros,
     "system_call.S": systemCall,

@@ -218,6 +218,23 @@ const NMI: readonly Design[] = [
   }),
 ];
 
+const pti = make({ key: "pti", systems: ["X3"] });
+const PTI: readonly Design[] = [
+  pti("off", {
+    summary: "one PGD an address space: the kernel is mapped, and forbidden, while user mode runs",
+    source: "Linux 6.1 with pti=off, and as on processors that Meltdown does not concern",
+    defines: { X86_FEATURE_PTI: 0 },
+    hooks: {},
+  }),
+  pti("on", {
+    summary:
+      "two PGDs, picked by bit 12 of CR3: entry code switches on its way in and out; without PCIDs, so each load flushes (64-bit kernel)",
+    source: "Linux 6.1 with pti=on nopcid, arch/x86/mm/pti.c and entry/calling.h",
+    defines: { X86_FEATURE_PTI: 1 },
+    hooks: { pti: true },
+  }),
+];
+
 const preempt = make({ key: "preempt", systems: ["X5"] });
 const PREEMPT: readonly Design[] = [
   preempt("none", {
@@ -365,6 +382,7 @@ export const DESIGNS: readonly Design[] = [
   ...EXIT_PATHS,
   ...SYSRET,
   ...SS_FIX,
+  ...PTI,
   ...PREEMPT,
   ...NMI,
   ...EXIT_LOOP,

@@ -58,6 +58,8 @@ export interface DesignHooks {
   readonly contextTrackingEverywhere?: boolean;
   /** seccomp before a tracer sees the call, and not again when it may have changed it. */
   readonly seccompFirst?: boolean;
+  /** Page table isolation: a PGD for user mode that has next to nothing of the kernel (64 bit). */
+  readonly pti?: boolean;
   /** An interrupt's return into the kernel may schedule (CONFIG_PREEMPTION). */
   readonly preempt?: boolean;
   /** __switch_to puts the kernel's SS back where the processor's SYSRET needs it (X86_BUG_SYSRET_SS_ATTRS). */

@@ -18,6 +18,7 @@ const LINUX_6_1 = {
   exitPaths: "separate",
   sysret: "opportunistic",
   ssFix: "on",
+  pti: "off",
   preempt: "none",
   nmi: "nested",
   exitLoop: "c",

@@ -38,7 +38,7 @@ export interface Vma {
 
 export interface Mm {
   id: number;
-  /** Physical address of the top-level page table: CR3. */
+  /** Physical address of the top-level page table: CR3 in the kernel, and in user mode too but under page table isolation. */
   pgd: number;
   /** Sorted by address, without overlap. */
   vmas: Vma[];
@@ -255,6 +255,8 @@ export interface PageState {
   /** Pages there were for programs when the kernel had booted. */
   available: number;
   free: number[];
+  /** Pairs of pages that were PGDs, under page table isolation. */
+  pgds?: number[];
   /** Pages mapped by more than one address space: how many references there are beyond the first. */
   shared: Record<number, number>;
   /** Pages promised to programs, all address spaces together. */

@@ -14,6 +14,7 @@ import { Injections } from "./inject.ts";
 import { installIrqs } from "./irq.ts";
 import { Kernel } from "./kernel.ts";
 import { chooseLayout } from "./layout/choose.ts";
+import { ENTRY_TEXT, isIsolated } from "./mm/pti.ts";
 import { installTimer } from "./sched.ts";
 import { SymbolTable } from "./symbols.ts";
 import type { SystemOptions } from "./types.ts";
@@ -61,7 +62,8 @@ export class System {
 /** An architecture with the layout that the designs give it. */
 export function archOf(name: SystemOptions["arch"], choice: Choice): Arch {
   const own = ARCHITECTURES[name];
-  return { ...own, layout: chooseLayout(own.layout, choice) };
+  const paging = (choice.hooks.pti === true ? own.isolatedPaging : undefined) ?? own.paging;
+  return { ...own, paging, layout: chooseLayout(own.layout, choice) };
 }
 
 /** The symbols that the entry code is assembled with. */
@@ -107,5 +109,6 @@ export function createSystem(options: SystemOptions): System {
 /** Entry points that boot puts into tables; the user's own entry code must have them all. */
 function missingSymbols(k: Kernel): string[] {
   const others = ["irq_entries_start", "ret_from_fork", "do_idle", "__per_cpu_offset", "__start___ex_table"];
+  if (isIsolated(k)) others.push(...ENTRY_TEXT);
   return [...Object.keys(k.entries), ...others].filter((name) => !k.hasSymbol(name));
 }

@@ -11,8 +11,9 @@ import { execProgram } from "../exec/exec.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { modulo } from "../memory.ts";
-import { allocContiguous, freePages, mustAllocPage, pageTables } from "../mm/pages.ts";
+import { allocContiguous, freePages, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
+import { kernelPage, mustAllocPgd } from "../mm/pti.ts";
 import { emptyPending, type KernelState, type Mm, type Process, type SigAction, type Task } from "../state.ts";
 import type { LinkedImage } from "./packed.ts";
 
@@ -90,7 +91,7 @@ export function bootKernel(k: Kernel): string | undefined {
 function initMm(k: Kernel): Mm {
   return {
     id: 0,
-    pgd: mustAllocPage(k),
+    pgd: mustAllocPgd(k),
     vmas: [],
     startBrk: 0,
     brk: 0,
@@ -128,7 +129,7 @@ function mapImage(k: Kernel): void {
   const tables = pageTables(k);
   for (const [page, { write, exec }] of rights) {
     const flags = (write ? KERNEL_PAGE : KERNEL_PAGE & ~PTE.RW) | (exec ? 0n : PTE.NX);
-    tables.map(k.state.mms[0]!.pgd, page, k.memory.phys(page), flags);
+    tables.map(k.state.mms[0]!.pgd, page, k.memory.phys(page), kernelPage(k, flags));
   }
 }
 
@@ -138,7 +139,7 @@ function mapDirect(k: Kernel): void {
   const { levels, hasNx } = k.arch.paging;
   const level = levels.length - 2;
   const span = 2 ** levels[level]!.shift;
-  const flags = hasNx ? KERNEL_PAGE | PTE.NX : KERNEL_PAGE;
+  const flags = kernelPage(k, hasNx ? KERNEL_PAGE | PTE.NX : KERNEL_PAGE);
   const root = k.state.mms[0]!.pgd;
   for (let pa = 0; pa < k.machine.core.ramSize; pa += span) {
     const at = tables.entryAt(root, k.memory.virt(pa), level, true)!;

@@ -21,6 +21,7 @@ import {
 } from "../layout/linux-6.1-64.ts";
 import { allocContiguous, mustAllocPage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
+import { initPti } from "../mm/pti.ts";
 import { packDescriptor, packGate64, upperDescriptor } from "../x86/descriptors.ts";
 import { bootEspfix } from "./espfix.ts";
 
@@ -67,6 +68,7 @@ export function bootX86_64(k: Kernel): void {
     bootEspfix(k, cpu);
     setUpRegisters(k, cpu);
   }
+  initPti(k);
 }
 
 export function mapKernel(k: Kernel, addr: Addr, pa: number, flags: bigint): void {

@@ -1,9 +1,10 @@
-# Ring-0 entry and exit code of the 64-bit kernel, after the structure of Linux 6.1 (KPTI and speculation mitigations off).
+# Ring-0 entry and exit code of the 64-bit kernel, after the structure of Linux 6.1 (speculation mitigations but KPTI left out).
 #
 # Every entry from user mode ends up with a struct pt_regs at the top of the current task's kernel stack, kernel GS base, and
 # interrupts off; then it calls a C function (an up-call) with the address of pt_regs in rdi. Which exit is taken is decided here.
 
 	.include "calling.S"
+	.include "pti_64.S"
 	.include "audit_macros.S"
 	.include "syscall_macros.S"
 
@@ -14,6 +15,7 @@ __start___ex_table:
 
 	.code64
 	.section .entry.text, "ax"
+	ENTRY_TEXT __entry_text_start section=.entry.text
 
 # ------------------------------------------------------------------------------------------------------------------------------
 # entry_SYSCALL_64: the target of SYSCALL in 64-bit mode (MSR_LSTAR).
@@ -28,6 +30,7 @@ LABEL system_call
 	.endif
 	swapgs
 	movq	%rsp, %gs:(PER_CPU_cpu_tss_rw + TSS_sp2)	# sp2 is free for use as scratch
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rsp at=entry_SYSCALL_64
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 LABEL entry_SYSCALL_64_safe_stack
 	pushq	$__USER_DS				# ss
@@ -109,6 +112,7 @@ LABEL syscall_return_via_sysret
 	movq	%gs:(PER_CPU_cpu_tss_rw + TSS_sp0), %rsp
 	pushq	(RSP - RDI)(%rdi)
 	pushq	(%rdi)
+	SWITCH_TO_USER_CR3 scratch_reg=%rdi at=sysret
 	popq	%rdi
 	popq	%rsp
 LABEL entry_SYSRETQ_unsafe_stack
@@ -343,6 +347,7 @@ sysret_not_possible:
 	pushq	(3*8)(%rdi)			# cs
 	pushq	(2*8)(%rdi)			# ip
 	pushq	(%rdi)
+	SWITCH_TO_USER_CR3 scratch_reg=%rdi at=iret
 	popq	%rdi
 	swapgs
 	jmp	native_iret
@@ -373,6 +378,7 @@ LABEL native_irq_return_iret
 LABEL native_irq_return_ldt
 	pushq	%rdi
 	swapgs
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rdi at=espfix
 	movq	%gs:PER_CPU_espfix_waddr, %rdi
 	movq	%rax, (0*8)(%rdi)		# rax waits at the bottom
 	movq	(1*8)(%rsp), %rax		# ip
@@ -388,6 +394,7 @@ LABEL native_irq_return_ldt
 	andl	$0xffff0000, %eax
 	orq	%gs:PER_CPU_espfix_stack, %rax	# bits 31:16 are 0 in espfix_stack
 LABEL espfix_alias_chosen
+	SWITCH_TO_USER_CR3 scratch_reg=%rdi at=espfix
 	swapgs
 	popq	%rdi
 	movq	%rax, %rsp
@@ -399,10 +406,12 @@ LABEL espfix_on_ministack
 # ------------------------------------------------------------------------------------------------------------------------------
 # paranoid_entry: saves all registers and finds out which GS base is active without trusting CS.
 #   In:   the frame with orig_ax, and the return address.     Out: rbx says to paranoid_exit what to do.
+#   PTI: r14 = CR3 found.
 #   FSGSBASE: rbx = GS base found, to be put back as it was. Without: ebx = 1 kernel GS base was active, 0 SWAPGS on the way out.
 # ------------------------------------------------------------------------------------------------------------------------------
 ENTRY paranoid_entry
 	PUSH_AND_CLEAR_REGS save_ret=1
+	SAVE_AND_SWITCH_TO_KERNEL_CR3 scratch_reg=%rax save_reg=%r14 at=paranoid
 	.if X86_FEATURE_FSGSBASE
 	rdgsbase %rbx
 	GET_PERCPU_BASE %rax
@@ -422,6 +431,7 @@ LABEL paranoid_kernel_gsbase
 
 # paranoid_exit: back to where an IST exception struck the kernel. rsp = pt_regs, rbx from paranoid_entry.
 LABEL paranoid_exit
+	RESTORE_CR3 save_reg=%r14 at=paranoid
 	.if X86_FEATURE_FSGSBASE
 	wrgsbase %rbx
 	jmp	restore_regs_and_return_to_kernel
@@ -441,6 +451,7 @@ ENTRY error_entry
 	testb	$3, (CS + 8)(%rsp)
 	jz	error_kernelspace
 	swapgs
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rax at=error_entry
 	leaq	8(%rsp), %rdi
 LABEL error_entry_from_usermode_after_swapgs
 	call	sync_regs			# (pt_regs) copies to the top of the task's stack, and returns that address
@@ -462,6 +473,7 @@ LABEL error_bstep_iret
 # The user asked for a state that IRET cannot reach. Pretend that the fault struck in user mode, right after the return.
 LABEL error_bad_iret
 	swapgs
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rax at=error_bad_iret
 	leaq	8(%rsp), %rdi
 	call	fixup_bad_iret			# (pt_regs) builds the frame that such a fault would have had; returns its address
 	movq	%rax, %rdi
@@ -476,6 +488,7 @@ LABEL error_return
 # One way out, to wherever: nothing but SWAPGS depends on it.
 	testb	$3, CS(%rsp)
 	jz	error_return_no_swapgs
+	RETURN_FROM_ENTRY_STACK
 	swapgs
 error_return_no_swapgs:
 	jmp	restore_regs_and_return_to_kernel
@@ -487,6 +500,7 @@ error_return_no_swapgs:
 
 	.include "nmi_64.S"
 	.include "entry_64_compat.S"
+	ENTRY_TEXT __entry_text_end section=.entry.text.end
 
 	.section .data, "aw"
 	.balign	8

@@ -42,6 +42,7 @@
 # ------------------------------------------------------------------------------------------------------------------------------
 ENTRY entry_SYSENTER_compat
 	swapgs
+	SWITCH_TO_KERNEL_CR3_STACK scratch_reg=%rax at=entry_SYSENTER_compat
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 	pushq	$__USER32_DS			# ss
 	pushq	$0				# sp: do_SYSENTER_32 takes it from ebp
@@ -90,6 +91,7 @@ ENTRY entry_INT80_compat
 ENTRY entry_SYSCALL_compat
 	swapgs
 	movl	%esp, %r8d
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rsp at=entry_SYSCALL_compat
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 LABEL entry_SYSCALL_compat_safe_stack
 	pushq	$__USER32_DS			# ss
@@ -121,6 +123,7 @@ LABEL sysret32_from_system_call
 	popq	%rdi
 	movq	(RSP - ORIG_RAX)(%rsp), %rsp
 LABEL entry_SYSRETL_compat_unsafe_stack
+	SWITCH_TO_USER_CR3 scratch_reg=%r8 at=sysretl
 	xorl	%r8d, %r8d			# 32-bit code cannot see these, but code that switches mode can
 	xorl	%r9d, %r9d
 	xorl	%r10d, %r10d

@@ -17,6 +17,7 @@ LABEL native_irq_return_ldt
 	pushq	%rsi
 	pushq	%rdi
 	swapgs
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rdi at=espfix
 	movq	%gs:PER_CPU_espfix_stack, %rdi
 	movl	(RSP - RIP + 3*8)(%rsp), %esi
 	xorw	%si, %si
@@ -27,6 +28,7 @@ LABEL espfix_alias_chosen
 	movl	$8, %ecx
 	rep movsq				# rdi, rsi, rcx and the frame, through the alias itself
 	leaq	-(8*8)(%rdi), %rsp
+	SWITCH_TO_USER_CR3 scratch_reg=%rdi at=espfix
 	swapgs
 LABEL espfix_on_ministack
 	popq	%rdi

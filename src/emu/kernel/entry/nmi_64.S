@@ -29,6 +29,7 @@ ENTRY asm_exc_nmi
 
 # From user mode: an ordinary frame on the task's stack, and no exit work, for that would turn interrupts on with NMIs blocked.
 	swapgs
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rdx at=nmi
 	movq	%rsp, %rdx
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 	pushq	(5*8)(%rdx)			# ss
@@ -101,6 +102,7 @@ LABEL end_repeat_nmi
 	movq	%rsp, %rdi
 	movq	$-1, %rsi
 	call	exc_nmi
+	RESTORE_CR3 save_reg=%r14 at=nmi
 	.if X86_FEATURE_FSGSBASE
 	wrgsbase %rbx
 	.else

@@ -1,5 +1,5 @@
 /**
- * The 64-bit kernel of the preset linux-6.1: 4-level paging, KPTI and KASLR off, SMP, FSGSBASE used where the processor has it.
+ * The 64-bit kernel of the preset linux-6.1: 4-level paging, KASLR off, SMP, FSGSBASE used where the processor has it.
  * Offsets that Linux leaves to the linker or the configuration (the per-CPU area, task_struct past thread_info) are our choice.
  */
 import { EFLAGS } from "../../cpu/layout.ts";
@@ -95,8 +95,9 @@ export const cpuEntryArea = (cpu: number): Addr => CPU_ENTRY_AREA_BASE + PAGE_SI
 
 /** VMALLOC_START. */
 const VMALLOC_START: Addr = -0x3700_0000_0000;
-/** PGD slot -2. */
 const PGDIR_SHIFT = 39;
+const LDT_PGD_ENTRY = -240;
+/** PGD slot -2. */
 export const ESPFIX_PGD_ENTRY = -2;
 export const ESPFIX_BASE_ADDR: Addr = ESPFIX_PGD_ENTRY * 2 ** PGDIR_SHIFT;
 
@@ -173,6 +174,7 @@ export const LINUX_6_1_64: KernelLayout = {
     textPhysical: 0x100_0000,
     cpuEntryArea: CPU_ENTRY_AREA_BASE,
     ldtArea: VMALLOC_START,
+    ldtRemap: LDT_PGD_ENTRY * 2 ** PGDIR_SHIFT,
     taskSizeMax: 0x7fff_ffff_f000,
     mmapMinAddr: 0x1_0000,
   },

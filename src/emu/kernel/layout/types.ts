@@ -73,6 +73,8 @@ export interface KernelLayout {
     readonly cpuEntryArea: Addr;
     /** Kernel mappings for LDTs of more than a page: 128 KiB for each address space. */
     readonly ldtArea: Addr;
+    /** LDT_BASE_ADDR: where each address space has its own LDT under page table isolation. */
+    readonly ldtRemap?: Addr;
     /** End of user space for everyone. */
     readonly taskSizeMax: Addr;
     /** vm.mmap_min_addr: the lowest address a program may map. vm86 needs 0. */

@@ -2,14 +2,15 @@
  * Address spaces: creating them, mapping and unmapping, protection, the break. A mapping is a promise, for which a page is found when it
  * is touched; one that is larger than all of RAM is refused, and who touches more than there is dies.
  */
-import { OFF } from "../../cpu/layout.ts";
 import type { Addr } from "../../cpu/state.ts";
 import { E } from "../abi/errno.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { type Mm, VM, type Vma } from "../state.ts";
+import { freeLdt } from "../x86/ldt.ts";
 import { allocPage, freePage, isShared, pageTables } from "./pages.ts";
-import { frameOf, PTE } from "./pagetable.ts";
+import { frameOf, PTE, userPgd } from "./pagetable.ts";
+import { allocPgd, currentPgd, freePgd, isIsolated } from "./pti.ts";
 import { accountable, insertVma, mergeAll, overlaps, pageCount, removeRange, splitAt } from "./vma.ts";
 
 /** Root entries that belong to user space; those above are the kernel's and shared by all. */
@@ -20,7 +21,7 @@ const userRootEntries = (k: Kernel): number => {
 
 /** mm_alloc(): an empty address space with the kernel's half. */
 export function createMm(k: Kernel): Mm | undefined {
-  const pgd = allocPage(k);
+  const pgd = allocPgd(k);
   if (pgd === undefined) return undefined;
   copyKernelHalf(k, pgd);
   if (!preallocate(k, pgd)) return undefined;
@@ -51,7 +52,10 @@ function copyKernelHalf(k: Kernel, pgd: number): void {
   const first = userRootEntries(k) * entrySize;
   const bytes = 2 ** levels[0]!.bits * entrySize;
   const initPgd = k.state.mms[0]!.pgd;
-  k.memory.write(k.memory.virt(pgd + first), k.memory.readPhys(initPgd + first, bytes - first));
+  const copy = (to: number, from: number) =>
+    k.memory.write(k.memory.virt(to + first), k.memory.readPhys(from + first, bytes - first));
+  copy(pgd, initPgd);
+  if (isIsolated(k)) copy(userPgd(pgd), userPgd(initPgd));
 }
 
 /** PAE processors read the root's four entries when CR3 is loaded and not again, so the tables below must be there from the start. */
@@ -69,11 +73,11 @@ function preallocate(k: Kernel, pgd: number): boolean {
 /** mmput() by the last user: every page and table goes back. */
 export function destroyMm(k: Kernel, mm: Mm): void {
   // CPUs that idle may still be on its page tables
-  for (const cpu of k.machine.cpus) if (Number(cpu.get64(OFF.CR3)) === mm.pgd) k.arch.leaveMm(k, cpu);
+  for (const cpu of k.machine.cpus) if (currentPgd(k, cpu) === mm.pgd) k.arch.leaveMm(k, cpu);
   for (const vma of [...mm.vmas]) unmapRange(k, mm, vma.start, vma.end);
   for (const page of pageTables(k).tablePages(mm.pgd, 0, userRootEntries(k) - 1)) freePage(k, page);
-  for (const page of mm.context.ldt?.pages ?? []) freePage(k, page);
-  freePage(k, mm.pgd);
+  freeLdt(k, mm);
+  freePgd(k, mm.pgd);
   k.state.mms = k.state.mms.filter((m) => m.id !== mm.id);
 }
 
@@ -107,7 +111,7 @@ export class Flush {
   }
   done(): void {
     for (const cpu of this.#k.machine.cpus) {
-      if ((Number(cpu.get64(OFF.CR3)) & ~0xfff) !== (this.#mm.pgd & ~0xfff)) continue;
+      if (currentPgd(this.#k, cpu) !== this.#mm.pgd) continue;
       if (this.#pages.length > FLUSH_CEILING) cpu.flushTlbNonGlobal();
       else for (const page of this.#pages) cpu.flushTlbPage(page);
     }

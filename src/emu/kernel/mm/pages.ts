@@ -56,8 +56,8 @@ export function sharePage(k: Kernel, pa: number): void {
 export const isShared = (k: Kernel, pa: number): boolean => k.state.pages.shared[pa / PAGE_SIZE] !== undefined;
 
 export function freePages(k: Kernel): number {
-  const { free, next, end, low, lowEnd } = k.state.pages;
-  return free.length + end - next + lowEnd - low;
+  const { free, next, end, low, lowEnd, pgds = [] } = k.state.pages;
+  return free.length + 2 * pgds.length + end - next + lowEnd - low;
 }
 export const totalPages = (k: Kernel): number => Math.floor(k.machine.core.ramSize / PAGE_SIZE);
 

@@ -3,6 +3,7 @@
  * written through the direct map like any other kernel memory.
  */
 import type { Addr } from "../../cpu/state.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import type { KernelMemory } from "../memory.ts";
 import { modulo } from "../memory.ts";
 
@@ -29,6 +30,11 @@ export interface PageFormat {
   /** Flags of entries that point to tables, from the root down. */
   readonly tableFlags: readonly bigint[];
   readonly hasNx: boolean;
+  /**
+   * Under page table isolation: so many entries of a root, from the first on, are user space, and are in a second root too, a page
+   * behind: the one that user mode runs on. In the kernel's nothing below them can execute.
+   */
+  readonly userRoot?: number;
 }
 
 const KERNPG_TABLE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY;
@@ -41,6 +47,8 @@ export const FOUR_LEVEL: PageFormat = {
   tableFlags: [TABLE, TABLE, TABLE],
   hasNx: true,
 };
+/** As long as page table isolation is on. */
+export const FOUR_LEVEL_ISOLATED: PageFormat = { ...FOUR_LEVEL, userRoot: 256 };
 export const PAE: PageFormat = {
   name: "PAE",
   entrySize: 8,
@@ -60,6 +68,8 @@ export const TWO_LEVEL: PageFormat = {
   hasNx: false,
 };
 
+/** kernel_to_user_pgdp(): the user's root, or an entry of it, from the kernel's. */
+export const userPgd = (pgd: number): number => pgd + PAGE_SIZE;
 /** Physical address in an entry. */
 export const frameOf = (entry: bigint): number => Number(entry & 0x000f_ffff_ffff_f000n);
 /** A leaf is in use if a page is there, even one that no one may touch. */
@@ -88,7 +98,8 @@ export class PageTables {
         const page = this.#allocate();
         if (page === undefined) return undefined;
         entry = BigInt(page) | this.format.tableFlags[i]!;
-        this.writeEntry(at, entry);
+        if (i === 0) this.#writeRoot(at, this.#index(addr, 0), entry);
+        else this.writeEntry(at, entry);
       } else if ((entry & PTE.PSE) !== 0n && i > 0) return undefined;
       table = frameOf(entry);
     }
@@ -116,6 +127,13 @@ export class PageTables {
   }
   writeEntry(at: number, entry: bigint): void {
     this.#memory.writeScalar(this.#memory.virt(at), this.format.entrySize, entry);
+  }
+
+  /** pti_set_user_pgtbl(): what is user space goes to the user's root too. */
+  #writeRoot(at: number, index: number, entry: bigint): void {
+    const isShared = index < (this.format.userRoot ?? 0);
+    this.writeEntry(at, isShared ? entry | PTE.NX : entry);
+    if (isShared) this.writeEntry(userPgd(at), entry);
   }
 
   /** Calls `visit` for the last-level entries in use of a range; whole tables that are not there are passed over. */

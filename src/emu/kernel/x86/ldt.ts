@@ -4,8 +4,11 @@ import type { Addr } from "../../cpu/state.ts";
 import { raiseIrq } from "../irq.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE, VECTORS } from "../layout/linux-6.1.ts";
+import { modulo } from "../memory.ts";
+import { flushPage } from "../mm/mm.ts";
 import { allocPage, freePage, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
+import { isIsolated, shareRootEntry } from "../mm/pti.ts";
 import type { Mm, Task } from "../state.ts";
 
 const KERNEL_PAGE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY | PTE.NX;
@@ -25,7 +28,11 @@ export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: numbe
   const place = k.memory.virt(pages[changed]!);
   if (replaced !== undefined) k.memory.write(place, k.memory.readPhys(replaced, PAGE_SIZE));
   k.memory.writeScalar(place + ((index * 8) % PAGE_SIZE), 8, value);
-  const address = pages.length === 1 ? k.memory.virt(pages[0]!) : mapRow(k, mm, pages);
+  const address = mapTable(k, mm, pages);
+  if (address === undefined) {
+    for (const page of pages) if (old?.pages.includes(page) !== true) freePage(k, page);
+    return false;
+  }
   mm.context.ldt = { address, entries, pages };
   k.arch.loadLdt(k, cpu, mm);
   reloadSegments(k, cpu, task);
@@ -37,6 +44,7 @@ export function installLdt(k: Kernel, cpu: Cpu, task: Task, mm: Mm, index: numbe
     reloadSegments(k, other, running);
     raiseIrq(k, other, VECTORS.RESCHEDULE);
   }
+  if (old !== undefined) unmapTable(k, mm, old);
   if (replaced !== undefined) freePage(k, replaced);
   return true;
 }
@@ -57,8 +65,14 @@ export function copyLdt(k: Kernel, from: Mm, to: Mm): boolean {
   if (old === undefined) return true;
   const pages = allocPages(k, old.pages.length);
   if (pages === undefined) return false;
-  const address = pages.length === 1 ? k.memory.virt(pages[0]!) : mapRow(k, to, pages);
-  k.memory.write(address, k.memory.read(old.address, old.entries * 8));
+  const address = mapTable(k, to, pages);
+  if (address === undefined) {
+    for (const page of pages) freePage(k, page);
+    return false;
+  }
+  pages.forEach((page, i) => {
+    k.memory.write(k.memory.virt(page), k.memory.readPhys(old.pages[i]!, PAGE_SIZE));
+  });
   to.context.ldt = { address, entries: old.entries, pages };
   return true;
 }
@@ -76,16 +90,48 @@ function allocPages(k: Kernel, count: number): number[] | undefined {
   return pages;
 }
 
-/** Each address space has room for two tables in the kernel's mappings: the one in use and the one that replaces it. */
-function mapRow(k: Kernel, mm: Mm, pages: readonly number[]): Addr {
-  const base = k.layout.address.ldtArea + mm.id * 2 * LDT_BYTES;
+/**
+ * Where the mappings are that put tables of several pages in a row: room for two, the one in use and the one that replaces it. Under page
+ * table isolation the processor must find them from user mode too, so that each address space has them in a part of its own.
+ */
+function rowsOf(k: Kernel, mm: Mm): { readonly root: number; readonly base: Addr; readonly flags: bigint } {
+  const { ldtArea, ldtRemap } = k.layout.address;
+  if (isIsolated(k)) return { root: mm.pgd, base: ldtRemap!, flags: KERNEL_PAGE & ~PTE.RW };
+  return { root: k.state.mms[0]!.pgd, base: ldtArea + mm.id * 2 * LDT_BYTES, flags: KERNEL_PAGE };
+}
+
+/** map_ldt_struct(): the table's address for the processor; undefined = no memory. */
+function mapTable(k: Kernel, mm: Mm, pages: readonly number[]): Addr | undefined {
+  if (pages.length === 1 && !isIsolated(k)) return k.memory.virt(pages[0]!);
+  const { root, base, flags } = rowsOf(k, mm);
   const address = mm.context.ldt?.address === base ? base + LDT_BYTES : base;
-  pages.forEach((page, i) => {
-    pageTables(k).map(k.state.mms[0]!.pgd, address + i * PAGE_SIZE, page, KERNEL_PAGE);
-  });
-  // the place may have been another table's before
-  for (const cpu of k.machine.cpus) cpu.flushTlbNonGlobal();
+  for (const [i, page] of pages.entries()) {
+    if (!pageTables(k).map(root, address + i * PAGE_SIZE, page, flags)) return undefined;
+  }
+  if (isIsolated(k)) shareRootEntry(k, root, address);
   return address;
+}
+
+/** unmap_ldt_struct(): nobody can use it any more. */
+function unmapTable(k: Kernel, mm: Mm, { address, pages }: NonNullable<Mm["context"]["ldt"]>): void {
+  if (address === k.memory.virt(pages[0]!)) return;
+  const tables = pageTables(k);
+  pages.forEach((_, i) => {
+    const page = address + i * PAGE_SIZE;
+    tables.writeEntry(tables.leaf(rowsOf(k, mm).root, page, false)!, 0n);
+    flushPage(k, page);
+  });
+}
+
+/** destroy_context_ldt() and ldt_arch_exit_mmap(), with the address space. */
+export function freeLdt(k: Kernel, mm: Mm): void {
+  const { ldt } = mm.context;
+  if (ldt !== undefined) unmapTable(k, mm, ldt);
+  for (const page of ldt?.pages ?? []) freePage(k, page);
+  if (!isIsolated(k)) return;
+  const { shift, bits } = k.arch.paging.levels[0]!;
+  const index = modulo(Math.floor(rowsOf(k, mm).base / 2 ** shift), 2 ** bits);
+  for (const table of pageTables(k).tablePages(mm.pgd, index, index)) freePage(k, table);
 }
 
 /** refresh_ldt_segments(): registers that hold LDT selectors see the new table; ds and es only, as Linux does. */
