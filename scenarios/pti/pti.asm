@@ -1,12 +1,13 @@
 ; pti: what user mode finds where the kernel is
 ;
-; A system call, INT 0x80, and a read of the kernel's direct map, which is SIGSEGV with and without page table isolation. The handler
-; ends the program with the error code that it is shown: Linux says "protection violation" there whatever the page tables say.
+; A system call, INT 0x80, and a read of the kernel's direct map, which is SIGSEGV with and without page table isolation. The program
+; ends with the error code that its handler is shown: Linux says "protection violation" there whatever the page tables say.
 
         bits 64
         global _start
 
 SYS_rt_sigaction equ 13
+SYS_rt_sigreturn equ 15
 SYS_getpid      equ 39
 SYS_exit        equ 60
 SYS32_getpid    equ 20
@@ -14,7 +15,8 @@ SIGSEGV         equ 11
 SA_SIGINFO      equ 4
 SA_RESTORER     equ 0x04000000
 DIRECT_MAP      equ 0xffff888000000000
-UC_ERR          equ 40 + 19 * 8         ; ucontext: mcontext.err
+UC_RAX          equ 40 + 13 * 8         ; ucontext: mcontext.rax
+UC_ERR          equ 40 + 19 * 8
 
         section .text
 _start:
@@ -31,14 +33,21 @@ _start:
         mov     rax, DIRECT_MAP
 kernel_read:
         mov     rax, [rax]
-        mov     edi, 99                 ; never reached
+        mov     edi, [rel error]
         mov     eax, SYS_exit
         syscall
 
 handler:
-        mov     edi, [rdx + UC_ERR]
-        mov     eax, SYS_exit
+        mov     eax, [rdx + UC_ERR]
+        mov     [rel error], eax
+        lea     rax, [rel error]
+        mov     [rdx + UC_RAX], rax     ; the read is tried again, of what may be read
+        ret
+
+restore:
+        mov     eax, SYS_rt_sigreturn
         syscall
 
         section .data
-action: dq      handler, SA_SIGINFO | SA_RESTORER, 0, 0
+action: dq      handler, SA_SIGINFO | SA_RESTORER, restore, 0
+error:  dd      0

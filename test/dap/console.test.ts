@@ -94,6 +94,15 @@ describe("console commands", () => {
     expect(walk).toMatch(/PGD\[0\][\s\S]*PTE\[[\s\S]*physical 0x/);
   });
 
+  it("walks user mode's page tables under isolation, and says what the kernel's have", async () => {
+    const client = new DapClient({ [program]: SOURCE });
+    await client.launch({ program, kernel: { preset: "linux-6.1", pti: "on" } }, () => Promise.resolve());
+    const walk = await type(client, "page 0xffff888000000000");
+    expect(walk).toMatch(/PMD\[0\].*not present\nnot mapped; on the kernel's page tables physical 0x0$/);
+    expect(await type(client, "page total")).toMatch(/PGD\[0\][\s\S]*physical 0x/);
+    expect(BigInt(await type(client, "cr3")) & 0x1000n).toBe(0x1000n);
+  });
+
   it("prints the timeline while tracing", async () => {
     const client = await launched(8);
     await type(client, "trace on");

@@ -2,7 +2,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { type DisassembledLine, disassemble, type Syntax } from "../../emu/cpu/disassemble.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../emu/cpu/state.ts";
-import { peekBytes } from "./guest-memory.ts";
+import { peekBytes, translate } from "./guest-memory.ts";
 import { codeBits } from "./registers.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { Target } from "./target.ts";
@@ -95,5 +95,5 @@ function* starts({ symbols }: Target, cpu: Cpu, address: Addr, count: number): G
   for (let at = furthest; at < address; at++) {
     if (symbols.lineAt(at)?.start === at || symbols.nearest(at)?.offset === 0) yield at;
   }
-  for (let at = furthest; at < address; at++) if (cpu.peekTranslate(at) !== undefined) yield at;
+  for (let at = furthest; at < address; at++) if (translate(cpu, at) !== undefined) yield at;
 }

@@ -2,7 +2,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import { hex, hexAddr } from "./format.ts";
-import { peekValue } from "./guest-memory.ts";
+import { peekValue, translate } from "./guest-memory.ts";
 import { pageWalk } from "./page-walk.ts";
 import type { EspfixPlace, KernelAccess } from "./target.ts";
 import type { EspfixState, EspfixWord } from "./views.ts";
@@ -14,7 +14,7 @@ export function espfixState(kernel: KernelAccess, cpu: Cpu): EspfixState {
   const design = kernel.designs.espfix ?? "none";
   const place = kernel.espfix(cpu);
   if (place === undefined) return { design, available: false, walk: [] };
-  const physical = cpu.peekTranslate(place.writable);
+  const physical = translate(cpu, place.writable);
   return {
     design,
     available: true,

@@ -11,6 +11,7 @@ import { setSegmentRaw } from "../../emu/cpu/system/segment.ts";
 import { syscallName } from "../../emu/kernel/abi/syscalls.ts";
 import { switchFpu } from "../../emu/kernel/fpu.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
+import { currentPgd } from "../../emu/kernel/mm/pti.ts";
 import { isStopped } from "../../emu/kernel/ptrace/stop.ts";
 import type { Process, Task } from "../../emu/kernel/state.ts";
 import { peekBytes, peekValue } from "./guest-memory.ts";
@@ -128,7 +129,7 @@ function loadSaved(k: Kernel, cpu: Cpu, task: Task, ip: Addr): void {
   home.settleFlags();
   cpu.core.u8.copyWithin(cpu.base, home.base, home.base + STATE_BYTES);
   const mm = k.mmOf(task);
-  if (mm !== undefined) cpu.set64(OFF.CR3, BigInt(mm.pgd));
+  cpu.set64(OFF.CR3, BigInt(mm?.pgd ?? currentPgd(k, home)));
   const { wordSize, defines } = k.layout;
   cpu.setFlagsRaw(EFLAGS.FIXED);
   cpu.set32(OFF.CPL, 0);

@@ -5,6 +5,7 @@ import { bigToAddr } from "../../emu/cpu/state.ts";
 import { describeTable, type GATE_TABLES } from "../debug/descriptor-list.ts";
 import { evaluate } from "../debug/expression.ts";
 import { hex, hexAddr } from "../debug/format.ts";
+import { translate } from "../debug/guest-memory.ts";
 import { goalOf, readTrigger } from "../debug/injections.ts";
 import { pageWalk } from "../debug/page-walk.ts";
 import { backTo, goToInstruction } from "../debug/reverse.ts";
@@ -118,7 +119,9 @@ const page: Command = {
         `${level}[${index}] at ${entryAddress}: ${entry}  ${flags.join(", ")}`,
     );
     const physical = cpu.peekTranslate(address);
-    const end = physical === undefined ? "not mapped" : `physical ${hex(physical)}`;
+    const hidden = physical === undefined ? translate(cpu, address) : undefined;
+    const beside = hidden === undefined ? "" : `; on the kernel's page tables physical ${hex(hidden)}`;
+    const end = physical === undefined ? `not mapped${beside}` : `physical ${hex(physical)}`;
     return [`${hexAddr(address)}`, ...steps, end].join("\n");
   },
 };

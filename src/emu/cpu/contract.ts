@@ -53,6 +53,8 @@ export interface CpuHooks {
   /** A test that compiled code makes before it asks `breakpoint`, for code of so many bits; undefined = it asks each time. */
   breakpointTest?: (addr: Addr, bits: 16 | 32 | 64) => Test | undefined;
   transfer?: (cpu: Cpu, event: TransferEvent) => void;
+  /** Page tables that have more of the kernel than those of CR3, for debuggers: where user mode has tables of its own. */
+  kernelRoot?: (cpu: Cpu) => number;
   /** An instruction without an operation was met; it raises #UD. */
   unimplemented?: (cpu: Cpu, mnemonic: string) => void;
 }

@@ -12,6 +12,7 @@ describe("at every instruction of the kernel", () => {
     ["the vDSO's entry", "mc", {}, 1],
     ["audited calls", "nmi", { audit: "fast-path" }, 2],
     ["single steps", "mc", {}, 4],
+    ["every way in", "nmi", { pti: "on" }, 11],
   ] as const)("%s, %s, %o: nothing changes", (program, event, designs, every) => {
     for (const vendor of ["intel", "amd"] as const) {
       const { tried, breaks } = sweep({ vendor, designs, program, every }, event);
@@ -51,6 +52,20 @@ describe("what breaks is explained", () => {
     const final = PRESETS[0]!.designs;
     for (const { key, value } of DESIGNS) expect(names.includes(`${key}=${value}`)).toBe(final[key] !== value);
   });
+});
+
+test("entry code that trusts CS for CR3 too breaks where the page tables are still the user's", () => {
+  const trusting = (text: string) =>
+    text.replace(
+      "\tSAVE_AND_SWITCH_TO_KERNEL_CR3 scratch_reg=%rax save_reg=%r14 at=paranoid\n",
+      "\tmovq\t%cr3, %r14\n",
+    );
+  const { breaks } = sweep(
+    { vendor: "intel", designs: { pti: "on" }, program: "every way in", change: trusting, range: [0, 60] },
+    "nmi",
+  );
+  expect(breaks.length).toBeGreaterThan(0);
+  expect(breaks.length).toBeLessThan(30);
 });
 
 test("entry code that trusts CS in paranoid_entry breaks where GS base is still the user's", () => {

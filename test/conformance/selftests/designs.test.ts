@@ -59,6 +59,16 @@ describe.runIf(requireTool("gcc") && requireSources())("designed otherwise", () 
   );
 
   test(
+    "page tables of its own for user mode: descriptors, ministacks and returns are all found",
+    () => {
+      for (const name of ["sigreturn", "ldt_gdt", "sysret_rip", "fsgsbase", "ptrace_syscall"])
+        for (const vendor of ["intel", "amd"] as const)
+          expect(runSelftest(program(name), { arch: "x86_64", vendor, designs: { pti: "on" } }).why, name).toBe("");
+    },
+    TIME,
+  );
+
+  test(
     "the espfix prototype keeps the user's ESP too",
     () => {
       for (const bits of [64, 32] as const) {

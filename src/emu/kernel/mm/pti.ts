@@ -64,6 +64,7 @@ export function shareRootEntry(k: Kernel, pgd: number, addr: Addr): void {
 /** pti_init(), once everything that is shared has its place in the kernel's own page tables. */
 export function initPti(k: Kernel): void {
   if (!isIsolated(k)) return;
+  for (const cpu of k.machine.cpus) cpu.hooks.kernelRoot = () => currentPgd(k, cpu);
   const init = k.state.mms[0]!.pgd;
   shareRootEntry(k, init, k.layout.address.cpuEntryArea);
   shareRootEntry(k, init, ESPFIX_BASE_ADDR);
