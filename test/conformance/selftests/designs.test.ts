@@ -69,6 +69,26 @@ describe.runIf(requireTool("gcc") && requireSources())("designed otherwise", () 
   );
 
   test(
+    "switching page tables costs a SYSENTER's caller its arithmetic flags, for AND comes before PUSHF",
+    () => {
+      const changed = (pti: string, vendor: "intel" | "amd") => {
+        const { why, transcript } = runSelftest(program("test_syscall_vdso", 32), {
+          arch: "x86_64",
+          vendor,
+          designs: { pti },
+        });
+        expect(why).toBe("");
+        return /Flags change=0*(\w+)/.exec(transcript)?.[1];
+      };
+      expect(changed("on", "intel")).toBe("8d1");
+      expect(changed("off", "intel")).toBeUndefined();
+      // where the vDSO has SYSCALL, the processor has saved them
+      expect(changed("on", "amd")).toBeUndefined();
+    },
+    TIME,
+  );
+
+  test(
     "the espfix prototype keeps the user's ESP too",
     () => {
       for (const bits of [64, 32] as const) {
