@@ -104,9 +104,9 @@ const CHECKS = [
 /** Where CR3 is loaded under page table isolation. */
 const CR3_LOADS = [
   ...["entry_SYSCALL_64", "entry_SYSCALL_compat", "entry_SYSENTER_compat", "error_entry", "error_bad_iret", "espfix"],
-  ...["paranoid", "nmi"],
+  ...["paranoid", "nmi", "ia32_sysenter", "ia32_cstar", "int80"],
 ].map((at) => `${at}_kernel_cr3`);
-const CR3_RETURNS = ["sysret_user_cr3", "sysretl_user_cr3", "iret_user_cr3", "espfix_user_cr3"];
+const CR3_RETURNS = ["sysret", "sysretl", "sysexit", "iret", "espfix"].map((at) => `${at}_user_cr3`);
 const CR3_RESTORES = ["paranoid_restore_cr3", "nmi_restore_cr3"];
 
 /** The exit paths' labels, in the order of the source. */

@@ -6,6 +6,7 @@ import entry64 from "../../../src/emu/kernel/entry/entry_64.S?raw";
 import { PAGE_SIZE } from "../../../src/emu/kernel/layout/linux-6.1.ts";
 import { pageTables } from "../../../src/emu/kernel/mm/pages.ts";
 import { frameOf, PTE, userPgd } from "../../../src/emu/kernel/mm/pagetable.ts";
+import { PRESETS } from "../../../src/emu/kernel/presets.ts";
 import type { System } from "../../../src/emu/kernel/system.ts";
 import { exits, image, type Options, run, source } from "./kit.ts";
 
@@ -106,6 +107,45 @@ describe("switches", () => {
     for (const path of over) {
       const loads = path.filter((label) => label.endsWith("_cr3")).slice(1);
       expect(loads).toEqual(["iret_user_cr3", "espfix_kernel_cr3", "espfix_user_cr3"]);
+    }
+  });
+
+  test.each(PRESETS.map(({ name }) => name))("32-bit calls, as in %s: SYSENTER, SYSCALL and INT $0x80", (preset) => {
+    const compat = `
+	.code32
+	.globl _start
+_start:	mov (%esp), %ecx
+	lea 8(%esp,%ecx,4), %ebx
+env:	add $4, %ebx
+	cmpl $0, -4(%ebx)
+	jne env
+aux:	cmpl $32, (%ebx)		# AT_SYSINFO
+	je found
+	add $8, %ebx
+	jmp aux
+found:	mov 4(%ebx), %esi
+	mov $20, %eax
+	call *%esi
+	mov %eax, %edi
+	mov $20, %eax
+	int $0x80
+	sub %eax, %edi
+	mov %edi, %ebx
+	mov $1, %eax
+	int $0x80
+`;
+    for (const vendor of ["intel", "amd"] as const) {
+      const cpu = { vendor, model: "current", quirks: [] } as const;
+      const { stop, events } = run(source(compat, 32), { cpus: 1, preset, designs: ON, cpu });
+      expect(stop).toEqual({ kind: "exit", status: 0 });
+      const calls = events.filter((e) => e.entry !== "asm_exc_page_fault");
+      const [, fast, int80] = paths(calls).map((path) => path.filter((label) => label.endsWith("_cr3")));
+      const old = preset === "linux-4.0" || preset === "linux-3.14";
+      const fastEntry =
+        vendor === "intel" ? ["entry_SYSENTER_compat", "ia32_sysenter"] : ["entry_SYSCALL_compat", "ia32_cstar"];
+      expect(fast![0]).toBe(`${fastEntry[old ? 1 : 0]}_kernel_cr3`);
+      expect(fast!.slice(1)).toEqual([old && vendor === "intel" ? "sysexit_user_cr3" : "sysretl_user_cr3"]);
+      expect(int80).toEqual([preset === "linux-6.1" ? "error_entry_kernel_cr3" : "int80_kernel_cr3", "iret_user_cr3"]);
     }
   });
 

@@ -17,6 +17,7 @@
 	movl	%eax, %eax				# a 32-bit number
 	pushq	%rax
 	pushq	%rdi
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rdi at=int80
 	movq	%rsp, %rdi
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 	pushq	(6*8)(%rdi)				# ss

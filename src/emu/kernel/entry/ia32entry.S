@@ -88,6 +88,7 @@ LABEL \exit\()_audit
 # ------------------------------------------------------------------------------------------------------------------------------
 ENTRY ia32_sysenter_target
 	swapgs
+	SWITCH_TO_KERNEL_CR3_STACK scratch_reg=%rax at=ia32_sysenter
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 	sti
 	movl	%ebp, %ebp				# 32-bit values
@@ -136,6 +137,7 @@ LABEL sysexit_from_sys_call
 	xorl	%r11d, %r11d
 	popfq
 	popq	%rcx
+	SWITCH_TO_USER_CR3_KEEP_FLAGS scratch_reg=%r8 at=sysexit
 	swapgs
 	sti
 LABEL sysexit_to_user
@@ -158,6 +160,7 @@ LABEL sysenter_fix_flags
 ENTRY ia32_cstar_target
 	swapgs
 	movl	%esp, %r8d
+	SWITCH_TO_KERNEL_CR3 scratch_reg=%rsp at=ia32_cstar
 	movq	%gs:PER_CPU_cpu_current_top_of_stack, %rsp
 	sti
 	movl	%eax, %eax

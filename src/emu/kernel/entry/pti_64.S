@@ -36,6 +36,17 @@ LABEL \at\()_user_cr3
 	.endif
 	.endm
 
+# The same where the user's flags are loaded already: the bit is clear, so adding sets it. The register is 0 afterwards.
+	.macro SWITCH_TO_USER_CR3_KEEP_FLAGS scratch_reg at
+	.if X86_FEATURE_PTI
+	movq	%cr3, \scratch_reg
+	leaq	PTI_USER_PGTABLE_MASK(\scratch_reg), \scratch_reg
+LABEL \at\()_user_cr3
+	movq	\scratch_reg, %cr3
+	movq	$0, \scratch_reg
+	.endif
+	.endm
+
 # From anywhere, and back: an IST exception may have struck the entry code on either side of its switch.
 	.macro SAVE_AND_SWITCH_TO_KERNEL_CR3 scratch_reg save_reg at
 	.if X86_FEATURE_PTI
