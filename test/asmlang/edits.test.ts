@@ -4,12 +4,14 @@
  */
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
-import { assemble, writeElfObject } from "../../src/asmlang/index.ts";
+import * as edited from "../../src/asmlang/index.ts";
 import type { AssembleResult, Dialect } from "../../src/asmlang/types.ts";
 import { plausible } from "../bench/edited.ts";
 
 const LINES = 300;
-const RUNS = 6;
+const RUNS = 15;
+
+const { assemble } = edited;
 
 const NEW_LINES: Readonly<Record<Dialect, readonly string[]>> = {
   gas: [
@@ -35,6 +37,36 @@ const NEW_LINES: Readonly<Record<Dialect, readonly string[]>> = {
     "	.endif",
     "	frob	%eax",
     '	.ascii	"abc',
+    "	.set	fresh, 5",
+    "counter = 4",
+    "print:	ret",
+    "1:",
+    "1:	nop",
+    "	jmp	1b",
+    "	jne	1f",
+    "fresh:	jmp	fresh",
+    "	.weak	print",
+    "	.globl	fresh",
+    "	call	print@PLT",
+    "	movq	fresh@GOTPCREL(%rip), %rax",
+    "	.long	fresh - print, .",
+    "	.quad	fresh + 4, COUNT, print",
+    "	mov	eax, COUNT",
+    "	mov	eax, fresh",
+    "	lea	rax, [rip + fresh + 4]",
+    "	cmp	dword ptr [rbx + fresh], LIMIT - 1",
+    "	.struct	0",
+    "point:	.long	0",
+    "	movl	point(%rbx), %eax",
+    "	.eqv	COUNT, fresh",
+    "	.weakref	fresh, print",
+    "	.macro	enter_frame size",
+    "	.purgem	enter_frame",
+    "	.rept	3",
+    "	.endr",
+    "	.loc	1 7",
+    '	.file	1 "other.c"',
+    '	.include	"included"',
   ],
   nasm: [
     "",
@@ -60,14 +92,52 @@ const NEW_LINES: Readonly<Record<Dialect, readonly string[]>> = {
     "%endif",
     "        frob    eax",
     "        db      'abc",
+    "fresh   equ     5",
+    "fresh:  jmp     fresh",
+    ".next:",
+    ".next:  jmp     .next",
+    "        jmp     .next",
+    "%assign COUNT 3",
+    "%define LIMIT fresh",
+    "%define rcx rdx",
+    "%idefine Table0 5",
+    "%define print nop",
+    "%macro  enter_frame 1",
+    "%unmacro enter_frame 1",
+    "%rep 3",
+    "%endrep",
+    "        dd      fresh - print, $",
+    "        dq      fresh + 4, COUNT, print",
+    "        times 3 dd fresh",
+    "        times fresh - print nop",
+    "        mov     eax, fresh",
+    "        lea     rax, [fresh + rbx*4 + COUNT]",
+    "struc point",
+    ".x:     resd    1",
+    "endstruc",
+    "        mov     eax, [rdi + point.x]",
+    "%use masm",
+    "        mov     eax, dword ptr fresh",
+    "        mov     rax, [rel fresh wrt ..got]",
+    "[bits 32]",
+    "align 32",
+    "absolute 100",
+    '%include "included"',
   ],
 };
 
+/** What a file that is included may hold. */
+const INCLUDED: Readonly<Record<Dialect, readonly string[]>> = {
+  gas: ["", "	.set	COUNT, 3\n	movl	$COUNT, %ecx\n", "	movl	counter(%rip), %eax\nfresh:	nop\n"],
+  nasm: ["", "%define COUNT 3\n        mov     ecx, COUNT\n", "        mov     eax, [counter]\nfresh:  nop\n"],
+};
+
 /** All that comes out. */
-function outcome({ assembled, write }: { assembled: AssembleResult; write: typeof writeElfObject }) {
-  const { diagnostics, sections, symbols, lines } = assembled;
+function outcome({ assembled, writeElfObject }: Pick<typeof edited, "writeElfObject"> & { assembled: AssembleResult }) {
+  const { diagnostics, sections, symbols, lines, debug } = assembled;
   const errors = diagnostics.some(({ severity }) => severity === "error");
-  return { diagnostics, sections, symbols, lines, file: errors ? undefined : write(assembled, true, { debug: true }) };
+  const file = errors ? undefined : writeElfObject(assembled, true, { debug: true });
+  return { diagnostics, sections, symbols, lines, debug, file };
 }
 
 describe.each<Dialect>(["gas", "nasm"])("%s, edited", (dialect) => {
@@ -79,22 +149,26 @@ describe.each<Dialect>(["gas", "nasm"])("%s, edited", (dialect) => {
       fc.nat(LINES - 1).map((i) => start[i]!),
     ),
     fc.constantFrom("replace", "insert", "delete"),
+    fc.constantFrom(...INCLUDED[dialect]),
   );
 
   it("comes out as if it was new", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 12 }), async (changes) => {
         const lines = [...start];
+        let included = "";
         const source = () => ({ uri: "a", text: lines.join("\n") });
-        for (const [at, line, how] of changes) {
+        const options = { dialect, include: (uri: string) => ({ uri, text: included }) };
+        for (const [at, line, how, file] of changes) {
           if (how === "delete") lines.splice(at, 1);
           else lines.splice(at, how === "insert" ? 0 : 1, line);
-          assemble(source(), { dialect });
+          included = file;
+          assemble(source(), options);
         }
         vi.resetModules();
         const fresh = await import("../../src/asmlang/index.ts");
-        expect(outcome({ assembled: assemble(source(), { dialect }), write: writeElfObject })).toEqual(
-          outcome({ assembled: fresh.assemble(source(), { dialect }), write: fresh.writeElfObject }),
+        expect(outcome({ assembled: assemble(source(), options), ...edited })).toEqual(
+          outcome({ assembled: fresh.assemble(source(), options), ...fresh }),
         );
       }),
       { numRuns: RUNS },

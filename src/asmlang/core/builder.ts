@@ -8,7 +8,7 @@ import { type EvalContext, type Expr, evaluate, evaluateConstant } from "./expr.
 import { AlignFragment, BytesFragment, type Fragment, OrgFragment, type PendingFixup, type Row } from "./fragment.ts";
 import { Layout, type LayoutPolicy } from "./layout.ts";
 import { bodyLines, type Line, rangeOf, shownLine } from "./source.ts";
-import { AsmSymbol, SectionBuilder, type SectionFlags } from "./symbols.ts";
+import { AsmSymbol, isPlace, SectionBuilder, type SectionFlags } from "./symbols.ts";
 import { SectionWriter, type WritePolicy } from "./writer.ts";
 
 export class ObjectBuilder {
@@ -140,7 +140,9 @@ export class ObjectBuilder {
   row(fragment: Fragment, offset: number, line: Line, bits: Bits | undefined): void {
     const last = fragment.rows.at(-1);
     if (last && last.line === line && last.bits === bits && last.offset !== offset && bits === undefined) return;
-    fragment.rows.push({ offset, line, bits });
+    // Most fragments have one row: a list that is made for it takes less room than one that is made to grow.
+    if (last) fragment.rows.push({ offset, line, bits });
+    else fragment.rows = [{ offset, line, bits }];
   }
 
   bytes(bytes: ArrayLike<number>, line: Line, fixups: readonly PendingFixup[] = [], bits?: Bits): void {
@@ -165,16 +167,13 @@ export class ObjectBuilder {
 
   /** Evaluation before layout: only distances that nothing can change are known. */
   now(undefinedIsExternal: boolean): EvalContext {
-    const context: EvalContext = {
+    return {
       budget: this.budget,
       final: false,
-      here: undefined,
       distance: fixedDistance,
       absolute: fixedAbsolute,
       unresolved: () => (undefinedIsExternal ? "external" : undefined),
-      at: () => context,
     };
-    return context;
   }
 
   /** Lays everything out and makes the result's parts. */
@@ -191,7 +190,7 @@ export class ObjectBuilder {
     const sections = [...this.sections.values()];
     const absolutes = new Set(this.fragments.map((fragment) => fragment.section));
     layout.run(this.fragments, [...new Set([...sections, ...absolutes])], this.reporter);
-    if (settled && this.fragments[0]) settled(layout.context(this.fragments[0], false));
+    if (settled && this.fragments[0]) settled(layout.context(false));
     const made = sections.map((section) => this.#writeSection(section, layout, policy));
     const symbols = this.#symbolTable(layout);
     const lines = once(() => this.#lineTable());
@@ -215,13 +214,12 @@ export class ObjectBuilder {
 
   #writeSection(section: SectionBuilder, layout: Layout, policy: WritePolicy): Section {
     const writer = new SectionWriter(section, layout, policy, this.reporter);
-    for (const fragment of section.fragments) this.reporter.guard(() => fragment.write(writer));
-    for (const { offset, fixup } of section.relocations)
-      this.reporter.guard(() => writer.relocationAt(section.fragments[0]!, offset, fixup));
+    const write = (fragment: Fragment) => fragment.write(writer);
+    for (const fragment of section.fragments) this.reporter.guard(write, fragment);
+    for (const { offset, fixup } of section.relocations) this.reporter.guard(() => writer.relocationAt(offset, fixup));
     const address = (expr: Expr | undefined) => {
       let value: bigint | undefined;
-      if (expr)
-        this.reporter.guard(() => (value = evaluateConstant(expr, layout.context(section.fragments[0]!, true))));
+      if (expr) this.reporter.guard(() => (value = evaluateConstant(expr, layout.context(true))));
       return value;
     };
     const vstart = address(section.vstart);
@@ -247,19 +245,17 @@ export class ObjectBuilder {
 
   #symbolTable(layout: Layout): SymbolInfo[] {
     const table: SymbolInfo[] = [];
-    for (const symbol of this.symbols.values()) {
-      if (symbol.temporary) continue;
-      this.reporter.guard(() => {
-        const info = this.#symbolInfo(symbol, layout);
-        if (info) table.push(info);
-      });
-    }
+    const enter = (symbol: AsmSymbol) => {
+      const info = this.#symbolInfo(symbol, layout);
+      if (info) table.push(info);
+    };
+    for (const symbol of this.symbols.values()) if (!symbol.temporary) this.reporter.guard(enter, symbol);
     return table;
   }
 
   #symbolInfo(symbol: AsmSymbol, layout: Layout): SymbolInfo | undefined {
     const { definition } = symbol;
-    const context = layout.context(this.fragments[0]!, true);
+    const context = layout.context(true);
     const place = this.#place(symbol, layout, context);
     if (!place && (symbol.omittedWhenExternal || (!symbol.firstUse && symbol.binding !== "global"))) return undefined;
     const size = definition?.kind === "common" ? definition.size : symbol.size;
@@ -281,9 +277,10 @@ export class ObjectBuilder {
     const { definition } = symbol;
     if (!definition) return undefined;
     if (definition.kind === "common") return { section: "*COM*", value: 0n };
+    if (isPlace(symbol)) return { section: symbol.section!.name, value: BigInt(layout.offsetOf(symbol)) };
     const value =
       definition.kind === "equate"
-        ? evaluate(definition.expr, definition.at ? context.at(definition.at) : context)
+        ? evaluate(definition.expr, context)
         : evaluate({ op: "symbol", symbol, span: symbol.span! }, context);
     if (!value) return undefined;
     const [term] = value.terms;

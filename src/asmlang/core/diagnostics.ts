@@ -51,9 +51,11 @@ export class Reporter {
   }
 
   /** Runs one statement; reports its error. False if there was one. A FatalError goes on to the caller. */
-  guard(statement: () => void): boolean {
+  guard(statement: () => void): boolean;
+  guard<T>(statement: (argument: T) => void, argument: T): boolean;
+  guard<T>(statement: (argument?: T) => void, argument?: T): boolean {
     try {
-      statement();
+      statement(argument);
       return true;
     } catch (error) {
       if (!(error instanceof SourceError) || error instanceof FatalError) throw error;

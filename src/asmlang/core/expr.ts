@@ -4,7 +4,6 @@
  */
 import type { Budget } from "./budget.ts";
 import { FatalError, SourceError } from "./diagnostics.ts";
-import type { Fragment } from "./fragment.ts";
 import { join, type Span } from "./source.ts";
 import type { AsmSymbol } from "./symbols.ts";
 
@@ -39,16 +38,12 @@ export interface EvalContext {
   readonly budget: Budget;
   /** Layout is settled: what cannot be evaluated is an error, not "not yet". */
   readonly final: boolean;
-  /** The fragment that `$` means. */
-  readonly here: Fragment | undefined;
   /** Bytes from b to a, if both are labels of one section and this is known. */
   distance(a: AsmSymbol, b: AsmSymbol): bigint | undefined;
   /** Value of a label in an absolute section. */
   absolute(symbol: AsmSymbol): bigint | undefined;
   /** A symbol without definition: undefined = not known yet; otherwise it stays in the result as external. */
   unresolved(symbol: AsmSymbol, span: Span): "external" | undefined;
-  /** The same context at another place. */
-  at(fragment: Fragment): EvalContext;
 }
 
 export const number = (value: bigint, span: Span): Expr => ({ op: "number", value: wrap(value), span });
@@ -141,7 +136,7 @@ function evaluateSymbol(symbol: AsmSymbol, span: Span, context: EvalContext): Li
     if (symbol.busy) throw new SourceError(span, `'${symbol.name}' is defined in terms of itself`);
     symbol.busy = true;
     try {
-      return evaluate(definition.expr, definition.at ? context.at(definition.at) : context);
+      return evaluate(definition.expr, context);
     } finally {
       symbol.busy = false;
     }

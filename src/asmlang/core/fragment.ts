@@ -145,7 +145,7 @@ export class FillFragment extends Fragment {
   }
 
   measure(layout: Layout): number {
-    const count = evaluateConstant(this.count, layout.context(this)) ?? 0n;
+    const count = evaluateConstant(this.count, layout.context()) ?? 0n;
     if (count < 0n) {
       if (layout.final) throw new SourceError(this.count.span, `${this.what} of a negative number (${count})`);
       return 0;
@@ -217,7 +217,7 @@ export class OrgFragment extends Fragment {
   }
 
   measure(layout: Layout): number {
-    const value = evaluate(this.target, layout.context(this));
+    const value = evaluate(this.target, layout.context());
     if (!value) return 0;
     let offset = value.constant;
     for (const term of value.terms) {
@@ -235,7 +235,7 @@ export class OrgFragment extends Fragment {
   }
 
   write(out: SectionWriter): void {
-    const missing = evaluate(this.target, out.context(this))?.terms.find(({ symbol }) => !symbol.definition)?.symbol;
+    const missing = evaluate(this.target, out.context())?.terms.find(({ symbol }) => !symbol.definition)?.symbol;
     if (missing) out.warning(this.target.span, `symbol '${missing.name}' is not defined: it is taken for zero`);
     out.repeat(this, Uint8Array.of(this.fill), this.size);
   }
@@ -253,12 +253,12 @@ export class LebFragment extends Fragment {
   }
 
   measure(layout: Layout): number {
-    const value = evaluateConstant(this.value, layout.context(this)) ?? 0n;
+    const value = evaluateConstant(this.value, layout.context()) ?? 0n;
     return Math.max(this.size, leb128(value, this.signed).length);
   }
 
   write(out: SectionWriter): void {
-    const value = evaluateConstant(this.value, out.context(this)) ?? 0n;
+    const value = evaluateConstant(this.value, out.context()) ?? 0n;
     const bytes = leb128(value, this.signed);
     while (bytes.length < this.size) {
       bytes[bytes.length - 1]! |= 0x80;

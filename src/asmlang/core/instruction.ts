@@ -8,7 +8,7 @@ import { Fragment, type PendingFixup } from "./fragment.ts";
 import type { Detaching, KnownInstruction } from "./known-statement.ts";
 import type { Layout } from "./layout.ts";
 import type { Line, Span } from "./source.ts";
-import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
+import { type AsmSymbol, isPlace, type SectionBuilder } from "./symbols.ts";
 import type { SectionWriter } from "./writer.ts";
 
 /** A value with the expression that it comes from. */
@@ -36,6 +36,7 @@ export interface Statement {
   /** Spans of the operands in the request's order, and of the mnemonic. */
   readonly spans: readonly Span[];
   readonly mnemonic: Span;
+  readonly memo?: EncodingMemo;
   /** May a linker rewrite the instruction? The dialect says. */
   readonly relaxable?: ((bytes: readonly number[]) => PendingFixup["relaxable"]) | undefined;
 }
@@ -53,6 +54,16 @@ export function valuesOf(operand: AsmOperand): Symbolic[] {
     default:
       return [];
   }
+}
+
+function onlyValue(operands: readonly AsmOperand[]): Symbolic | undefined {
+  let only: Symbolic | undefined;
+  for (const operand of operands) {
+    if (operand.kind === "reg" || (operand.kind === "mem" && !operand.displacement)) continue;
+    if (only || operand.kind === "far") return undefined;
+    only = (operand.kind === "mem" ? operand.displacement : operand.value) as Symbolic;
+  }
+  return only;
 }
 
 /** The operand with other values in it. */
@@ -119,9 +130,25 @@ function encoded(request: EncodeRequest): ReturnType<typeof encode> {
   return result;
 }
 
+/** What a statement that is known from run to run came to, by the value in it. */
+export type EncodingMemo = Map<bigint | undefined, ReturnType<typeof encode>>;
+const MAX_MEMO = 8;
+
+function remembered({ request }: Statement, memo: EncodingMemo): ReturnType<typeof encode> {
+  const value = onlyValue(request.operands);
+  if (!value) return encoded(request);
+  const { known } = value;
+  let result = memo.get(known);
+  if (!result) {
+    if (memo.size >= MAX_MEMO) memo.clear();
+    memo.set(known, (result = encoded(request)));
+  }
+  return result;
+}
+
 /** The encodings of a statement; an error names the guilty operand. */
 export function encodeStatement(statement: Statement): { best: Encoding; long?: Encoding } {
-  const result = encoded(statement.request);
+  const result = statement.memo ? remembered(statement, statement.memo) : encoded(statement.request);
   if (result.ok) return result;
   throw new SourceError(statement.spans[result.operand] ?? statement.mnemonic, result.message);
 }
@@ -214,15 +241,24 @@ export function branchReaches(
   const fixup = encoding.fixups.find((one) => one.kind === "pcrel");
   if (!fixup) return true;
   const { expr } = partOf(statement.request.operands[fixup.operand]!, fixup.part);
-  const value = evaluate(expr, layout.context(fragment));
+  const value = targetOf(expr, layout);
   if (!value) return true;
-  const [term] = value.terms;
-  if (!term || value.terms.length > 1 || term.sign < 0 || term.symbol.section !== fragment.section) return false;
-  if (keeps(term.symbol)) return false;
-  const target = offsetOf(term.symbol);
+  const { symbol, constant } = value;
+  if (symbol?.section !== fragment.section || keeps(symbol)) return false;
+  const target = offsetOf(symbol);
   if (target === undefined) return true;
-  const distance = value.constant + BigInt(target + fixup.addend - fragment.offset - fixup.offset);
-  return BigInt.asIntN(fixup.size * 8, distance) === distance;
+  const distance = target + fixup.addend - fragment.offset - fixup.offset;
+  if (constant === 0n) return Math.abs(distance + 0.5) < 2 ** (fixup.size * 8 - 1);
+  const whole = constant + BigInt(distance);
+  return BigInt.asIntN(fixup.size * 8, whole) === whole;
+}
+
+/** One symbol and a number; undefined if it is not known yet. */
+function targetOf(expr: Expr, layout: Layout): { symbol: AsmSymbol | undefined; constant: bigint } | undefined {
+  if (expr.op === "symbol" && isPlace(expr.symbol)) return { symbol: expr.symbol, constant: 0n };
+  const value = evaluate(expr, layout.context());
+  const [term, ...more] = value?.terms ?? [];
+  return value && { symbol: more.length > 0 || term?.sign !== 1 ? undefined : term.symbol, constant: value.constant };
 }
 
 /** Warnings of the encoder, at the statement. */

@@ -6,7 +6,7 @@ import type { AsmOperand } from "../encode/types.ts";
 import type { ObjectBuilder } from "./builder.ts";
 import type { EvalContext, Expr } from "./expr.ts";
 import type { Fragment, PendingFixup } from "./fragment.ts";
-import { mapValues, type Statement, Symbolic } from "./instruction.ts";
+import { type EncodingMemo, mapValues, type Statement, Symbolic } from "./instruction.ts";
 import { type Meaning, type Mention, meaningOf } from "./mentions.ts";
 import type { Line, Span } from "./source.ts";
 import { AsmSymbol } from "./symbols.ts";
@@ -51,6 +51,8 @@ class Slot extends AsmSymbol {
 }
 
 const SLOTS = Array.from({ length: 16 }, (_, i) => new Slot(i));
+/** Most statements have no names and no fields: they share this. */
+export const NOTHING: readonly never[] = [];
 const NO_LINE: Line = { text: "", uri: "", line: 0 };
 
 /** Takes the parts of a statement out of its run. */
@@ -66,16 +68,19 @@ export class Detaching {
   constructor(line: Line, mentions: readonly Mention[], now: EvalContext) {
     this.#line = line;
     this.#mentions = mentions;
-    this.#meanings = mentions.map(({ symbol }) => meaningOf(symbol, now));
+    this.#meanings = mentions.length === 0 ? NOTHING : mentions.map(({ symbol }) => meaningOf(symbol, now));
     this.#plain = mentions.length <= SLOTS.length && !this.#meanings.includes(undefined);
   }
 
   /** Is it all that its text, its state and the meanings of its names make? Distances between places may be known or not. */
   get complete(): boolean {
-    return this.#plain && this.#places === this.#meanings.filter((meaning) => meaning === "place").length;
+    let places = 0;
+    for (const meaning of this.#meanings) if (meaning === "place") places++;
+    return this.#plain && this.#places === places;
   }
 
-  names(): KnownName[] {
+  names(): readonly KnownName[] {
+    if (this.#mentions.length === 0) return NOTHING;
     return this.#mentions.map(({ name, span }, i) => ({ name, ...this.span(span), meaning: this.#meanings[i] }));
   }
 
@@ -125,6 +130,7 @@ export class Detaching {
       spans: spans.map((span) => this.span(span)),
       mnemonic: this.span(mnemonic),
       relaxable,
+      memo: new Map(),
     };
   }
 
@@ -154,6 +160,10 @@ class Attaching implements Statement {
 
   get mnemonic(): Span {
     return placed(this.#known.mnemonic, this.#line);
+  }
+
+  get memo(): EncodingMemo {
+    return this.#known.memo!;
   }
 
   get relaxable(): Statement["relaxable"] {
@@ -210,12 +220,10 @@ export function holds({ names }: KnownStatement, scope: NameScope): boolean {
   return true;
 }
 
-const NONE: readonly AsmSymbol[] = [];
-
 /** Puts a statement at the present place. */
 export function replay(known: KnownStatement, builder: ObjectBuilder, line: Line, scope: NameScope): void {
   const { names, instruction, bytes, fixups, code } = known;
-  const symbols = names.length === 0 ? NONE : names.map((part) => scope.use(part.name, placed(part, line)));
+  const symbols = names.length === 0 ? NOTHING : names.map((part) => scope.use(part.name, placed(part, line)));
   const bits = code ? builder.bits : undefined;
   if (instruction) {
     const statement = new Attaching(instruction.statement, symbols, line);

@@ -5,7 +5,7 @@
 import type { Budget } from "./budget.ts";
 import { FatalError, type Reporter, SourceError } from "./diagnostics.ts";
 import { type EvalContext, evaluateConstant } from "./expr.ts";
-import { type Fragment, MAX_SECTION_BYTES } from "./fragment.ts";
+import { BytesFragment, type Fragment, MAX_SECTION_BYTES } from "./fragment.ts";
 import { type Span, wholeLine } from "./source.ts";
 import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
 
@@ -28,6 +28,8 @@ export class Layout {
   growOnly = false;
   /** Offsets are settled; what cannot be computed now is an error. */
   final = false;
+  readonly #strict = new LayoutContext(this, true);
+  readonly #lenient = new LayoutContext(this, false);
 
   constructor(policy: LayoutPolicy, budget: Budget) {
     this.policy = policy;
@@ -86,7 +88,7 @@ export class Layout {
     const { section } = fragment;
     const before = section.base;
     try {
-      section.base = evaluateConstant(section.absoluteStart!, this.context(fragment)) ?? 0n;
+      section.base = evaluateConstant(section.absoluteStart!, this.context()) ?? 0n;
     } catch (error) {
       section.base = notYet(error) ?? 0n;
     }
@@ -103,13 +105,12 @@ export class Layout {
   }
 
   #report(fragments: readonly Fragment[], reporter: Reporter): boolean {
-    for (const fragment of fragments) {
-      reporter.guard(() => {
-        const size = fragment.measure(this);
-        if (size > fragment.size)
-          throw new SourceError(wholeLine(fragment.line), "the size of this statement does not settle");
-      });
-    }
+    const check = (fragment: Fragment) => {
+      const size = fragment.measure(this);
+      if (size > fragment.size)
+        throw new SourceError(wholeLine(fragment.line), "the size of this statement does not settle");
+    };
+    for (const fragment of fragments) if (!(fragment instanceof BytesFragment)) reporter.guard(check, fragment);
     return true;
   }
 
@@ -137,9 +138,9 @@ export class Layout {
     return offset < from.offset ? undefined : offset;
   }
 
-  /** Evaluation seen from a fragment. `final`: what cannot be known is an error; by default once layout is settled. */
-  context(fragment: Fragment, final = this.final): EvalContext {
-    return new LayoutContext(this, fragment, final);
+  /** `final`: what cannot be known is an error; by default once layout is settled. */
+  context(final = this.final): EvalContext {
+    return final ? this.#strict : this.#lenient;
   }
 
   isKnown(symbol: AsmSymbol): boolean {
@@ -160,15 +161,15 @@ function notYet(error: unknown): undefined {
 
 class LayoutContext implements EvalContext {
   readonly #layout: Layout;
-  readonly budget: Budget;
-  readonly here: Fragment;
   readonly final: boolean;
 
-  constructor(layout: Layout, here: Fragment, final: boolean) {
+  constructor(layout: Layout, final: boolean) {
     this.#layout = layout;
-    this.budget = layout.budget;
-    this.here = here;
     this.final = final;
+  }
+
+  get budget(): Budget {
+    return this.#layout.budget;
   }
 
   distance(a: AsmSymbol, b: AsmSymbol): bigint | undefined {
@@ -186,9 +187,5 @@ class LayoutContext implements EvalContext {
     if (this.#layout.policy.undefinedIsExternal || symbol.external) return "external";
     if (this.#layout.final) throw new SourceError(span, `symbol '${symbol.name}' is not defined`);
     return undefined;
-  }
-
-  at(fragment: Fragment): EvalContext {
-    return new LayoutContext(this.#layout, fragment, this.final);
   }
 }

@@ -2,6 +2,7 @@
  * The names that the statement at hand has used. What a statement means depends on its text, on the assembler's state, and
  * on what these names stand for, as far as it shows before layout.
  */
+import type { SourceText } from "../types.ts";
 import type { EvalContext } from "./expr.ts";
 import type { Span } from "./source.ts";
 import type { AsmSymbol } from "./symbols.ts";
@@ -13,10 +14,19 @@ export interface Mention {
   readonly span: Span;
 }
 
+/** A source of more characters than this has more lines than are worth remembering. */
+const LONG = 1_000_000;
+
 export class Mentions {
+  /** Is more kept than what depends on no name? */
+  readonly kept: boolean;
   list: Mention[] = [];
   /** Something else was used, too: the present place, the offset table, a name with a meaning of its own. */
   special = false;
+
+  constructor(source: SourceText) {
+    this.kept = source.text.length <= LONG;
+  }
 
   clear(): void {
     if (this.list.length > 0) this.list = [];

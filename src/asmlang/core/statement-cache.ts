@@ -5,7 +5,7 @@
 import type { ObjectBuilder } from "./builder.ts";
 import type { EvalContext } from "./expr.ts";
 import { BytesFragment, type Fragment } from "./fragment.ts";
-import { Detaching, type KnownStatement } from "./known-statement.ts";
+import { Detaching, type KnownStatement, NOTHING } from "./known-statement.ts";
 import type { Mentions } from "./mentions.ts";
 import type { Line } from "./source.ts";
 
@@ -60,11 +60,13 @@ export class StatementWatch {
 
   noted(line: Line, now: EvalContext): KnownStatement | undefined {
     const { section, reporter } = this.#builder;
+    const { list, kept } = this.#mentions;
+    if (!kept && list.length > 0) return undefined;
     if (section !== this.#section || reporter.reported !== this.#problems || this.#mentions.special) return undefined;
     const last = section.fragments.at(-1);
     const fresh = last !== this.#last;
     if (!last || (fresh && section.fragments.at(-2) !== this.#last)) return undefined;
-    const detaching = new Detaching(line, this.#mentions.list, now);
+    const detaching = new Detaching(line, list, now);
     const parts =
       last instanceof BytesFragment ? this.#bytesOf(last, fresh, detaching) : fresh && sized(last, detaching);
     if (!parts) return undefined;
@@ -76,14 +78,15 @@ export class StatementWatch {
     if ((fresh && this.#last instanceof BytesFragment) || last.rows.length !== this.#rows + 1) return undefined;
     const bytes = last.bytes.view().slice(this.#bytes);
     if (bytes.length === 0) return undefined;
-    const fixups = last.fixups.slice(this.#fixups).map((fixup) => detaching.fixup(fixup, this.#bytes));
+    const open = last.fixups.length > this.#fixups;
+    const fixups = open ? last.fixups.slice(this.#fixups).map((one) => detaching.fixup(one, this.#bytes)) : NOTHING;
     return { bytes, fixups, instruction: undefined };
   }
 }
 
-const NOTHING = new Uint8Array(0);
+const NO_BYTES = new Uint8Array(0);
 
 function sized(fragment: Fragment, detaching: Detaching) {
   const instruction = fragment.rows.length === 1 ? fragment.detach(detaching) : undefined;
-  return instruction && { bytes: NOTHING, fixups: [], instruction };
+  return instruction && { bytes: NO_BYTES, fixups: NOTHING, instruction };
 }

@@ -7,8 +7,7 @@ import type { Span } from "./source.ts";
 
 export type Definition =
   | { readonly kind: "label"; readonly fragment: Fragment; readonly offset: number }
-  /** `at`: the fragment that `$` in the expression means. */
-  | { readonly kind: "equate"; readonly expr: Expr; readonly at?: Fragment }
+  | { readonly kind: "equate"; readonly expr: Expr }
   | { readonly kind: "common"; readonly size: Expr; readonly align: bigint };
 
 export class AsmSymbol {
@@ -40,6 +39,10 @@ export class AsmSymbol {
     return this.definition?.kind === "label" ? this.definition.fragment.section : undefined;
   }
 }
+
+/** Is it a label whose address is not just a number? */
+export const isPlace = ({ definition }: AsmSymbol): boolean =>
+  definition?.kind === "label" && !definition.fragment.section.absolute;
 
 export interface SectionFlags {
   alloc: boolean;

@@ -7,7 +7,7 @@ import type { Fragment, PendingFixup } from "./fragment.ts";
 import type { Layout } from "./layout.ts";
 import { isMark, relocationNumber } from "./relocations.ts";
 import { rangeOf, type Span } from "./source.ts";
-import type { AsmSymbol, SectionBuilder } from "./symbols.ts";
+import { type AsmSymbol, isPlace, type SectionBuilder } from "./symbols.ts";
 
 /** `forced`: it stays a relocation whatever is known of the symbol. */
 export interface RelocationType {
@@ -38,6 +38,13 @@ export interface WritePolicy {
   namesSymbol(symbol: AsmSymbol, fixup: PendingFixup, relative: boolean, addend: bigint): boolean;
 }
 
+/** A field's value: at most one symbol and a number, minus the field's own address or not. */
+interface Reduced {
+  readonly plus: AsmSymbol | undefined;
+  readonly relative: boolean;
+  readonly constant: bigint;
+}
+
 export class SectionWriter {
   readonly bytes: Uint8Array;
   readonly #relocations: Relocation[] = [];
@@ -64,8 +71,8 @@ export class SectionWriter {
     return this.#section.flags.nobits || this.#section.absolute;
   }
 
-  context(fragment: Fragment): EvalContext {
-    return this.#layout.context(fragment);
+  context(): EvalContext {
+    return this.#layout.context();
   }
 
   offsetOf(symbol: AsmSymbol): number {
@@ -95,8 +102,8 @@ export class SectionWriter {
   }
 
   /** A relocation at a place that is given as an expression: a number, or a label of this section. */
-  relocationAt(first: Fragment, offset: Expr, fixup: PendingFixup): void {
-    const place = evaluate(offset, this.context(first));
+  relocationAt(offset: Expr, fixup: PendingFixup): void {
+    const place = evaluate(offset, this.context());
     const [term, ...more] = place?.terms ?? [];
     if (!place || more.length > 0 || (term && (term.sign < 0 || term.symbol.section !== this.#section)))
       throw new SourceError(offset.span, "this must be a number or a label of this section");
@@ -104,18 +111,14 @@ export class SectionWriter {
     const bytes = isMark(fixup.modifier) ? 0 : fixup.size;
     if (at < 0n || at + BigInt(bytes) > BigInt(this.#section.size))
       throw new SourceError(offset.span, "this place is not in the section");
-    const value = evaluate(fixup.expr, this.context(first));
-    if (!value) throw new SourceError(fixup.expr.span, "this value is not known");
-    const { plus, relative, constant } = this.#reduce(value, fixup, Number(at));
+    const { plus, relative, constant } = this.#valueOf(fixup, Number(at));
     this.#relocate(Number(at), fixup, plus, relative, constant, fixup.modifier, true);
   }
 
   /** Fills in a field, or leaves a relocation for it. */
   fixup(fragment: Fragment, fixup: PendingFixup): void {
-    const value = evaluate(fixup.expr, this.context(fragment));
-    if (!value) throw new SourceError(fixup.expr.span, "this value is not known");
     const place = fragment.offset + fixup.offset;
-    const { plus, relative, constant } = this.#reduce(value, fixup, place);
+    const { plus, relative, constant } = this.#valueOf(fixup, place);
     const particular = plus && this.#policy.relocationType(plus, fixup, relative, constant - BigInt(fixup.addend));
     if (fixup.modifier !== undefined && !plus)
       throw new SourceError(fixup.expr.span, `'${fixup.modifier}' needs a symbol`);
@@ -126,8 +129,17 @@ export class SectionWriter {
     else this.#relocate(place, fixup, plus, relative, constant, particular?.type);
   }
 
+  #valueOf(fixup: PendingFixup, place: number): Reduced {
+    const { expr, kind, addend } = fixup;
+    if (expr.op === "symbol" && isPlace(expr.symbol))
+      return { plus: expr.symbol, relative: kind === "pcrel", constant: BigInt(addend) };
+    const value = evaluate(expr, this.context());
+    if (!value) throw new SourceError(expr.span, "this value is not known");
+    return this.#reduce(value, fixup, place);
+  }
+
   /** One symbol at most, minus the field's own address or not. */
-  #reduce(value: Linear, fixup: PendingFixup, place: number) {
+  #reduce(value: Linear, fixup: PendingFixup, place: number): Reduced {
     let constant = value.constant + BigInt(fixup.addend);
     let relative = fixup.kind === "pcrel";
     let plus: AsmSymbol | undefined;

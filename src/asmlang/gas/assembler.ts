@@ -47,7 +47,7 @@ export class GasAssembler {
   readonly sectionStack: { section: SectionBuilder; previous: SectionBuilder | undefined }[] = [];
   /** What `.symver` asked for. */
   readonly versions: Version[] = [];
-  readonly values = new SymbolValues(this);
+  readonly values: SymbolValues;
   /** What `.gnu_attribute` said. */
   readonly attributes: Attributes = new Map();
   /** Sections that others are linked to. */
@@ -81,6 +81,7 @@ export class GasAssembler {
   constructor(source: SourceText, options: AssembleOptions) {
     this.#source = source;
     this.options = options;
+    this.values = new SymbolValues(this, source);
     const bits = options.bits ?? 64;
     this.#entryBits = bits;
     this.objectBits = bits === 64 ? 64 : 32;
@@ -190,20 +191,19 @@ export class GasAssembler {
 
   /** Reads a file's lines before whatever comes next. */
   read(source: SourceText, call: Call | undefined): void {
+    const { uri } = source;
     const lines = blankComments(source.text, false);
     this.input.push(
-      lines.map((text, line) => ({ text, uri: source.uri, line, ...(call && { call }) })),
+      lines.map((text, line) => (call ? { text, uri, line, call } : { text, uri, line })),
       call?.site,
       this.budget.isFresh(source.uri) ? "file" : "again",
     );
   }
 
   #statements(): void {
-    for (let line = this.input.next(); line && !this.reporter.full; line = this.input.next()) {
-      const statement = line;
-      if (this.#known.replay(statement)) continue;
-      this.reporter.guard(() => this.#statement(new Cursor(statement)));
-    }
+    const read = (line: Line) => this.#statement(new Cursor(line));
+    for (let line = this.input.next(); line && !this.reporter.full; line = this.input.next())
+      if (!this.#known.replay(line)) this.reporter.guard(read, line);
   }
 
   #statement(cursor: Cursor): void {

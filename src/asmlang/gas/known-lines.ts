@@ -66,19 +66,27 @@ export class KnownLines implements NameScope {
     const assembler = this.#assembler;
     const known = this.#find(line);
     if (!known || !assembler.conditions.active || assembler.macros.has(known.word)) return false;
-    const { label, statement, directive } = known;
-    if (label && !assembler.reporter.guard(() => assembler.placeLabel(label, line))) return true;
+    const { label, statement } = known;
+    if (label && !this.#label(label, line)) return true;
     if (known.word === "") return true;
-    if (statement && holds(statement, this)) {
-      if (statement.code && assembler.locations.waiting) assembler.locations.emit(new Cursor(line));
-      replay(statement, assembler.builder, line, this);
-      return true;
-    }
+    if (!statement || !holds(statement, this)) return this.#read(line, known);
+    if (statement.code && assembler.locations.waiting) assembler.locations.emit(new Cursor(line));
+    replay(statement, assembler.builder, line, this);
+    return true;
+  }
+
+  #label(label: Label, line: Line): boolean {
+    return this.#assembler.reporter.guard(() => this.#assembler.placeLabel(label, line));
+  }
+
+  /** What stands behind the label. */
+  #read(line: Line, { label, word, at, directive }: KnownLine): boolean {
     if (!directive && !label) return false;
+    const assembler = this.#assembler;
     assembler.expressions.takeModifier();
-    const cursor = new Cursor(line, known.at);
+    const cursor = new Cursor(line, at);
     assembler.reporter.guard(() => {
-      if (directive) this.directive({ label, word: known.word, at: known.at, directive }, cursor);
+      if (directive) this.directive({ label, word, at, directive }, cursor);
       else assembler.statement(cursor, label);
     });
     return true;
@@ -105,6 +113,7 @@ export class KnownLines implements NameScope {
 
   /** The statement has been done. */
   keep(line: Line, watch: StatementWatch | undefined, known: ReadLine): void {
+    if (!this.#assembler.values.mentions.kept && (!watch || known.label || known.directive)) return;
     const statement = watch?.noted(line, this.now);
     if (line.text.length < MAX_KNOWN && (statement || known.directive || known.word === ""))
       KNOWN.keep(this.#state, line.text, { ...known, statement });

@@ -91,7 +91,7 @@ export class PaddingFragment extends Fragment {
   }
 
   measure(layout: Layout): number {
-    const size = evaluateConstant(this.count, layout.context(this)) ?? 0n;
+    const size = evaluateConstant(this.count, layout.context()) ?? 0n;
     if (size >= 0n) return checkedSize(size, this, this.count.span);
     if (layout.final) throw new SourceError(this.count.span, `'.nops' of a negative number (${size})`);
     return 0;

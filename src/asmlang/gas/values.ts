@@ -6,6 +6,7 @@ import { Mentions } from "../core/mentions.ts";
 import { GLOBAL_OFFSET_TABLE } from "../core/relocations.ts";
 import { rangeOf, type Span } from "../core/source.ts";
 import type { AsmSymbol, SectionBuilder } from "../core/symbols.ts";
+import type { SourceText } from "../types.ts";
 import type { GasAssembler } from "./assembler.ts";
 
 /** Not in the symbol table, unless global. */
@@ -24,11 +25,12 @@ export class SymbolValues {
   readonly #aliases = new Map<string, string>();
   readonly #weakUses = new Map<AsmSymbol, Span>();
   /** What the statement at hand has named. */
-  readonly mentions = new Mentions();
+  readonly mentions: Mentions;
   #asWritten = false;
 
-  constructor(assembler: GasAssembler) {
+  constructor(assembler: GasAssembler, source: SourceText) {
     this.#assembler = assembler;
+    this.mentions = new Mentions(source);
   }
 
   get #builder() {

@@ -112,10 +112,10 @@ export class NasmAssembler {
         if (name === "smartalign") this.smartAlign ??= { mode: "generic", threshold: 8 };
       },
       pragma: (words) => this.#affixes.read(words),
-      statement: (tokens, line) => this.#statement(new TokenCursor(tokens, line)),
-      again: (line) => this.#lines.replay(line),
+      statement: (tokens, line) => this.statement(new TokenCursor(tokens, line)),
+      again: (line, repeated) => this.#lines.replay(line, repeated),
     });
-    this.#lines = new KnownLines(this, (word) => this.#preprocessor.expansionOf(word));
+    this.#lines = new KnownLines(this, source, (word) => this.#preprocessor.expansionOf(word));
   }
 
   get bits(): Bits {
@@ -232,7 +232,7 @@ export class NasmAssembler {
 
   // Statements
 
-  #statement(cursor: TokenCursor): void {
+  statement(cursor: TokenCursor): void {
     this.expressions.takeModifier();
     if (cursor.is("[")) {
       this.#bracketed(cursor);
@@ -248,9 +248,10 @@ export class NasmAssembler {
       alone || (cursor.peek()?.line === line && !Object.hasOwn(NASM_DIRECTIVES, word) && !UNKNOWN.test(word));
     const watch = plain && (!label || label.line === line) ? this.#lines.watch(line) : undefined;
     if (!cursor.done) this.statementRest(cursor);
+    if (this.reporter.reported !== reported) return;
     const statement = alone ? undefined : watch?.noted(line, this.now);
-    if (watch && this.reporter.reported === reported && (alone || statement))
-      this.#lines.keep(line, label && { name: ownText(label.text), start: label.start, end: label.end }, statement);
+    if (!watch || !(alone || statement)) this.#lines.keepTokens(cursor);
+    else this.#lines.keep(line, label && { name: ownText(label.text), start: label.start, end: label.end }, statement);
   }
 
   #markHere(cursor: TokenCursor): void {

@@ -98,14 +98,11 @@ function roughDistance(a: AsmSymbol, b: AsmSymbol): bigint | undefined {
 }
 
 function firstIdea(budget: Budget): EvalContext {
-  const context: EvalContext = {
+  return {
     budget,
     final: false,
-    here: undefined,
     distance: roughDistance,
     absolute: () => undefined,
     unresolved: () => undefined,
-    at: () => context,
   };
-  return context;
 }

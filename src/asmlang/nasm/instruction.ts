@@ -1,6 +1,6 @@
 /** NASM instructions whose encoding depends on addresses: encoded anew in every layout pass, as NASM's own passes do. */
 import type { ObjectBuilder } from "../core/builder.ts";
-import { evaluate } from "../core/expr.ts";
+import { type Expr, evaluate } from "../core/expr.ts";
 import { Fragment } from "../core/fragment.ts";
 import {
   branchReaches,
@@ -13,19 +13,26 @@ import {
 import type { Detaching, KnownInstruction, MakeFragment } from "../core/known-statement.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Line } from "../core/source.ts";
-import type { AsmSymbol } from "../core/symbols.ts";
+import { type AsmSymbol, isPlace } from "../core/symbols.ts";
 import type { SectionWriter } from "../core/writer.ts";
 import type { Encoding } from "../encode/types.ts";
 
 const never = () => false;
 const make: MakeFragment = (builder, line, statement) => new NasmInstruction(builder, line, statement);
 
+/** What is known of a value in this pass. In its first one NASM takes an immediate that it does not know yet to be small. */
+function valueIn(layout: Layout, expr: Expr, immediate: boolean): bigint | undefined {
+  const guessed = immediate && layout.pass === 0 ? 0n : undefined;
+  if (expr.op === "symbol" && isPlace(expr.symbol)) return layout.isReached(expr.symbol) ? undefined : guessed;
+  const value = evaluate(expr, layout.context(false));
+  if (!value || value.terms.some(({ symbol }) => !layout.isReached(symbol))) return guessed;
+  return value.terms.length === 0 ? value.constant : undefined;
+}
+
 export class NasmInstruction extends Fragment {
   readonly statement: Statement;
   readonly #builder: ObjectBuilder;
   #chosen: Encoding | undefined;
-  /** Values that the last encoding was made for. */
-  #key: string | undefined;
   #encoded: { best: Encoding; long?: Encoding } | undefined;
 
   constructor(builder: ObjectBuilder, line: Line, statement: Statement) {
@@ -48,23 +55,20 @@ export class NasmInstruction extends Fragment {
     return this.#chosen!.bytes.length;
   }
 
+  /** Encoded anew if a value has changed since. */
   #encode(layout: Layout): { best: Encoding; long?: Encoding } {
-    const context = layout.context(this, false);
-    let key = "";
-    for (const operand of this.statement.request.operands)
+    let same = true;
+    for (const operand of this.statement.request.operands) {
+      if (operand.kind === "reg") continue;
       for (const value of valuesOf(operand)) {
-        const known = evaluate(value.expr, context);
-        // In its first pass NASM takes an immediate that it does not know yet to be small.
-        const open = !known || known.terms.some((term) => !layout.isReached(term.symbol));
-        if (open && layout.pass === 0 && operand.kind === "imm") value.known = 0n;
-        else value.known = known?.terms.length === 0 ? known.constant : undefined;
-        key += `${value.known} `;
+        const known = valueIn(layout, value.expr, operand.kind === "imm");
+        if (known !== value.known) same = false;
+        value.known = known;
       }
-    if (!this.#encoded || key !== this.#key) {
-      this.#encoded = encodeStatement(this.statement);
-      this.#key = key;
     }
-    return this.#encoded;
+    if (same && this.#encoded) return this.#encoded;
+    this.#encoded = undefined;
+    return (this.#encoded = encodeStatement(this.statement));
   }
 
   write(out: SectionWriter): void {

@@ -1,14 +1,17 @@
 /**
- * Lines that have been read before, in this run or in another one: a label, and behind it a statement whose outcome is known.
- * They are not even cut into tokens, if their words mean the same to the preprocessor.
+ * Lines that have been read before, in this run or in another one: a label, and behind it a statement whose outcome is known;
+ * or at least the statement's tokens. The preprocessor does not read them again, if their words mean the same to it.
  */
 import { holds, type KnownStatement, type NameScope, replay } from "../core/known-statement.ts";
 import { Mentions } from "../core/mentions.ts";
 import type { Line, Span } from "../core/source.ts";
 import { ownText, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
+import type { SourceText } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
+import { TokenCursor } from "./expressions.ts";
 import { stateOf } from "./settings.ts";
+import type { Token } from "./tokens.ts";
 
 export interface Label {
   readonly name: string;
@@ -22,10 +25,15 @@ interface KnownWord {
   readonly expansion: string;
 }
 
-export interface KnownLine {
-  readonly words: readonly KnownWord[];
+/** What becomes of a line: the outcome of its statement, or the statement, or nothing. */
+interface Outcome {
   readonly label: Label | undefined;
   readonly statement: KnownStatement | undefined;
+  readonly tokens: readonly Omit<Token, "line">[] | undefined;
+}
+
+interface KnownLine extends Outcome {
+  readonly words: readonly KnownWord[];
 }
 
 const KNOWN = new StatementCache<KnownLine>();
@@ -33,16 +41,20 @@ const MAX_KNOWN = 120;
 /** Words of a line, comments included; the sign of the preprocessor counts as one. */
 const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
 
+/** Bytes that depend on nothing. */
+const isPlain = ({ names, instruction }: KnownStatement): boolean => names.length === 0 && !instruction;
+
 /** What a word expands to, if that is simple; "": it stays. */
 export type ExpansionOf = (word: string) => string | undefined;
 
 export class KnownLines implements NameScope {
   readonly #assembler: NasmAssembler;
   readonly #expansionOf: ExpansionOf;
-  readonly mentions = new Mentions();
+  readonly mentions: Mentions;
 
-  constructor(assembler: NasmAssembler, expansionOf: ExpansionOf) {
+  constructor(assembler: NasmAssembler, source: SourceText, expansionOf: ExpansionOf) {
     this.#assembler = assembler;
+    this.mentions = new Mentions(source);
     this.#expansionOf = expansionOf;
   }
 
@@ -70,19 +82,29 @@ export class KnownLines implements NameScope {
     return (stateOf(expressions.floatRule) << 16) | (builder.bits << 8) | (place << 4) | defaults;
   }
 
-  /** Does the line again; false if it has to be read. */
-  replay(line: Line): boolean {
-    const known = KNOWN.find(this.#state, line.text);
+  /** Does the line again; false if it has to be read. `repeated`: it is no line of a file that is read once. */
+  replay(line: Line, repeated: boolean): boolean {
+    const known = this.#find(line);
     if (!known) return false;
     for (const { word, expansion } of known.words) if (this.#expansionOf(word) !== expansion) return false;
     const { label, statement } = known;
     if (statement && !holds(statement, this)) return false;
-    if (label) {
-      const span = { line, start: label.start, end: label.end };
-      if (!this.#assembler.reporter.guard(() => this.#assembler.defineLabel(label.name, span, line))) return true;
-    }
+    if (repeated && !(statement && isPlain(statement)))
+      this.#assembler.builder.budget.chargeLine("statements", 1, line);
+    if (known.tokens) this.#statement(known.tokens, line);
+    if (label && !this.#label(label, line)) return true;
     if (statement) replay(statement, this.#assembler.builder, line, this);
     return true;
+  }
+
+  #statement(known: readonly Omit<Token, "line">[], line: Line): void {
+    const tokens = known.map(({ kind, text, start, end }): Token => ({ kind, text, line, start, end }));
+    this.#assembler.reporter.guard(() => this.#assembler.statement(new TokenCursor(tokens, line)));
+  }
+
+  #label({ name, start, end }: Label, line: Line): boolean {
+    const span = { line, start, end };
+    return this.#assembler.reporter.guard(() => this.#assembler.defineLabel(name, span, line));
   }
 
   watch({ text }: Line): StatementWatch | undefined {
@@ -92,7 +114,25 @@ export class KnownLines implements NameScope {
   /** The line is done. */
   keep(line: Line, label: Label | undefined, statement: KnownStatement | undefined): void {
     // What is local to a label that the line itself defines would be looked for in the wrong place.
-    if (line.text.length >= MAX_KNOWN || (label && statement?.names.some(({ name }) => name.startsWith(".")))) return;
+    const lost = label && statement?.names.some(({ name }) => name.startsWith("."));
+    if (!lost && (!label || this.mentions.kept)) this.#keep(line, { label, statement, tokens: undefined });
+  }
+
+  /** The line is done; it is not known what came of it. */
+  keepTokens({ tokens, line }: TokenCursor): void {
+    if (line.text.length >= MAX_KNOWN || !this.mentions.kept) return;
+    if (!this.#find(line)?.tokens && tokens.every((token) => token.line === line)) {
+      const own = tokens.map(({ kind, text, start, end }) => ({ kind, text: ownText(text), start, end }));
+      this.#keep(line, { label: undefined, statement: undefined, tokens: own });
+    }
+  }
+
+  #find({ text }: Line): KnownLine | undefined {
+    return KNOWN.find(this.#state, text);
+  }
+
+  #keep(line: Line, outcome: Outcome): void {
+    if (line.text.length >= MAX_KNOWN) return;
     const words: KnownWord[] = [];
     for (const found of new Set(line.text.match(WORDS) ?? [])) {
       const word = ownText(found.toLowerCase());
@@ -100,6 +140,6 @@ export class KnownLines implements NameScope {
       if (expansion === undefined) return;
       words.push({ word, expansion });
     }
-    KNOWN.keep(this.#state, line.text, { words, label, statement });
+    KNOWN.keep(this.#state, line.text, { ...outcome, words });
   }
 }

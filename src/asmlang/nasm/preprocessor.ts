@@ -26,6 +26,8 @@ import { SingleMacros } from "./single-line.ts";
 import { isSpace, joinTouching, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
 
 const MAX_NESTING = 250;
+/** A line with no more than a comment. */
+const NOTHING = /^[ \t]*(;|$)/;
 /** As for NASM itself. */
 const MAX_REPEATS = 1_000_000n;
 
@@ -63,8 +65,8 @@ export interface PreprocessorHost {
   /** The words of a `%pragma`. */
   pragma(words: readonly string[]): void;
   statement(tokens: readonly Token[], line: Line): void;
-  /** Does a line again that is known from before; false if it has to be read. */
-  again(line: Line): boolean;
+  /** Does a line again that is known from before; false if it has to be read. `repeated`: it is no line of a file that is read once. */
+  again(line: Line, repeated: boolean): boolean;
 }
 
 /** A line of a file, cut into tokens when they are asked for. */
@@ -133,10 +135,8 @@ export class Preprocessor {
 
   run(source: SourceText): void {
     this.#pushFile(source, undefined);
-    for (let line = this.#next(); line && !this.reporter.full; line = this.#next()) {
-      const current = line;
-      this.reporter.guard(() => this.#line(current));
-    }
+    const read = (line: TokenLine) => this.#line(line);
+    for (let line = this.#next(); line && !this.reporter.full; line = this.#next()) this.reporter.guard(read, line);
     if (this.#recording) this.reporter.error(this.#recording.span, `this '${this.#recording.what}' has no end`);
     const open = this.#conditions.unclosed();
     if (open) this.reporter.error(open, "this '%if' has no '%endif'");
@@ -167,14 +167,15 @@ export class Preprocessor {
   }
 
   #pushFile(source: SourceText, call: Call | undefined): void {
+    const { uri } = source;
     const lines = splitLines(source.text);
     let at = 0;
     const next = (): TokenLine | undefined => {
       if (at >= lines.length) return undefined;
       const number = at;
-      const text = goingOn(lines[at++]!, "", () => lines[at++]);
-      const line: Line = { text, uri: source.uri, line: number, ...(call && { call }) };
-      return new FileLine(line);
+      const first = lines[at++]!;
+      const text = first.endsWith("\\") ? goingOn(first, "", () => lines[at++]) : first;
+      return new FileLine(call ? { text, uri, line: number, call } : { text, uri, line: number });
     };
     this.#push(
       {
@@ -211,10 +212,10 @@ export class Preprocessor {
       this.#record(raw, trim(raw.tokens)[0]);
       return;
     }
-    const frame = this.#frames.at(-1);
-    const expansion = frame?.expansion;
+    if (NOTHING.test(raw.line.text)) return;
+    const { expansion, again } = this.#frames.at(-1)!;
     const call = expansion?.call;
-    if (this.#conditions.active && this.#host.again(call ? { ...raw.line, call } : raw.line)) return;
+    if (this.#conditions.active && this.#host.again(call ? { ...raw.line, call } : raw.line, again)) return;
     const { tokens, line } = expansion ? instantiate(raw, expansion, this.#host.budget) : raw;
     const text = trim(tokens);
     const [first] = text;
@@ -226,7 +227,7 @@ export class Preprocessor {
     if (!this.#conditions.active) return;
     const expanded = trim(this.expand(text));
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
-    if (frame?.again) this.#host.budget.chargeLine("statements", 1, line);
+    if (again) this.#host.budget.chargeLine("statements", 1, line);
     this.#host.statement(joinTouching(expanded), line);
   }
 
