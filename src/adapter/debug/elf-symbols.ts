@@ -1,5 +1,5 @@
-/** Names of an ELF executable's symbol table (.symtab), where it has not been stripped. */
-import { bigToAddr } from "../../emu/cpu/state.ts";
+/** What an ELF executable's sections tell: the names of its symbol table (.symtab), and where its frame information (.eh_frame) will be. */
+import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import { ELF32_EHDR, ELF64_EHDR, ELFCLASS64, ET } from "../../emu/kernel/abi/elf.ts";
 import type { NamedAddress } from "./symbols.ts";
 
@@ -8,6 +8,9 @@ const SHT_SYMTAB = 2;
 const MOST_NAMED_TYPE = 2;
 
 interface Section {
+  /** Offset in the sections' names. */
+  readonly name: number;
+  readonly address: Addr;
   readonly type: number;
   readonly offset: number;
   readonly size: number;
@@ -18,6 +21,7 @@ export interface ElfNames {
   readonly symbols: readonly NamedAddress[];
   /** Position independent: addresses count from wherever the program is put. */
   readonly relocatable: boolean;
+  readonly ehFrame?: Addr | undefined;
 }
 
 /** None of a file that is cut short or makes no sense: the loader has the word on whether it runs. */
@@ -39,14 +43,18 @@ function readNames(bytes: Uint8Array): ElfNames {
   const table = sections.find(({ type }) => type === SHT_SYMTAB);
   const strings = table && sections[table.link];
   const symbols = strings === undefined ? [] : namesOf(view, table!, strings, wide);
-  return { symbols, relocatable: header.get("e_type") === ET.ET_DYN };
+  const names = sections[header.get("e_shstrndx")];
+  const ehFrame = names && sections.find(({ name }) => textAt(view, names.offset + name) === ".eh_frame");
+  return { symbols, relocatable: header.get("e_type") === ET.ET_DYN, ehFrame: ehFrame?.address };
 }
 
 function sectionAt(view: DataView, at: number, wide: boolean): Section {
   const word = (offset32: number, offset64: number) =>
     wide ? Number(view.getBigUint64(at + offset64, true)) : view.getUint32(at + offset32, true);
   const link = view.getUint32(at + (wide ? 40 : 24), true);
-  return { type: view.getUint32(at + 4, true), offset: word(16, 24), size: word(20, 32), link };
+  const address = wide ? bigToAddr(view.getBigUint64(at + 16, true)) : view.getUint32(at + 12, true);
+  const name = view.getUint32(at, true);
+  return { name, address, type: view.getUint32(at + 4, true), offset: word(16, 24), size: word(20, 32), link };
 }
 
 function namesOf(view: DataView, table: Section, strings: Section, wide: boolean): NamedAddress[] {

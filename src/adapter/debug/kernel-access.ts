@@ -86,10 +86,10 @@ function plainFields(kernel: Kernel, task: Task): Readonly<Record<string, number
   };
 }
 
-function mapping({ start, end, flags, name }: Vma): Mapping {
+function mapping({ start, end, flags, name, pages }: Vma): Mapping {
   const bit = (mask: number, letter: string) => (flags & mask ? letter : "-");
   const access = bit(VM.READ, "r") + bit(VM.WRITE, "w") + bit(VM.EXEC, "x") + (flags & VM.SHARED ? "s" : "p");
-  return { start, end, access, name };
+  return { start, end, access, name, pages };
 }
 
 /** The user's ESP[31:16], which the alias must carry. */

@@ -15,6 +15,7 @@ import { assembleWithIncludes, loadProgramFrom } from "./includes.ts";
 import { kernelAccess, kernelSymbols, type ProgramNames, triggerReader } from "./kernel-access.ts";
 import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import type { Target } from "./target.ts";
+import { EhFrame } from "./unwind/eh-frame.ts";
 
 export type Loaded =
   | { readonly target: Target; readonly diagnostics: readonly Diagnostic[] }
@@ -70,6 +71,7 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
       programName: loaded.program.name,
       run: (max, before) => system.run(max, before),
       kernel: kernelAccess(system.kernel),
+      ehFrame: ehFrameOf(loaded.program),
       ...kernelSymbols(system, programSymbols(loaded.program)),
     };
     return { target, diagnostics: loaded.warnings };
@@ -86,6 +88,16 @@ async function readEntry({ entry }: LaunchConfiguration, files: FileSystem) {
   return bytes === undefined
     ? `cannot read the entry code ${entry}: no such file`
     : { uri: entry, text: new TextDecoder().decode(bytes) };
+}
+
+/** Of one that goes where it is put, it is found by its headers there. */
+function ehFrameOf(program: Program): EhFrame | undefined {
+  if (program.kind === "elf") {
+    const { ehFrame, relocatable } = elfNames(program.bytes);
+    return ehFrame === undefined || relocatable ? undefined : new EhFrame(ehFrame);
+  }
+  const found = program.image.segments.find(({ section }) => section === ".eh_frame");
+  return found && new EhFrame(bigToAddr(found.address));
 }
 
 const programSymbols = (program: Program): ProgramNames =>

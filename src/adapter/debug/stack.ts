@@ -1,7 +1,7 @@
 /**
  * The call stack: the running code and its callers, across kernel entries, signal handlers and changes of mode. Callers are found by
- * following the code to its return (unwind/follow.ts). Where that does not tell, by call sites on the stack, and the frame says so
- * (`guessed`); then pt_regs says where user mode was.
+ * following the code to its return (unwind/follow.ts). Where that does not tell, by the program's call frame information (unwind/cfi.ts); if
+ * it has none, by call sites on the stack. The frame says which (`found`). In the kernel, pt_regs says where user mode was then.
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { instructionAt } from "../../emu/cpu/disassemble.ts";
@@ -12,6 +12,7 @@ import { peekBytes, peekValue } from "./guest-memory.ts";
 import { kernelReference } from "./kernel-fields.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { KernelAccess, Target } from "./target.ts";
+import { callerByCfi } from "./unwind/cfi.ts";
 import type { Return } from "./unwind/far-returns.ts";
 import { behindSystemCall, follow } from "./unwind/follow.ts";
 import { modeFor, Place } from "./unwind/place.ts";
@@ -26,7 +27,8 @@ export interface Frame {
   /** `name+0x12`, or the address where nothing is near. */
   readonly name: string;
   readonly line: LineSpan | undefined;
-  readonly guessed: boolean;
+  /** How it was found: by following the code above it to its return, by what the program's CFI says of that, by a call site on the stack. */
+  readonly found: "code" | "CFI" | "call site";
   /** How the frame above came to be: by a near or far call, an entry into the kernel, a signal, vm86(2); "running" for the first. */
   readonly by: "running" | "vm86" | Return["kind"];
   /** Whether the frame's registers are the CPU's own: the frame that a CPU runs. */
@@ -43,13 +45,16 @@ const MOST_FRAMES = 64;
 
 export function callStack(target: Target, cpu: Cpu): Frame[] {
   const running = isStandIn(target, cpu) ? savedPlace(cpu) : Place.of(cpu);
-  const frames = [frameAt(target, running, "running", false)];
+  const frames = [frameAt(target, running, "running", "code")];
   for (let place: Place | undefined = running; place !== undefined && frames.length < MOST_FRAMES; ) {
     const from: Place = frames.at(-1)!.by === "interrupt" ? behindEntry(target, place) : place;
     const behindCall = ({ address, mode }: Place) => isBehindCall(cpu, address, mode.code.bits);
     const caller = follow(from, behindCall) ?? follow(doubting(from), behindCall);
-    place = caller?.to ?? fallBack(target, from, frames);
-    if (caller !== undefined) frames.push(frameAt(target, caller.to, caller.kind, false));
+    const described = caller === undefined ? byCfi(target, from, frames.at(-1)!) : undefined;
+    if (described === "outermost") break;
+    place = (caller ?? described)?.to ?? fallBack(target, from, frames);
+    if (caller !== undefined) frames.push(frameAt(target, caller.to, caller.kind, "code"));
+    else if (described !== undefined) frames.push(frameAt(target, described.to, described.kind, "CFI"));
   }
   return markInterrupted(frames.slice(0, MOST_FRAMES));
 }
@@ -59,6 +64,19 @@ function doubting(from: Place): Place {
   const place = from.copy();
   place.doubtsMemory = true;
   return place;
+}
+
+/** Of user code, what the ELF file it is of (or our assembler's image) says of its frames. */
+function byCfi({ kernel, ehFrame, programName }: Target, from: Place, { by }: Frame): Return | "outermost" | undefined {
+  if (kernel === undefined || from.mode.cpl < 3 || from.mode.v86) return undefined;
+  const mappings = kernel.mappings(from.cpu);
+  const { address } = from;
+  const here = mappings.find(({ start, end }) => address >= start && address < end);
+  const first = here && mappings.find(({ name }) => name === here.name);
+  if (first === undefined) return undefined;
+  const frames = first.name.endsWith(programName) ? ehFrame : undefined;
+  const special = here?.pages && { start: here.start, pages: here.pages };
+  return callerByCfi(from, { elf: first.start, frames, special }, by === "return" || by === "far");
 }
 
 /** The interrupted code as it will go on: what its system call will give is not known yet, whatever stands in pt_regs meanwhile. */
@@ -87,7 +105,7 @@ function markInterrupted(frames: Frame[]): Frame[] {
   return index < 0 ? frames : frames.map((frame, i) => (i === index ? { ...frame, interrupted: true } : frame));
 }
 
-function frameAt(target: Target, place: Place, by: Frame["by"], guessed: boolean): Frame {
+function frameAt(target: Target, place: Place, by: Frame["by"], found: Frame["found"]): Frame {
   const { symbols } = target;
   const { address, mode } = place;
   // a caller stands behind its call, which may be the last instruction of its line and function
@@ -101,7 +119,7 @@ function frameAt(target: Target, place: Place, by: Frame["by"], guessed: boolean
   const { bits } = mode.code;
   const { cpl, v86 } = mode;
   const current = by === "running" && !isStandIn(target, place.cpu);
-  return { address, sp: place.sp ?? 0, bits, cpl, v86, name, line, guessed, by, current, interrupted: false, place };
+  return { address, sp: place.sp ?? 0, bits, cpl, v86, name, line, found, by, current, interrupted: false, place };
 }
 
 const withOffset = (name: string, offset: number): string => (offset === 0 ? name : `${name}+0x${offset.toString(16)}`);
@@ -115,14 +133,14 @@ function fallBack(target: Target, from: Place, frames: Frame[]): Place | undefin
   const outside = from.mode.v86 ? kernel?.outsideVm86(from.cpu) : undefined;
   if (outside !== undefined) {
     const place = placeFrom(kernel!, from, (offset, size) => littleEndian(outside, offset, size));
-    if (place !== undefined) frames.push(frameAt(target, place, "vm86", false));
+    if (place !== undefined) frames.push(frameAt(target, place, "vm86", "code"));
     return place;
   }
   const inKernel = kernel !== undefined && from.mode.cpl < 3;
   const regs = inKernel ? kernel.userRegs(from.cpu) : undefined;
-  frames.push(...callersBySite(target, from, regs).map((place) => frameAt(target, place, "return", true)));
+  frames.push(...callersBySite(target, from, regs).map((place) => frameAt(target, place, "return", "call site")));
   const user = regs === undefined ? undefined : userPlace(kernel!, from, regs);
-  if (user !== undefined) frames.push(frameAt(target, user, "interrupt", false));
+  if (user !== undefined) frames.push(frameAt(target, user, "interrupt", "code"));
   return user;
 }
 

@@ -5,6 +5,7 @@ import type { KernelLayout } from "../../emu/kernel/layout/types.ts";
 import type { Machine } from "../../emu/machine/machine.ts";
 import type { StopReason } from "../../emu/machine/types.ts";
 import type { SymbolIndex } from "./symbols.ts";
+import type { EhFrame } from "./unwind/eh-frame.ts";
 
 export interface Target {
   readonly machine: Machine;
@@ -13,6 +14,8 @@ export interface Target {
   readonly programName: string;
   /** undefined on a bare machine. */
   readonly kernel: KernelAccess | undefined;
+  /** The program's own frame information. */
+  readonly ehFrame?: EhFrame | undefined;
   /** Runs at most `max` instructions, and ends before one of the CPU `before`. */
   run(max: number, before?: Cpu): StopReason;
   /** Text of a source that the client cannot open: the kernel's entry code and the vDSO. */
@@ -83,6 +86,8 @@ export interface Mapping {
   /** As in /proc/PID/maps: "r-xp". */
   readonly access: string;
   readonly name: string;
+  /** Of a special mapping (the vDSO): its physical pages, mapped yet or not. */
+  readonly pages?: readonly number[] | undefined;
 }
 
 export interface EspfixPlace {

@@ -24,10 +24,10 @@ function stackTrace(context: Context, args: DebugProtocol.StackTraceArguments) {
   return { stackFrames: frames, totalFrames: all.length };
 }
 
-/** Says the ring and mode where they are not those of plain user code, and that a caller was guessed. */
-function frameName({ name, cpl, bits, v86, guessed }: Frame): string {
+/** Says the ring and mode where they are not those of plain user code, and how a caller was found if not from the code. */
+function frameName({ name, cpl, bits, v86, found }: Frame): string {
   const mode = v86 ? "v86" : `${bits}-bit`;
-  return `${name}  [${cpl === 3 ? "" : `ring ${cpl}, `}${mode}${guessed ? ", by call site" : ""}]`;
+  return `${name}  [${cpl === 3 ? "" : `ring ${cpl}, `}${mode}${found === "code" ? "" : `, by ${found}`}]`;
 }
 
 function dapFrame(context: Context, ranges: readonly Range[], frame: Frame, id: number): DebugProtocol.StackFrame {
@@ -38,7 +38,7 @@ function dapFrame(context: Context, ranges: readonly Range[], frame: Frame, id: 
     column: 0,
     instructionPointerReference: hexAddr(frame.address, frame.bits),
     ...moduleOf(ranges, frame),
-    presentationHint: frame.guessed ? ("subtle" as const) : ("normal" as const),
+    presentationHint: frame.found === "call site" ? ("subtle" as const) : ("normal" as const),
   };
   if (frame.line === undefined) return { ...base, line: 0 };
   return {
