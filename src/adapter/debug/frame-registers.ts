@@ -6,29 +6,17 @@ import { lookUp } from "../../asmlang/core/look-up.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { kernelReference } from "./kernel-fields.ts";
 import type { Reference } from "./reference.ts";
-import { FLAG_BITS, FLAGS_WIDTH, generalReference, SEGMENT_NAMES, type Word } from "./registers.ts";
+import {
+  FLAGS_WIDTH,
+  type FlagsPart,
+  flagsPart,
+  generalReference,
+  PT_REGS,
+  SEGMENT_NAMES,
+  type Word,
+} from "./registers.ts";
 import type { Frame } from "./stack.ts";
 import type { KernelAccess } from "./target.ts";
-
-/** pt_regs' names of the general registers, in encoding order. */
-export const PT_REGS = [
-  "ax",
-  "cx",
-  "dx",
-  "bx",
-  "sp",
-  "bp",
-  "si",
-  "di",
-  "r8",
-  "r9",
-  "r10",
-  "r11",
-  "r12",
-  "r13",
-  "r14",
-  "r15",
-];
 
 /** A register of the frame, by any name; undefined for what all frames of a CPU share. */
 export function frameReference(
@@ -79,21 +67,17 @@ function segment(cpu: Cpu, { place, cpl }: Frame, name: string): Reference | und
 function flags({ place }: Frame, saved: Reference | undefined, name: string): Reference | undefined {
   const field = fieldOf(name);
   if (field === undefined) return undefined;
-  const { shift, bits } = field;
-  const mask = bits >= 32 ? -1 : ((1 << bits) - 1) << shift;
+  const { bit, width } = field;
+  const mask = width >= 32 ? -1 : ((1 << width) - 1) << bit;
   const read = () => {
     if (saved === undefined && (place.flagsKnown & mask) !== mask) return undefined;
     const whole = saved === undefined ? BigInt(place.flags >>> 0) : saved.read();
-    return whole && BigInt.asUintN(bits, whole >> BigInt(shift));
+    return whole && BigInt.asUintN(width, whole >> BigInt(bit));
   };
-  return { bits, read };
+  return { bits: width, read };
 }
 
-function fieldOf(name: string): { readonly shift: number; readonly bits: number } | undefined {
+function fieldOf(name: string): FlagsPart | undefined {
   const whole = lookUp(FLAGS_WIDTH, name.toLowerCase());
-  if (whole !== undefined) return { shift: 0, bits: whole };
-  const upper = name.toUpperCase();
-  if (upper === "IOPL") return { shift: 12, bits: 2 };
-  const bit = lookUp(FLAG_BITS, upper);
-  return bit === undefined ? undefined : { shift: bit, bits: 1 };
+  return whole === undefined ? flagsPart(name) : { bit: 0, width: whole };
 }

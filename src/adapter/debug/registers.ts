@@ -26,6 +26,8 @@ export const GPR_NAMES = [
   "r14",
   "r15",
 ] as const;
+/** What pt_regs calls them: the old eight have no letter in front there. */
+export const PT_REGS: readonly string[] = GPR_NAMES.map((name) => name.replace(/^r(?=[a-z])/, ""));
 export const SEGMENT_NAMES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
 
 /** EFLAGS bits as the manual lists them. */
@@ -142,8 +144,14 @@ function writeFlags(cpu: Cpu, flags: number): void {
   cpu.updateMode();
 }
 
-/** A flag of EFLAGS by name: its lowest bit, and how many there are. */
-export function flagsPart(name: string): { readonly bit: number; readonly width: number } | undefined {
+/** A flag of EFLAGS: its lowest bit, and how many there are. */
+export interface FlagsPart {
+  readonly bit: number;
+  readonly width: number;
+}
+
+/** By name. */
+export function flagsPart(name: string): FlagsPart | undefined {
   if (name.toUpperCase() === "IOPL") return { bit: 12, width: 2 };
   const bit = lookUp(FLAG_BITS, name.toUpperCase());
   return bit === undefined ? undefined : { bit, width: 1 };
