@@ -6,12 +6,12 @@ import { runSelftest } from "./run.ts";
 import { buildSeccomp, byTest, NAMESPACES, runNatively } from "./seccomp.ts";
 
 // The test's own tracer can miss the signal that tells it to stop, between asking whether it has come and waiting, if it is overtaken by a task
-// on another CPU that it has just let go on: so on the last kernel there is one CPU.
+// on another CPU that it has just let go on, and then its time runs out: so all but one of the machines have one CPU.
 describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
   test.each([
-    [64, "x86_64", "intel", 2],
+    [64, "x86_64", "intel", 1],
     [64, "x86_64", "amd", 2],
-    [32, "x86_64", "amd", 2],
+    [32, "x86_64", "amd", 1],
     [32, "i386", "intel", 1],
   ] as const)(
     "%i bit on %s, %s, %i CPUs: differs from this host where there are no namespaces, and nowhere else",
@@ -26,7 +26,7 @@ describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
       expect(unexpected.map(([name, lines]) => ({ name, native: lines, here: here.get(name) }))).toEqual([]);
       expect(differing.map(([name]) => name)).toEqual(NAMESPACES);
     },
-    120_000,
+    400_000,
   );
 
   test("with filters asked before the tracer, what they do after it fails", () => {
@@ -41,5 +41,5 @@ describe.runIf(requireTool("gcc") && requireSources())("seccomp_bpf", () => {
       "TRACE_syscall.seccomp.skip_after",
       "TRACE_syscall.seccomp.kill_after",
     ]);
-  }, 120_000);
+  }, 400_000);
 });

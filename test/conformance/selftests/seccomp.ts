@@ -40,7 +40,7 @@ export function byTest(transcript: string): Map<string, string[]> {
   return tests;
 }
 
-/** Tests that need a pid namespace of their own. */
+/** Tests that need a namespace of their own. */
 export const NAMESPACES: readonly string[] = ["child_pid_ns", "sibling_pid_ns", "fault_recv"].map(
   (name) => `global.user_notification_${name}`,
 );
