@@ -87,6 +87,13 @@ function overrideOf(draft: Draft, memory: MemoryOperand): number {
   return SEGMENT_BYTES[memory.segment] ?? 0;
 }
 
+/** GNU as takes one segment, whether from a prefix or from the operand. */
+function segmentClash({ context, segment }: Draft, operand: number): Failure {
+  const written = context.prefixes.segment;
+  const clash = context.dialect === "gas" && written !== 0 && segment !== 0 && written !== segment;
+  return clash ? { message: "same type of prefix used twice", operand } : undefined;
+}
+
 /** NASM lets the memory's address be of another width than the register's, which is an address too. */
 const isLoose = ({ form, context }: Draft): boolean =>
   context.dialect === "nasm" && /^(movdir64b|enqcmds?)$/.test(form.mnemonic);
@@ -111,7 +118,7 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
       if (!draft.form.mnemonic.includes("maskmov"))
         return { message: `"${draft.form.mnemonic}" writes to and reads from %es only`, operand };
     if (slot.string !== "di") draft.segment = overrideOf(draft, memory);
-    return undefined;
+    return segmentClash(draft, operand);
   }
   const { vsib, addressing } = slot;
   const address = encodeAddress(memory, {
@@ -130,9 +137,8 @@ function takeMemory(draft: Draft, slot: Slot, memory: MemoryOperand, operand: nu
   draft.address = address;
   draft.addressSize = address.size;
   draft.segment = overrideOf(draft, memory);
-  const { segment } = context.prefixes;
-  if (context.dialect === "gas" && segment !== 0 && draft.segment !== 0 && segment !== draft.segment)
-    return { message: "same type of prefix used twice", operand };
+  const clash = segmentClash(draft, operand);
+  if (clash !== undefined) return clash;
   draft.x = address.indexHigh & 1;
   if (vsib !== undefined) draft.vvvv |= (address.indexHigh >> 1) << 4;
   if (slot.place === "rm") draft.b = address.baseHigh;
