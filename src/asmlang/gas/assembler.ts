@@ -233,7 +233,7 @@ export class GasAssembler {
     else if (lower.startsWith(".")) this.#directive(lower, cursor, start, label);
     else {
       cursor.at = start;
-      const watch = label !== false && this.#known.watch(cursor.line);
+      const watch = label !== false && lower !== "" && this.#known.watch(cursor.line);
       assembleInstruction(this, cursor);
       if (watch) this.#known.keep(cursor.line, watch, { label, word: lower, at: start, directive: undefined });
     }
