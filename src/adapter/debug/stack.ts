@@ -49,7 +49,7 @@ export function callStack(target: Target, cpu: Cpu): Frame[] {
   for (let place: Place | undefined = running; place !== undefined && frames.length < MOST_FRAMES; ) {
     const from: Place = frames.at(-1)!.by === "interrupt" ? behindEntry(target, place) : place;
     const behindCall = ({ address, mode }: Place) => isBehindCall(cpu, address, mode.code.bits);
-    const caller = follow(from, behindCall) ?? follow(doubting(from), behindCall);
+    const caller = follow(from, behindCall) ?? follow(from.doubting(), behindCall);
     const described = caller === undefined ? byCfi(target, from, frames.at(-1)!) : undefined;
     if (described === "outermost") break;
     place = (caller ?? described)?.to ?? fallBack(target, from, frames);
@@ -57,13 +57,6 @@ export function callStack(target: Target, cpu: Cpu): Frame[] {
     else if (described !== undefined) frames.push(frameAt(target, described.to, described.kind, "CFI"));
   }
   return markInterrupted(frames.slice(0, MOST_FRAMES));
-}
-
-/** The same, for code that goes round until memory changes. */
-function doubting(from: Place): Place {
-  const place = from.copy();
-  place.doubtsMemory = true;
-  return place;
 }
 
 /** Of user code, what the ELF file it is of (or our assembler's image) says of its frames. */

@@ -47,9 +47,11 @@ export class Place implements Knowledge {
   gs: { readonly base: Known; readonly swapped: Known };
   /** Return addresses of the calls that the path is in, innermost last. */
   calls: readonly bigint[] = [];
-  /** Memory but for the stack may be anything by then: others write it, and loops wait for that. */
-  doubtsMemory = false;
+  /** Memory but for stacks may be anything by then: others write it, and loops wait for that. */
+  #doubtsMemory = false;
   #stored: Stored | undefined;
+  /** Where the stack pointer was before the path went to another stack, and to the next. */
+  #stacks: readonly Addr[] = [];
   /** Bases of segment registers that the path has loaded. */
   #bases: ReadonlyMap<SegIndex, Known> = new Map();
 
@@ -78,6 +80,15 @@ export class Place implements Knowledge {
     return place;
   }
 
+  /** The same point, with memory doubted that others could write before the path comes to read it. */
+  doubting(): Place {
+    const other = this.copy();
+    other.#doubtsMemory = true;
+    const entry = entryStack(this.cpu);
+    if (entry !== undefined) other.#stacks = [entry];
+    return other;
+  }
+
   /** The same point, to follow another path from. */
   copy(): Place {
     const other = this.at(this.mode, this.ip);
@@ -91,8 +102,9 @@ export class Place implements Knowledge {
     const other = new Place(this.cpu, mode, ip, this.regs, this.gs);
     other.#stored = this.#stored;
     other.#bases = this.#bases;
+    other.#stacks = this.#stacks;
     other.calls = this.calls;
-    other.doubtsMemory = this.doubtsMemory;
+    other.#doubtsMemory = this.#doubtsMemory;
     return other;
   }
 
@@ -164,13 +176,24 @@ export class Place implements Knowledge {
       if (one.address === at && one.bytes === bytes) return one.value;
       if (one.address < at + bytes && at < one.address + one.bytes) return undefined;
     }
-    if (this.doubtsMemory && !this.#isNearStack(address)) return undefined;
+    if (this.#doubtsMemory && !this.#isNearStack(address)) return undefined;
     return peekValue(this.cpu, bigToAddr(address), bytes);
   }
 
+  /** Memory is what it is now while the stack pointer is loaded: where a task's stacks are is nobody else's to change. */
+  changeStack<T>(load: () => T): T {
+    const doubts = this.#doubtsMemory;
+    const before = this.sp;
+    this.#doubtsMemory = false;
+    const result = load();
+    this.#doubtsMemory = doubts;
+    if (before !== undefined) this.#stacks = [...this.#stacks, before];
+    return result;
+  }
+
   #isNearStack(address: bigint): boolean {
-    const { sp } = this;
-    return sp !== undefined && Math.abs(bigToAddr(address) - sp) < STACK_REACH;
+    const at = bigToAddr(address);
+    return [...this.#stacks, this.sp].some((stack) => stack !== undefined && Math.abs(at - stack) < STACK_REACH);
   }
 
   /** Pages may have aliases (espfix stacks do), so stored values are known by their physical address; by the linear one where there is none. */
@@ -183,6 +206,13 @@ export class Place implements Knowledge {
     if (address === undefined) return;
     this.#stored = { address: this.#physical(address), bytes, value, older: this.#stored };
   }
+}
+
+/** Where an exception from user mode begins to push: RSP0 or ESP0 of the TSS. */
+function entryStack(cpu: Cpu): Addr | undefined {
+  const wide = (cpu.get32(OFF.EFER) & EFER.LMA) !== 0;
+  const pointer = peekValue(cpu, cpu.segBase(SEG.TR) + 4, wide ? 8 : 4);
+  return pointer === undefined ? undefined : bigToAddr(pointer);
 }
 
 /** What a selector would load, by the tables as they are now; undefined where there is no such descriptor. */

@@ -24,7 +24,7 @@ export function stepOn(place: Place): Step | undefined {
   const { insn } = ir;
   const next = BigInt.asUintN(insn.bits, place.ip + BigInt(insn.length));
   if (insn.mnemonic === Mnemonic.Call) return isFollowed(place) ? intoCall(place, ir, next) : overCall(place, next);
-  const outcome = foresee(ir, place);
+  const outcome = loadsStackPointer(insn) ? place.changeStack(() => foresee(ir, place)) : foresee(ir, place);
   if (outcome.kind === "helper") return throughHelper(place, insn, next);
   if (outcome.kind === "next") return goTo(place, next);
   const { target, taken } = outcome as Extract<typeof outcome, { kind: "jump" }>;
@@ -36,6 +36,9 @@ export function stepOn(place: Place): Step | undefined {
   place.ip = next;
   return other === undefined ? ON : { kind: "on", other };
 }
+
+const loadsStackPointer = ({ mnemonic, ops: [to] }: Insn): boolean =>
+  mnemonic === Mnemonic.Mov && to?.kind === "reg" && to.reg === GPR.RSP;
 
 /** The kernel's calls are followed, since some of its entry code leaves a frame on the stack; a program's functions leave the stack as it was. */
 const isFollowed = ({ mode }: Place): boolean => mode.cpl < 3;
@@ -97,12 +100,16 @@ const KEPT_64: ReadonlySet<number> = new Set([GPR.RSP, GPR.RBP, GPR.RBX, 12, 13,
 const KEPT_32: ReadonlySet<number> = new Set([GPR.RSP, GPR.RBP, GPR.RBX, GPR.RSI, GPR.RDI]);
 const keptBy = ({ mode }: Place): ReadonlySet<number> => (mode.code.bits === 64 ? KEPT_64 : KEPT_32);
 
-/** The call is followed; should that lead nowhere (it switches to another task's stack), it is taken to leave the stack as it was. */
+/**
+ * The call is followed; should that lead nowhere (it switches to another task's stack), or nobody know where it goes, it is taken to
+ * leave the stack as it was.
+ */
 function intoCall(place: Place, ir: IrInsn, next: bigint): Step {
   const other = place.copy();
   overCall(other, next);
-  const outcome = foresee(ir, place);
-  if (outcome.kind !== "jump" || outcome.target === undefined) return { kind: "on", other };
+  const outcome = foresee(ir, place.copy());
+  if (outcome.kind !== "jump" || outcome.target === undefined) return overCall(place, next);
+  foresee(ir, place);
   place.calls = [...place.calls, next];
   place.ip = outcome.target;
   return { kind: "on", other };
