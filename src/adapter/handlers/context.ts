@@ -100,7 +100,9 @@ export class Context {
   #reading = 1;
   #stacks = new Map<number, readonly Frame[]>();
   #gotoTargets: number[] = [];
-  #locations: number[] = [];
+  /** Code that values point to, and the id of each. */
+  #locations = new Map<Addr, number>();
+  #located: Addr[] = [];
   readonly #children: { readonly thread: number; readonly children: () => readonly Variable[] }[] = [];
 
   constructor(client: Client, files: FileSystem, shelf: Shelf | undefined) {
@@ -240,15 +242,20 @@ export class Context {
 
   /** An id for code that a value points to, valid until the program runs. */
   location(address: Addr): number {
-    return this.#locations.push(address);
+    const known = this.#locations.get(address);
+    if (known !== undefined) return known;
+    const id = this.#located.push(address);
+    this.#locations.set(address, id);
+    return id;
   }
   addressOfLocation(id: number): Addr | undefined {
-    return this.#locations[id - 1];
+    return this.#located[id - 1];
   }
 
   dropHandles(): void {
     this.#gotoTargets = [];
-    this.#locations = [];
+    this.#locations = new Map();
+    this.#located = [];
     this.#children.length = 0;
     this.#stacks = new Map();
   }
