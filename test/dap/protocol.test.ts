@@ -39,7 +39,9 @@ const CAPABILITIES: Table = {
   supportsExceptionInfoRequest: shown("lifecycle", "has vector, error code with its meaning, and CR2"),
   supportTerminateDebuggee: shown("ending", "ends a launched program where nothing else is said"),
   supportSuspendDebuggee: shown("ending", "leaves a suspended program as it stands"),
-  supportsDelayedStackTraceLoading: shown("scenarios", "$name, line by line"),
+  supportsDelayedStackTraceLoading: absent(
+    "a second load of the call stack takes the focus from an open menu; frames are few, and stackTrace pages all the same",
+  ),
   supportsLoadedSourcesRequest: shown("scenarios", "$name, line by line"),
   supportsLogPoints: shown("session", "honour conditions, hit counts and log messages"),
   supportsTerminateThreadsRequest: shown("ending", "kills the process of a thread, which its parent hears of"),

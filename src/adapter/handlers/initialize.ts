@@ -47,7 +47,6 @@ export function initialize(
     supportsBreakpointLocationsRequest: true,
     supportsLoadedSourcesRequest: true,
     breakpointModes: MODES.map((mode) => ({ ...mode, appliesTo: [...mode.appliesTo] })),
-    supportsDelayedStackTraceLoading: true,
     supportsANSIStyling: true,
     supportsExceptionInfoRequest: true,
     supportsExceptionFilterOptions: true,
