@@ -82,7 +82,7 @@ describeKinds("the espfix scenario in the workbench", (kind) => {
 
   it("shows espfix and ends", async () => {
     await editor.command("Ringside: Show espfix");
-    await (await editor.view("body.sidebar .who")).locator("text=design").first().waitFor();
+    await (await editor.view('body.sidebar .who:has-text("design:")')).locator("text=design").first().waitFor();
     await editor.focusSource();
     await editor.press("Shift+F5");
     await editor.ended();

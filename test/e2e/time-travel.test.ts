@@ -109,6 +109,10 @@ describeKinds("time travel in the workbench", (kind) => {
   });
 
   it("runs back to the cursor's line", async () => {
+    // the write was the kernel's, in a source of its own
+    await editor.stopped();
+    await editor.page.locator(".debug-call-stack .monaco-list-row", { hasText: "_start" }).first().click();
+    await editor.page.locator(".tab.active", { hasText: program }).waitFor();
     await editor.reveal(first);
     await editor.command("Ringside: Run Back to Cursor");
     await editor.stopped(first);
