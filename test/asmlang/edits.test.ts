@@ -140,7 +140,17 @@ function outcome({ assembled, writeElfObject }: Pick<typeof edited, "writeElfObj
   return { diagnostics, sections, symbols, lines, debug, file };
 }
 
-describe.each<Dialect>(["gas", "nasm"])("%s, edited", (dialect) => {
+/** Of a source that is longer than this only what is met again is remembered. */
+const LONG_ENOUGH = 200_000;
+const REMARK = { gas: `\n# ${"-".repeat(98)}`, nasm: `\n; ${"-".repeat(98)}` };
+
+describe.each<[Dialect, string, number]>([
+  ["gas", "short", 0],
+  ["nasm", "short", 0],
+  ["gas", "long", LONG_ENOUGH],
+  ["nasm", "long", LONG_ENOUGH],
+])("%s, %s, edited", (dialect, _, length) => {
+  const remarks = REMARK[dialect].repeat(length / 100);
   const start = plausible(dialect).slice(0, LINES);
   const edit = fc.tuple(
     fc.nat(LINES - 1),
@@ -157,7 +167,7 @@ describe.each<Dialect>(["gas", "nasm"])("%s, edited", (dialect) => {
       fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 12 }), async (changes) => {
         const lines = [...start];
         let included = "";
-        const source = () => ({ uri: "a", text: lines.join("\n") });
+        const source = () => ({ uri: "a", text: lines.join("\n") + remarks });
         const options = { dialect, include: (uri: string) => ({ uri, text: included }) };
         for (const [at, line, how, file] of changes) {
           if (how === "delete") lines.splice(at, 1);

@@ -14,18 +14,23 @@ export interface Mention {
   readonly span: Span;
 }
 
-/** A source of more characters than this has more lines than are worth remembering. */
+/** In a source of more characters than this what is met once is likely never met again: keeping it costs more than it saves. */
+const SHORT = 200_000;
+/** And this one has more lines than are worth remembering. */
 const LONG = 1_000_000;
 
 export class Mentions {
   /** Is more kept than what depends on no name? */
   readonly kept: boolean;
+  /** Is a statement kept when it is met for the first time? */
+  readonly keptAtOnce: boolean;
   list: Mention[] = [];
   /** Something else was used, too: the present place, the offset table, a name with a meaning of its own. */
   special = false;
 
   constructor(source: SourceText) {
     this.kept = source.text.length <= LONG;
+    this.keptAtOnce = source.text.length <= SHORT;
   }
 
   clear(): void {

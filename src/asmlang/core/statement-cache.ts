@@ -10,14 +10,33 @@ import type { Mentions } from "./mentions.ts";
 import type { Line } from "./source.ts";
 
 const MAX_ENTRIES = 50_000;
+const MET_BITS = 2 ** 20;
+/** With more texts than this the bits would take most others to be met, too. */
+const MAX_MET = MET_BITS / 4;
 
 /** By state and text. */
 export class StatementCache<T> {
   readonly #states = new Map<number, Map<string, T>>();
   #entries = 0;
+  readonly #met = new Uint8Array(MET_BITS / 8);
+  #metCount = 0;
 
   find(state: number, text: string): T | undefined {
     return this.#states.get(state)?.get(text);
+  }
+
+  /** Has the text been asked for here before? By a hash: some are taken for others. */
+  isMet(state: number, text: string): boolean {
+    const hash = hashOf(state, text) & (MET_BITS - 1);
+    const bit = 1 << (hash & 7);
+    const bits = this.#met[hash >> 3]!;
+    if (bits & bit) return true;
+    this.#met[hash >> 3] = bits | bit;
+    if (++this.#metCount > MAX_MET) {
+      this.#met.fill(0);
+      this.#metCount = 0;
+    }
+    return false;
   }
 
   keep(state: number, text: string, known: T): void {
@@ -29,6 +48,13 @@ export class StatementCache<T> {
     if (!texts) this.#states.set(state, (texts = new Map()));
     texts.set(ownText(text), known);
   }
+}
+
+/** FNV-1a, its high bits brought down. */
+function hashOf(state: number, text: string): number {
+  let hash = state ^ 0x811c9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
+  return hash ^ (hash >>> 15);
 }
 
 /** The text by itself: a part of a source that is kept would keep the whole source. */

@@ -108,7 +108,9 @@ export class KnownLines implements NameScope {
 
   watch({ text }: Line): StatementWatch | undefined {
     const { builder, values } = this.#assembler;
-    return text.length < MAX_KNOWN ? new StatementWatch(builder, values.mentions) : undefined;
+    const { mentions } = values;
+    const worth = text.length < MAX_KNOWN && (mentions.keptAtOnce || KNOWN.isMet(this.#state, text));
+    return worth ? new StatementWatch(builder, mentions) : undefined;
   }
 
   /** The statement has been done. */

@@ -246,9 +246,10 @@ export class NasmAssembler {
     const alone = label !== undefined && cursor.done;
     const plain =
       alone || (cursor.peek()?.line === line && !Object.hasOwn(NASM_DIRECTIVES, word) && !UNKNOWN.test(word));
-    const watch = plain && (!label || label.line === line) ? this.#lines.watch(line) : undefined;
+    const worth = this.#lines.isWorth(line);
+    const watch = worth && plain && (!label || label.line === line) ? this.#lines.watch() : undefined;
     if (!cursor.done) this.statementRest(cursor);
-    if (this.reporter.reported !== reported) return;
+    if (!worth || this.reporter.reported !== reported) return;
     const statement = alone ? undefined : watch?.noted(line, this.now);
     if (!watch || !(alone || statement)) this.#lines.keepTokens(cursor);
     else this.#lines.keep(line, label && { name: ownText(label.text), start: label.start, end: label.end }, statement);

@@ -107,8 +107,13 @@ export class KnownLines implements NameScope {
     return this.#assembler.reporter.guard(() => this.#assembler.defineLabel(name, span, line));
   }
 
-  watch({ text }: Line): StatementWatch | undefined {
-    return text.length < MAX_KNOWN ? new StatementWatch(this.#assembler.builder, this.mentions) : undefined;
+  /** Is what becomes of the line worth keeping? */
+  isWorth({ text }: Line): boolean {
+    return text.length < MAX_KNOWN && (this.mentions.keptAtOnce || KNOWN.isMet(this.#state, text));
+  }
+
+  watch(): StatementWatch {
+    return new StatementWatch(this.#assembler.builder, this.mentions);
   }
 
   /** The line is done. */
@@ -120,7 +125,7 @@ export class KnownLines implements NameScope {
 
   /** The line is done; it is not known what came of it. */
   keepTokens({ tokens, line }: TokenCursor): void {
-    if (line.text.length >= MAX_KNOWN || !this.mentions.kept) return;
+    if (!this.mentions.kept) return;
     if (!this.#find(line)?.tokens && tokens.every((token) => token.line === line)) {
       const own = tokens.map(({ kind, text, start, end }) => ({ kind, text: ownText(text), start, end }));
       this.#keep(line, { label: undefined, statement: undefined, tokens: own });
@@ -132,7 +137,6 @@ export class KnownLines implements NameScope {
   }
 
   #keep(line: Line, outcome: Outcome): void {
-    if (line.text.length >= MAX_KNOWN) return;
     const words: KnownWord[] = [];
     for (const found of new Set(line.text.match(WORDS) ?? [])) {
       const word = ownText(found.toLowerCase());
