@@ -195,9 +195,8 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   const implied = lookUp(IMPLIED, mnemonic);
   if (implied !== undefined) return impliedRegisters(request, implied);
   const extended = mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!);
-  if (extended && (isClass(operands[0]!, "r64") || (request.dialect === "gas" && isClass(operands[1]!, "r32")))) {
-    return { ...request, mnemonic: "movsxd" };
-  }
+  const unextended = request.dialect === "gas" && operands.some((operand) => isClass(operand, "r32"));
+  if (extended && (unextended || isClass(operands[0]!, "r64"))) return { ...request, mnemonic: "movsxd" };
   const vector = request.dialect === "nasm" || request.intelMnemonics || operands.some(isVector);
   if (vector && /^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
     return { ...request, mnemonic: mnemonic.replace("movd", "movq") };

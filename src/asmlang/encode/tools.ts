@@ -159,7 +159,8 @@ export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefix
   if (request.prefixes.includes("notrack") && !indirect) return `expecting indirect branch instruction after "notrack"`;
   const ignored = request.bits === 64 ? IGNORED_SEGMENTS[prefixes.segment] : undefined;
   if (ignored !== undefined) return `prefix "${ignored}" is not supported in 64-bit mode`;
-  const displacement = form.slots[0]?.place === "rel" || form.slots[0]?.place === "far";
+  const [target] = request.operands;
+  const displacement = form.slots[0]?.place === "rel" || (target?.kind === "far" && target.apart);
   if (displacement && request.hints.includes(request.bits === 16 ? "disp32" : "disp16"))
     return `invalid {disp${request.bits === 16 ? 32 : 16}} prefix`;
   if (prefixes.rex >= 0 && form.vex !== undefined) return `REX prefix invalid with "${request.mnemonic}"`;

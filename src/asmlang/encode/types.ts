@@ -54,7 +54,14 @@ export type AsmOperand =
       readonly distance?: "short" | "near" | "far";
       readonly size?: 16 | 32 | 64;
     } // direct branch target, also GNU `jmp label`
-  | { readonly kind: "far"; readonly selector: Value; readonly offset: Value; readonly size?: 16 | 32 };
+  | {
+      readonly kind: "far";
+      readonly selector: Value;
+      readonly offset: Value;
+      readonly size?: 16 | 32;
+      /** GNU's Intel syntax, `call 0x10,0x1000`: to it these are two displacements. */
+      readonly apart?: boolean;
+    };
 
 export interface EncodeRequest {
   readonly dialect: Dialect;

@@ -220,7 +220,8 @@ function farPair(operands: PlacedOperand[]): PlacedOperand[] {
   const [first, second] = operands;
   if (first?.operand.kind !== "target" || second?.operand.kind !== "target" || operands.length !== 2) return operands;
   const span = { ...first.span, end: second.span.end };
-  return [{ operand: { kind: "far", selector: first.operand.value, offset: second.operand.value }, span }];
+  const { value: selector } = first.operand;
+  return [{ operand: { kind: "far", selector, offset: second.operand.value, apart: true }, span }];
 }
 
 /** AT&T order to Intel order. */
