@@ -4,6 +4,7 @@
  */
 import { assemble, link } from "../../../src/asmlang/index.ts";
 import costs from "../../../src/cli/costs-program.S?raw";
+import { inShadow } from "../../../src/emu/cpu/between.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import { OFF, SEG, SEG_STRIDE, SEGF } from "../../../src/emu/cpu/layout.ts";
 import entry64 from "../../../src/emu/kernel/entry/entry_64.S?raw";
@@ -197,9 +198,11 @@ export function sweep(setting: Setting, event: "nmi" | "mc"): Swept {
       const before = machine.save();
       const made = [...recorder.returns];
       const at = BigInt.asUintN(64, cpu.rip);
+      const held = event === "nmi" && inShadow(cpu);
       inject(kernel, cpu, event);
       const stop = ending(system.run(MOST));
-      const why = difference(expected.returns, recorder.returns, end, stop);
+      const seen = held ? withoutOwnReturn(recorder.returns, made.length) : recorder.returns;
+      const why = difference(expected.returns, seen, end, stop);
       if (why !== undefined) breaks.push({ at: placeOf(system, at), why });
       machine.restore(before);
       recorder.returns = made;
@@ -210,7 +213,14 @@ export function sweep(setting: Setting, event: "nmi" | "mc"): Swept {
   return { tried, breaks };
 }
 
-function difference(wanted: string[], seen: string[], end: string, stop: string): string | undefined {
+/**
+ * An NMI that the shadow of STI holds back over SYSEXIT strikes user mode, and returns there once more, to the state it found: of these
+ * two returns, the second is left out. `next` is the index of the first of them.
+ */
+const withoutOwnReturn = (returns: readonly string[], next: number): string[] =>
+  returns.filter((state, i) => i !== next + 1 || state !== returns[next]);
+
+function difference(wanted: readonly string[], seen: readonly string[], end: string, stop: string): string | undefined {
   if (stop !== end) return stop;
   const at = wanted.findIndex((state, i) => seen[i] !== state);
   if (at >= 0) return `return ${at + 1} to user mode: ${differing(wanted[at]!, seen[at] ?? "none")}`;
