@@ -5,7 +5,7 @@ import type { MachineEvent } from "../emu/machine/types.ts";
 import { GuestOutput, writeAll } from "./output.ts";
 import { UsageError } from "./usage.ts";
 
-/** Of the lines --trace writes. Raised when a field changes its meaning. */
+/** Of the lines --trace writes (docs/trace.md). Raised when a field changes its meaning. */
 export const TRACE_SCHEMA = 1;
 const FLUSH_AT = 1 << 16;
 /** What is looked at without --trace. */
