@@ -9,6 +9,7 @@ import { frameOf, PTE, userPgd } from "../../../src/emu/kernel/mm/pagetable.ts";
 import { PRESETS } from "../../../src/emu/kernel/presets.ts";
 import type { System } from "../../../src/emu/kernel/system.ts";
 import { exits, image, type Options, run, source } from "./kit.ts";
+import { findVsyscall } from "./vsyscall.ts";
 
 const ON = { pti: "on" } as const;
 const SPIN = source("\t.globl _start\n_start:\tmov $39, %eax\n\tsyscall\n1:\tjmp 1b\n");
@@ -111,20 +112,7 @@ describe("switches", () => {
   });
 
   test.each(PRESETS.map(({ name }) => name))("32-bit calls, as in %s: SYSENTER, SYSCALL and INT $0x80", (preset) => {
-    const compat = `
-	.code32
-	.globl _start
-_start:	mov (%esp), %ecx
-	lea 8(%esp,%ecx,4), %ebx
-env:	add $4, %ebx
-	cmpl $0, -4(%ebx)
-	jne env
-aux:	cmpl $32, (%ebx)		# AT_SYSINFO
-	je found
-	add $8, %ebx
-	jmp aux
-found:	mov 4(%ebx), %esi
-	mov $20, %eax
+    const compat = `${findVsyscall("esi")}	mov $20, %eax
 	call *%esi
 	mov %eax, %edi
 	mov $20, %eax
