@@ -157,24 +157,30 @@ function isSwapgs({ kernel }: System, address: bigint): boolean {
 
 const nameOf = (designs: Readonly<Record<string, string>>): string =>
   Object.entries(designs)
-    .map(([key, value]) => (value === "on" ? key : value))
+    .map(([key, value]) => `${key}=${value}`)
     .join(" ");
 
-/** The table as text: a row a way in and out, a column a design. */
+const cellOf = ({ assembly, upcalls, swapgs, exit }: Cost): string =>
+  `${assembly} + ${upcalls} /${swapgs} ${exit === "iret" ? "I" : "S"}`;
+
+/** The table as text: a row a design, a column a way in and out. */
 export function costLines(table: readonly DesignCosts[]): string[] {
-  const widths = table.map(({ designs }) => Math.max(13, nameOf(designs).length));
-  const row = (name: string, cell: (costs: DesignCosts) => string) =>
-    `${name.padEnd(19)}${table.map((costs, i) => cell(costs).padStart(widths[i]! + 2)).join("")}`;
   const base = table[0]!.codeBytes;
+  const change = (bytes: number) => `${bytes} (${bytes < base ? "" : "+"}${bytes - base})`;
+  const ways = Object.entries(KINDS);
+  const rows = [
+    ["", ...ways.map(([, { what }]) => what), "bytes of code"],
+    ...table.map(({ designs, kinds, codeBytes: bytes }) => [
+      nameOf(designs),
+      ...ways.map(([kind]) => cellOf(kinds[kind]!)),
+      change(bytes),
+    ]),
+  ];
+  const widths = rows[0]!.map((_, i) => Math.max(...rows.map((row) => row[i]!.length)));
   return [
     "Instructions of assembly + of up-calls and the calls between them, /n = SWAPGS among them; S leaves by SYSRET, I by IRET.",
-    row("", ({ designs }) => nameOf(designs)),
-    ...Object.entries(KINDS).map(([kind, { what }]) =>
-      row(what, ({ kinds }) => {
-        const { assembly, upcalls, swapgs, exit } = kinds[kind]!;
-        return `${assembly} + ${upcalls} /${swapgs} ${exit === "iret" ? "I" : "S"}`;
-      }),
+    ...rows.map((row) =>
+      row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join("  "),
     ),
-    row("bytes of code", ({ codeBytes: bytes }) => `${bytes} (${bytes < base ? "" : "+"}${bytes - base})`),
   ];
 }
