@@ -56,10 +56,11 @@ export const PRESETS: readonly Preset[] = [
       "order and names of the exit work, user-return notifiers inside the loop: arch/x86/entry/common.c, exit_to_usermode_loop",
       "a fast path in assembly, and SYSRET asked for on the slow one: arch/x86/entry/entry_64.S, entry_SYSCALL64_slow_path",
       "the exit loop in C, TS_COMPAT set by do_syscall_32_irqs_on: arch/x86/entry/common.c, do_syscall_64, do_fast_syscall_32",
-      "INT $0x80 with an entry of its own, r8 to r11 zeroed: arch/x86/entry/entry_64_compat.S, entry_INT80_compat",
+      "INT $0x80 with an entry of its own, r8 to r11 zeroed: entry_INT80_compat, a reconstruction: its source of that time was not read",
       SECCOMP_FIRST,
     ],
-    source: "Linux 4.6, arch/x86/entry; all else is 6.1's, thread_info at the start of task_struct among it",
+    source:
+      "Linux 4.6, arch/x86/entry, common.c as 4.4's stable line has it; all else is 6.1's, thread_info at the start of task_struct among it",
   },
   {
     name: "linux-4.0",
