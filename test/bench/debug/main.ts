@@ -47,7 +47,7 @@ async function measure(): Promise<void> {
   const unicornFigures = only === undefined ? unicorn(root) : undefined;
 
   const firstStop =
-    only === undefined || "first stop".includes(only) ? await ringside.firstStop(root, program, 9) : undefined;
+    only === undefined || "first stop".includes(only) ? await ringside.firstStop(root, program, 15) : undefined;
   if (firstStop !== undefined) {
     const { adapter, all, first } = firstStop;
     await row("first stop: from launch, in a started adapter", "150 ms", async () => ({

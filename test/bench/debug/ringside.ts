@@ -162,7 +162,7 @@ export async function falseConditions(root: string, guest: keyof typeof ROUND, c
   const began = processorTime();
   const from = session.target.machine.icount;
   let size = 100_000;
-  while (processorTime() - began < 500) {
+  while (processorTime() - began < 1000) {
     if ((await runOn(session, size)) !== "reached") throw new Error(`${condition} was not false`);
     size = Math.min(size * 2, 50_000_000);
   }
