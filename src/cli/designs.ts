@@ -1,6 +1,6 @@
 /** `ringside designs`: the presets, and every design's key and values; with --costs, what the exits cost under them. */
-import { DESIGNS } from "../emu/kernel/design-table.ts";
-import { PRESETS } from "../emu/kernel/presets.ts";
+import { DESIGNS } from "../emu/kernel/designs/design-table.ts";
+import { PRESETS } from "../emu/kernel/designs/presets.ts";
 import { flag, parse } from "./options.ts";
 
 export async function designs(args: readonly string[]): Promise<number> {

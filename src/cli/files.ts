@@ -5,7 +5,7 @@ import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { Diagnostic, SourceText } from "../asmlang/types.ts";
 import { PAGE_SIZE } from "../emu/cpu/memory.ts";
-import { ROOT_BYTES } from "../emu/kernel/root.ts";
+import { ROOT_BYTES } from "../emu/kernel/fs/root.ts";
 import { UsageError } from "./usage.ts";
 
 /** @throws UsageError with one line when the file cannot be read. */

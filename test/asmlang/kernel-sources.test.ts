@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 import { assemble, writeElfObject } from "../../src/asmlang/index.ts";
 import type { Arch } from "../../src/emu/kernel/arch.ts";
 import { X86_64 } from "../../src/emu/kernel/arch64.ts";
-import { chooseDesigns } from "../../src/emu/kernel/designs.ts";
+import { chooseDesigns } from "../../src/emu/kernel/designs/designs.ts";
 import { I386 } from "../../src/emu/kernel/i386/arch.ts";
 import { chooseLayout } from "../../src/emu/kernel/layout/choose.ts";
 import { requireTool } from "../tools.ts";

@@ -4,8 +4,8 @@ import path from "node:path";
 import { describe, expect, it } from "vitest";
 import { bundles } from "../../scripts/build.mjs";
 import { readConfiguration } from "../../src/adapter/debug/configuration.ts";
-import { DESIGNS } from "../../src/emu/kernel/design-table.ts";
-import { PRESETS } from "../../src/emu/kernel/presets.ts";
+import { DESIGNS } from "../../src/emu/kernel/designs/design-table.ts";
+import { PRESETS } from "../../src/emu/kernel/designs/presets.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const read = (file: string) => readFileSync(path.join(root, file), "utf8");

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it, test } from "vitest";
 import { readScenario, runScenario, type ScenarioFile } from "../../src/cli/scenario-run.ts";
-import { DESIGNS } from "../../src/emu/kernel/design-table.ts";
+import { DESIGNS } from "../../src/emu/kernel/designs/design-table.ts";
 
 const root = path.resolve(import.meta.dirname, "../..");
 const scenarios = path.join(root, "scenarios");

@@ -9,11 +9,11 @@ import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import { attrOf, segmentValueOf } from "../../emu/cpu/system/descriptor.ts";
 import { setSegmentRaw } from "../../emu/cpu/system/segment.ts";
 import { syscallName } from "../../emu/kernel/abi/syscalls.ts";
-import { switchFpu } from "../../emu/kernel/fpu.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { currentPgd } from "../../emu/kernel/mm/pti.ts";
 import { isStopped } from "../../emu/kernel/ptrace/stop.ts";
 import type { Process, Task } from "../../emu/kernel/state.ts";
+import { switchFpu } from "../../emu/kernel/task/fpu.ts";
 import { peekBytes, peekValue } from "./guest-memory.ts";
 import type { TaskInfo } from "./target.ts";
 

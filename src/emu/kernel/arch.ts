@@ -5,7 +5,7 @@
 import type { SourceText } from "../../asmlang/types.ts";
 import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
-import type { DesignHooks } from "./designs.ts";
+import type { DesignHooks } from "./designs/designs.ts";
 import type { Kernel } from "./kernel.ts";
 import type { KernelLayout } from "./layout/types.ts";
 import type { PageFormat } from "./mm/pagetable.ts";

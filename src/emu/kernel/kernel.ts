@@ -6,7 +6,7 @@ import type { Machine } from "../machine/machine.ts";
 import type { Component } from "../machine/types.ts";
 import type { Arch } from "./arch.ts";
 import type { LinkedImage } from "./boot/packed.ts";
-import type { Choice } from "./designs.ts";
+import type { Choice } from "./designs/designs.ts";
 import type { KernelLayout } from "./layout/types.ts";
 import { KernelMemory } from "./memory.ts";
 import { Probes } from "./probes.ts";

@@ -4,13 +4,13 @@
  */
 import type { Addr } from "../cpu/state.ts";
 import type { Siginfo } from "./abi/siginfo.ts";
-import type { AuditContext } from "./audit.ts";
-import type { Cred } from "./cred.ts";
-import type { RealTimer } from "./itimer.ts";
+import type { AuditContext } from "./entry/audit.ts";
+import type { Socket } from "./fs/socket.ts";
 import type { DebugRegisters, JobControl, Stop, Traced } from "./ptrace/types.ts";
 import type { Listener, Notification, Seccomp } from "./seccomp/types.ts";
-import type { Socket } from "./socket.ts";
 import type { Unfinished } from "./steps.ts";
+import type { Cred } from "./task/cred.ts";
+import type { RealTimer } from "./task/itimer.ts";
 
 /** VM_* flags of a mapping (linux/mm.h); SPECIAL marks kernel-owned pages such as the vDSO's. */
 export const VM = {

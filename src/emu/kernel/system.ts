@@ -8,15 +8,15 @@ import type { Arch } from "./arch.ts";
 import { X86_64 } from "./arch64.ts";
 import { buildKernelImage } from "./boot/image.ts";
 import { bootKernel, initialState } from "./boot/init.ts";
-import { type Choice, chooseDesigns } from "./designs.ts";
+import { type Choice, chooseDesigns } from "./designs/designs.ts";
 import { I386 } from "./i386/arch.ts";
 import { Injections } from "./inject.ts";
 import { installIrqs } from "./irq.ts";
 import { Kernel } from "./kernel.ts";
 import { chooseLayout } from "./layout/choose.ts";
 import { ENTRY_TEXT, isIsolated } from "./mm/pti.ts";
-import { installTimer } from "./sched.ts";
 import { SymbolTable } from "./symbols.ts";
+import { installTimer } from "./task/sched.ts";
 import type { SystemOptions } from "./types.ts";
 import { installUpcalls } from "./upcall.ts";
 

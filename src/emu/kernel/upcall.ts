@@ -5,7 +5,7 @@
 import type { Cpu } from "../cpu/cpu.ts";
 import { EFLAGS } from "../cpu/layout.ts";
 import { type Addr, bigToAddr } from "../cpu/state.ts";
-import { trackedEntry } from "./context-tracking.ts";
+import { trackedEntry } from "./entry/context-tracking.ts";
 import type { Kernel } from "./kernel.ts";
 import { BadKernelAddress } from "./memory.ts";
 import { oops } from "./oops.ts";

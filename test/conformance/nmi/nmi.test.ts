@@ -1,7 +1,7 @@
 /** A part of `npm run conformance:nmi` that every test run has: the default designs, and that the sweep sees what goes wrong. */
 import { describe, expect, test } from "vitest";
-import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
-import { PRESETS } from "../../../src/emu/kernel/presets.ts";
+import { DESIGNS } from "../../../src/emu/kernel/designs/design-table.ts";
+import { PRESETS } from "../../../src/emu/kernel/designs/presets.ts";
 import { EXPLAINED, isExplained } from "./explained.ts";
 import { SETTINGS } from "./settings.ts";
 import { type Break, type Setting, sweep } from "./sweep.ts";

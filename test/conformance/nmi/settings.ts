@@ -1,6 +1,6 @@
 /** What is swept: the final designs, each design in the place of the final one, and the presets of older kernels. */
-import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
-import { PRESETS } from "../../../src/emu/kernel/presets.ts";
+import { DESIGNS } from "../../../src/emu/kernel/designs/design-table.ts";
+import { PRESETS } from "../../../src/emu/kernel/designs/presets.ts";
 
 export interface Named {
   /** "key=value", "preset=name". */

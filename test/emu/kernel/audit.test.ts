@@ -1,7 +1,7 @@
 /** Audit and context tracking: what is recorded and how often the hooks run, whatever the way through the entry code. */
 import { describe, expect, test } from "vitest";
-import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
-import { PRESETS } from "../../../src/emu/kernel/presets.ts";
+import { DESIGNS } from "../../../src/emu/kernel/designs/design-table.ts";
+import { PRESETS } from "../../../src/emu/kernel/designs/presets.ts";
 import { exits, type Options, run, source } from "./kit.ts";
 import { findVsyscall } from "./vsyscall.ts";
 

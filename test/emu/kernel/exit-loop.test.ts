@@ -3,7 +3,7 @@
  * before user mode itself. Each design of the two keys has something here that the others have not.
  */
 import { describe, expect, test } from "vitest";
-import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
+import { DESIGNS } from "../../../src/emu/kernel/designs/design-table.ts";
 import { type Options, run, source, system } from "./kit.ts";
 import { findVsyscall } from "./vsyscall.ts";
 

@@ -1,8 +1,8 @@
 /** Presets: the flags of older kernels where they were, the order of their exit work, and programs that run under each. */
 import { describe, expect, test } from "vitest";
-import { DESIGNS } from "../../../src/emu/kernel/design-table.ts";
-import { chooseDesigns } from "../../../src/emu/kernel/designs.ts";
-import { PRESETS } from "../../../src/emu/kernel/presets.ts";
+import { DESIGNS } from "../../../src/emu/kernel/designs/design-table.ts";
+import { chooseDesigns } from "../../../src/emu/kernel/designs/designs.ts";
+import { PRESETS } from "../../../src/emu/kernel/designs/presets.ts";
 import { archOf } from "../../../src/emu/kernel/system.ts";
 import { exits, image, run, source } from "./kit.ts";
 

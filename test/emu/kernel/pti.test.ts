@@ -2,11 +2,11 @@
 import { describe, expect, test } from "vitest";
 import costs from "../../../src/cli/costs-program.S?raw";
 import { OFF } from "../../../src/emu/cpu/layout.ts";
+import { PRESETS } from "../../../src/emu/kernel/designs/presets.ts";
 import entry64 from "../../../src/emu/kernel/entry/entry_64.S?raw";
 import { PAGE_SIZE } from "../../../src/emu/kernel/layout/linux-6.1.ts";
 import { pageTables } from "../../../src/emu/kernel/mm/pages.ts";
 import { frameOf, PTE, userPgd } from "../../../src/emu/kernel/mm/pagetable.ts";
-import { PRESETS } from "../../../src/emu/kernel/presets.ts";
 import type { System } from "../../../src/emu/kernel/system.ts";
 import { exits, image, type Options, run, source } from "./kit.ts";
 import { findVsyscall } from "./vsyscall.ts";

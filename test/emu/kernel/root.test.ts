@@ -1,6 +1,6 @@
 /** The sandboxed root is bounded: a program that seeks far ahead, truncates to a huge length or never stops writing gets an error. */
 import { expect, test } from "vitest";
-import { ROOT_BYTES } from "../../../src/emu/kernel/root.ts";
+import { ROOT_BYTES } from "../../../src/emu/kernel/fs/root.ts";
 import { run, source, system } from "./kit.ts";
 
 /** open("f", O_CREAT|O_RDWR), then `calls`; exits with the negated result of the last one. */

@@ -5,7 +5,7 @@
  */
 import type { Cpu } from "../../cpu/cpu.ts";
 import type { Addr } from "../../cpu/state.ts";
-import type { Espfix64 } from "../designs.ts";
+import type { Espfix64 } from "../designs/designs.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { ESPFIX_BASE_ADDR } from "../layout/linux-6.1-64.ts";

@@ -6,7 +6,6 @@ import type { Cpu } from "../../cpu/cpu.ts";
 import { RLIM_INFINITY_64, RLIMIT } from "../abi/file.ts";
 import { NSIG, SIG, SIG_DFL } from "../abi/signal.ts";
 import type { Arch } from "../arch.ts";
-import { ROOT, rootCred } from "../cred.ts";
 import { execProgram } from "../exec/exec.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
@@ -15,6 +14,7 @@ import { allocContiguous, freePages, pageTables } from "../mm/pages.ts";
 import { PTE } from "../mm/pagetable.ts";
 import { kernelPage, mustAllocPgd } from "../mm/pti.ts";
 import { emptyPending, type KernelState, type Mm, type Process, type SigAction, type Task } from "../state.ts";
+import { ROOT, rootCred } from "../task/cred.ts";
 import type { LinkedImage } from "./packed.ts";
 
 const KERNEL_PAGE = PTE.PRESENT | PTE.RW | PTE.ACCESSED | PTE.DIRTY | PTE.GLOBAL;

@@ -3,8 +3,8 @@
 export { packOpCodes } from "../../cpu/opcodes.ts";
 
 import { Machine } from "../../machine/machine.ts";
-import { chooseDesigns } from "../designs.ts";
-import { PRESETS } from "../presets.ts";
+import { chooseDesigns } from "../designs/designs.ts";
+import { PRESETS } from "../designs/presets.ts";
 import { archOf, kernelDefines } from "../system.ts";
 import { packVdso, VDSO_KINDS, vdsoImage } from "../vdso/index.ts";
 import { buildKernelImage, imageKey } from "./image.ts";

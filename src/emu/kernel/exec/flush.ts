@@ -1,12 +1,12 @@
 /** What a new program does not keep of the old one (fs/exec.c's begin_new_exec()): handlers, descriptors, registrations. */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { SIG_DFL, SIG_IGN } from "../abi/signal.ts";
-import { credForExec } from "../cred.ts";
-import { descriptorsClosed } from "../file-operations.ts";
+import { descriptorsClosed } from "../fs/file-operations.ts";
 import type { Kernel } from "../kernel.ts";
 import { flushDebug } from "../ptrace/debugreg.ts";
 import { resetAltstack } from "../signal/altstack.ts";
 import type { Process, Task } from "../state.ts";
+import { credForExec } from "../task/cred.ts";
 
 /** flush_signal_handlers(): ignored signals stay ignored, unless that goes too. */
 export function flushSignalHandlers(process: Process, force: boolean): void {

@@ -1,6 +1,6 @@
 /** System call entry of the 32-bit kernel: what C decides about SYSEXIT, and the call table. */
 import { EFLAGS } from "../../cpu/layout.ts";
-import { type FastExitTest, syscallUpcalls32 } from "../do-syscall.ts";
+import { type FastExitTest, syscallUpcalls32 } from "../entry/do-syscall.ts";
 import type { UpcallTable } from "../upcall.ts";
 
 /** SYSEXIT returns to flat segments with ecx and edx lost, so only to code that knows: the landing pad. Never to v8086 mode. */

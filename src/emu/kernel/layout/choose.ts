@@ -1,5 +1,5 @@
 /** The layout in force: a kernel's own, with the flags that the chosen designs add, and the symbols that entry code has for them. */
-import type { Choice } from "../designs.ts";
+import type { Choice } from "../designs/designs.ts";
 import type { Field, KernelLayout } from "./types.ts";
 
 /** Flags that the return to user mode acts on after its loop. */

@@ -2,13 +2,13 @@
 import { E } from "../abi/errno.ts";
 import { PTRACE_O } from "../abi/ptrace.ts";
 import { SI_CODE, SIG } from "../abi/signal.ts";
-import { CAP, capable } from "../cred.ts";
-import { reapThread, toParent } from "../exit.ts";
 import type { Kernel } from "../kernel.ts";
 import { wakeForTrap } from "../signal/jobctl.ts";
 import { recalcSigpendingTask, sendSignal } from "../signal/send.ts";
 import { bitOf } from "../signal/sets.ts";
 import type { Process, Task } from "../state.ts";
+import { CAP, capable } from "../task/cred.ts";
+import { reapThread, toParent } from "../task/exit.ts";
 import { disableStep } from "./step.ts";
 import { endStop, isStopped } from "./stop.ts";
 import { setSyscallWork } from "./work.ts";

@@ -14,7 +14,6 @@ import { decodeSiginfo, encodeSiginfo, isSignal, SIGINFO_SIZE } from "../abi/sig
 import { SI_CODE, SIG } from "../abi/signal.ts";
 import { accessRemote, readRemote } from "../mm/remote.ts";
 import { copyFromUser, copyToUser, getStruct, getWord, putStruct, putWord } from "../mm/uaccess.ts";
-import { isCurrent } from "../sched.ts";
 import { getFilter, getMetadata } from "../seccomp/install.ts";
 import { wakeForTrap } from "../signal/jobctl.ts";
 import { sendSignal } from "../signal/send.ts";
@@ -22,6 +21,7 @@ import { UNBLOCKABLE } from "../signal/sets.ts";
 import type { Task } from "../state.ts";
 import { archPrctlOf } from "../syscall/arch-prctl.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallResult } from "../syscall/types.ts";
+import { isCurrent } from "../task/sched.ts";
 import { getTlsEntry, setTlsDescriptor } from "../x86/tls.ts";
 import { attach, checkOptions, detach, traceme } from "./attach.ts";
 import { peekUser, pokeUser, USER_AREA } from "./registers.ts";

@@ -6,11 +6,11 @@ import { PTRACE_EVENT } from "../abi/ptrace.ts";
 import type { Siginfo } from "../abi/siginfo.ts";
 import { SA, SI_CODE, SIG, SIG_IGN } from "../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
-import { wakeUp } from "../sched.ts";
 import { participateGroupStop } from "../signal/jobctl.ts";
 import { recalcSigpendingTask, sendSignal } from "../signal/send.ts";
 import { hasSignal } from "../signal/sets.ts";
 import type { Process, Task } from "../state.ts";
+import { wakeUp } from "../task/sched.ts";
 import type { Stop, StopPlace } from "./types.ts";
 
 /** In a stop that is not over. */

@@ -17,14 +17,14 @@ import {
   SOCK_FPROG_32,
   SOCK_FPROG_64,
 } from "../abi/seccomp.ts";
-import { CAP, capable } from "../cred.ts";
-import { threadsOf } from "../exit.ts";
-import { lowestFd, setFd } from "../fdtable.ts";
+import { lowestFd, setFd } from "../fs/fdtable.ts";
 import type { Kernel } from "../kernel.ts";
 import { copyFromUser, copyToUser, getStruct, getWord, putStruct } from "../mm/uaccess.ts";
 import { setSyscallWork } from "../ptrace/work.ts";
 import type { Task } from "../state.ts";
 import type { Syscall, SyscallContext, SyscallResult } from "../syscall/types.ts";
+import { CAP, capable } from "../task/cred.ts";
+import { threadsOf } from "../task/exit.ts";
 import { allowTsc } from "../tsc.ts";
 import { checkFilter, convertedLength } from "./bpf.ts";
 import { initListener } from "./listener.ts";

@@ -15,15 +15,15 @@ import {
   SECCOMP_NOTIF_RESP,
   SECCOMP_USER_NOTIF_FLAG_CONTINUE,
 } from "../abi/seccomp.ts";
-import { wakeForFiles } from "../fdtable.ts";
-import type { FileOperations } from "../file-operations.ts";
+import { wakeForFiles } from "../fs/fdtable.ts";
+import type { FileOperations } from "../fs/file-operations.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { copyFromUser, getStruct, getWord, putStruct } from "../mm/uaccess.ts";
-import { wakeUp } from "../sched.ts";
 import { signalPending } from "../signal/send.ts";
 import type { OpenFile, Task } from "../state.ts";
 import { BLOCK, type SyscallContext, type SyscallResult } from "../syscall/types.ts";
+import { wakeUp } from "../task/sched.ts";
 import type { Handing, Listener, Notification } from "./types.ts";
 
 const PREFIX = "listener:";

@@ -3,13 +3,13 @@
  * While it waits it is in the middle of an up-call, which is made again whenever it wakes.
  */
 import { E, ERESTART } from "../abi/errno.ts";
-import { fdLimit, installFd, setFd, wakeForFiles } from "../fdtable.ts";
-import { descriptorsClosed } from "../file-operations.ts";
+import { fdLimit, installFd, setFd, wakeForFiles } from "../fs/fdtable.ts";
+import { descriptorsClosed } from "../fs/file-operations.ts";
 import type { Kernel } from "../kernel.ts";
 import type { PtRegs } from "../ptregs.ts";
-import { wakeUp } from "../sched.ts";
 import { killPending, signalPending } from "../signal/send.ts";
 import type { Process, Task } from "../state.ts";
+import { wakeUp } from "../task/sched.ts";
 import { SCHEDULE } from "../upcall.ts";
 import type { Handing, Notification, SeccompFilter } from "./types.ts";
 

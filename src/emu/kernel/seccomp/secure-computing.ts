@@ -14,13 +14,13 @@ import {
 } from "../abi/seccomp.ts";
 import { SIG } from "../abi/signal.ts";
 import { syscallName } from "../abi/syscalls.ts";
-import { doExit, type Fate, threadsOf } from "../exit.ts";
 import type { Kernel } from "../kernel.ts";
 import { fatalSignalPending, ptraceEvent, ptraceEventEnabled } from "../ptrace/stop.ts";
 import type { PtRegs } from "../ptregs.ts";
 import { forceSigInfo } from "../signal/send.ts";
 import type { Task } from "../state.ts";
 import { syscallArch, syscallArguments, syscallTable } from "../syscall/inspect.ts";
+import { doExit, type Fate, threadsOf } from "../task/exit.ts";
 import { SCHEDULE } from "../upcall.ts";
 import { runFilter } from "./bpf.ts";
 import { awaitAnswer, notifyListener } from "./notify.ts";

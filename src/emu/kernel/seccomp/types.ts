@@ -1,6 +1,7 @@
 /** What a task knows about seccomp: plain data, part of the kernel's state. A filter does not change once it is there. */
-import type { Fate } from "../exit.ts";
+
 import type { OpenFile } from "../state.ts";
+import type { Fate } from "../task/exit.ts";
 
 /** One instruction of classic BPF. */
 export interface SockFilter {

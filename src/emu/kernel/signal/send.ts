@@ -4,8 +4,8 @@ import type { Siginfo } from "../abi/siginfo.ts";
 import { defaultAction, SA, SI_CODE, SIG, SIG_DFL, SIG_IGN, SIGRTMIN } from "../abi/signal.ts";
 import type { Kernel } from "../kernel.ts";
 import { endStop, fatalSignalPending, isStopped } from "../ptrace/stop.ts";
-import { kick, wakeUp } from "../sched.ts";
 import type { SigPending, Task } from "../state.ts";
+import { kick, wakeUp } from "../task/sched.ts";
 import { jobPending, prepareSignal } from "./jobctl.ts";
 import { bitOf, hasSignal, UNBLOCKABLE } from "./sets.ts";
 

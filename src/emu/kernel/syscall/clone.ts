@@ -13,11 +13,11 @@ import { traceChild } from "../ptrace/attach.ts";
 import { disableStep } from "../ptrace/step.ts";
 import { ptraceEvent, ptraceEventEnabled } from "../ptrace/stop.ts";
 import { setSyscallWork } from "../ptrace/work.ts";
-import { wakeUpNewTask } from "../sched.ts";
 import { copySeccomp } from "../seccomp/install.ts";
 import { resetAltstack } from "../signal/altstack.ts";
 import { killPending } from "../signal/send.ts";
 import type { Mm, Process, Task, Wait } from "../state.ts";
+import { wakeUpNewTask } from "../task/sched.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
 interface CloneArgs {

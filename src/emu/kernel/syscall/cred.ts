@@ -1,9 +1,9 @@
 /** Ids and capabilities (kernel/sys.c, capability.c). The old i386 calls have 16-bit ids, where -1 is 0xffff. */
 import { E } from "../abi/errno.ts";
 import { struct, u32 } from "../abi/struct.ts";
-import { CAP, type Cred, capable, fixCapabilities } from "../cred.ts";
 import { copyFromUser, copyToUser, getStruct, putStruct, putWord } from "../mm/uaccess.ts";
 import type { Task } from "../state.ts";
+import { CAP, type Cred, capable, fixCapabilities } from "../task/cred.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 /** The id in an argument, undefined = -1, "leave it". */

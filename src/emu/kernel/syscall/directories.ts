@@ -1,8 +1,6 @@
 /** Directories and names: making, removing, renaming, and what getdents tells. */
 import { E } from "../abi/errno.ts";
 import { AT_FD, DT, RENAME } from "../abi/file.ts";
-import { concat } from "../mm/direct.ts";
-import { writeUser } from "../mm/uaccess.ts";
 import {
   contentsOf,
   type Entry,
@@ -13,7 +11,9 @@ import {
   moveFiles,
   removeDirectory,
   unlinkFile,
-} from "../root.ts";
+} from "../fs/root.ts";
+import { concat } from "../mm/direct.ts";
+import { writeUser } from "../mm/uaccess.ts";
 import { fileOf } from "./io.ts";
 import { pathArg } from "./paths.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";

@@ -4,8 +4,8 @@ import { E } from "../abi/errno.ts";
 import { isNiSyscall, syscallName } from "../abi/syscalls.ts";
 import type { Kernel } from "../kernel.ts";
 import type { PtRegs } from "../ptregs.ts";
-import { armTimer } from "../sched.ts";
 import type { Task } from "../state.ts";
+import { armTimer } from "../task/sched.ts";
 import { SCHEDULE, type Upcall } from "../upcall.ts";
 import { BLOCK, SyscallContext, type SyscallTable } from "./types.ts";
 

@@ -1,10 +1,10 @@
 /** Reading and writing at a position of the caller's, a file's length, and its bytes to another descriptor. */
 import { E } from "../abi/errno.ts";
 import { O } from "../abi/file.ts";
-import { operationsOf } from "../file-operations.ts";
+import { operationsOf } from "../fs/file-operations.ts";
+import { isPipe } from "../fs/pipe.ts";
+import { look, resizeFile } from "../fs/root.ts";
 import { copyToUser, readUser } from "../mm/uaccess.ts";
-import { isPipe } from "../pipe.ts";
-import { look, resizeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
 import { fileOf, isStream, put, readable, readInto, take, writable, writeFrom } from "./io.ts";
 import { MAX_OUTPUT } from "./iovec.ts";

@@ -1,11 +1,11 @@
 /** Files by name: opening, and what is told about them; what /proc/self/exe says. */
 import { E } from "../abi/errno.ts";
 import { AT_FD, MFD, O, S_IF, STAT_32, STAT_64, STAT64_32, STATX, STATX_BASIC_STATS } from "../abi/file.ts";
-import { ROOT } from "../cred.ts";
-import { installFd } from "../fdtable.ts";
+import { installFd } from "../fs/fdtable.ts";
+import { contentsOf, look, lookParent, type Node, namelessFile, resizeFile } from "../fs/root.ts";
 import { copyToUser, putStruct, strncpyFromUser } from "../mm/uaccess.ts";
-import { contentsOf, look, lookParent, type Node, namelessFile, resizeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
+import { ROOT } from "../task/cred.ts";
 import { fileOf, isStream } from "./io.ts";
 import { pathArg, pathAt } from "./paths.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";

@@ -1,11 +1,11 @@
 /** Reading and writing: descriptors for the three streams and for files held in memory. */
 import { E } from "../abi/errno.ts";
 import { F, FD_CLOEXEC, FIOCLEX, FIONCLEX, O, TTY_IOCTL } from "../abi/file.ts";
-import { fdLimit, installFd, setFd } from "../fdtable.ts";
-import { descriptorsClosed, operationsOf } from "../file-operations.ts";
+import { fdLimit, installFd, setFd } from "../fs/fdtable.ts";
+import { descriptorsClosed, operationsOf } from "../fs/file-operations.ts";
+import { DEVICES, writeFile } from "../fs/root.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { clearUser, copyToUser, putWord, writeUser } from "../mm/uaccess.ts";
-import { DEVICES, writeFile } from "../root.ts";
 import type { OpenFile } from "../state.ts";
 import { type Buffer, gather, iovecs, MAX_OUTPUT, total } from "./iovec.ts";
 import type { Syscall, SyscallContext, SyscallGroup, SyscallResult } from "./types.ts";

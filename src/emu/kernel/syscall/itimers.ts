@@ -1,8 +1,8 @@
 /** alarm, getitimer, setitimer: the real timer of a process. CPU time is not accounted, so its timers are not there. */
 import { E } from "../abi/errno.ts";
 import { ITIMER, ITIMERVAL_32, ITIMERVAL_64 } from "../abi/file.ts";
-import { setRealTimer, timeLeft } from "../itimer.ts";
 import { getStruct, putStruct } from "../mm/uaccess.ts";
+import { setRealTimer, timeLeft } from "../task/itimer.ts";
 import { NANOSECONDS } from "./info.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 

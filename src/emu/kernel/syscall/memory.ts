@@ -3,7 +3,7 @@ import type { Addr } from "../../cpu/state.ts";
 import { E } from "../abi/errno.ts";
 import { MADV, MAP, MREMAP, PROT } from "../abi/mman.ts";
 import { SIG } from "../abi/signal.ts";
-import { landingPad } from "../do-syscall.ts";
+import { landingPad } from "../entry/do-syscall.ts";
 import { populate } from "../exec/exec.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { faultIn } from "../mm/fault.ts";

@@ -2,10 +2,8 @@
 import { PIPE_FDS } from "../abi/clone.ts";
 import { E } from "../abi/errno.ts";
 import { O, TTY_IOCTL } from "../abi/file.ts";
-import { installFd } from "../fdtable.ts";
-import type { FileOperations } from "../file-operations.ts";
-import { PAGE_SIZE } from "../layout/linux-6.1.ts";
-import { putStruct, putWord } from "../mm/uaccess.ts";
+import { installFd } from "../fs/fdtable.ts";
+import type { FileOperations } from "../fs/file-operations.ts";
 import {
   createPipe,
   PIPE_BUF,
@@ -16,7 +14,9 @@ import {
   unreadPipe,
   WAIT_FOR_PIPE,
   writePipe,
-} from "../pipe.ts";
+} from "../fs/pipe.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { putStruct, putWord } from "../mm/uaccess.ts";
 import type { OpenFile } from "../state.ts";
 import { closeFd } from "./io.ts";
 import { type Buffer, gather, MAX_OUTPUT, scatter, total } from "./iovec.ts";

@@ -3,7 +3,7 @@ import { TIMESPEC } from "../abi/clone.ts";
 import { E, ERESTART } from "../abi/errno.ts";
 import { TIMEVAL_32, TIMEVAL_64 } from "../abi/file.ts";
 import { POLL, POLL_READ, POLL_WRITE, POLLFD } from "../abi/poll.ts";
-import { operationsOf } from "../file-operations.ts";
+import { operationsOf } from "../fs/file-operations.ts";
 import { copyFromUser, copyToUser, getStruct, getWord } from "../mm/uaccess.ts";
 import { setBlocked, signalPending } from "../signal/send.ts";
 import { NANOSECONDS } from "./info.ts";

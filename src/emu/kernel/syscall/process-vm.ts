@@ -1,8 +1,8 @@
 /** process_vm_readv, process_vm_writev: copying between the caller's memory and another task's (mm/process_vm_access.c). */
 import { E } from "../abi/errno.ts";
-import { CAP, capable } from "../cred.ts";
 import { concat, readDirect, writeDirect } from "../mm/direct.ts";
 import { accessRemote, readRemote } from "../mm/remote.ts";
+import { CAP, capable } from "../task/cred.ts";
 import { type Buffer, iovecs } from "./iovec.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 

@@ -1,12 +1,12 @@
 /** Who runs, and how it ends. */
 import { E } from "../abi/errno.ts";
 import { RLIM_INFINITY_32, RLIMIT, RLIMIT_32, RLIMIT_64 } from "../abi/file.ts";
-import { CAP, capable } from "../cred.ts";
-import { doExit, doGroupExit } from "../exit.ts";
 import { copyFromUser, getStruct, putStruct, putWord } from "../mm/uaccess.ts";
-import { rseqCall } from "../rseq.ts";
-import { setAffinity } from "../sched.ts";
 import type { Process, Task } from "../state.ts";
+import { CAP, capable } from "../task/cred.ts";
+import { doExit, doGroupExit } from "../task/exit.ts";
+import { rseqCall } from "../task/rseq.ts";
+import { setAffinity } from "../task/sched.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
 /** A tracer may stop the task on its way out. */

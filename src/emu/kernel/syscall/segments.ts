@@ -1,8 +1,8 @@
 /** Segments and ports of a program's own: modify_ldt, thread-local storage in the GDT. */
 import { E } from "../abi/errno.ts";
 import { decodeUserDesc, LDT_ENTRIES, LDT_ENTRY_SIZE, ldtEmpty, USER_DESC } from "../abi/ldt.ts";
-import { ioperm, iopl } from "../ioport.ts";
 import { copyFromUser, copyToUser } from "../mm/uaccess.ts";
+import { ioperm, iopl } from "../task/ioport.ts";
 import { installLdt } from "../x86/ldt.ts";
 import { allocateTlsEntry, getTlsEntry, pack } from "../x86/tls.ts";
 import { archPrctl32, archPrctl64 } from "./arch-prctl.ts";

@@ -3,12 +3,12 @@ import type { Addr } from "../../cpu/state.ts";
 import { FUTEX, TIMER_ABSTIME, TIMESPEC } from "../abi/clone.ts";
 import { E, ERESTART } from "../abi/errno.ts";
 import { CLOCK } from "../abi/file.ts";
-import { futexKey, futexRequeue, futexWake } from "../futex.ts";
 import { readWordDirect } from "../mm/direct.ts";
 import { getStruct, getWord, putStruct } from "../mm/uaccess.ts";
-import { reschedule } from "../sched.ts";
 import { setBlocked, signalPending } from "../signal/send.ts";
 import type { Wait } from "../state.ts";
+import { futexKey, futexRequeue, futexWake } from "../task/futex.ts";
+import { reschedule } from "../task/sched.ts";
 import { clockStart, NANOSECONDS } from "./info.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 

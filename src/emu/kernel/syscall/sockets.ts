@@ -21,9 +21,8 @@ import {
   UCRED,
 } from "../abi/socket.ts";
 import { roundUp } from "../abi/struct.ts";
-import { installFd } from "../fdtable.ts";
-import type { FileOperations } from "../file-operations.ts";
-import { copyFromUser, copyToUser, getStruct, getWord, putStruct, putWord } from "../mm/uaccess.ts";
+import { installFd } from "../fs/fdtable.ts";
+import type { FileOperations } from "../fs/file-operations.ts";
 import {
   createPair,
   isSocket,
@@ -37,7 +36,8 @@ import {
   socketOf,
   takeError,
   WAIT_FOR_SOCKET,
-} from "../socket.ts";
+} from "../fs/socket.ts";
+import { copyFromUser, copyToUser, getStruct, getWord, putStruct, putWord } from "../mm/uaccess.ts";
 import type { OpenFile } from "../state.ts";
 import { closeFd, fileOf } from "./io.ts";
 import { type Buffer, gather, iovecs, MAX_OUTPUT, scatter, total } from "./iovec.ts";

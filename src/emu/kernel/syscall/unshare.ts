@@ -1,7 +1,7 @@
 /** unshare(2) (kernel/fork.c): descriptors and working directory of one's own. Namespaces are those of a kernel built without them. */
 import { CLONE } from "../abi/clone.ts";
 import { E } from "../abi/errno.ts";
-import { threadsOf } from "../exit.ts";
+import { threadsOf } from "../task/exit.ts";
 import type { Syscall, SyscallContext, SyscallGroup } from "./types.ts";
 
 const { VM, FS, FILES, SIGHAND, THREAD, SYSVSEM } = CLONE;

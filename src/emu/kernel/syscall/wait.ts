@@ -6,12 +6,12 @@ import { P, RUSAGE_SIZE, WAIT, WAIT_MORE } from "../abi/clone.ts";
 import { E, ERESTART } from "../abi/errno.ts";
 import { encodeSiginfo } from "../abi/siginfo.ts";
 import { SI_CODE, SIG } from "../abi/signal.ts";
-import { reap, reapThread, threadInfo, zombieInfo } from "../exit.ts";
 import { copyToUser, putWord } from "../mm/uaccess.ts";
 import { tracerAsked } from "../ptrace/attach.ts";
 import { isTracedStop } from "../ptrace/stop.ts";
 import { signalPending } from "../signal/send.ts";
 import type { Process, Task } from "../state.ts";
+import { reap, reapThread, threadInfo, zombieInfo } from "../task/exit.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "./types.ts";
 
 /** Which ids are meant, and how the options narrow it. */

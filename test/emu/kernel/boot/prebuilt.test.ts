@@ -7,7 +7,7 @@ import { buildKernelImage, imageKey } from "../../../../src/emu/kernel/boot/imag
 import { unpackImage } from "../../../../src/emu/kernel/boot/packed.ts";
 import { prebuild } from "../../../../src/emu/kernel/boot/prebuild.ts";
 import { PREBUILT, type Prebuilt } from "../../../../src/emu/kernel/boot/prebuilt.ts";
-import { chooseDesigns } from "../../../../src/emu/kernel/designs.ts";
+import { chooseDesigns } from "../../../../src/emu/kernel/designs/designs.ts";
 import { archOf, kernelDefines } from "../../../../src/emu/kernel/system.ts";
 import { unpackVdso, VDSO_KINDS, vdsoImage } from "../../../../src/emu/kernel/vdso/index.ts";
 import { Machine } from "../../../../src/emu/machine/machine.ts";

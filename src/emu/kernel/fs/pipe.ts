@@ -1,14 +1,14 @@
 /** Pipes (fs/pipe.c): bytes between descriptors. Who has an end open is read off the descriptors, never counted. */
-import { E, ERESTART } from "./abi/errno.ts";
-import { O } from "./abi/file.ts";
-import { POLL, POLL_READ, POLL_WRITE } from "./abi/poll.ts";
-import { SIG } from "./abi/signal.ts";
+import { E, ERESTART } from "../abi/errno.ts";
+import { O } from "../abi/file.ts";
+import { POLL, POLL_READ, POLL_WRITE } from "../abi/poll.ts";
+import { SIG } from "../abi/signal.ts";
+import type { Kernel } from "../kernel.ts";
+import { concat } from "../mm/direct.ts";
+import { sendOwn } from "../ptrace/stop.ts";
+import { signalPending } from "../signal/send.ts";
+import type { OpenFile, Pipe, Task } from "../state.ts";
 import { heldFiles, wakeForFiles } from "./fdtable.ts";
-import type { Kernel } from "./kernel.ts";
-import { concat } from "./mm/direct.ts";
-import { sendOwn } from "./ptrace/stop.ts";
-import { signalPending } from "./signal/send.ts";
-import type { OpenFile, Pipe, Task } from "./state.ts";
 
 export const PIPE_CAPACITY = 65536;
 /** Writes up to this size are not mixed with others. */

@@ -1,6 +1,6 @@
 /** Presets: named sets of designs with the flags of a Linux, each with what it reproduces and what was read for it. */
-import { LINUX_3_14, LINUX_4_0, LINUX_4_6 } from "./layout/older.ts";
-import type { LayoutChange } from "./layout/types.ts";
+import { LINUX_3_14, LINUX_4_0, LINUX_4_6 } from "../layout/older.ts";
+import type { LayoutChange } from "../layout/types.ts";
 
 export interface Preset {
   readonly name: string;

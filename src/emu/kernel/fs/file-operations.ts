@@ -2,15 +2,16 @@
  * What an open file that is no file of the root does (struct file_operations): pipes, sockets, seccomp's listeners. Such a file's path is
  * its kind and a number.
  */
+
+import type { Kernel } from "../kernel.ts";
+import { LISTENER_OPERATIONS } from "../seccomp/listener.ts";
+import type { OpenFile } from "../state.ts";
+import type { Buffer } from "../syscall/iovec.ts";
+import { PIPE_OPERATIONS } from "../syscall/pipes.ts";
+import { SOCKET_OPERATIONS } from "../syscall/sockets.ts";
+import type { SyscallContext, SyscallResult } from "../syscall/types.ts";
 import { heldFiles, wakeForFiles } from "./fdtable.ts";
-import type { Kernel } from "./kernel.ts";
 import { forgetOrphans } from "./root.ts";
-import { LISTENER_OPERATIONS } from "./seccomp/listener.ts";
-import type { OpenFile } from "./state.ts";
-import type { Buffer } from "./syscall/iovec.ts";
-import { PIPE_OPERATIONS } from "./syscall/pipes.ts";
-import { SOCKET_OPERATIONS } from "./syscall/sockets.ts";
-import type { SyscallContext, SyscallResult } from "./syscall/types.ts";
 
 export interface FileOperations {
   poll(k: Kernel, file: OpenFile): number;

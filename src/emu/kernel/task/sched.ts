@@ -2,19 +2,19 @@
  * The scheduler: a run queue a CPU, first come first served, with time slices while someone waits. Everything is plain data and depends
  * on the instruction count alone. The stack is switched by guest code: schedule() below calls __switch_to_asm of the entry code.
  */
-import type { Cpu } from "../cpu/cpu.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { raiseIrq } from "../irq.ts";
+import type { Kernel } from "../kernel.ts";
+import { VECTORS } from "../layout/linux-6.1.ts";
+import { putWord } from "../mm/uaccess.ts";
+import { switchDebug } from "../ptrace/debugreg.ts";
+import { isStopped } from "../ptrace/stop.ts";
+import type { Task } from "../state.ts";
+import { switchTsc } from "../tsc.ts";
+import { type FunctionTable, SCHEDULE, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { invalidateIoBitmap, updateIoBitmap } from "./ioport.ts";
-import { raiseIrq } from "./irq.ts";
 import { expireTimers } from "./itimer.ts";
-import type { Kernel } from "./kernel.ts";
-import { VECTORS } from "./layout/linux-6.1.ts";
-import { putWord } from "./mm/uaccess.ts";
-import { switchDebug } from "./ptrace/debugreg.ts";
-import { isStopped } from "./ptrace/stop.ts";
 import { rseqEvent } from "./rseq.ts";
-import type { Task } from "./state.ts";
-import { switchTsc } from "./tsc.ts";
-import { type FunctionTable, SCHEDULE, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
 /** Machine time that a task runs while others wait. */
 const SLICE = 100_000;

@@ -2,13 +2,13 @@
  * Audit as far as entry code knows it (kernel/auditsc.c): what a system call was when it began, and one record once it has ended. Who
  * calls these, and how often, is the design of the entry code.
  */
-import type { Cpu } from "../cpu/cpu.ts";
-import { MAX_ERRNO } from "./abi/errno.ts";
-import type { Kernel } from "./kernel.ts";
-import type { PtRegs } from "./ptregs.ts";
-import type { Task } from "./state.ts";
-import { syscallArch, syscallArguments } from "./syscall/inspect.ts";
-import type { UpcallTable } from "./upcall.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { MAX_ERRNO } from "../abi/errno.ts";
+import type { Kernel } from "../kernel.ts";
+import type { PtRegs } from "../ptregs.ts";
+import type { Task } from "../state.ts";
+import { syscallArch, syscallArguments } from "../syscall/inspect.ts";
+import type { UpcallTable } from "../upcall.ts";
 
 /** audit_context, from the call's entry to its record. */
 export interface AuditContext {

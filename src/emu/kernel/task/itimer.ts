@@ -1,9 +1,9 @@
 /** ITIMER_REAL (kernel/time/itimer.c): one timer a process, in machine time, whose end is a SIGALRM. */
-import { SI_CODE, SIG } from "./abi/signal.ts";
-import type { Kernel } from "./kernel.ts";
+import { SI_CODE, SIG } from "../abi/signal.ts";
+import type { Kernel } from "../kernel.ts";
+import { sendSignal } from "../signal/send.ts";
+import type { Process } from "../state.ts";
 import { armTimer } from "./sched.ts";
-import { sendSignal } from "./signal/send.ts";
-import type { Process } from "./state.ts";
 
 export interface RealTimer {
   /** Machine time at which it ends, and how long it runs when it begins anew; 0 = it does not. */

@@ -2,10 +2,10 @@
  * Context tracking (CONFIG_CONTEXT_TRACKING): a variable of each CPU says whether it runs user mode, for those who would rather not
  * disturb it with a tick. The hooks that keep it right cost time on every trip, so how many there are is a design.
  */
-import type { Cpu } from "../cpu/cpu.ts";
-import type { Kernel } from "./kernel.ts";
-import type { Task } from "./state.ts";
-import type { Upcall } from "./upcall.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import type { Kernel } from "../kernel.ts";
+import type { Task } from "../state.ts";
+import type { Upcall } from "../upcall.ts";
 
 /** enum ctx_state. */
 const IN_KERNEL = 0;

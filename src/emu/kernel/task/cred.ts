@@ -1,5 +1,5 @@
 /** Who a task is (struct cred): user and group ids, and the capabilities that a change of user ids takes away or brings back. */
-import type { Task } from "./state.ts";
+import type { Task } from "../state.ts";
 
 export interface Cred {
   uid: number;

@@ -1,15 +1,15 @@
 /** Futexes: sleepers by the word they watch. The word is in memory; who waits is in the tasks. */
-import type { Addr } from "../cpu/state.ts";
-import type { Kernel } from "./kernel.ts";
-import { PAGE_SIZE } from "./layout/linux-6.1.ts";
-import { modulo } from "./memory.ts";
-import { readWordDirect, writeWordDirect } from "./mm/direct.ts";
-import { faultIn } from "./mm/fault.ts";
-import { pageTables } from "./mm/pages.ts";
-import { frameOf } from "./mm/pagetable.ts";
-import { findVma } from "./mm/vma.ts";
+import type { Addr } from "../../cpu/state.ts";
+import type { Kernel } from "../kernel.ts";
+import { PAGE_SIZE } from "../layout/linux-6.1.ts";
+import { modulo } from "../memory.ts";
+import { readWordDirect, writeWordDirect } from "../mm/direct.ts";
+import { faultIn } from "../mm/fault.ts";
+import { pageTables } from "../mm/pages.ts";
+import { frameOf } from "../mm/pagetable.ts";
+import { findVma } from "../mm/vma.ts";
+import { type Task, VM } from "../state.ts";
 import { wakeUp } from "./sched.ts";
-import { type Task, VM } from "./state.ts";
 
 /** get_futex_key(): a word of shared memory is the same for all who map it; any other belongs to its address space. */
 export function futexKey(k: Kernel, task: Task, addr: Addr): string {

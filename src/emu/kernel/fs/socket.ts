@@ -1,14 +1,14 @@
 /** Pairs of UNIX sockets (net/unix/af_unix.c): streams, datagrams and sequenced packets between two ends, with open files in them. */
-import { E, ERESTART } from "./abi/errno.ts";
-import { O } from "./abi/file.ts";
-import { POLL, POLL_READ, POLL_WRITE } from "./abi/poll.ts";
-import { SIG } from "./abi/signal.ts";
-import { SHUT, SOCK } from "./abi/socket.ts";
+import { E, ERESTART } from "../abi/errno.ts";
+import { O } from "../abi/file.ts";
+import { POLL, POLL_READ, POLL_WRITE } from "../abi/poll.ts";
+import { SIG } from "../abi/signal.ts";
+import { SHUT, SOCK } from "../abi/socket.ts";
+import type { Kernel } from "../kernel.ts";
+import { sendOwn } from "../ptrace/stop.ts";
+import { signalPending } from "../signal/send.ts";
+import type { OpenFile, Task } from "../state.ts";
 import { wakeForFiles } from "./fdtable.ts";
-import type { Kernel } from "./kernel.ts";
-import { sendOwn } from "./ptrace/stop.ts";
-import { signalPending } from "./signal/send.ts";
-import type { OpenFile, Task } from "./state.ts";
 
 export interface Message {
   readonly bytes: Uint8Array;

@@ -1,18 +1,18 @@
 /** The end of threads and programs: do_exit(), do_group_exit(), and what is left for the parent or a tracer to ask for. */
-import type { Cpu } from "../cpu/cpu.ts";
-import { PTRACE_EVENT } from "./abi/ptrace.ts";
-import { SA, SI_CODE, SIG, SIG_IGN, signalName } from "./abi/signal.ts";
-import { descriptorsClosed } from "./file-operations.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { PTRACE_EVENT } from "../abi/ptrace.ts";
+import { SA, SI_CODE, SIG, SIG_IGN, signalName } from "../abi/signal.ts";
+import { descriptorsClosed } from "../fs/file-operations.ts";
+import type { Kernel } from "../kernel.ts";
+import { writeWordDirect } from "../mm/direct.ts";
+import { destroyMm } from "../mm/mm.ts";
+import { exitPtrace } from "../ptrace/attach.ts";
+import { ptraceEvent, tracerOf, wakeWaiters } from "../ptrace/stop.ts";
+import { recalcSigpending, sendSignal, signalWakeUp } from "../signal/send.ts";
+import { bitOf } from "../signal/sets.ts";
+import type { Mm, Process, Task, ZombieThread } from "../state.ts";
 import { exitRobustLists, futexWake } from "./futex.ts";
-import type { Kernel } from "./kernel.ts";
-import { writeWordDirect } from "./mm/direct.ts";
-import { destroyMm } from "./mm/mm.ts";
-import { exitPtrace } from "./ptrace/attach.ts";
-import { ptraceEvent, tracerOf, wakeWaiters } from "./ptrace/stop.ts";
 import { wakeUp } from "./sched.ts";
-import { recalcSigpending, sendSignal, signalWakeUp } from "./signal/send.ts";
-import { bitOf } from "./signal/sets.ts";
-import type { Mm, Process, Task, ZombieThread } from "./state.ts";
 
 /** How a thread or process ends. */
 export type Fate = NonNullable<Process["groupExit"]>;

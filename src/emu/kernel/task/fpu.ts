@@ -1,10 +1,10 @@
 /** The FPU registers of a task that does not run: their FXSAVE image, and after it the upper halves of the YMM registers. */
-import type { Cpu } from "../cpu/cpu.ts";
-import { OFF } from "../cpu/layout.ts";
-import { FXSAVE_SIZE } from "./abi/sigcontext.ts";
-import type { Kernel } from "./kernel.ts";
-import { clearFpu, fxsaveImage, loadFxsave } from "./signal/fpstate.ts";
-import type { Task } from "./state.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { OFF } from "../../cpu/layout.ts";
+import { FXSAVE_SIZE } from "../abi/sigcontext.ts";
+import type { Kernel } from "../kernel.ts";
+import { clearFpu, fxsaveImage, loadFxsave } from "../signal/fpstate.ts";
+import type { Task } from "../state.ts";
 
 const HALF = 16;
 const YMMS = 16;

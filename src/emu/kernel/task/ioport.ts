@@ -2,13 +2,13 @@
  * Ports for user mode (kernel/ioport.c): a bitmap a task, copied to the TSS of the CPU before the task returns to user mode; IOPL 3 is
  * such a bitmap too, one that allows all, so that nobody can turn interrupts off.
  */
-import type { Cpu } from "../cpu/cpu.ts";
-import { E } from "./abi/errno.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { E } from "../abi/errno.ts";
+import type { Kernel } from "../kernel.ts";
+import { readUser } from "../mm/uaccess.ts";
+import type { PtRegs } from "../ptregs.ts";
+import type { Task } from "../state.ts";
 import { CAP, capable } from "./cred.ts";
-import type { Kernel } from "./kernel.ts";
-import { readUser } from "./mm/uaccess.ts";
-import type { PtRegs } from "./ptregs.ts";
-import type { Task } from "./state.ts";
 
 const PORTS = 65536;
 const MAX_IOPL = 3;

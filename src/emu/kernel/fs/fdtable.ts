@@ -1,9 +1,9 @@
 /** Descriptors (fs/file.c): the lowest free number, the limit that RLIMIT_NOFILE is, and who has a file open at all. */
-import { E } from "./abi/errno.ts";
-import { RLIMIT } from "./abi/file.ts";
-import type { Kernel } from "./kernel.ts";
-import { wakeUp } from "./sched.ts";
-import type { OpenFile, Process, Wait } from "./state.ts";
+import { E } from "../abi/errno.ts";
+import { RLIMIT } from "../abi/file.ts";
+import type { Kernel } from "../kernel.ts";
+import type { OpenFile, Process, Wait } from "../state.ts";
+import { wakeUp } from "../task/sched.ts";
 
 /** Descriptors are below this. */
 export const fdLimit = (process: Process): number => Number(process.rlimits[RLIMIT.RLIMIT_NOFILE]![0]);

@@ -2,16 +2,16 @@
  * What is done before and after a system call that somebody watches (syscall_trace_enter() and its counterpart): tracer, seccomp, audit,
  * context tracking. A tracer may stop the task in the middle; then the up-call is made again, and goes on from there.
  */
-import type { Cpu } from "../cpu/cpu.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import type { Kernel } from "../kernel.ts";
+import { giveBackTrapFlag } from "../ptrace/step.ts";
+import { traceSyscallEnter, traceSyscallExit } from "../ptrace/syscall.ts";
+import type { PtRegs } from "../ptregs.ts";
+import { secureComputing } from "../seccomp/secure-computing.ts";
+import type { Task } from "../state.ts";
+import { SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { auditSyscallEntry, auditSyscallExit } from "./audit.ts";
 import { hooksEverywhere, userEnter, userExit } from "./context-tracking.ts";
-import type { Kernel } from "./kernel.ts";
-import { giveBackTrapFlag } from "./ptrace/step.ts";
-import { traceSyscallEnter, traceSyscallExit } from "./ptrace/syscall.ts";
-import type { PtRegs } from "./ptregs.ts";
-import { secureComputing } from "./seccomp/secure-computing.ts";
-import type { Task } from "./state.ts";
-import { SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
 interface Entering {
   readonly k: Kernel;

@@ -2,8 +2,9 @@
  * Designs: the ways the kernel can do one thing, as values in a table (design-table.ts). A design acts only through the symbols it
  * defines for the entry code and the hooks that the parts it concerns ask for; nothing else in the kernel asks which one is chosen.
  */
+
+import type { LayoutChange } from "../layout/types.ts";
 import { DESIGNS } from "./design-table.ts";
-import type { LayoutChange } from "./layout/types.ts";
 import { PRESETS } from "./presets.ts";
 
 /** The 64-bit kernel's ministacks. */

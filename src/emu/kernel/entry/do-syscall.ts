@@ -1,16 +1,16 @@
 /** System call entry in C: do_syscall_64, do_int80_emulation, do_fast_syscall_32 and do_SYSENTER_32 of 6.1's entry/common.c. */
-import { EFLAGS } from "../cpu/layout.ts";
-import { E } from "./abi/errno.ts";
-import { PTREGS_CALLS } from "./abi/syscalls.ts";
+import { EFLAGS } from "../../cpu/layout.ts";
+import { E } from "../abi/errno.ts";
+import { PTREGS_CALLS } from "../abi/syscalls.ts";
+import type { Kernel } from "../kernel.ts";
+import { getWord } from "../mm/uaccess.ts";
+import type { PtRegs } from "../ptregs.ts";
+import type { Task } from "../state.ts";
+import { callSyscall } from "../syscall/dispatch.ts";
+import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "../upcall.ts";
+import { vdsoImage } from "../vdso/index.ts";
 import { EXIT_FUNCTIONS, EXIT_UPCALLS } from "./entry-common.ts";
-import type { Kernel } from "./kernel.ts";
-import { getWord } from "./mm/uaccess.ts";
-import type { PtRegs } from "./ptregs.ts";
-import type { Task } from "./state.ts";
-import { callSyscall } from "./syscall/dispatch.ts";
 import { syscallEnterWork } from "./syscall-work.ts";
-import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
-import { vdsoImage } from "./vdso/index.ts";
 
 /** syscall_enter_from_user_mode(): the number to run; it may be another one than asked for, or -1 for none. */
 function syscallEnterFromUserMode(u: UpcallContext): number | typeof SCHEDULE {

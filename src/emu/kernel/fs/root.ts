@@ -2,12 +2,12 @@
  * The sandboxed root: files by absolute path, held in `state.files`. A directory is a name that ends in a slash, or that files lie
  * under. A file without a name that is still open has a key that no path can be.
  */
-import { E } from "./abi/errno.ts";
-import { programBytes } from "./exec/program-file.ts";
+import { E } from "../abi/errno.ts";
+import { programBytes } from "../exec/program-file.ts";
+import type { Kernel } from "../kernel.ts";
+import type { OpenFile, Task } from "../state.ts";
+import { procFile } from "../syscall/proc.ts";
 import { heldFiles } from "./fdtable.ts";
-import type { Kernel } from "./kernel.ts";
-import type { OpenFile, Task } from "./state.ts";
-import { procFile } from "./syscall/proc.ts";
 
 export const DEVICES: readonly string[] = ["/dev/null", "/dev/zero"];
 

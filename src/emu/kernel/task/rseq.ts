@@ -2,15 +2,15 @@
  * Restartable sequences (kernel/rseq.c): a thread's own structure says where it is in a critical section; a task switch, a signal or another
  * CPU ends the section, and the thread goes on at its abort handler. Done by TIF_NOTIFY_RESUME on the way to user mode, by user copies.
  */
-import type { Cpu } from "../cpu/cpu.ts";
-import { E } from "./abi/errno.ts";
-import { s32, struct, u32, u64 } from "./abi/struct.ts";
-import type { Kernel } from "./kernel.ts";
-import { getStruct, getWord, putStruct, putWord } from "./mm/uaccess.ts";
-import type { PtRegs } from "./ptregs.ts";
-import { forceSigsegv } from "./signal/send.ts";
-import type { Task } from "./state.ts";
-import type { Syscall } from "./syscall/types.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { E } from "../abi/errno.ts";
+import { s32, struct, u32, u64 } from "../abi/struct.ts";
+import type { Kernel } from "../kernel.ts";
+import { getStruct, getWord, putStruct, putWord } from "../mm/uaccess.ts";
+import type { PtRegs } from "../ptregs.ts";
+import { forceSigsegv } from "../signal/send.ts";
+import type { Task } from "../state.ts";
+import type { Syscall } from "../syscall/types.ts";
 
 /** struct rseq as of 6.1, 32 bytes with its padding, and struct rseq_cs. */
 const RSEQ_SIZE = 32;

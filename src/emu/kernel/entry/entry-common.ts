@@ -2,18 +2,18 @@
  * The work before every return to user mode (Linux's kernel/entry/common.c and asm/entry-common.h). The flags in guest memory decide;
  * nothing is remembered here. What system calls have besides is in syscall-work.ts.
  */
-import type { Cpu } from "../cpu/cpu.ts";
-import { EFLAGS } from "../cpu/layout.ts";
+import type { Cpu } from "../../cpu/cpu.ts";
+import { EFLAGS } from "../../cpu/layout.ts";
+import type { Kernel } from "../kernel.ts";
+import type { ExitWork } from "../layout/types.ts";
+import type { PtRegs } from "../ptregs.ts";
+import { archDoSignalOrRestart } from "../signal/deliver.ts";
+import type { Task } from "../state.ts";
+import { updateIoBitmap } from "../task/ioport.ts";
+import { rseqNotifyResume } from "../task/rseq.ts";
+import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "../upcall.ts";
 import { hooksEverywhere, userEnter, userExit } from "./context-tracking.ts";
-import { updateIoBitmap } from "./ioport.ts";
-import type { Kernel } from "./kernel.ts";
-import type { ExitWork } from "./layout/types.ts";
-import type { PtRegs } from "./ptregs.ts";
-import { rseqNotifyResume } from "./rseq.ts";
-import { archDoSignalOrRestart } from "./signal/deliver.ts";
-import type { Task } from "./state.ts";
 import { SYSCALL_WORK_UPCALLS, syscallExitWork } from "./syscall-work.ts";
-import { type FunctionTable, SCHEDULE, type Upcall, type UpcallContext, type UpcallTable } from "./upcall.ts";
 
 /** irqentry_exit(): for exceptions and interrupts, on the way to user mode or back into the kernel. The first argument is pt_regs. */
 function irqentryExit(u: UpcallContext): ReturnType<Upcall> {
