@@ -32,6 +32,8 @@ export interface Vma {
   flags: number;
   /** "[heap]", "[stack]", "[vdso]", a file name, or "" for anonymous memory. */
   name: string;
+  /** Files: where in the file `start` is. */
+  offset?: number;
   /** Special mappings: the physical pages, one a page of the mapping. */
   pages?: readonly number[];
 }
@@ -293,6 +295,8 @@ export interface KernelState {
   /** Files as they are now, by absolute path, and how many bytes they hold together. */
   files: Record<string, Uint8Array>;
   rootBytes: number;
+  /** Inode numbers by path, of what somebody has asked about. */
+  inodes: Record<string, number>;
   /** Where espfix64's ministacks are, and their physical pages. */
   espfix?: {
     pageRandom: number;

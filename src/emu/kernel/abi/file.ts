@@ -69,6 +69,26 @@ export const STAT64_32 = packed({
   st_ino: u64,
 });
 
+/** Linux's struct statfs, f_fsid and f_spare as bytes; its words are 32 bits wide for 32-bit programs. */
+const statfs = (word: typeof u32 | typeof u64, count: typeof u32 | typeof compat_u64, words: number) => ({
+  f_type: word,
+  f_bsize: word,
+  f_blocks: count,
+  f_bfree: count,
+  f_bavail: count,
+  f_files: count,
+  f_ffree: count,
+  f_fsid: blob(8),
+  f_namelen: word,
+  f_frsize: word,
+  f_flags: word,
+  f_spare: blob(4 * words),
+});
+export const STATFS_64 = struct(statfs(u64, u64, 8));
+export const STATFS_32 = struct(statfs(u32, u32, 4));
+export const STATFS64_32 = struct(statfs(u32, compat_u64, 4));
+export const TMPFS_MAGIC = 0x0102_1994;
+
 const STATX_TIMESTAMP = struct({ tv_sec: s64, tv_nsec: u32, __reserved: s32 });
 export const STATX = struct(
   {

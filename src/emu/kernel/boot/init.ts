@@ -7,6 +7,7 @@ import { RLIM_INFINITY_64, RLIMIT } from "../abi/file.ts";
 import { NSIG, SIG, SIG_DFL } from "../abi/signal.ts";
 import type { Arch } from "../arch.ts";
 import { execProgram } from "../exec/exec.ts";
+import { readExecutable } from "../exec/executable.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { modulo } from "../memory.ts";
@@ -64,6 +65,7 @@ export function initialState(
     vdsoPages: {},
     files: { ...files },
     rootBytes: Object.values(files).reduce((sum, { length }) => sum + length, 0),
+    inodes: {},
     injected: [],
     irq: [],
   };
@@ -234,10 +236,13 @@ const FIRST_PID = 1000;
 function startFirstProgram(k: Kernel, cpu: Cpu): string | undefined {
   const { program, args, env } = k.options;
   const process = newProcess(FIRST_PID, program.name.split("/").at(-1)!.slice(0, 15));
+  const argv = [program.name, ...args];
+  const executable = readExecutable(k, program, { filename: program.name, argv, cwd: process.fs.cwd });
+  if ("problem" in executable) return executable.problem;
   k.state.processes.push(process);
   const task = newTask(k, { pid: FIRST_PID, tgid: FIRST_PID, cpu: cpu.index, idle: false });
   const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
-  const problem = execProgram(k, cpu, task, program, [program.name, ...args], environment);
+  const problem = execProgram(k, cpu, task, executable, environment);
   if (problem !== undefined) return problem;
   k.arch.goFork(k, cpu, task);
   // as if it had been switched to: schedule_tail() takes it off

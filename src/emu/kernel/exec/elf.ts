@@ -18,6 +18,8 @@ import type { Program } from "../types.ts";
 
 export interface LoadSegment {
   readonly address: number;
+  /** Where its bytes are in the file, if they come from one. */
+  readonly offset?: number;
   readonly bytes: Uint8Array;
   readonly memorySize: number;
   readonly read: boolean;
@@ -30,6 +32,8 @@ export interface Loadable {
   readonly entry: number;
   /** Position independent: addresses count from wherever it is put. */
   readonly relocatable: boolean;
+  /** The largest alignment that a segment asks for, in bytes. */
+  readonly alignment: number;
   readonly segments: readonly LoadSegment[];
   /** Program headers in memory, for AT_PHDR; 0 = not loaded. */
   readonly phdr: number;
@@ -50,6 +54,7 @@ function fromImage(image: Image): Loadable {
     bits: image.bits === 64 ? 64 : 32,
     entry: Number(image.entry),
     relocatable: false,
+    alignment: PAGE_SIZE,
     segments: image.segments.map((s) => ({
       address: Number(s.address),
       bytes: s.bytes,
@@ -92,6 +97,7 @@ interface Header {
   readonly vaddr: number;
   readonly filesz: number;
   readonly memsz: number;
+  readonly align: number;
 }
 
 function readHeaders(bytes: Uint8Array, bits: 32 | 64, offset: number, count: number, size: number): Header[] | string {
@@ -108,6 +114,7 @@ function readHeaders(bytes: Uint8Array, bits: 32 | 64, offset: number, count: nu
       vaddr: view.get("p_vaddr"),
       filesz: view.get("p_filesz"),
       memsz: view.get("p_memsz"),
+      align: view.get("p_align"),
     };
   });
 }
@@ -135,8 +142,10 @@ function describe(
     bits,
     entry,
     relocatable: dyn,
+    alignment: Math.max(PAGE_SIZE, ...loads.map((h) => h.align)),
     segments: loads.map((h) => ({
       address: h.vaddr,
+      offset: h.offset,
       bytes: bytes.subarray(h.offset, h.offset + h.filesz),
       memorySize: h.memsz,
       read: (h.flags & PF.PF_R) !== 0,

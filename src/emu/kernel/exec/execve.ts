@@ -6,12 +6,11 @@ import { SIG } from "../abi/signal.ts";
 import { readStringDirect, readWordDirect } from "../mm/direct.ts";
 import { ptraceEvent } from "../ptrace/stop.ts";
 import { forceFatalSig, signalPending } from "../signal/send.ts";
-import { pathAt } from "../syscall/paths.ts";
+import { type ExecPath, execPath } from "../syscall/paths.ts";
 import { BLOCK, type Syscall, type SyscallContext, type SyscallGroup, type SyscallResult } from "../syscall/types.ts";
 import { releaseMm, threadsOf, zap } from "../task/exit.ts";
-import type { Program } from "../types.ts";
-import { readProgram } from "./elf.ts";
 import { execProgram } from "./exec.ts";
+import { type Executable, readExecutable } from "./executable.ts";
 import { flushOldProgram } from "./flush.ts";
 import { programAt } from "./program-file.ts";
 
@@ -39,23 +38,20 @@ function strings(c: SyscallContext, address: number): string[] | number {
 }
 
 /** The program at a path, or why it cannot be run. */
-function findProgram(c: SyscallContext, path: string): Program | number {
+function findExecutable(c: SyscallContext, { path, filename }: ExecPath, argv: string[]): Executable | number {
   const program = programAt(c.k, path);
   if (program === undefined) return -E.ENOENT;
-  const loadable = readProgram(program);
-  if (typeof loadable === "string" || (loadable.bits === 64 && c.k.arch.bits === 32)) return -E.ENOEXEC;
-  return loadable.interpreter === undefined ? program : -E.ENOENT;
+  const executable = readExecutable(c.k, program, { filename, argv, cwd: c.process.fs.cwd });
+  return "problem" in executable ? -executable.errno : executable;
 }
 
-function execve(c: SyscallContext, path: string | number, argv: number, envp: number): SyscallResult {
+function execve(c: SyscallContext, asked: ExecPath | number, argv: number, envp: number): SyscallResult {
   const { k, task } = c;
-  // the tracer has seen the new program
-  if (task.wait?.event === PTRACE_EVENT.EXEC) return reportExec(c, task.wait.pid!);
-  if (typeof path === "number") return path;
-  const program = findProgram(c, path);
-  if (typeof program === "number") return program;
+  if (typeof asked === "number") return asked;
   const args = strings(c, argv);
   if (typeof args === "number") return args;
+  const executable = findExecutable(c, asked, args.length === 0 ? [""] : args);
+  if (typeof executable === "number") return executable;
   const env = strings(c, envp);
   if (typeof env === "number") return env;
   const alone = deThread(c);
@@ -64,8 +60,8 @@ function execve(c: SyscallContext, path: string | number, argv: number, envp: nu
   takeLeadership(c);
   const old = k.mm(task);
   const origAx = c.regs.get("orig_ax");
-  flushOldProgram(k, c.cpu, task, path.split("/").at(-1)!.slice(0, COMM_LENGTH));
-  const problem = execProgram(k, c.cpu, task, program, args.length === 0 ? [""] : args, env);
+  flushOldProgram(k, c.cpu, task, asked.filename.split("/").at(-1)!.slice(0, COMM_LENGTH));
+  const problem = execProgram(k, c.cpu, task, executable, env);
   if (task.mm !== old.id) releaseMm(k, task, old);
   if (problem !== undefined) {
     // there is no way back
@@ -73,7 +69,7 @@ function execve(c: SyscallContext, path: string | number, argv: number, envp: nu
     return -E.ENOMEM;
   }
   c.regs.set("orig_ax", origAx);
-  k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, path, args });
+  k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, path: executable.name, args });
   return reportExec(c, oldPid);
 }
 
@@ -109,12 +105,16 @@ function takeLeadership({ k, task }: SyscallContext): void {
   if (cpu >= 0) current[cpu] = task.pid;
 }
 
-const path = (c: SyscallContext, at: number, directory?: number, flags = 0): string | number =>
-  c.task.wait?.event === undefined ? pathAt(c, at, directory, flags) : "";
-const call: Syscall = (c) => execve(c, path(c, 0), c.addr(1), c.addr(2));
+/** The tracer has seen the new program, whose memory has no arguments of this call. */
+const reported = (c: SyscallContext): SyscallResult | undefined =>
+  c.task.wait?.event === PTRACE_EVENT.EXEC ? reportExec(c, c.task.wait.pid!) : undefined;
+
+const call: Syscall = (c) => reported(c) ?? execve(c, execPath(c, 0, AT_FD.AT_FDCWD, 0), c.addr(1), c.addr(2));
 const callAt: Syscall = (c) => {
+  const done = reported(c);
+  if (done !== undefined) return done;
   const flags = c.int(4);
   if ((flags & ~(AT_FD.AT_EMPTY_PATH | AT_FD.AT_SYMLINK_NOFOLLOW)) !== 0) return -E.EINVAL;
-  return execve(c, path(c, 1, c.int(0), flags), c.addr(2), c.addr(3));
+  return execve(c, execPath(c, 1, c.int(0), flags), c.addr(2), c.addr(3));
 };
 export const EXEC_CALLS: SyscallGroup = { execve: call, execveat: callAt };

@@ -12,6 +12,8 @@ import { pageAlign } from "../mm/vma.ts";
 import { type Mm, type Task, VM } from "../state.ts";
 import type { VdsoImage } from "../vdso/index.ts";
 import type { Loadable } from "./elf.ts";
+import type { Executable } from "./executable.ts";
+import type { Loaded } from "./load.ts";
 
 /** Room that a new stack has below its strings: setup_arg_pages' stack_expand. */
 const STACK_EXPAND = 128 * 1024;
@@ -38,9 +40,8 @@ export function pushStrings(
   k: Kernel,
   task: Task,
   mm: Mm,
-  loadable: Loadable,
+  { loadable, args, filename }: Executable,
   randomTop: Addr,
-  args: readonly string[],
   env: readonly string[],
 ): StackStrings | undefined {
   const word = loadable.bits / 8;
@@ -58,7 +59,7 @@ export function pushStrings(
     return sp;
   };
   const strings = (list: readonly string[]): Addr[] => [...list].reverse().map(string).reverse();
-  const execfn = string(mm.exe);
+  const execfn = string(filename);
   mm.envEnd = execfn;
   const envp = strings(env);
   mm.envStart = sp;
@@ -74,7 +75,7 @@ export function pushTables(
   task: Task,
   mm: Mm,
   loadable: Loadable,
-  bias: number,
+  { bias, interpreterBias }: Loaded,
   vdso: VdsoImage,
   { argv, envp, execfn }: StackStrings,
 ): Addr | undefined {
@@ -96,7 +97,7 @@ export function pushTables(
   add(AT.AT_PHDR, loadable.phdr === 0 ? 0 : loadable.phdr + bias);
   add(AT.AT_PHENT, loadable.phent);
   add(AT.AT_PHNUM, loadable.phnum);
-  add(AT.AT_BASE, 0);
+  add(AT.AT_BASE, interpreterBias);
   add(AT.AT_FLAGS, 0);
   add(AT.AT_ENTRY, loadable.entry + bias);
   add(AT.AT_UID, task.cred.uid);

@@ -29,7 +29,7 @@ const OPERATIONS: ReadonlyMap<string, () => FileOperations> = new Map([
 ]);
 
 /** undefined: one of the streams, or a file of the root. */
-export const operationsOf = ({ path }: OpenFile): FileOperations | undefined => {
+export const operationsOf = ({ path }: Pick<OpenFile, "path">): FileOperations | undefined => {
   const end = path.indexOf(":");
   return end < 0 ? undefined : OPERATIONS.get(path.slice(0, end))?.();
 };

@@ -8,6 +8,7 @@ import type { Kernel } from "../kernel.ts";
 import type { OpenFile, Task } from "../state.ts";
 import { procFile } from "../syscall/proc.ts";
 import { heldFiles } from "./fdtable.ts";
+import { forgetInode, moveInode } from "./inodes.ts";
 
 export const DEVICES: readonly string[] = ["/dev/null", "/dev/zero"];
 
@@ -76,6 +77,7 @@ function setBytes(k: Kernel, path: string, bytes: Uint8Array): void {
 function forget(k: Kernel, path: string): void {
   k.state.rootBytes -= k.state.files[path]?.length ?? 0;
   delete k.state.files[path];
+  forgetInode(k, path);
 }
 
 /** Makes a file `length` bytes long, of zeros where it grows; false = the root has no room for that. It may be written then. */
@@ -112,6 +114,7 @@ export function makeDirectory(k: Kernel, path: string): void {
 }
 export function removeDirectory(k: Kernel, path: string): void {
   delete k.state.files[under(path)];
+  forgetInode(k, path);
 }
 
 /** The directory outlives the last file that lay in it. */
@@ -123,6 +126,7 @@ function keepParent(k: Kernel, path: string): void {
 function rekey(k: Kernel, from: string, to: string): void {
   k.state.files[to] = k.state.files[from]!;
   delete k.state.files[from];
+  moveInode(k, from, to);
   for (const file of heldFiles(k)) if (file.path === from) file.path = to;
 }
 

@@ -11,7 +11,7 @@ import { freeLdt } from "../x86/ldt.ts";
 import { allocPage, freePage, isShared, pageTables } from "./pages.ts";
 import { frameOf, PTE, userPgd } from "./pagetable.ts";
 import { allocPgd, currentPgd, freePgd, isIsolated } from "./pti.ts";
-import { accountable, insertVma, mergeAll, overlaps, pageCount, removeRange, splitAt } from "./vma.ts";
+import { accountable, insertVma, mergeAll, offsetAt, overlaps, pageCount, removeRange, splitAt } from "./vma.ts";
 
 /** Root entries that belong to user space; those above are the kernel's and shared by all. */
 const userRootEntries = (k: Kernel): number => {
@@ -158,7 +158,13 @@ export function moveRange(k: Kernel, mm: Mm, start: Addr, oldLength: number, new
   splitAt(mm, start + oldLength);
   const vma = mm.vmas.find((v) => v.start === start)!;
   const pages = vma.pages?.slice(0, newLength / PAGE_SIZE);
-  const moved: Vma = { start: target, end: target + newLength, flags: vma.flags & ~VM.ACCOUNT, name: vma.name };
+  const moved: Vma = {
+    start: target,
+    end: target + newLength,
+    flags: vma.flags & ~VM.ACCOUNT,
+    name: vma.name,
+    ...offsetAt(vma, start),
+  };
   const error = mapRange(k, mm, pages === undefined ? moved : { ...moved, pages });
   if (error !== 0) return error;
   const tables = pageTables(k);

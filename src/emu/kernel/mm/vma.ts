@@ -24,8 +24,17 @@ export function insertVma(mm: Mm, vma: Vma): void {
   mergeAll(mm);
 }
 
+/** The offset in its file of an address in a mapping, as a mapping has it. */
+export const offsetAt = ({ start, offset }: Pick<Vma, "start" | "offset">, addr: Addr): Pick<Vma, "offset"> =>
+  offset === undefined ? {} : { offset: offset + addr - start };
+
 const mergeable = (a: Vma, b: Vma): boolean =>
-  a.end === b.start && a.flags === b.flags && a.name === b.name && a.pages === undefined && b.pages === undefined;
+  a.end === b.start &&
+  a.flags === b.flags &&
+  a.name === b.name &&
+  offsetAt(a, b.start).offset === b.offset &&
+  a.pages === undefined &&
+  b.pages === undefined;
 
 export function mergeAll(mm: Mm): void {
   for (let i = mm.vmas.length - 1; i > 0; i--) {
@@ -41,7 +50,7 @@ export function mergeAll(mm: Mm): void {
 export function splitAt(mm: Mm, addr: Addr): void {
   const vma = mm.vmas.find((v) => v.start < addr && addr < v.end);
   if (vma === undefined) return;
-  const above: Vma = { ...vma, start: addr };
+  const above: Vma = { ...vma, ...offsetAt(vma, addr), start: addr };
   if (vma.pages !== undefined) {
     const below = (addr - vma.start) / PAGE_SIZE;
     above.pages = vma.pages.slice(below);

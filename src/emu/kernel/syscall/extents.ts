@@ -79,6 +79,15 @@ function sendfile(c: SyscallContext, size: 4 | 8): SyscallResult {
   return copyToUser(c.k, c.task, pointer, new Uint8Array(view.buffer)) ? done : -E.EFAULT;
 }
 
+const ADVICE_MAX = 5;
+/** Advice on a file is checked, and changes nothing. */
+function fadvise(c: SyscallContext, length: bigint, advice: number): number {
+  const file = fileOf(c, c.int(0));
+  if (file === undefined) return -E.EBADF;
+  if (isPipe(file)) return -E.ESPIPE;
+  return length < 0n || advice < 0 || advice > ADVICE_MAX ? -E.EINVAL : 0;
+}
+
 export const EXTENT_CALLS: SyscallGroup = {
   pread64: positioned(readInto),
   pwrite64: positioned(writeFrom),
@@ -86,6 +95,8 @@ export const EXTENT_CALLS: SyscallGroup = {
   truncate64: (c) => truncate(c, offsetArg(c, 1)),
   ftruncate: (c) => ftruncate(c, c.long(1)),
   ftruncate64: (c) => ftruncate(c, offsetArg(c, 1)),
+  fadvise64: (c) => (c.compat ? fadvise(c, BigInt(c.uint(3)), c.int(4)) : fadvise(c, c.long(2), c.int(3))),
+  fadvise64_64: (c) => fadvise(c, offsetArg(c, 3), c.int(5)),
   sendfile: (c) => sendfile(c, c.wordSize),
   sendfile64: (c) => sendfile(c, 8),
 };

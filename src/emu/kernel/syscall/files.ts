@@ -2,6 +2,7 @@
 import { E } from "../abi/errno.ts";
 import { AT_FD, MFD, O, S_IF, STAT_32, STAT_64, STAT64_32, STATX, STATX_BASIC_STATS } from "../abi/file.ts";
 import { installFd } from "../fs/fdtable.ts";
+import { inodeOf } from "../fs/inodes.ts";
 import { contentsOf, look, lookParent, type Node, namelessFile, resizeFile } from "../fs/root.ts";
 import { copyToUser, putStruct, strncpyFromUser } from "../mm/uaccess.ts";
 import type { OpenFile } from "../state.ts";
@@ -49,77 +50,71 @@ const memfdCreate: Syscall = (c) => {
 /** NAME_MAX without "memfd:", and the terminating zero. */
 const MEMFD_NAME_MAX = 250;
 
-/** What the stat calls agree on. */
-function attributes(node: Node) {
-  const mode =
-    node.kind === "file" ? S_IF.S_IFREG | 0o755 : node.kind === "dir" ? S_IF.S_IFDIR | 0o755 : S_IF.S_IFIFO | 0o600;
+/** What the stat calls agree on: of a path, which may be a descriptor's. */
+function attributes(c: SyscallContext, path: string) {
+  const node: Node | number = isStream({ path }) ? { kind: "stream" } : look(c.k, c.task, path);
+  if (typeof node === "number") return node;
   const size = node.kind === "file" ? node.size : 0;
-  return { mode, size, blocks: Math.ceil(size / 512), nlink: 1, ino: node.kind === "stream" ? 1 : 2 };
+  return { mode: MODES[node.kind], size, blocks: Math.ceil(size / 512), nlink: 1, ino: inodeOf(c.k, path) };
 }
+const MODES: Readonly<Record<Node["kind"], number>> = {
+  file: S_IF.S_IFREG | 0o755,
+  dir: S_IF.S_IFDIR | 0o755,
+  stream: S_IF.S_IFIFO | 0o600,
+};
 
 const statStruct = (c: SyscallContext, wide: boolean) =>
   (!c.compat ? STAT_64 : wide ? STAT64_32 : STAT_32) as typeof STAT_64;
 
-function putStat(c: SyscallContext, node: Node | number, address: number, wide: boolean): number {
-  if (typeof node === "number") return node;
-  const { mode, size, blocks, nlink, ino } = attributes(node);
+function putStat(c: SyscallContext, path: string | number, address: number, wide: boolean): number {
+  const found = typeof path === "number" ? path : attributes(c, path);
+  if (typeof found === "number") return found;
   const view = statStruct(c, wide).make({
-    st_mode: mode,
-    st_nlink: nlink,
+    st_mode: found.mode,
+    st_nlink: found.nlink,
     st_uid: ROOT,
     st_gid: ROOT,
-    st_size: size,
+    st_size: found.size,
     st_blksize: 4096,
-    st_blocks: blocks,
-    st_ino: ino,
+    st_blocks: found.blocks,
+    st_ino: found.ino,
   });
   return putStruct(c.k, c.task, address, view) ? 0 : -E.EFAULT;
 }
 
-function nodeOfFd(c: SyscallContext, fd: number): Node | number {
-  const file = fileOf(c, fd);
-  if (file === undefined) return -E.EBADF;
-  if (isStream(file)) return { kind: "stream" };
-  return look(c.k, c.task, file.path);
-}
+const pathOfFd = (c: SyscallContext, fd: number): string | number => fileOf(c, fd)?.path ?? -E.EBADF;
 
 const stat =
   (wide: boolean): Syscall =>
-  (c) => {
-    const path = pathArg(c, 0);
-    return typeof path === "number" ? path : putStat(c, look(c.k, c.task, path), c.addr(1), wide);
-  };
+  (c) =>
+    putStat(c, pathArg(c, 0), c.addr(1), wide);
 const fstat =
   (wide: boolean): Syscall =>
-  (c) => {
-    return putStat(c, nodeOfFd(c, c.int(0)), c.addr(1), wide);
-  };
+  (c) =>
+    putStat(c, pathOfFd(c, c.int(0)), c.addr(1), wide);
 
 /** A path relative to a descriptor; with AT_EMPTY_PATH and an empty path the descriptor itself. */
-function nodeAt(c: SyscallContext, flags: number): Node | number {
+function pathOrFd(c: SyscallContext, flags: number): string | number {
   const path = pathArg(c, 1, c.int(0));
-  if (typeof path === "number") return path;
-  if (path !== "") return look(c.k, c.task, path);
-  return (flags & AT_FD.AT_EMPTY_PATH) !== 0 ? nodeOfFd(c, c.int(0)) : -E.ENOENT;
+  if (path !== "") return path;
+  return (flags & AT_FD.AT_EMPTY_PATH) !== 0 ? pathOfFd(c, c.int(0)) : -E.ENOENT;
 }
-const fstatat: Syscall = (c) => {
-  return putStat(c, nodeAt(c, c.int(3)), c.addr(2), true);
-};
+const fstatat: Syscall = (c) => putStat(c, pathOrFd(c, c.int(3)), c.addr(2), true);
 
 const statx: Syscall = (c) => {
-  const node = nodeAt(c, c.int(2));
-  if (typeof node === "number") return node;
-  const { mode, size, blocks, nlink, ino } = attributes(node);
+  const path = pathOrFd(c, c.int(2));
+  const found = typeof path === "number" ? path : attributes(c, path);
+  if (typeof found === "number") return found;
   const view = STATX.make({
     stx_mask: STATX_BASIC_STATS,
     stx_blksize: 4096,
-    stx_nlink: nlink,
+    stx_nlink: found.nlink,
     stx_uid: ROOT,
     stx_gid: ROOT,
-    stx_mode: mode,
-    stx_ino: ino,
-    stx_size: size,
-    stx_blocks: blocks,
+    stx_mode: found.mode,
+    stx_ino: found.ino,
+    stx_size: found.size,
+    stx_blocks: found.blocks,
   });
   return putStruct(c.k, c.task, c.addr(4), view) ? 0 : -E.EFAULT;
 };

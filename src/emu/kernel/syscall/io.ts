@@ -15,7 +15,8 @@ const MAX_RW_COUNT = 0x7fff_f000;
 
 const STREAMS: readonly string[] = ["stdin", "stdout", "stderr", ...DEVICES];
 /** Without a position: what pread and lseek refuse. */
-export const isStream = (file: OpenFile): boolean => STREAMS.includes(file.path) || operationsOf(file) !== undefined;
+export const isStream = (file: Pick<OpenFile, "path">): boolean =>
+  STREAMS.includes(file.path) || operationsOf(file) !== undefined;
 export const fileOf = (c: SyscallContext, fd: number): OpenFile | undefined => c.process.files[fd];
 export const readable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_WRONLY;
 export const writable = (file: OpenFile): boolean => (file.flags & O.O_ACCMODE) !== O.O_RDONLY;

@@ -4,12 +4,12 @@ import { E } from "../abi/errno.ts";
 import { MADV, MAP, MREMAP, PROT } from "../abi/mman.ts";
 import { SIG } from "../abi/signal.ts";
 import { landingPad } from "../entry/do-syscall.ts";
-import { populate } from "../exec/exec.ts";
+import { populate } from "../exec/load.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { faultIn } from "../mm/fault.ts";
 import { mapRange, moveRange, protectRange, setBrk, unmapRange } from "../mm/mm.ts";
 import { copyFromUser } from "../mm/uaccess.ts";
-import { findFreeAbove, findFreeBelow, findVma, overlaps, pageAlign } from "../mm/vma.ts";
+import { findFreeAbove, findFreeBelow, findVma, offsetAt, overlaps, pageAlign } from "../mm/vma.ts";
 import { forceSig } from "../signal/send.ts";
 import { VM, type Vma } from "../state.ts";
 import { fileOf, isStream } from "./io.ts";
@@ -69,7 +69,12 @@ function mmap(
   }
   const shared = kind === MAP.MAP_PRIVATE ? 0 : VM.SHARED;
   const grows = (flags & MAP.MAP_GROWSDOWN) !== 0 ? VM.GROWSDOWN : 0;
-  const vma = { start, end: start + length, flags: vmFlags(prot) | shared | grows, name: file?.path ?? "" };
+  const vma = {
+    start,
+    end: start + length,
+    flags: vmFlags(prot) | shared | grows,
+    ...(file === undefined ? { name: "" } : { name: file.path, offset }),
+  };
   const error = mapRange(c.k, c.mm, vma);
   if (error !== 0) return error;
   if (file === undefined) {
@@ -163,7 +168,13 @@ function grow(
   const from = start + oldLength;
   const to = start + newLength;
   if (from === vma.end && !overlaps(c.mm, from, to) && to <= taskSize(c)) {
-    const error = mapRange(c.k, c.mm, { start: from, end: to, flags: vma.flags & ~VM.ACCOUNT, name: vma.name });
+    const error = mapRange(c.k, c.mm, {
+      start: from,
+      end: to,
+      flags: vma.flags & ~VM.ACCOUNT,
+      name: vma.name,
+      ...offsetAt(vma, from),
+    });
     return error === 0 ? start : error;
   }
   if (!mayMove) return -E.ENOMEM;
@@ -204,7 +215,7 @@ const madvise: Syscall = (c) => {
   )) {
     const from = Math.max(vma.start, start);
     const to = Math.min(vma.end, start + length);
-    const copy = { start: from, end: to, flags: vma.flags & ~VM.ACCOUNT, name: vma.name };
+    const copy = { start: from, end: to, flags: vma.flags & ~VM.ACCOUNT, name: vma.name, ...offsetAt(vma, from) };
     unmapRange(c.k, c.mm, from, to);
     mapRange(c.k, c.mm, copy);
   }

@@ -15,21 +15,34 @@ export function normalize(text: string): string {
   return `/${parts.join("/")}`;
 }
 
-/** The absolute path of argument i, "" for an empty one, or a negative error number. `directory` is a descriptor. */
-export function pathArg(c: SyscallContext, i: number, directory: number = AT_FD.AT_FDCWD): string | number {
+/** The text of argument i, or a negative error number. */
+function pathText(c: SyscallContext, i: number): string | number {
   const text = strncpyFromUser(c.k, c.task, c.addr(i), PATH_MAX);
   if (text === undefined) return -E.EFAULT;
-  if (text === "toolong") return -E.ENAMETOOLONG;
+  return text === "toolong" ? -E.ENAMETOOLONG : text;
+}
+
+function absolute(c: SyscallContext, text: string, directory: number): string | number {
   if (text === "" || text.startsWith("/")) return text === "" ? "" : normalize(text);
   if (directory === AT_FD.AT_FDCWD) return normalize(`${c.process.fs.cwd}/${text}`);
   const file = c.process.files[directory];
   return file === undefined ? -E.EBADF : normalize(`${file.path}/${text}`);
 }
 
+/** The absolute path of argument i, "" for an empty one, or a negative error number. `directory` is a descriptor. */
+export function pathArg(c: SyscallContext, i: number, directory: number = AT_FD.AT_FDCWD): string | number {
+  const text = pathText(c, i);
+  return typeof text === "number" ? text : absolute(c, text, directory);
+}
+
 /** The file meant, links followed: with AT_EMPTY_PATH an empty path is the descriptor itself. */
 export function pathAt(c: SyscallContext, i: number, directory: number = AT_FD.AT_FDCWD, flags = 0): string | number {
-  const path = pathArg(c, i, directory);
-  if (typeof path === "number") return path;
+  const text = pathText(c, i);
+  return typeof text === "number" ? text : followed(c, text, directory, flags);
+}
+
+function followed(c: SyscallContext, text: string, directory: number, flags: number): string | number {
+  const path = absolute(c, text, directory);
   if (path === "") {
     if ((flags & AT_FD.AT_EMPTY_PATH) === 0) return -E.ENOENT;
     return c.process.files[directory]?.path ?? -E.EBADF;
@@ -37,4 +50,20 @@ export function pathAt(c: SyscallContext, i: number, directory: number = AT_FD.A
   if (path !== "/proc/self/exe") return path;
   const { exe } = c.mm;
   return exe.startsWith("/") ? exe : `/${exe}`;
+}
+
+/** A file to be executed: where it is, and the name that the new program is told (alloc_bprm()). */
+export interface ExecPath {
+  readonly path: string;
+  readonly filename: string;
+}
+
+export function execPath(c: SyscallContext, i: number, directory: number, flags: number): ExecPath | number {
+  const text = pathText(c, i);
+  if (typeof text === "number") return text;
+  const path = followed(c, text, directory, flags);
+  if (typeof path === "number") return path;
+  const named = text.startsWith("/") || directory === AT_FD.AT_FDCWD;
+  const beneath = text === "" ? "" : `/${text}`;
+  return { path, filename: named ? text : `/dev/fd/${directory}${beneath}` };
 }

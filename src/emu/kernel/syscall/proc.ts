@@ -1,11 +1,12 @@
 /** The files of /proc that programs ask for about themselves. What one says is fixed when it is opened. */
 import type { Addr } from "../../cpu/state.ts";
 import { programBytes } from "../exec/program-file.ts";
+import { inodeOf } from "../fs/inodes.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { readRemote } from "../mm/remote.ts";
 import { isStopped } from "../ptrace/stop.ts";
-import { type Mm, type Process, type Task, VM } from "../state.ts";
+import { type Mm, type Process, type Task, VM, type Vma } from "../state.ts";
 import { VSYSCALL_ADDR } from "../trap/vsyscall.ts";
 import { syscallArguments } from "./inspect.ts";
 
@@ -15,18 +16,23 @@ const hex = (value: Addr, width = 8): string => BigInt.asUintN(64, BigInt(value)
 const NAME_COLUMN = 73;
 
 /** show_map_vma(): addresses, rights, offset, device, inode, name. */
-function mapLine(start: Addr, end: Addr, flags: number, name: string): string {
+function mapLine(k: Kernel, { start, end, flags, name, offset }: Vma): string {
   const right = (flag: number, letter: string) => ((flags & flag) !== 0 ? letter : "-");
   const rights = `${right(VM.READ, "r")}${right(VM.WRITE, "w")}${right(VM.EXEC, "x")}${(flags & VM.SHARED) !== 0 ? "s" : "p"}`;
-  const line = `${hex(start)}-${hex(end)} ${rights} 00000000 00:00 0 `;
-  return `${name === "" ? line : line.padEnd(NAME_COLUMN) + (name.startsWith("[") || name.startsWith("/") ? name : `/${name}`)}\n`;
+  const path = name === "" || name.startsWith("[") || name.startsWith("/") ? name : `/${name}`;
+  const inode = offset === undefined ? 0 : inodeOf(k, path);
+  const line = `${hex(start)}-${hex(end)} ${rights} ${hex(offset ?? 0)} 00:00 ${inode} `;
+  return `${path === "" ? line : line.padEnd(NAME_COLUMN) + path}\n`;
 }
 
+/** The gate area. */
+const GATE_VMA: Vma = { start: VSYSCALL_ADDR, end: VSYSCALL_ADDR + PAGE_SIZE, flags: VM.EXEC, name: "[vsyscall]" };
+
 function maps(k: Kernel, mm: Mm): string {
-  const own = mm.vmas.map((v) => mapLine(v.start, v.end, v.flags, v.name)).join("");
-  // the gate area, which 32-bit programs do not have
+  const own = mm.vmas.map((v) => mapLine(k, v)).join("");
+  // 32-bit programs do not have it
   const gate = k.layout.wordSize === 8 && !mm.context.ia32;
-  return gate ? own + mapLine(VSYSCALL_ADDR, VSYSCALL_ADDR + PAGE_SIZE, VM.EXEC, "[vsyscall]") : own;
+  return gate ? own + mapLine(k, GATE_VMA) : own;
 }
 
 function cmdline(k: Kernel, task: Task, mm: Mm): Uint8Array {

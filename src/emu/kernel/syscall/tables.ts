@@ -20,6 +20,7 @@ import { SEGMENT_CALLS_32, SEGMENT_CALLS_64 } from "./segments.ts";
 import { SIGNAL_CALLS_32, SIGNAL_CALLS_64 } from "./signals.ts";
 import { SLEEP_CALLS, SLEEP_CALLS_32 } from "./sleep.ts";
 import { SOCKET_CALLS } from "./sockets.ts";
+import { STATFS_CALLS } from "./statfs.ts";
 import type { SyscallGroup } from "./types.ts";
 import { UNSHARE_CALLS } from "./unshare.ts";
 import { WAIT_CALLS } from "./wait.ts";
@@ -31,6 +32,7 @@ const shared: SyscallGroup = {
   ...SOCKET_CALLS,
   ...DIRECTORY_CALLS,
   ...EXTENT_CALLS,
+  ...STATFS_CALLS,
   ...PROCESS_CALLS,
   ...PRCTL_CALLS,
   ...KCMP_CALLS,

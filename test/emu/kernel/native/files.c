@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statfs.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -151,6 +152,31 @@ static void copies(void) {
   show("from a pipe", sendfile(in, fds[0], NULL, 1));
 }
 
+static void file_system(void) {
+  struct statfs found;
+  struct stat one, two;
+  int pipes[2], fd = open("e", O_RDONLY);
+  show("statfs", statfs("e", &found));
+  printf("names of %ld, pages free: %d\n", (long)found.f_namelen, found.f_bfree > 0);
+  show("fstatfs", fstatfs(fd, &found));
+  show("statfs of nothing", statfs("nothing", &found));
+  show("fstatfs of nothing", fstatfs(99, &found));
+  printf("advice: %d %d", posix_fadvise(fd, 0, 10, POSIX_FADV_WILLNEED), posix_fadvise(fd, 0, -1, POSIX_FADV_NORMAL));
+  show("pipe", pipe(pipes));
+  printf("advice: %d %d %d\n", posix_fadvise(fd, 0, 0, 6), posix_fadvise(pipes[0], 0, 0, 0), posix_fadvise(99, 0, 0, 0));
+  make("first", "1");
+  make("second", "2");
+  stat("first", &one);
+  stat("second", &two);
+  printf("another inode: %d\n", one.st_ino != two.st_ino);
+  show("rename", rename("first", "second"));
+  stat("second", &two);
+  printf("the same inode: %d\n", one.st_ino == two.st_ino);
+  fd = open("second", O_RDONLY);
+  fstat(fd, &two);
+  printf("and of the descriptor: %d\n", one.st_ino == two.st_ino);
+}
+
 int main(void) {
   names();
   many();
@@ -159,5 +185,6 @@ int main(void) {
   renamed_while_open();
   copies();
   list("e");
+  file_system();
   return 0;
 }
