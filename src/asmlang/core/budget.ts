@@ -35,6 +35,11 @@ export class Budget {
     if (this.#spent[resource] > LIMITS[resource][0]) this.#refuse(resource, wholeLine(line));
   }
 
+  /** May it be asked for? */
+  has(resource: Resource, amount: number): boolean {
+    return this.#spent[resource] + amount <= LIMITS[resource][0];
+  }
+
   #refuse(resource: Resource, site: Span): never {
     const [most, message] = LIMITS[resource];
     throw new FatalError(site, message.replace("#", String(most)));

@@ -12,7 +12,7 @@ import type { Line, Span } from "./source.ts";
 import { AsmSymbol } from "./symbols.ts";
 
 /** Part of the statement's line. */
-interface Part {
+export interface Part {
   readonly start: number;
   readonly end: number;
 }
@@ -50,7 +50,10 @@ class Slot extends AsmSymbol {
   }
 }
 
-const SLOTS = Array.from({ length: 16 }, (_, i) => new Slot(i));
+const SLOTS: Slot[] = [];
+const slot = (index: number): Slot => (SLOTS[index] ??= new Slot(index));
+/** With more names than this a statement is not kept. */
+const MAX_NAMES = 16;
 /** Most statements have no names and no fields: they share this. */
 export const NOTHING: readonly never[] = [];
 const NO_LINE: Line = { text: "", uri: "", line: 0 };
@@ -69,7 +72,7 @@ export class Detaching {
     this.#line = line;
     this.#mentions = mentions;
     this.#meanings = mentions.length === 0 ? NOTHING : mentions.map(({ symbol }) => meaningOf(symbol, now));
-    this.#plain = mentions.length <= SLOTS.length && !this.#meanings.includes(undefined);
+    this.#plain = mentions.length <= MAX_NAMES && !this.#meanings.includes(undefined);
   }
 
   /** Is it all that its text, its state and the meanings of its names make? Distances between places may be known or not. */
@@ -117,7 +120,7 @@ export class Detaching {
     const index = this.#mentions.findIndex((one) => one.symbol === symbol);
     if (this.#meanings[index] === "place") this.#places++;
     if (index < 0) this.#plain = false;
-    return SLOTS[index] ?? symbol;
+    return index < 0 ? symbol : slot(index);
   }
 
   fixup(fixup: PendingFixup, start: number): PendingFixup {
@@ -140,7 +143,7 @@ export class Detaching {
 }
 
 /** The statement's parts in a run: the symbols of its names, and its line. */
-class Attaching implements Statement {
+export class Attaching implements Statement {
   readonly #line: Line;
   readonly #symbols: readonly AsmSymbol[];
   readonly #known: Statement;
@@ -178,9 +181,9 @@ class Attaching implements Statement {
   }
 }
 
-const placed = ({ start, end }: Part, line: Line): Span => ({ line, start, end });
+export const placed = ({ start, end }: Part, line: Line): Span => ({ line, start, end });
 
-function attached(expr: Expr, symbols: readonly AsmSymbol[], line: Line): Expr {
+export function attached(expr: Expr, symbols: readonly AsmSymbol[], line: Line): Expr {
   const span = placed(expr.span, line);
   switch (expr.op) {
     case "number":
@@ -200,6 +203,31 @@ function attached(expr: Expr, symbols: readonly AsmSymbol[], line: Line): Expr {
       return { op: "choose", test: test!, a: a!, b: b!, span };
     }
   }
+}
+
+/** The expression with other numbers for its names. */
+export function renumbered(expr: Expr, numbers: readonly number[]): Expr {
+  switch (expr.op) {
+    case "number":
+      return expr;
+    case "symbol":
+      return { ...expr, symbol: slot(numbers[(expr.symbol as Slot).index]!) };
+    case "unary":
+    case "apply":
+      return { ...expr, a: renumbered(expr.a, numbers) };
+    case "binary":
+      return { ...expr, a: renumbered(expr.a, numbers), b: renumbered(expr.b, numbers) };
+    case "choose": {
+      const [test, a, b] = [expr.test, expr.a, expr.b].map((part) => renumbered(part, numbers));
+      return { ...expr, test: test!, a: a!, b: b! };
+    }
+  }
+}
+
+export function renumberedStatement(statement: Statement, numbers: readonly number[]): Statement {
+  const { request } = statement;
+  const value = ({ expr, known, modifier }: Symbolic) => new Symbolic(renumbered(expr, numbers), known, modifier);
+  return { ...statement, request: { ...request, operands: request.operands.map((one) => mapValues(one, value)) } };
 }
 
 /** What the dialect's names stand for at the present place. */

@@ -38,6 +38,11 @@ export class Mentions {
     this.special = false;
   }
 
+  /** Nothing was used. */
+  get isEmpty(): boolean {
+    return this.list.length === 0 && !this.special;
+  }
+
   note(name: string, symbol: AsmSymbol, span: Span): void {
     this.list.push({ name, symbol, span });
   }

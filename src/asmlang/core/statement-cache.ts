@@ -9,17 +9,22 @@ import { Detaching, type KnownStatement, NOTHING } from "./known-statement.ts";
 import type { Mentions } from "./mentions.ts";
 import type { Line } from "./source.ts";
 
-const MAX_ENTRIES = 50_000;
+const MOST_ENTRIES = 50_000;
 const MET_BITS = 2 ** 20;
 /** With more texts than this the bits would take most others to be met, too. */
 const MAX_MET = MET_BITS / 4;
 
 /** By state and text. */
 export class StatementCache<T> {
+  readonly #most: number;
   readonly #states = new Map<number, Map<string, T>>();
   #entries = 0;
   readonly #met = new Uint8Array(MET_BITS / 8);
   #metCount = 0;
+
+  constructor(most = MOST_ENTRIES) {
+    this.#most = most;
+  }
 
   find(state: number, text: string): T | undefined {
     return this.#states.get(state)?.get(text);
@@ -40,7 +45,7 @@ export class StatementCache<T> {
   }
 
   keep(state: number, text: string, known: T): void {
-    if (++this.#entries > MAX_ENTRIES) {
+    if (++this.#entries > this.#most) {
       this.#states.clear();
       this.#entries = 1;
     }

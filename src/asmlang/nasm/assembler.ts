@@ -11,11 +11,11 @@ import { isNasmMnemonic, isNasmPrefix } from "../encode/index.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
 import { Affixes } from "./affixes.ts";
 import { dataUnit, emitData, emitIncbin, emitReserve, reserveUnit } from "./data.ts";
-import { NASM_DIRECTIVES, namedSection } from "./directives.ts";
+import { type Again, NASM_DIRECTIVES, namedSection } from "./directives.ts";
 import { NasmExpressions, TokenCursor } from "./expressions.ts";
 import { Guesses, isPlaced } from "./guesses.ts";
 import { assembleInstruction } from "./instructions.ts";
-import { KnownLines } from "./known-lines.ts";
+import { fullName, KnownLines } from "./known-lines.ts";
 import { registerNamed } from "./operands.ts";
 import { Preprocessor } from "./preprocessor.ts";
 import { nasmRelocation } from "./relocations.ts";
@@ -54,7 +54,7 @@ export class NasmAssembler {
   readonly builder: ObjectBuilder;
   readonly expressions: NasmExpressions;
   readonly now: EvalContext;
-  readonly #preprocessor: Preprocessor;
+  readonly preprocessor: Preprocessor;
   readonly #source: SourceText;
   readonly #guesses: Guesses;
   readonly globals: { symbol: AsmSymbol; span: Span }[] = [];
@@ -99,7 +99,9 @@ export class NasmAssembler {
       },
     });
     this.builder.section = namedSection(this, ".text");
-    this.#preprocessor = new Preprocessor({
+    this.#lines = new KnownLines(this, source);
+    this.preprocessor = new Preprocessor({
+      lines: this.#lines,
       reporter: this.reporter,
       budget: guesses.budget,
       round: guesses.round,
@@ -108,14 +110,12 @@ export class NasmAssembler {
       dynamic: (name) => this.#dynamic(name),
       usesPackage: (name) => {
         if (name === "masm") this.masm = true;
-        if (name === "smartalign" && !this.smartAlign) this.#preprocessor.takeIds(1);
+        if (name === "smartalign" && !this.smartAlign) this.preprocessor.takeIds(1);
         if (name === "smartalign") this.smartAlign ??= { mode: "generic", threshold: 8 };
       },
       pragma: (words) => this.#affixes.read(words),
       statement: (tokens, line) => this.statement(new TokenCursor(tokens, line)),
-      again: (line, repeated) => this.#lines.replay(line, repeated),
     });
-    this.#lines = new KnownLines(this, source, (word) => this.#preprocessor.expansionOf(word));
   }
 
   get bits(): Bits {
@@ -158,13 +158,13 @@ export class NasmAssembler {
   #predefine(): void {
     const span = wholeLine({ text: "", uri: this.#source.uri, line: 0 });
     for (const [name, value] of Object.entries(this.options.defines ?? {}))
-      this.#preprocessor.predefine(name, String(value), span);
+      this.preprocessor.predefine(name, String(value), span);
   }
 
   run(): AssembleResult {
     try {
       this.#predefine();
-      this.#preprocessor.run(this.#source);
+      this.preprocessor.run(this.#source);
       if (this.structure)
         this.reporter.error(this.structure.span, `structure '${this.structure.name}' has no 'endstruc'`);
       this.#checkGlobals();
@@ -246,13 +246,15 @@ export class NasmAssembler {
     const alone = label !== undefined && cursor.done;
     const plain =
       alone || (cursor.peek()?.line === line && !Object.hasOwn(NASM_DIRECTIVES, word) && !UNKNOWN.test(word));
-    const worth = this.#lines.isWorth(line);
-    const watch = worth && plain && (!label || label.line === line) ? this.#lines.watch() : undefined;
-    if (!cursor.done) this.statementRest(cursor);
+    const worth = this.#lines.isWorth(line) && (!label || label.line === line);
+    const watch = worth ? this.#lines.watch() : undefined;
+    const again = cursor.done ? undefined : this.statementRest(cursor);
     if (!worth || this.reporter.reported !== reported) return;
-    const statement = alone ? undefined : watch?.noted(line, this.now);
-    if (!watch || !(alone || statement)) this.#lines.keepTokens(cursor);
-    else this.#lines.keep(line, label && { name: ownText(label.text), start: label.start, end: label.end }, statement);
+    const statement = alone || !plain ? undefined : watch?.noted(line, this.now);
+    const known = label && { name: ownText(label.text), start: label.start, end: label.end };
+    if (alone || statement) this.#lines.keep(line, known, statement);
+    else if (again && this.#lines.mentions.isEmpty) this.#lines.keepAgain(cursor, known, again);
+    else this.#lines.keepTokens(cursor);
   }
 
   #markHere(cursor: TokenCursor): void {
@@ -303,17 +305,15 @@ export class NasmAssembler {
     return known;
   }
 
-  /** What follows a label: also the statement of `times` and `at`. */
-  statementRest(cursor: TokenCursor): void {
+  /** What follows a label: also the statement of `times` and `at`. Comes to what it takes to do it again, if that is simple. */
+  statementRest(cursor: TokenCursor): Again | undefined {
     skipDataPrefixes(cursor);
     const word = cursor.word();
-    if (word === "times") {
-      repeatStatement(this, cursor);
-      return;
-    }
+    if (word === "times") return repeatStatement(this, cursor);
     const unit = word === undefined ? undefined : dataUnit(word);
     const reserved = word === undefined ? undefined : reserveUnit(word);
-    if (unit === undefined && reserved === undefined && word !== "incbin" && this.#directive(cursor)) return;
+    const directive = unit === undefined && reserved === undefined && word !== "incbin" && this.#directive(cursor);
+    if (directive) return directive.again;
     this.#checkPlace(cursor, reserved !== undefined);
     if (reserved !== undefined) {
       cursor.next();
@@ -326,6 +326,7 @@ export class NasmAssembler {
       cursor.next();
       emitIncbin(this, cursor);
     } else assembleInstruction(this, cursor);
+    return undefined;
   }
 
   #checkPlace(cursor: TokenCursor, reserves: boolean): void {
@@ -335,14 +336,21 @@ export class NasmAssembler {
   }
 
   /** `asMacro`: not in brackets. Then it is one of NASM's standard macros. */
-  #directive(cursor: TokenCursor, asMacro = true): boolean {
+  #directive(cursor: TokenCursor, asMacro = true): { readonly again: Again | undefined } | undefined {
     const word = cursor.word();
-    if (word === undefined || !Object.hasOwn(NASM_DIRECTIVES, word)) return false;
-    this.lastId = asMacro ? this.#preprocessor.takeIds(MACRO_IDS[word] ?? 1) : undefined;
+    if (word === undefined || !Object.hasOwn(NASM_DIRECTIVES, word)) return undefined;
+    const ids = MACRO_IDS[word] ?? 1;
+    this.lastId = asMacro ? this.preprocessor.takeIds(ids) : undefined;
     const span = cursor.next()!;
-    NASM_DIRECTIVES[word]!(this, cursor, span);
+    const act = NASM_DIRECTIVES[word]!(this, cursor, span);
     cursor.finish();
-    return true;
+    if (!act || !asMacro) return { again: undefined };
+    return {
+      again: (assembler, line) => {
+        assembler.lastId = assembler.preprocessor.takeIds(ids);
+        act(assembler, line);
+      },
+    };
   }
 
   #equ(cursor: TokenCursor, name: Token): void {
@@ -362,8 +370,7 @@ export class NasmAssembler {
   // Symbols
 
   fullName(name: string): string {
-    const plain = name.startsWith("$") ? name.slice(1) : name;
-    return plain.startsWith(".") && !plain.startsWith("..") ? this.lastLabel + plain : plain;
+    return fullName(name, this.lastLabel);
   }
 
   defineLabel(name: string, span: Span, line: Line): void {
@@ -379,7 +386,7 @@ export class NasmAssembler {
 
   /** A label may be given again at its own place. */
   takeId(): number {
-    return this.#preprocessor.takeIds(1);
+    return this.preprocessor.takeIds(1);
   }
 
   /** One of the labels that the standard macros make. */

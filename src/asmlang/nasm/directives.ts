@@ -3,7 +3,8 @@ import { SourceError } from "../core/diagnostics.ts";
 import { binary, type Expr, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { AlignFragment, FillFragment } from "../core/fragment.ts";
 import { lookUp } from "../core/look-up.ts";
-import type { Span } from "../core/source.ts";
+import type { Line, Span } from "../core/source.ts";
+import { ownText } from "../core/statement-cache.ts";
 import { type AsmSymbol, SectionBuilder, type SectionFlags } from "../core/symbols.ts";
 import type { Bits, Visibility } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
@@ -14,7 +15,11 @@ import { cpu, float } from "./settings.ts";
 import { defaultThreshold, isAlignMode, smartPadding } from "./smart-align.ts";
 import { constantBytes } from "./times.ts";
 
-export type NasmDirective = (assembler: NasmAssembler, cursor: TokenCursor, span: Span) => void;
+/** Does again what a directive in this line has done, without reading it. */
+export type Again = (assembler: NasmAssembler, line: Line) => void;
+
+/** Reads a directive and does it; comes to what it takes to do it again, if that depends on its text alone. */
+export type NasmDirective = (assembler: NasmAssembler, cursor: TokenCursor, span: Span) => Again | undefined;
 
 const flags = (letters: string): SectionFlags => ({
   alloc: letters.includes("a"),
@@ -62,8 +67,11 @@ const section: NasmDirective = (assembler, cursor, span) => {
     name += last.text;
   }
   const target = namedSection(assembler, name);
+  const plain = cursor.done;
   while (!cursor.done) attribute(assembler, cursor, target);
   assembler.enter(target);
+  const own = ownText(name);
+  return plain ? (again) => again.enter(namedSection(again, own)) : undefined;
 };
 
 function attribute(assembler: NasmAssembler, cursor: TokenCursor, target: SectionBuilder): void {
@@ -170,12 +178,14 @@ const mode =
     const value = fixed ?? Number(assembler.constantHere(cursor));
     if (value !== 16 && value !== 32 && value !== 64) throw new SourceError(span, "'bits' must be 16, 32 or 64");
     assembler.setBits(value);
+    return undefined;
   };
 
 const org: NasmDirective = (assembler, cursor, span) => {
   if (assembler.options.output === "object") throw new SourceError(span, "'org' is for flat binaries, not for objects");
   if (assembler.origin) throw new SourceError(span, "there is an 'org' already");
   assembler.origin = assembler.expressions.read(cursor);
+  return undefined;
 };
 
 const setDefault: NasmDirective = (assembler, cursor) => {
@@ -186,51 +196,81 @@ const setDefault: NasmDirective = (assembler, cursor) => {
     else if (word === "bnd" || word === "nobnd") assembler.defaultBound = word === "bnd";
     else throw new SourceError(token ?? cursor.here(), "'default' takes 'rel' or 'abs'");
   } while (cursor.eat(",") || !cursor.done);
+  return undefined;
 };
 
-/** Calls `apply` for each symbol of a list. */
+type SymbolAct = (symbol: AsmSymbol, span: Span, assembler: NasmAssembler) => void;
+
+/** Reads what stands behind each symbol of a list, and does it; `undefined` is what cannot be done again. */
 const eachSymbol =
-  (apply: (assembler: NasmAssembler, symbol: AsmSymbol, cursor: TokenCursor, span: Span) => void): NasmDirective =>
+  (read: (assembler: NasmAssembler, cursor: TokenCursor) => { act: SymbolAct; again: boolean }): NasmDirective =>
   (assembler, cursor) => {
+    const acts: { name: string; start: number; end: number; act: SymbolAct }[] = [];
+    let all = true;
     do {
       const token = cursor.next();
       if (token?.kind !== "id") throw new SourceError(token ?? cursor.here(), "expected the name of a symbol");
-      const symbol = assembler.builder.symbol(assembler.fullName(token.text));
-      apply(assembler, symbol, cursor, token);
+      const { text, start, end } = token;
+      const symbol = assembler.builder.symbol(assembler.fullName(text));
+      const { act, again } = read(assembler, cursor);
+      act(symbol, token, assembler);
+      acts.push({ name: ownText(text), start, end, act });
+      all &&= again;
     } while (cursor.eat(","));
     cursor.finish();
+    if (!all) return undefined;
+    return (again, line) => {
+      for (const { name, start, end, act } of acts)
+        act(again.builder.symbol(again.fullName(name)), { line, start, end }, again);
+    };
   };
 
 const isVisibility = (word: string): word is Visibility =>
   word === "default" || word === "internal" || word === "hidden" || word === "protected";
 
 /** What may stand behind a symbol's name: type, visibility, `weak`. */
-function readSymbolWords(symbol: AsmSymbol, cursor: TokenCursor): void {
+function readSymbolWords(cursor: TokenCursor): readonly string[] {
+  const words: string[] = [];
   for (let word = cursor.word(); word !== undefined && !cursor.is(","); word = cursor.word()) {
-    if (word === "function" || word === "data" || word === "object" || word === "notype" || word === "tls")
-      symbol.type = word === "function" ? "func" : word === "notype" ? "notype" : "object";
-    else if (word === "weak") symbol.binding = "weak";
-    else if (isVisibility(word)) symbol.visibility = word;
-    else if (word !== "strong") return;
-    if (word === "tls") symbol.particular = "tls";
+    if (!/^(function|data|object|notype|tls|weak|strong)$/.test(word) && !isVisibility(word)) return words;
+    words.push(word);
     cursor.next();
+  }
+  return words;
+}
+
+function describe(symbol: AsmSymbol, words: readonly string[]): void {
+  for (const word of words) {
+    if (word === "weak") symbol.binding = "weak";
+    else if (isVisibility(word)) symbol.visibility = word;
+    else if (word !== "strong") symbol.type = word === "function" ? "func" : word === "notype" ? "notype" : "object";
+    if (word === "tls") symbol.particular = "tls";
   }
 }
 
-const global = eachSymbol((assembler, symbol, cursor, span) => {
-  symbol.binding = "global";
-  assembler.globals.push({ symbol, span });
-  if (!cursor.eat(":")) return;
-  readSymbolWords(symbol, cursor);
-  if (!cursor.done && !cursor.is(",")) symbol.size = assembler.expressions.read(cursor);
+const global = eachSymbol((assembler, cursor) => {
+  const described = cursor.eat(":");
+  const words = described ? readSymbolWords(cursor) : [];
+  const size = described && !cursor.done && !cursor.is(",") ? assembler.expressions.read(cursor) : undefined;
+  const act: SymbolAct = (symbol, span, { globals }) => {
+    symbol.binding = "global";
+    globals.push({ symbol, span });
+    describe(symbol, words);
+    if (size) symbol.size = size;
+  };
+  return { act, again: !size };
 });
 
 /** In the table if it is used; a `required` one always. */
 const extern = (required: boolean): NasmDirective =>
-  eachSymbol((_, symbol, cursor, span) => {
-    symbol.external = true;
-    if (required) symbol.firstUse ??= span;
-    if (cursor.eat(":")) readSymbolWords(symbol, cursor);
+  eachSymbol((_, cursor) => {
+    const words = cursor.eat(":") ? readSymbolWords(cursor) : [];
+    const act: SymbolAct = (symbol, span) => {
+      symbol.external = true;
+      if (required) symbol.firstUse ??= span;
+      describe(symbol, words);
+    };
+    return { act, again: true };
   });
 
 const common: NasmDirective = (assembler, cursor, span) => {
@@ -240,16 +280,20 @@ const common: NasmDirective = (assembler, cursor, span) => {
   const size = assembler.expressions.read(cursor);
   const align =
     cursor.eat(":") && cursor.word() === undefined ? powerOfTwo(assembler, assembler.expressions.read(cursor)) : 0n;
-  readSymbolWords(symbol, cursor);
+  describe(symbol, readSymbolWords(cursor));
   symbol.type = "notype";
   assembler.checkFree(symbol, token);
   symbol.span = token;
   symbol.binding = "global";
   symbol.definition = { kind: "common", size, align };
+  return undefined;
 };
 
 /** `absolute address`: labels are numbers from there on. */
-const absolute: NasmDirective = (assembler, cursor) => enterAbsolute(assembler, assembler.expressions.read(cursor));
+const absolute: NasmDirective = (assembler, cursor) => {
+  enterAbsolute(assembler, assembler.expressions.read(cursor));
+  return undefined;
+};
 
 function enterAbsolute(assembler: NasmAssembler, start: Expr): void {
   const target = new SectionBuilder("*ABS*", flags("n"));
@@ -259,32 +303,48 @@ function enterAbsolute(assembler: NasmAssembler, start: Expr): void {
 }
 
 /** `align n[, filler]` pads with NOP or what is given; `alignb` reserves. */
-export function align(assembler: NasmAssembler, cursor: TokenCursor, reserved: boolean): void {
-  const amount = assembler.expressions.read(cursor);
-  const bytes = powerOfTwo(assembler, amount);
+const align =
+  (reserved: boolean): NasmDirective =>
+  (assembler, cursor) => {
+    const bytes = powerOfTwo(assembler, assembler.expressions.read(cursor));
+    // `align n, resb 1` reserves too.
+    const room = cursor.is(",") && reserveUnit(cursor.peek(1)?.text.toLowerCase() ?? "") !== undefined;
+    if (room) cursor.at = cursor.tokens.length;
+    raiseAlignment(assembler, bytes);
+    const reserves = reserved || room;
+    const filler = !reserves && cursor.eat(",") ? constantBytes(assembler, cursor) : undefined;
+    if (filler?.length === 0) throw new SourceError(cursor.here(), "the filler makes no bytes");
+    padTo(assembler, cursor.line, bytes, reserves, filler);
+    return (again, line) => {
+      raiseAlignment(again, bytes);
+      padTo(again, line, bytes, reserves, filler);
+    };
+  };
+
+function raiseAlignment(assembler: NasmAssembler, bytes: bigint): void {
+  if (!assembler.alignsSections && !assembler.smartAlign) return;
+  const { section: target } = assembler.builder;
+  target.align = Math.max(target.align, Number(bytes));
+  target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
+}
+
+function padTo(
+  assembler: NasmAssembler,
+  line: Line,
+  bytes: bigint,
+  reserves: boolean,
+  given: Uint8Array | undefined,
+): void {
   const { builder } = assembler;
-  const { section: target } = builder;
-  if (assembler.alignsSections || assembler.smartAlign) {
-    target.align = Math.max(target.align, Number(bytes));
-    target.binAlign = Math.max(target.binAlign ?? 0, Number(bytes));
-  }
-  // `align n, resb 1` reserves too.
-  const room = cursor.is(",") && reserveUnit(cursor.peek(1)?.text.toLowerCase() ?? "") !== undefined;
-  if (room) cursor.at = cursor.tokens.length;
-  const reserves = reserved || room;
-  const filled = cursor.at;
-  const filler =
-    !reserves && cursor.eat(",")
-      ? constantBytes(assembler, cursor)
-      : Uint8Array.of(reserves || target.flags.nobits ? 0 : 0x90);
-  const smart = !reserves && !target.flags.nobits && cursor.at === filled ? assembler.smartAlign : undefined;
-  const { bits } = builder;
-  if (filler.length === 0) throw new SourceError(cursor.here(), "the filler makes no bytes");
+  const { section: target, bits } = builder;
+  const empty = reserves || target.flags.nobits;
+  const filler = given ?? Uint8Array.of(empty ? 0 : 0x90);
+  const smart = empty || given ? undefined : assembler.smartAlign;
   const pad = (size: number) =>
     smart ? smartPadding(size, smart, bits) : Uint8Array.from({ length: size }, (_, i) => filler[i % filler.length]!);
-  const fragment = builder.add(new AlignFragment(target, cursor.line, bytes, undefined, pad));
-  builder.row(fragment, 0, cursor.line, filler[0] === 0x90 && target.flags.exec ? builder.bits : undefined);
-  if (smart && assembler.lastId !== undefined) assembler.placeMacroLabel(assembler.takeId(), "end", cursor.line);
+  const fragment = builder.add(new AlignFragment(target, line, bytes, undefined, pad));
+  builder.row(fragment, 0, line, filler[0] === 0x90 && target.flags.exec ? bits : undefined);
+  if (smart && assembler.lastId !== undefined) assembler.placeMacroLabel(assembler.takeId(), "end", line);
 }
 
 /** `alignmode mode[, threshold]` of the package smartalign. */
@@ -296,6 +356,7 @@ const alignmode: NasmDirective = (assembler, cursor, span) => {
   let threshold = defaultThreshold(mode);
   if (cursor.eat(",")) threshold = cursor.eatWord("nojmp") ? -1 : Number(assembler.constantHere(cursor));
   assembler.smartAlign = { mode, threshold };
+  return undefined;
 };
 
 /** `sectalign off`: alignments inside a section say nothing of the section's own. */
@@ -304,12 +365,13 @@ const sectalign: NasmDirective = (assembler, cursor) => {
   if (word === "on" || word === "off") {
     assembler.alignsSections = word === "on";
     cursor.next();
-    return;
+    return undefined;
   }
   const { section: target } = assembler.builder;
   const bytes = Number(powerOfTwo(assembler, assembler.expressions.read(cursor)));
   target.align = Math.max(target.align, bytes);
   target.binAlign = Math.max(target.binAlign ?? 0, bytes);
+  return undefined;
 };
 
 const struc: NasmDirective = (assembler, cursor, span) => {
@@ -320,6 +382,7 @@ const struc: NasmDirective = (assembler, cursor, span) => {
   assembler.structure = { name: token.text, section: assembler.builder.section, span };
   enterAbsolute(assembler, start);
   assembler.defineLabel(token.text, token, cursor.line);
+  return undefined;
 };
 
 const endstruc: NasmDirective = (assembler, cursor, span) => {
@@ -333,6 +396,7 @@ const endstruc: NasmDirective = (assembler, cursor, span) => {
   size.definition = { kind: "equate", expr: binary("-", symbolExpr(end, span), symbolExpr(first, span)) };
   assembler.structure = undefined;
   assembler.enter(open.section);
+  return undefined;
 };
 
 const istruc: NasmDirective = (assembler, cursor, span) => {
@@ -340,6 +404,7 @@ const istruc: NasmDirective = (assembler, cursor, span) => {
   if (token?.kind !== "id") throw new SourceError(token ?? span, "expected the name of a structure");
   assembler.instance = { name: token.text, start: assembler.builder.here(cursor.line) };
   if (assembler.lastId !== undefined) assembler.placeMacroLabel(assembler.lastId, "strucstart", cursor.line);
+  return undefined;
 };
 
 /** Space up to `offset` bytes from the instance's start. */
@@ -361,6 +426,7 @@ const at: NasmDirective = (assembler, cursor, span) => {
   assembler.lastLabel = saved;
   fillTo(assembler, binary("-", member, symbolExpr(assembler.builder.symbol(open.name), span)), cursor, span);
   if (cursor.eat(",") || cursor.eat(":")) assembler.statementRest(cursor);
+  return undefined;
 };
 
 const iend: NasmDirective = (assembler, cursor, span) => {
@@ -368,10 +434,12 @@ const iend: NasmDirective = (assembler, cursor, span) => {
   if (!open) throw new SourceError(span, "'iend' without 'istruc'");
   fillTo(assembler, symbolExpr(assembler.builder.symbol(`${open.name}_size`), span), cursor, span);
   assembler.instance = undefined;
+  return undefined;
 };
 
 const ignore: NasmDirective = (_, cursor) => {
   cursor.at = cursor.tokens.length;
+  return undefined;
 };
 
 export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
@@ -384,13 +452,13 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   org,
   default: setDefault,
   global,
-  static: eachSymbol(() => {}),
+  static: eachSymbol(() => ({ act: () => {}, again: true })),
   extern: extern(false),
   required: extern(true),
   common,
   absolute,
-  align: (assembler, cursor) => align(assembler, cursor, false),
-  alignb: (assembler, cursor) => align(assembler, cursor, true),
+  align: align(false),
+  alignb: align(true),
   sectalign,
   alignmode,
   struc,

@@ -2,60 +2,64 @@
  * Lines that have been read before, in this run or in another one: a label, and behind it a statement whose outcome is known;
  * or at least the statement's tokens. The preprocessor does not read them again, if their words mean the same to it.
  */
-import { holds, type KnownStatement, type NameScope, replay } from "../core/known-statement.ts";
+import { type KnownLabel, KnownRun, type RunScope } from "../core/known-run.ts";
+import { holds, type KnownStatement, replay } from "../core/known-statement.ts";
 import { Mentions } from "../core/mentions.ts";
 import type { Line, Span } from "../core/source.ts";
+import type { BlockLines } from "../core/source-blocks.ts";
 import { ownText, StatementCache, StatementWatch } from "../core/statement-cache.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
 import type { SourceText } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
+import type { Again } from "./directives.ts";
 import { TokenCursor } from "./expressions.ts";
+import { type ExpansionOf, joinWords, type KnownWords, knownWords, wordsHold } from "./known-words.ts";
 import { stateOf } from "./settings.ts";
 import type { Token } from "./tokens.ts";
 
-export interface Label {
-  readonly name: string;
-  readonly start: number;
-  readonly end: number;
-}
-
-/** A word in lower case, and what the preprocessor makes of it. */
-interface KnownWord {
-  readonly word: string;
-  readonly expansion: string;
-}
-
 /** What becomes of a line: the outcome of its statement, or the statement, or nothing. */
 interface Outcome {
-  readonly label: Label | undefined;
+  readonly label: KnownLabel | undefined;
   readonly statement: KnownStatement | undefined;
+  /** What a directive does. */
+  readonly again: Again | undefined;
   readonly tokens: readonly Omit<Token, "line">[] | undefined;
 }
 
-interface KnownLine extends Outcome {
-  readonly words: readonly KnownWord[];
+export interface KnownLine extends Outcome {
+  readonly state: number;
+  readonly words: KnownWords;
 }
 
+/** Lines that follow each other: what they come to together, where the state is what it was. */
+export interface KnownLinesRun {
+  readonly run: KnownRun;
+  /** What the directive does that the last line is. */
+  readonly again: Again | undefined;
+  /** undefined: there is no statement in them. */
+  readonly state: number | undefined;
+  readonly words: KnownWords;
+  /** The last label in them that is not local. */
+  readonly lastLabel: string | undefined;
+}
+
+const NO_OUTCOME: Outcome = { label: undefined, statement: undefined, again: undefined, tokens: undefined };
 const KNOWN = new StatementCache<KnownLine>();
 const MAX_KNOWN = 120;
-/** Words of a line, comments included; the sign of the preprocessor counts as one. */
-const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
 
 /** Bytes that depend on nothing. */
 const isPlain = ({ names, instruction }: KnownStatement): boolean => names.length === 0 && !instruction;
 
-/** What a word expands to, if that is simple; "": it stays. */
-export type ExpansionOf = (word: string) => string | undefined;
-
-export class KnownLines implements NameScope {
+export class KnownLines implements RunScope {
   readonly #assembler: NasmAssembler;
-  readonly #expansionOf: ExpansionOf;
+  readonly #expansionOf: ExpansionOf = (word) => this.#assembler.preprocessor.expansionOf(word);
   readonly mentions: Mentions;
+  /** The last line that is known now, whether it was before or not. */
+  #last: { readonly line: Line; readonly known: KnownLine } | undefined;
 
-  constructor(assembler: NasmAssembler, source: SourceText, expansionOf: ExpansionOf) {
+  constructor(assembler: NasmAssembler, source: SourceText) {
     this.#assembler = assembler;
     this.mentions = new Mentions(source);
-    this.#expansionOf = expansionOf;
   }
 
   get now() {
@@ -73,6 +77,12 @@ export class KnownLines implements NameScope {
     return symbol;
   }
 
+  label(name: string, span: Span): AsmSymbol {
+    const symbol = this.#assembler.builder.symbol(this.#assembler.fullName(name));
+    symbol.span = span;
+    return symbol;
+  }
+
   /** What lines mean depends on this, and on their text. */
   get #state(): number {
     const { builder, defaultRelative, defaultBound, masm, expressions } = this.#assembler;
@@ -82,11 +92,14 @@ export class KnownLines implements NameScope {
     return (stateOf(expressions.floatRule) << 16) | (builder.bits << 8) | (place << 4) | defaults;
   }
 
+  get #names(): number {
+    return this.#assembler.preprocessor.macros.names.number;
+  }
+
   /** Does the line again; false if it has to be read. `repeated`: it is no line of a file that is read once. */
   replay(line: Line, repeated: boolean): boolean {
     const known = this.#find(line);
-    if (!known) return false;
-    for (const { word, expansion } of known.words) if (this.#expansionOf(word) !== expansion) return false;
+    if (!known || !wordsHold(known.words, this.#expansionOf, this.#names)) return false;
     const { label, statement } = known;
     if (statement && !holds(statement, this)) return false;
     if (repeated && !(statement && isPlain(statement)))
@@ -94,6 +107,8 @@ export class KnownLines implements NameScope {
     if (known.tokens) this.#statement(known.tokens, line);
     if (label && !this.#label(label, line)) return true;
     if (statement) replay(statement, this.#assembler.builder, line, this);
+    if (known.again && !this.#again(known.again, line)) return true;
+    if (!known.tokens) this.#last = { line, known };
     return true;
   }
 
@@ -102,9 +117,13 @@ export class KnownLines implements NameScope {
     this.#assembler.reporter.guard(() => this.#assembler.statement(new TokenCursor(tokens, line)));
   }
 
-  #label({ name, start, end }: Label, line: Line): boolean {
+  #label({ name, start, end }: KnownLabel, line: Line): boolean {
     const span = { line, start, end };
     return this.#assembler.reporter.guard(() => this.#assembler.defineLabel(name, span, line));
+  }
+
+  #again(act: Again, line: Line): boolean {
+    return this.#assembler.reporter.guard(() => act(this.#assembler, line));
   }
 
   /** Is what becomes of the line worth keeping? */
@@ -112,15 +131,26 @@ export class KnownLines implements NameScope {
     return text.length < MAX_KNOWN && (this.mentions.keptAtOnce || KNOWN.isMet(this.#state, text));
   }
 
+  /** And what becomes of a block of lines? */
+  isWorthBlock(text: string, blocks: StatementCache<unknown>): boolean {
+    return this.mentions.kept && (this.mentions.keptAtOnce || blocks.isMet(0, text));
+  }
+
   watch(): StatementWatch {
     return new StatementWatch(this.#assembler.builder, this.mentions);
   }
 
   /** The line is done. */
-  keep(line: Line, label: Label | undefined, statement: KnownStatement | undefined): void {
+  keep(line: Line, label: KnownLabel | undefined, statement: KnownStatement | undefined): void {
     // What is local to a label that the line itself defines would be looked for in the wrong place.
     const lost = label && statement?.names.some(({ name }) => name.startsWith("."));
-    if (!lost && (!label || this.mentions.kept)) this.#keep(line, { label, statement, tokens: undefined });
+    if (!lost && (!label || this.mentions.kept)) this.#keep(line, { ...NO_OUTCOME, label, statement });
+  }
+
+  /** The line is done; this does it again. */
+  keepAgain({ tokens, line }: TokenCursor, label: KnownLabel | undefined, again: Again): void {
+    if (this.mentions.kept && tokens.every((token) => token.line === line))
+      this.#keep(line, { ...NO_OUTCOME, label, again });
   }
 
   /** The line is done; it is not known what came of it. */
@@ -128,7 +158,7 @@ export class KnownLines implements NameScope {
     if (!this.mentions.kept) return;
     if (!this.#find(line)?.tokens && tokens.every((token) => token.line === line)) {
       const own = tokens.map(({ kind, text, start, end }) => ({ kind, text: ownText(text), start, end }));
-      this.#keep(line, { label: undefined, statement: undefined, tokens: own });
+      this.#keep(line, { ...NO_OUTCOME, tokens: own });
     }
   }
 
@@ -137,13 +167,59 @@ export class KnownLines implements NameScope {
   }
 
   #keep(line: Line, outcome: Outcome): void {
-    const words: KnownWord[] = [];
-    for (const found of new Set(line.text.match(WORDS) ?? [])) {
-      const word = ownText(found.toLowerCase());
-      const expansion = word === "%" ? undefined : this.#expansionOf(word);
-      if (expansion === undefined) return;
-      words.push({ word, expansion });
-    }
-    KNOWN.keep(this.#state, line.text, { ...outcome, words });
+    const words = knownWords(line.text, this.#expansionOf, this.#names);
+    if (!words) return;
+    const state = this.#state;
+    const known = { ...outcome, words, state };
+    KNOWN.keep(state, line.text, known);
+    if (!outcome.tokens) this.#last = { line, known };
   }
+
+  /** What the line that has just been done is known to come to. */
+  outcomeOf(line: Line): KnownLine | undefined {
+    return this.#last?.line === line ? this.#last.known : undefined;
+  }
+
+  /** Lines of a block from `from` on, put together. */
+  join(lines: readonly (KnownLine | undefined)[], from: number): KnownLinesRun | undefined {
+    const run = new KnownRun();
+    let state: number | undefined;
+    let lastLabel: string | undefined;
+    const named = (name: string) => (lastLabel === undefined ? name : fullName(name, lastLabel));
+    for (const [i, known] of lines.entries()) {
+      if (!known) continue;
+      const { label, statement } = known;
+      state ??= known.state;
+      if (label) {
+        const name = named(label.name);
+        if (name === "_start" || !run.addLabel({ ...label, name }, from + i)) return undefined;
+        if (!label.name.startsWith(".")) lastLabel = fullName(label.name, "");
+      }
+      if (statement) run.addStatement(statement, from + i, named);
+    }
+    return {
+      run,
+      again: lines.at(-1)?.again,
+      state,
+      words: joinWords(lines.flatMap((known) => known?.words ?? [])),
+      lastLabel,
+    };
+  }
+
+  /** Does lines of a block again; false if they have to be looked at one by one. */
+  replayRun({ run, again, state, words, lastLabel }: KnownLinesRun, lines: BlockLines, last: number): boolean {
+    const assembler = this.#assembler;
+    if ((state !== undefined && state !== this.#state) || !wordsHold(words, this.#expansionOf, this.#names))
+      return false;
+    if (!run.replay(assembler.builder, lines, this)) return false;
+    if (lastLabel !== undefined) assembler.lastLabel = lastLabel;
+    if (again) this.#again(again, lines.at(last));
+    return true;
+  }
+}
+
+/** What a name is in full behind a label that is not local. */
+export function fullName(name: string, lastLabel: string): string {
+  const plain = name.startsWith("$") ? name.slice(1) : name;
+  return plain.startsWith(".") && !plain.startsWith("..") ? lastLabel + plain : plain;
 }

@@ -6,8 +6,10 @@ import type { Budget } from "../core/budget.ts";
 import { FatalError, type Reporter, SourceError } from "../core/diagnostics.ts";
 import { append } from "../core/lists.ts";
 import { lookUp } from "../core/look-up.ts";
-import { type Call, goingOn, type Line, type Span, splitLines, wholeLine } from "../core/source.ts";
+import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import type { SourceText } from "../types.ts";
+import { FileLines, NOTHING } from "./file-lines.ts";
+import type { KnownLines } from "./known-lines.ts";
 import {
   bind,
   definedAt,
@@ -23,11 +25,9 @@ import { PP_DIRECTIVES } from "./pp-directives.ts";
 import { quote } from "./pp-functions.ts";
 import { stackModel } from "./pp-stack.ts";
 import { SingleMacros } from "./single-line.ts";
-import { isSpace, joinTouching, type Token, tokenize, tokensFor, trim } from "./tokens.ts";
+import { isSpace, joinTouching, type Token, tokensFor, trim } from "./tokens.ts";
 
 const MAX_NESTING = 250;
-/** A line with no more than a comment. */
-const NOTHING = /^[ \t]*(;|$)/;
 /** As for NASM itself. */
 const MAX_REPEATS = 1_000_000n;
 
@@ -65,22 +65,7 @@ export interface PreprocessorHost {
   /** The words of a `%pragma`. */
   pragma(words: readonly string[]): void;
   statement(tokens: readonly Token[], line: Line): void;
-  /** Does a line again that is known from before; false if it has to be read. `repeated`: it is no line of a file that is read once. */
-  again(line: Line, repeated: boolean): boolean;
-}
-
-/** A line of a file, cut into tokens when they are asked for. */
-class FileLine implements TokenLine {
-  readonly line: Line;
-  #tokens: readonly Token[] | undefined;
-
-  constructor(line: Line) {
-    this.line = line;
-  }
-
-  get tokens(): readonly Token[] {
-    return (this.#tokens ??= tokenize(this.line));
-  }
+  readonly lines: KnownLines;
 }
 
 export class Preprocessor {
@@ -167,21 +152,14 @@ export class Preprocessor {
   }
 
   #pushFile(source: SourceText, call: Call | undefined): void {
-    const { uri } = source;
-    const lines = splitLines(source.text);
-    let at = 0;
-    const next = (): TokenLine | undefined => {
-      if (at >= lines.length) return undefined;
-      const number = at;
-      const first = lines[at++]!;
-      const text = first.endsWith("\\") ? goingOn(first, "", () => lines[at++]) : first;
-      return new FileLine(call ? { text, uri, line: number, call } : { text, uri, line: number });
-    };
+    const { lines, budget, round } = this.#host;
+    const again = round > 0 || !budget.isFresh(source.uri);
+    const file = new FileLines(source, call, lines);
     this.#push(
       {
         kind: "file",
-        next,
-        again: this.#host.round > 0 || !this.#host.budget.isFresh(source.uri),
+        next: () => file.next(!again && !this.#recording && this.#conditions.active),
+        again,
         conditions: this.#conditions.depth,
       },
       call?.site ?? wholeLine({ text: "", uri: source.uri, line: 0 }),
@@ -215,7 +193,7 @@ export class Preprocessor {
     if (NOTHING.test(raw.line.text)) return;
     const { expansion, again } = this.#frames.at(-1)!;
     const call = expansion?.call;
-    if (this.#conditions.active && this.#host.again(call ? { ...raw.line, call } : raw.line, again)) return;
+    if (this.#conditions.active && this.#host.lines.replay(call ? { ...raw.line, call } : raw.line, again)) return;
     const { tokens, line } = expansion ? instantiate(raw, expansion, this.#host.budget) : raw;
     const text = trim(tokens);
     const [first] = text;
@@ -349,6 +327,7 @@ export class Preprocessor {
       const key = macro.name.toLowerCase();
       const before = this.#multi.get(key) ?? [];
       this.#host.budget.charge("steps", before.length, span);
+      if (!this.#multi.has(key)) this.macros.names.note(`macro ${key}`);
       const others = before.filter(
         (one) => !(one.least === macro.least && one.most === macro.most && one.name === macro.name),
       );
@@ -359,6 +338,7 @@ export class Preprocessor {
   removeMacro(tokens: readonly Token[], span: Span): void {
     const { name, least, most } = readMacroHead(this.expand(tokens), "%unmacro", span);
     const key = name.toLowerCase();
+    if (!this.#multi.has(key)) this.macros.names.note(`macro ${key}`);
     this.#multi.set(
       key,
       (this.#multi.get(key) ?? []).filter((one) => one.least !== least || one.most !== most || !sameName(one, name)),

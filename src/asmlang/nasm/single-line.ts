@@ -3,6 +3,7 @@ import type { Budget } from "../core/budget.ts";
 import { FatalError, SourceError } from "../core/diagnostics.ts";
 import { append } from "../core/lists.ts";
 import type { Span } from "../core/source.ts";
+import { MacroNames } from "./known-words.ts";
 import { callFunction, type FunctionContext, quote } from "./pp-functions.ts";
 import { isSpace, joinTouching, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
@@ -34,6 +35,8 @@ export class SingleMacros {
   readonly #budget: Budget;
   /** Tokens read for one line. */
   #read = 0;
+  /** Of these macros, and of any that others note here. */
+  readonly names = new MacroNames();
 
   constructor(budget: Budget, dynamic: (name: string, at: Token) => string | undefined, context: FunctionContext) {
     this.#budget = budget;
@@ -43,11 +46,14 @@ export class SingleMacros {
 
   /** `%defalias`: from now on the name means another one. */
   alias(name: string, target: string, ignoreCase: boolean): void {
+    this.names.note(`alias ${name.toLowerCase()}`);
     this.#aliases.set(name.toLowerCase(), { name, target, ignoreCase });
   }
 
   removeAlias(name: string): void {
-    if (this.aliasOf(name) !== undefined) this.#aliases.delete(name.toLowerCase());
+    if (this.aliasOf(name) === undefined) return;
+    this.names.note(`no alias ${name.toLowerCase()}`);
+    this.#aliases.delete(name.toLowerCase());
   }
 
   /** `%aliases off`: names mean themselves. */
@@ -74,6 +80,7 @@ export class SingleMacros {
     const macro = { ...given, name: this.#meant(given.name) };
     const key = macro.name.toLowerCase();
     const before = this.#macros.get(key) ?? [];
+    if (before.length === 0) this.names.note(key);
     if (before.length > 1 && macro.body[0]) this.#budget.charge("steps", before.length, macro.body[0]);
     this.#macros.set(key, [...before.filter((one) => !replaces(macro, one)), macro]);
   }
@@ -83,7 +90,7 @@ export class SingleMacros {
     const key = name.toLowerCase();
     const left = (this.#macros.get(key) ?? []).filter((one) => !matches(one, name));
     if (left.length > 0) this.#macros.set(key, left);
-    else this.#macros.delete(key);
+    else if (this.#macros.delete(key)) this.names.note(`no ${key}`);
   }
 
   isDefined(name: string): boolean {
@@ -91,6 +98,7 @@ export class SingleMacros {
   }
 
   clear(): void {
+    this.names.note("none");
     this.#macros.clear();
   }
 

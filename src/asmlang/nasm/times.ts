@@ -3,21 +3,19 @@ import { ByteBuffer } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant, number } from "../core/expr.ts";
 import { BytesFragment, FillFragment } from "../core/fragment.ts";
+import type { Line } from "../core/source.ts";
 import type { SectionBuilder } from "../core/symbols.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { dataUnit, reserveUnit } from "./data.ts";
-import { NASM_DIRECTIVES } from "./directives.ts";
+import { type Again, NASM_DIRECTIVES } from "./directives.ts";
 import type { TokenCursor } from "./expressions.ts";
 
 /** `times n statement` */
-export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): void {
+export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): Again | undefined {
   const start = cursor.next()!;
   const count = assembler.expressions.read(cursor);
   // As for NASM, of several the last one counts.
-  if (cursor.word() === "times") {
-    repeatStatement(assembler, cursor);
-    return;
-  }
+  if (cursor.word() === "times") return repeatStatement(assembler, cursor);
   const known = evaluateConstant(count, assembler.now);
   // As for NASM, the count is a number of 32 bits.
   const times = known === undefined ? undefined : BigInt.asIntN(32, known);
@@ -25,18 +23,11 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
   if (times !== undefined && times < 0n) throw new SourceError(count.span, `'times' of a negative number (${times})`);
   const unit = tryConstantBytes(assembler, cursor);
   if (unit) {
-    const expr: Expr = times === undefined ? asCount(count) : number(times, count.span);
-    if (unit.length === 0) return;
-    const fragment = assembler.builder.add(
-      new FillFragment(assembler.builder.section, cursor.line, expr, unit, "'times'"),
-    );
-    assembler.builder.row(
-      fragment,
-      0,
-      cursor.line,
-      dataUnit(cursor.tokens[body]?.text.toLowerCase() ?? "") === undefined ? assembler.bits : undefined,
-    );
-    return;
+    const { start: from, end } = count.span;
+    const code = dataUnit(cursor.tokens[body]?.text.toLowerCase() ?? "") === undefined;
+    fill(assembler, cursor.line, times === undefined ? asCount(count) : number(times, count.span), unit, code);
+    if (times === undefined) return undefined;
+    return (again, line) => fill(again, line, number(times, { line, start: from, end }), unit, code);
   }
   const rounds = times ?? BigInt.asIntN(32, assembler.countOf(count));
   assembler.builder.budget.charge("statements", Number(rounds), start);
@@ -45,6 +36,13 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
     assembler.statementRest(cursor);
   }
   cursor.at = cursor.tokens.length;
+  return undefined;
+}
+
+function fill({ builder }: NasmAssembler, line: Line, count: Expr, unit: Uint8Array, code: boolean): void {
+  if (unit.length === 0) return;
+  const fragment = builder.add(new FillFragment(builder.section, line, count, unit, "'times'"));
+  builder.row(fragment, 0, line, code ? builder.bits : undefined);
 }
 
 const asCount = (a: Expr): Expr => ({ op: "apply", apply: (value) => BigInt.asIntN(32, value), a, span: a.span });

@@ -1,0 +1,73 @@
+/**
+ * What the preprocessor makes of a line's words. A line may be taken for known as long as none of them has become a macro, and
+ * those that are macros expand to what they did.
+ */
+import { ownText } from "../core/statement-cache.ts";
+
+/** What a word in lower case expands to, if that is simple; "": it stays. */
+export type ExpansionOf = (word: string) => string | undefined;
+
+/** Words of a line, comments included; the sign of the preprocessor counts as one. */
+const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
+
+export interface KnownWords {
+  /** They are no macros. */
+  readonly plain: ReadonlySet<string>;
+  readonly macros: ReadonlyMap<string, string>;
+  /** The names of macros among which the plain ones were looked for last. */
+  names: number;
+}
+
+const NEVER = -1;
+
+/** The words of a text; undefined if it has something else for the preprocessor. */
+export function knownWords(text: string, expansionOf: ExpansionOf, names: number): KnownWords | undefined {
+  const plain = new Set<string>();
+  const macros = new Map<string, string>();
+  for (const found of new Set(text.match(WORDS) ?? [])) {
+    const word = ownText(found.toLowerCase());
+    const expansion = word === "%" ? undefined : expansionOf(word);
+    if (expansion === undefined) return undefined;
+    if (expansion === "") plain.add(word);
+    else macros.set(word, expansion);
+  }
+  return { plain, macros, names };
+}
+
+export function joinWords(parts: readonly KnownWords[]): KnownWords {
+  const names = parts[0]?.names ?? NEVER;
+  return {
+    plain: new Set(parts.flatMap(({ plain }) => [...plain])),
+    macros: new Map(parts.flatMap(({ macros }) => [...macros])),
+    names: parts.every((one) => one.names === names) ? names : NEVER,
+  };
+}
+
+/** Do they still mean what they meant? */
+export function wordsHold(words: KnownWords, expansionOf: ExpansionOf, names: number): boolean {
+  for (const [word, expansion] of words.macros) if (expansionOf(word) !== expansion) return false;
+  if (words.names === names) return true;
+  for (const word of words.plain) if (expansionOf(word) !== "") return false;
+  words.names = names;
+  return true;
+}
+
+const MAX_NUMBERS = 10_000;
+const NUMBERS = new Map<string, number>();
+let lastNumber = 0;
+
+/** A number for the names that macros have: the same for the same changes since the start, in every run. */
+export class MacroNames {
+  number = 0;
+
+  /** `change` says all of it. */
+  note(change: string): void {
+    const key = `${this.number} ${change}`;
+    const known = NUMBERS.get(key);
+    if (known === undefined) {
+      if (NUMBERS.size >= MAX_NUMBERS) NUMBERS.clear();
+      NUMBERS.set(key, ++lastNumber);
+    }
+    this.number = known ?? lastNumber;
+  }
+}
