@@ -1,4 +1,5 @@
 /** What the tools check beyond the operands' kinds: registers that must differ, immediates of four bits, tiles. */
+import { Register } from "../../emu/cpu/iced.ts";
 import type { Form } from "./forms.ts";
 import { regInfo } from "./registers.ts";
 import type { EncodeRequest } from "./types.ts";
@@ -10,15 +11,23 @@ function registers({ operands }: EncodeRequest): number[] {
   return operands.flatMap((operand) => (operand.kind === "reg" ? [operand.reg] : []));
 }
 
-/** Rows of a tile have no size. */
-function tileError(slots: Form["slots"], { operands }: EncodeRequest): string | undefined {
-  const sized = operands.some((operand) => operand.kind === "mem" && operand.size !== 0);
-  return sized && slots.some(({ addressing }) => addressing === "sib") ? "mismatch in operand sizes" : undefined;
+/** Early names of moves, which are for 256 bits. */
+const WHOLE_YMM = /^v(ldqqu|movqq[au]|movntqq)$/;
+const HIGH_BYTES: ReadonlySet<number> = new Set([Register.AH, Register.CH, Register.DH, Register.BH]);
+
+function nasmError(form: Form, request: EncodeRequest): string | undefined {
+  const { mnemonic } = request;
+  if (WHOLE_YMM.test(mnemonic) && !form.slots.some(({ reg }) => reg === "ymm"))
+    return `"${mnemonic}" moves 256 bits, to or from a YMM register`;
+  if (mnemonic === "pinsrb" && registers(request).some((register) => HIGH_BYTES.has(register)))
+    return "AH, CH, DH and BH cannot be used here";
+  return undefined;
 }
 
 /** The text is the error. */
-export function constraintError({ mnemonic, slots }: Form, request: EncodeRequest): string | undefined {
-  if (request.dialect !== "gas") return tileError(slots, request);
+export function constraintError(form: Form, request: EncodeRequest): string | undefined {
+  const { mnemonic, slots } = form;
+  if (request.dialect === "nasm") return nasmError(form, request);
   if (request.rounding !== undefined && /^vcvtu?si2sd$/.test(mnemonic) && slots[2]?.reg === "r32")
     return `"${request.mnemonic}" of 32 bits is exact and takes no rounding`;
   const relative = request.operands.some((operand) => operand.kind === "mem" && operand.relative === true);

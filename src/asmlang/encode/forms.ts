@@ -10,6 +10,7 @@ import {
   TupleType,
 } from "../../emu/cpu/iced.ts";
 import { type OpCodeFacts, opCodes } from "../../emu/cpu/opcodes.ts";
+import { lookUp } from "../core/look-up.ts";
 import type { Bits, Dialect } from "../types.ts";
 import { type Slot, slotOfKind } from "./kinds.ts";
 import { asWritten } from "./written.ts";
@@ -202,13 +203,15 @@ function finished(draft: Draft): Form {
   };
 }
 
-function formsOf(code: number): Form[] {
+function draftsOf(code: number): Draft[] {
   const info = opCodes.of(code);
   const encoding = ENCODINGS[info.encoding];
   const coprocessor = nameOf(Code, code).includes("KNC");
   const usable = info.isInstruction && !coprocessor && !info.isReservedNop && encoding !== undefined;
-  return usable ? asWritten(draftOf(info, code, encoding)).map(finished) : [];
+  return usable ? [draftOf(info, code, encoding)] : [];
 }
+
+const formsOf = (code: number): Form[] => draftsOf(code).flatMap(asWritten).map(finished);
 
 let codes: Map<string, number[]> | undefined;
 const built = new Map<string, readonly Form[]>();
@@ -225,6 +228,29 @@ function codesByMnemonic(): Map<string, number[]> {
   return names;
 }
 
+function codesNamed(name: string): readonly number[] {
+  codes ??= codesByMnemonic();
+  return codes.get(name) ?? [];
+}
+
+/** NASM's own names of instructions that iced has among the opcodes of another mnemonic. */
+const BY_OPCODE: Readonly<Record<string, readonly [name: string, ...opcodes: number[]]>> = {
+  cmpxchg486: ["cmpxchg", 0xa6, 0xa7],
+  loadall286: ["loadall", 0x05],
+  smintold: ["smint", 0x7e],
+  pmulhrwc: ["pmulhrw", 0x59],
+};
+
+function formsByOpcode(name: string): Form[] | undefined {
+  const found = lookUp(BY_OPCODE, name);
+  if (found === undefined) return undefined;
+  const [mnemonic, ...opcodes] = found;
+  const drafts = codesNamed(mnemonic).flatMap((code) => draftsOf(code));
+  const modes = 16 | 32 | 64;
+  const own = drafts.filter(({ opcode }) => opcodes.includes(opcode[0]!));
+  return own.map((draft) => finished({ ...draft, modes, dialect: "nasm" }));
+}
+
 /** NASM's HINT_NOP0 to 63: 0F 18 /0 to 0F 1F /7, the last group of which has NOP. */
 function hintForms(name: string): Form[] | undefined {
   const number = Number(/^hint_nop(\d\d?)$/.exec(name)?.[1] ?? 64);
@@ -237,8 +263,7 @@ function hintForms(name: string): Form[] | undefined {
 export function formsNamed(name: string): readonly Form[] {
   let forms = built.get(name);
   if (forms === undefined) {
-    codes ??= codesByMnemonic();
-    forms = hintForms(name) ?? (codes.get(name) ?? []).flatMap(formsOf);
+    forms = hintForms(name) ?? formsByOpcode(name) ?? codesNamed(name).flatMap(formsOf);
     if (forms.length > 0) built.set(name, forms);
   }
   return forms;

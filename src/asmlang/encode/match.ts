@@ -5,6 +5,7 @@ import { fitsSuffix, widthOf } from "./att.ts";
 import { decorationMisfit, maskOf, namesHighRegister, needsEvex } from "./evex.ts";
 import { type Form, formsNamed } from "./forms.ts";
 import type { Slot } from "./kinds.ts";
+import { nasmTakesSize, nasmTakesValueSize } from "./nasm-sizes.ts";
 import { type Pattern, patternsOf } from "./patterns.ts";
 import { regInfo } from "./registers.ts";
 import type { AsmOperand, Rounding } from "./types.ts";
@@ -77,7 +78,7 @@ function plainShape(operand: AsmOperand): string {
           : "i,"
         : `i${operand.strict ? "s" : "z"}${operand.size},`;
     case "target":
-      return `t${operand.distance ?? ""}${operand.size ?? ""}`;
+      return `t${operand.distance ?? ""}${operand.size ?? ""}${operand.strict ? "s" : ""}`;
     case "far":
       return `f${operand.size ?? ""}`;
   }
@@ -88,33 +89,38 @@ function registerFits(slot: Slot, register: number): boolean {
 }
 
 /** A size keyword against what the form reads or writes there. */
-function memorySizeFits(form: Form, memory: Memory, sourceBytes: number): boolean {
+function memorySizeFits(form: Form, memory: Memory, sourceBytes: number, dialect: Dialect): boolean {
   const { size } = memory;
   const far = memory.far === true;
   if (memory.broadcast !== undefined) return size === 0 || size === form.evex?.element;
+  const nasm = dialect === "nasm" ? nasmTakesSize(form, size) : undefined;
+  if (nasm !== undefined) return nasm;
   if (form.memoryClass === "far") return size === 0 || size === (far ? form.memoryBytes - 2 : form.memoryBytes);
   if (size === 0) return sourceBytes === 0 || sourceBytes === form.memoryBytes;
   return form.memoryClass === "structure" || form.memoryBytes === 0 || size === form.memoryBytes;
 }
 
-function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query): boolean {
+function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query, dialect: Dialect): boolean {
   if (!slot.mem) return false;
   if (slot.place === "moffs") {
     if (!isOffsetOnly(memory)) return false;
   } else if (memory.displacementSize === 64 || (query.absolute && slot.string === undefined)) return false;
-  return memorySizeFits(form, memory, query.sourceBytes);
+  return memorySizeFits(form, memory, query.sourceBytes, dialect);
 }
 
 /** `byte 5`, `strict dword 5`: the width in the instruction, or that of the operation it is extended to. */
 function immediateSizeFits(form: Form, slot: Slot, operand: Immediate): boolean {
   const size = operand.size;
   if (size === undefined) return true;
+  const nasm = nasmTakesValueSize(form, size);
+  if (nasm !== undefined) return nasm;
   const width = slot.bytes * 8;
   if (slot.extend === 64 && size === 32) {
     if (operand.strict && width !== 32) return false;
     return form.mnemonic === "push" || (width === 32 && (form.mnemonic === "mov" || form.mnemonic === "imul"));
   }
-  if (operand.strict) return size === width;
+  if (operand.strict)
+    return size === width || (size === 64 && slot.extend === 64 && width === 32 && form.mnemonic !== "mov");
   return size === width || size === slot.extend;
 }
 
@@ -125,20 +131,26 @@ function immediateFits(form: Form, slot: Slot, operand: Immediate, query: Query)
   return (!query.absolute || slot.bytes === 8) && immediateSizeFits(form, slot, operand);
 }
 
-/** NASM: `jmp dword x` is the near one of that operand size. */
-function targetFits(form: Form, slot: Slot, { distance, size }: Extract<AsmOperand, { kind: "target" }>): boolean {
+/** Branches of one width are not asked for it. */
+const ONE_WIDTH = /^(loop.*|j[er]?cxz)$/;
+
+/** NASM: `jmp dword x` is the near one of that operand size; of a conditional jump that is said with `near`. */
+function targetFits(form: Form, slot: Slot, target: Extract<AsmOperand, { kind: "target" }>): boolean {
+  const { distance, size, strict } = target;
   if (slot.place !== "rel" || distance === "far") return false;
-  if (size !== undefined && (slot.bytes === 1 || form.operandSize !== size || !/^(call|jmp)$/.test(form.mnemonic)))
-    return false;
+  if (ONE_WIDTH.test(form.mnemonic)) return distance === undefined && size === undefined;
+  if (strict && distance === undefined && slot.bytes === 1) return false;
+  const sized = distance === "near" || /^(call|jmp|xbegin)$/.test(form.mnemonic);
+  if (size !== undefined && (slot.bytes === 1 || form.operandSize !== size || !sized)) return false;
   return distance === undefined || (distance === "short") === (slot.bytes === 1);
 }
 
-function operandFits(form: Form, slot: Slot, operand: AsmOperand, query: Query): boolean {
+function operandFits(form: Form, slot: Slot, operand: AsmOperand, query: Query, dialect: Dialect): boolean {
   switch (operand.kind) {
     case "reg":
       return registerFits(slot, operand.reg);
     case "mem":
-      return memoryFits(form, slot, operand, query);
+      return memoryFits(form, slot, operand, query, dialect);
     case "imm":
       return immediateFits(form, slot, operand, query);
     case "target":
@@ -156,6 +168,7 @@ function immediateSaysSize(pattern: Pattern, operands: readonly AsmOperand[]): b
   if (operands.some(({ kind }) => kind === "reg")) return true;
   if (immediate === undefined || !operands.some((operand) => operand.kind === "mem" && operand.size === 0)) return true;
   const slot = pattern.form.slots.find((candidate) => candidate.place === "imm");
+  if (immediate.size === 64) return false;
   return (
     slot === undefined || slot.extend === immediate.size || (slot.extend === 0 && slot.bytes * 8 === immediate.size)
   );
@@ -175,7 +188,7 @@ function patternFits(pattern: Pattern, shape: Shape, query: Query): boolean {
   if (query.widens && query.sourceBytes * 8 >= form.operandSize) return false;
   for (let i = 0; i < form.slots.length; i++) {
     const index = pattern.from[i]!;
-    if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query)) return false;
+    if (index >= 0 && !operandFits(form, form.slots[i]!, shape.operands[index]!, query, shape.dialect)) return false;
   }
   if (decorationMisfit(form, shape.operands, shape.rounding, shape.dialect === "gas") !== undefined) return false;
   const memory = shape.operands.some((operand) => operand.kind === "mem");
@@ -213,7 +226,7 @@ const opcodeOf = (form: Form): number => form.opcode.reduce((sum, byte) => sum *
 
 /** Of the two ways to place the last two of four registers GNU as takes W1 for FMA4, NASM for VPPERM. */
 function fourthOperandCost(form: Form, dialect: Dialect, operands: readonly AsmOperand[]): number {
-  if (operands.length !== 4 || !operands.every(({ kind }) => kind === "reg")) return 0;
+  if (form.slots.length !== 4 || !operands.every(({ kind }) => kind === "reg")) return 0;
   const preferred = dialect === "gas" ? form.encoding === "vex" : form.mnemonic === "vpperm";
   return preferred && form.vex?.w === 1 ? -1 : 0;
 }
@@ -333,7 +346,9 @@ export function misfit(query: Query, shape: Shape): number {
 
 function firstMisfit({ form, from }: Pattern, shape: Shape, query: Query): number {
   const bad = shape.operands.findIndex((operand, index) =>
-    from.some((source, slot) => source === index && !operandFits(form, form.slots[slot]!, operand, query)),
+    from.some(
+      (source, slot) => source === index && !operandFits(form, form.slots[slot]!, operand, query, shape.dialect),
+    ),
   );
   return bad < 0 ? shape.operands.length - 1 : bad;
 }

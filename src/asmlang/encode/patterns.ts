@@ -25,11 +25,11 @@ function keeping(form: Form, keep: (slot: number) => boolean): Pattern {
   return { form, from, arity, swapped: false };
 }
 
-function stringPatterns(form: Form): Pattern[] {
+function stringPatterns(form: Form, dialect: Dialect): Pattern[] {
   const { slots } = form;
   if (!slots.some((slot) => slot.string !== undefined)) return [];
   const bare = keeping(form, (slot) => slots[slot]!.place !== "implied");
-  if (bare.arity > 0) return [bare];
+  if (bare.arity > 0 || dialect === "nasm") return [bare];
   if (/^(ins|outs)/.test(form.mnemonic)) return [bare];
   const memoryOnly = keeping(form, (slot) => slots[slot]!.mem);
   return memoryOnly.arity === slots.length ? [bare] : [bare, memoryOnly];
@@ -55,31 +55,39 @@ function shortPatterns(form: Form, dialect: Dialect): Pattern[] {
   return found;
 }
 
-const isVector = (reg: string | undefined): boolean => reg === "xmm" || reg === "ymm";
+const isVector = (reg: string | undefined): boolean => reg === "xmm" || reg === "ymm" || reg === "zmm";
+
+/** Instructions whose three operands NASM wants in full: their destination is a source already, or a scalar conversion's is not. */
+const IN_FULL =
+  /^v(fn?m(add|sub)(add|sub)?\d+[ps][sd]|p?blendm.+|perm[it]2.+|pmadd52.+|pternlog.|maskmovp[sd]|4fn?madd[ps]s|p4dpwssds?|get(exp|mant)s[sd])$/;
+const IN_FULL_WITH_EVEX = /^vcvt(sd2ss|ss2sd|u?si2s[hsd])$/;
 
 /** NASM lets the first source of a vector instruction be left out where it is the destination. */
 function destructivePattern(form: Form): Pattern[] {
-  const { slots } = form;
+  const { slots, encoding, mnemonic } = form;
   const [first, second] = slots;
-  const vector = (form.encoding === "vex" || form.encoding === "xop") && slots.length >= 3;
-  const fused = /^vfn?m(add|sub)(add|sub)?\d/.test(form.mnemonic);
-  if (!vector || fused || !isVector(first?.reg) || first!.reg !== second?.reg) return [];
-  if (first!.place !== "vvvv" && second!.place !== "vvvv") return [];
+  const least = encoding === "xop" ? 2 : 3;
+  const vector = encoding !== "legacy" && encoding !== "3dnow" && slots.length >= least;
+  const full = IN_FULL.test(mnemonic) || (encoding === "evex" && IN_FULL_WITH_EVEX.test(mnemonic));
+  if (!vector || full || !isVector(first?.reg) || first!.reg !== second?.reg) return [];
+  if (encoding !== "xop" && first!.place !== "vvvv" && second!.place !== "vvvv") return [];
   const from = slots.map((_, slot) => Math.max(0, slot - 1));
   return [{ form, from, arity: slots.length - 1, swapped: true }];
 }
 
-/** The first operand is never written. */
-const NEVER_FULL: Readonly<Record<Dialect, RegExp>> = {
-  gas: /^v?maskmov(q|dqu)$|^(fu?comp?|fxch)$/,
-  nasm: /^v?maskmov(q|dqu)$/,
-};
+/** GNU as: the first operand is never written. NASM: neither is any that the opcode implies. */
+const NEVER_FULL = /^v?maskmov(q|dqu)$|^(fu?comp?|fxch)$/;
+
+function neverFull({ slots, mnemonic }: Form, dialect: Dialect): boolean {
+  if (dialect === "gas") return slots.length > 1 && NEVER_FULL.test(mnemonic);
+  return slots.some(({ string }) => string !== undefined);
+}
 
 function build(form: Form, dialect: Dialect): Pattern[] {
   const { length } = form.slots;
   const full: Pattern = { form, from: identity(length), arity: length, swapped: false };
-  const partial = [...stringPatterns(form), ...shortPatterns(form, dialect)];
-  const patterns = length > 1 && NEVER_FULL[dialect].test(form.mnemonic) ? partial : [full, ...partial];
+  const partial = [...stringPatterns(form, dialect), ...shortPatterns(form, dialect)];
+  const patterns = neverFull(form, dialect) ? partial : [full, ...partial];
   if (dialect === "nasm") patterns.push(...destructivePattern(form));
   const values = form.slots.some(({ place }) => place === "imm");
   const symmetric = SYMMETRIC.has(form.mnemonic) && patterns.includes(full) && !values;

@@ -9,6 +9,9 @@ const register = (reg: number): AsmOperand => ({ kind: "reg", reg });
 /** NASM shortens `mov rax, 5` to the 32-bit move, which clears the upper half, and gives a symbol the full 64 bits. */
 function shortenedMove(request: EncodeRequest): EncodeRequest {
   const [to, from] = request.operands;
+  // Into memory there is but one form: `strict` says nothing.
+  if (to?.kind === "mem" && from?.kind === "imm" && from.strict && from.size === 64)
+    return { ...request, operands: [to, { kind: "imm", value: from.value, size: 64 }] };
   if (to?.kind !== "reg" || from?.kind !== "imm" || regInfo(to.reg)?.class !== "r64") return request;
   const value = from.value.known;
   if (from.strict || (from.size !== undefined && from.size !== 64)) return request;
@@ -63,15 +66,36 @@ const IMPLIED: Readonly<Record<string, readonly number[]>> = {
   rmpquery: [0, Register.RCX, Register.RDX],
 };
 
+/** NASM takes these registers and no others; what it knows with none is refused. */
+const IMPLIED_IN_NASM: Readonly<Record<string, readonly number[]>> = {
+  ...Object.fromEntries(["vmrun", "vmload", "vmsave", "skinit", "pvalidate", "rmpadjust"].map((name) => [name, []])),
+  mwaitx: [Register.EAX, Register.ECX],
+};
+
+function impliedBy({ mnemonic, dialect }: EncodeRequest): readonly number[] | undefined {
+  return (dialect === "nasm" ? lookUp(IMPLIED_IN_NASM, mnemonic) : undefined) ?? lookUp(IMPLIED, mnemonic);
+}
+
+/** NASM has MONITOR with RAX in 64-bit code and EAX elsewhere, and wants the other registers as they are named. */
+function namedExactly({ mnemonic, bits, operands }: EncodeRequest, implied: readonly number[]): boolean {
+  return operands.every((operand, i) => {
+    if (operand.kind !== "reg") return false;
+    if (implied[i] !== 0) return implied[i] === operand.reg;
+    return mnemonic !== "monitor" || operand.reg === (bits === 64 ? Register.RAX : Register.EAX);
+  });
+}
+
 function impliedRegisters(request: EncodeRequest, implied: readonly number[]): EncodeRequest {
   const { operands, bits } = request;
   if (operands.length !== implied.length) return request;
+  if (request.dialect === "nasm" && !namedExactly(request, implied)) return request;
   let width = bits;
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i]!;
     if (operand.kind !== "reg") return request;
     const info = regInfo(operand.reg);
     const accumulator = info?.number === 0 && (info.class === "r16" || info.class === "r32" || info.class === "r64");
+    if (!/^r(16|32|64)$/.test(info?.class ?? "")) return request;
     if (implied[i] === 0 && accumulator) width = (info.size * 8) as typeof bits;
     else if (implied[i] !== operand.reg && info?.number !== regInfo(implied[i]!)?.number) return request;
   }
@@ -178,7 +202,11 @@ function wideSelector(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: words, prefixes: [...request.prefixes, "o64"] };
 }
 
+/** Older than EVEX: the other orders of a fused operation's digits, early names of moves. */
+const VEX_ONLY = /^v(fn?m(add|sub)(add|sub)?(123|312|321)|ldqqu|movqq[au]|movntqq)/;
+
 function nasm(request: EncodeRequest): EncodeRequest {
+  if (VEX_ONLY.test(request.mnemonic)) return { ...request, hints: [...request.hints, "vex"] };
   if (request.mnemonic.startsWith("loop")) return loopCounter(request);
   if (request.mnemonic === "mov" && request.bits === 64) return wideSelector(shortenedMove(request));
   return request.mnemonic === "lea" ? addressForValue(request) : request;
@@ -192,7 +220,7 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   }
   if (WITH_XMM0.test(mnemonic)) return impliedXmm0(request);
   if (mnemonic === "tpause" || mnemonic === "umwait") return impliedTime(request);
-  const implied = lookUp(IMPLIED, mnemonic);
+  const implied = impliedBy(request);
   if (implied !== undefined) return impliedRegisters(request, implied);
   const extended = mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!);
   const unextended = request.dialect === "gas" && operands.some((operand) => isClass(operand, "r32"));

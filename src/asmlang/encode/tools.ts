@@ -50,6 +50,8 @@ export function withoutSize(
     return { patterns: patterns.filter(({ form }) => form.operandSize === bits), warning: undefined };
   }
   const { form } = patterns[0]!;
+  // NASM's KMOV stores eight bits where nothing else is said.
+  if (form.mnemonic.startsWith("kmov") && request.operands[0]?.kind === "mem") return { patterns, warning: undefined };
   const wider = form.evex !== undefined && request.dialect === "nasm" && NOT_WITH_EVEX.test(form.mnemonic);
   if (!wider && query.names.some((name) => NATURAL[request.dialect].has(name))) return { patterns, warning: undefined };
   const bare = request.operands.every(({ kind }) => kind !== "mem");

@@ -53,6 +53,8 @@ export type AsmOperand =
       readonly value: Value;
       readonly distance?: "short" | "near" | "far";
       readonly size?: 16 | 32 | 64;
+      /** NASM: not to be made short. */
+      readonly strict?: boolean;
     } // direct branch target, also GNU `jmp label`
   | {
       readonly kind: "far";

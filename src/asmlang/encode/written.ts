@@ -55,8 +55,18 @@ function enqueued(draft: Draft): Draft[] {
   return [gas, { ...nasm, modes: 64 }, { ...nasm, modes: draft.modes & ~64, addressSize: 16 }];
 }
 
+/** Instructions of processors that had no 64-bit mode: NASM takes them in every mode. */
+const everywhereInNasm = ({ mnemonic, obsolete, modes }: Draft): boolean =>
+  (mnemonic === "salc" || (obsolete && !/^(bnd|cmpxchg|f)/.test(mnemonic))) && (modes & 64) === 0;
+
 export function asWritten(draft: Draft): Draft[] {
   const { mnemonic, operandSize } = draft;
+  if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [];
+  if (everywhereInNasm(draft))
+    return [
+      { ...draft, dialect: "gas" },
+      { ...draft, modes: 16 | 32 | 64, dialect: "nasm", ...(NASM_PREFIXED.has(mnemonic) && { operandSize: 32 }) },
+    ];
   if (WORD_ONLY.has(mnemonic)) return operandSize === 16 ? [{ ...draft, operandSize: 0 }] : [];
   if (isSegmentMove(draft, 0)) return [{ ...draft, operandSize: 0 }];
   if (mnemonic === "str" && operandSize === 64)
@@ -127,7 +137,11 @@ export function asWritten(draft: Draft): Draft[] {
   if (operandSize === 64 && FAR_64.test(mnemonic) && draft.slots.some((slot) => slot.mem && draft.memoryBytes === 10))
     return [{ ...draft, dialect: "nasm" }];
   if (/^(tpause|umwait)$/.test(mnemonic) && operandSize === 64) return [];
-  if (mnemonic.startsWith("prefetchit")) return [{ ...draft, modes: 64 }];
+  if (mnemonic.startsWith("prefetchit"))
+    return [
+      { ...draft, modes: 64, dialect: "gas" },
+      { ...draft, modes: 16 | 32 | 64, dialect: "nasm" },
+    ];
   if (mnemonic === "bndmk")
     return [
       { ...draft, dialect: "gas" },
@@ -155,6 +169,5 @@ export function asWritten(draft: Draft): Draft[] {
     ];
   if (mnemonic === "vmovw" && draft.slots.some((slot) => slot.reg === "r64")) return [];
   if (mnemonic === "undoc") return [];
-  if (mnemonic === "loadall" && draft.opcode[0] === 0x05) return [];
   return [draft];
 }

@@ -140,12 +140,26 @@ function readOperands(assembler: NasmAssembler, cursor: TokenCursor, mnemonic: s
     operands.push(mnemonic === "lea" && operands.length === 1 ? addressed(operand, assembler) : operand);
     if (to) operands.push({ operand: { kind: "reg", reg: Register.ST0 }, span: operand.span });
   } while (cursor.eat(","));
-  return { operands, rounding };
+  return { operands: /^bnd(ldx|stx)$/.test(mnemonic) ? withIndexInside(operands) : operands, rounding };
 }
+
+/** MPX: `bndldx bnd0, [rbx], rax` is `bndldx bnd0, [rbx, rax]`. */
+function withIndexInside(operands: readonly PlacedOperand[]): readonly PlacedOperand[] {
+  const at = operands.findIndex(({ operand }) => operand.kind === "mem");
+  const index = operands.findIndex(({ operand }) => operand.kind === "reg" && isAddressRegister(operand.reg));
+  const memory = operands[at]?.operand;
+  const register = operands[index]?.operand;
+  const after = index > at && operands.length === 3;
+  if (!after || memory?.kind !== "mem" || register?.kind !== "reg") return operands;
+  const joined = { ...operands[at]!, operand: { ...memory, index: register.reg, scale: 1 as const } };
+  return operands.with(at, joined).filter((_, i) => i !== index);
+}
+
+const isAddressRegister = (register: number): boolean => register >= Register.EAX && register <= Register.R15;
 
 /** Instructions that read several registers in a row, and how many follow the one that is named. */
 const REGISTER_SETS: readonly (readonly [RegExp, number])[] = [
-  [/^(v4fn?madd[ps]s|vp4dpwssds?)$/, 3],
+  [/^(v4fn?madd[ps]s|vp?4dpwssds?)$/, 3],
   [/^vp2intersect[dq]$/, 1],
 ];
 

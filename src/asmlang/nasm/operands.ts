@@ -71,10 +71,13 @@ function readModifiers(cursor: TokenCursor): Modifiers {
 }
 
 function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean, modifiers: Modifiers): AsmOperand {
+  if (modifiers.distance !== undefined && !branch) throw new SourceError(cursor.here(), misplacedDistance(modifiers));
   if (cursor.is("[")) return readMemory(cursor, context, modifiers);
   const token = cursor.peek();
   const register = token?.kind === "id" ? registerNamed(token.text) : undefined;
   if (register !== undefined) {
+    if (modifiers.distance === "short")
+      throw new SourceError(token!, "a short branch goes to a place, not to where a register says");
     cursor.next();
     // `fs:[bx]` is `[fs:bx]`.
     if (isSegment(register) && cursor.is(":") && cursor.peek(1)?.text === "[") {
@@ -111,11 +114,23 @@ function atSymbol(displacement: Symbolic, context: OperandContext, size: number)
   return { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, displacement, size, ...(relative && { relative }) };
 }
 
-function branchTarget(value: Symbolic, { distance, size }: Modifiers, mode: Bits, span: Span): AsmOperand {
+/** What `short`, `near` and `far` stand in front of without being about it. */
+function misplacedDistance({ distance }: Modifiers): string {
+  return `'${distance}' belongs to the target of a jump or a call`;
+}
+
+function branchTarget(value: Symbolic, { distance, size, strict }: Modifiers, mode: Bits, span: Span): AsmOperand {
+  if (size === 1 || size > 8) throw new SourceError(span, "a branch target has no such size: word, dword or qword");
   if (mode === 64 && (size === 2 || size === 4))
     throw new SourceError(span, `there are no branches of ${size * 8} bits in 64-bit mode`);
   const bits = ({ 2: 16, 4: 32, 8: 64 } as const)[size];
-  return { kind: "target", value, ...(distance && { distance }), ...(bits && { size: bits }) };
+  return {
+    kind: "target",
+    value,
+    ...(distance && { distance }),
+    ...(bits && { size: bits }),
+    ...(strict && { strict }),
+  };
 }
 
 const isSegment = (register: number): boolean => register >= Register.ES && register <= Register.GS;
@@ -144,7 +159,7 @@ function readMemory(cursor: TokenCursor, context: OperandContext, modifiers: Mod
   const second = cursor.is(",") ? readIndexPart(cursor, context) : undefined;
   if (!cursor.eat("]")) throw new SourceError(cursor.here(), "expected ']' at the end of the address");
   const span = cursor.spanFrom(start);
-  const { base, index, scale } = second ? separately(terms, second, span) : baseAndIndex(terms, span, inside.nosplit);
+  const { base, index, scale } = second ? separately(terms, second, span) : baseAndIndex(terms, span);
   // Registers that cancel out leave an address of 0.
   const expr = terms.expr ?? (base === 0 && index === 0 ? number(0n, span) : undefined);
   const constant = expr !== undefined && evaluateConstant(expr, context.now) !== undefined;
@@ -390,14 +405,13 @@ const isVector = (register: number): boolean => register >= Register.XMM0 && reg
 
 const byName = (a: Factor, b: Factor): number => (NAMES.get(a.register)! < NAMES.get(b.register)! ? -1 : 1);
 
-function baseAndIndex({ registers: all, summed }: AddressSum, span: Span, nosplit: boolean): BaseAndIndex {
+function baseAndIndex({ registers: all, summed }: AddressSum, span: Span): BaseAndIndex {
   let registers = all.filter((one) => one.factor !== 0n);
   if (summed) registers = registers.map((one) => ({ ...one, scaled: false })).sort(byName);
   const [first, second, third] = registers;
   if (third) throw new SourceError(third.span, "an address has at most two registers");
   if (!first) return { base: 0, index: 0, scale: 1 };
-  if (!second && nosplit && first.added && first.factor === 2n)
-    return { base: first.register, index: first.register, scale: 1 };
+  if (!second && first.added && first.factor === 2n) return { base: first.register, index: first.register, scale: 1 };
   if (!second) return single(first);
   const swap =
     (first.factor !== 1n || first.scaled || isVector(first.register) || isStackPointer(second.register)) &&
