@@ -1,5 +1,7 @@
 /** What a launch configuration becomes before it goes to the adapter. Pure; the adapter itself fills in every other default. */
 
+import { fileNameOf } from "../src/asmlang/core/uri.ts";
+
 /** A launch configuration as the user wrote it, incomplete or empty (F5 without launch.json). */
 export interface LaunchSettings {
   readonly type?: string;
@@ -7,14 +9,14 @@ export interface LaunchSettings {
   readonly name?: string;
   readonly program?: string;
   readonly scenario?: string;
+  readonly root?: string;
+  readonly files?: Readonly<Record<string, string>>;
   readonly kernel?: string | { readonly entry?: string; readonly [design: string]: unknown };
   readonly [attribute: string]: unknown;
 }
 
 /** Turns a path or URI of the user's into a URI; see uris.ts. */
 export type ToUri = (pathOrUri: string) => string;
-
-const nameOf = (uri: string) => decodeURIComponent(uri.slice(uri.lastIndexOf("/") + 1));
 
 /** F5 with no launch.json gives an empty configuration: debug the open file. undefined = there is nothing to debug. */
 export function withProgram(settings: LaunchSettings, openFile: string | undefined): LaunchSettings | undefined {
@@ -24,7 +26,7 @@ export function withProgram(settings: LaunchSettings, openFile: string | undefin
     ...settings,
     type: "ringside",
     request: "launch",
-    name: settings.name ?? (named === undefined ? `Scenario ${settings.scenario}` : nameOf(named)),
+    name: settings.name ?? (named === undefined ? `Scenario ${settings.scenario}` : fileNameOf(named)),
     ...(named !== undefined && { program: named }),
   };
 }
@@ -36,11 +38,15 @@ export function withScenario(settings: LaunchSettings, scenario: LaunchSettings 
 
 /** The adapter reads URIs only. */
 export function withUris(settings: LaunchSettings, toUri: ToUri): LaunchSettings {
-  const { program, kernel } = settings;
+  const { program, root, files, kernel } = settings;
   const entry = typeof kernel === "object" ? kernel.entry : undefined;
   return {
     ...settings,
     ...(program !== undefined && { program: toUri(program) }),
+    ...(root !== undefined && { root: toUri(root) }),
+    ...(files !== undefined && {
+      files: Object.fromEntries(Object.entries(files).map(([path, place]) => [path, toUri(place)])),
+    }),
     ...(entry !== undefined && { kernel: { ...(kernel as object), entry: toUri(entry) } }),
   };
 }

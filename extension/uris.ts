@@ -44,3 +44,26 @@ export async function readUri(uri: string): Promise<Uint8Array | undefined> {
     return open === undefined ? undefined : new TextEncoder().encode(open.getText());
   }
 }
+
+/** Every file below a folder by its path from there; what symbolic links lead to is not followed. A text says why there is none. */
+export async function readTree(uri: string, mostBytes: number): Promise<Record<string, Uint8Array> | string> {
+  const files: Record<string, Uint8Array> = {};
+  let left = mostBytes;
+  const walk = async (folder: vscode.Uri, path: string): Promise<void> => {
+    for (const [name, type] of await vscode.workspace.fs.readDirectory(folder)) {
+      const below = vscode.Uri.joinPath(folder, name);
+      if (type === vscode.FileType.Directory) await walk(below, `${path}/${name}`);
+      if (type !== vscode.FileType.File) continue;
+      const bytes = await vscode.workspace.fs.readFile(below);
+      left -= bytes.length;
+      if (left < 0) throw new Error(`it holds more than ${mostBytes} bytes`);
+      files[`${path}/${name}`] = bytes;
+    }
+  };
+  try {
+    await walk(vscode.Uri.parse(uri), "");
+    return files;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}

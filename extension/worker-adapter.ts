@@ -1,7 +1,7 @@
 /** The web's debug adapter: messages forwarded to and from a worker of its own. The machine never runs in the extension host. */
 import * as vscode from "vscode";
 import type { FromWorker, ToWorker } from "../src/adapter/worker-protocol.ts";
-import { readUri } from "./uris.ts";
+import { readTree, readUri } from "./uris.ts";
 
 /** A worker running the extension's worker bundle. A script from another origin is fetched first: browsers refuse it otherwise. */
 export async function startWorker(extension: vscode.Uri, name: string): Promise<Worker> {
@@ -40,7 +40,13 @@ export class WorkerAdapter implements vscode.DebugAdapter {
 
   #receive(message: FromWorker): void {
     if (message.type === "dap") this.#messages.fire(message.message as vscode.DebugProtocolMessage);
-    else void readUri(message.uri).then((bytes) => this.#post({ type: "file", id: message.id, bytes }));
+    else void this.#read(message);
+  }
+
+  async #read(message: Exclude<FromWorker, { type: "dap" }>): Promise<void> {
+    const { id, uri } = message;
+    if (message.type === "readFile") this.#post({ type: "file", id, bytes: await readUri(uri) });
+    else this.#post({ type: "tree", id, tree: await readTree(uri, message.mostBytes) });
   }
 
   /** The worker is gone: end the session instead of leaving it without answers. */

@@ -2,7 +2,7 @@
  * The worker's side of worker-protocol.ts: waits for `start`, then connects the port to a debug adapter or a language server.
  * Knows neither of them; worker.ts joins the real ones to it.
  */
-import type { FileSystem } from "./debug/files.ts";
+import type { FileSystem, Tree } from "./debug/files.ts";
 import type { FromWorker, ToWorker, WorkerPort } from "./worker-protocol.ts";
 
 /** Takes DAP messages from the client; what it has to say goes to the `send` it was made with. */
@@ -18,7 +18,7 @@ export interface WorkerServices {
 /** Files by asking the other side: each question carries an id, and the answer may come in any order. */
 class RemoteFiles implements FileSystem {
   readonly #send: (message: FromWorker) => void;
-  readonly #waiting = new Map<number, (bytes: Uint8Array | undefined) => void>();
+  readonly #waiting = new Map<number, (answer: never) => void>();
   #lastId = 0;
 
   constructor(send: (message: FromWorker) => void) {
@@ -26,15 +26,23 @@ class RemoteFiles implements FileSystem {
   }
 
   read(uri: string): Promise<Uint8Array | undefined> {
+    return this.#ask((id) => ({ type: "readFile", id, uri }));
+  }
+
+  readTree(uri: string, mostBytes: number): Promise<Tree | string> {
+    return this.#ask((id) => ({ type: "readTree", id, uri, mostBytes }));
+  }
+
+  #ask<T>(question: (id: number) => FromWorker): Promise<T> {
     const id = ++this.#lastId;
-    return new Promise((resolve) => {
+    return new Promise((resolve: (answer: T) => void) => {
       this.#waiting.set(id, resolve);
-      this.#send({ type: "readFile", id, uri });
+      this.#send(question(id));
     });
   }
 
-  answer(id: number, bytes: Uint8Array | undefined): void {
-    this.#waiting.get(id)?.(bytes);
+  answer(id: number, answer: unknown): void {
+    this.#waiting.get(id)?.(answer as never);
     this.#waiting.delete(id);
   }
 }
@@ -47,6 +55,7 @@ function hostDebugAdapter(port: WorkerPort, services: WorkerServices): void {
     const message = data as ToWorker;
     if (message.type === "dap") adapter.handleMessage(message.message);
     else if (message.type === "file") files.answer(message.id, message.bytes);
+    else if (message.type === "tree") files.answer(message.id, message.tree);
   });
 }
 

@@ -3,6 +3,7 @@ import { readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from
 import { readFile as readLater, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import type { FileSystem } from "../adapter/debug/files.ts";
 import type { Diagnostic, SourceText } from "../asmlang/types.ts";
 import { PAGE_SIZE } from "../emu/cpu/memory.ts";
 import { ROOT_BYTES } from "../emu/kernel/fs/root.ts";
@@ -55,12 +56,19 @@ const MOST_BYTES = 256 * 2 ** 20;
 const isReadable = (found: { isFile(): boolean; size: number }): boolean => found.isFile() && found.size <= MOST_BYTES;
 
 /** Files as the debugger asks for them: by URI. undefined = there is none. */
-export const hostFiles = {
+export const hostFiles: FileSystem = {
   async read(uri: string): Promise<Uint8Array | undefined> {
     try {
       return isReadable(await stat(pathOf(uri))) ? await readLater(pathOf(uri)) : undefined;
     } catch {
       return undefined;
+    }
+  },
+  async readTree(uri) {
+    try {
+      return readTree(pathOf(uri));
+    } catch (error) {
+      return (error as Error).message;
     }
   },
 };

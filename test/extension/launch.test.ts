@@ -47,6 +47,11 @@ describe("a launch configuration", () => {
       program: "x:/a.s",
       kernel: { entry: "x:/my.S", espfix: "none" },
     });
+    expect(withUris({ program: "a.s", root: "tree", files: { "/bin/b": "b.s" } }, toUri)).toEqual({
+      program: "x:/a.s",
+      root: "x:/tree",
+      files: { "/bin/b": "x:/b.s" },
+    });
     expect(withUris({ program: "a.s", kernel: "linux-6.1" }, toUri)).toEqual({
       program: "x:/a.s",
       kernel: "linux-6.1",

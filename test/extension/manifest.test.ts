@@ -82,6 +82,7 @@ describe("the extension's manifest", () => {
       "args",
       "env",
       "stdin",
+      "files",
       "arch",
       "bits",
       "dialect",

@@ -46,15 +46,18 @@ describe("the worker's host", () => {
       language: () => expect.unreachable(),
     });
     say({ type: "start", role: "debug" });
-    const [a, b] = [files!.read("x:/a"), files!.read("x:/b")];
+    const [a, b, tree] = [files!.read("x:/a"), files!.read("x:/b"), files!.readTree!("x:/", 9)];
     expect(sent).toEqual([
       { type: "readFile", id: 1, uri: "x:/a" },
       { type: "readFile", id: 2, uri: "x:/b" },
+      { type: "readTree", id: 3, uri: "x:/", mostBytes: 9 },
     ]);
+    say({ type: "tree", id: 3, tree: { "/a": Uint8Array.of(7) } });
     say({ type: "file", id: 2, bytes: undefined });
     say({ type: "file", id: 1, bytes: Uint8Array.of(7) });
     expect(await a).toEqual(Uint8Array.of(7));
     expect(await b).toBeUndefined();
+    expect(await tree).toEqual({ "/a": Uint8Array.of(7) });
   });
 
   it("gives the port to the language server, which alone listens from then on", () => {

@@ -25,7 +25,7 @@ export const MODES: readonly ModeInfo[] = [
   {
     mode: "linear",
     label: "Linear address",
-    description: "Wherever the address is mapped to, in every process",
+    description: "Wherever the address is mapped to; of a line or label, in the program that it is of",
     appliesTo: ["source", "instruction", "data"],
   },
   {

@@ -10,10 +10,14 @@ export interface BreakpointRequest {
   readonly logMessage?: string | undefined;
 }
 
+export type Within = ReadonlyMap<Addr, ReadonlySet<string>>;
+
 export interface Breakpoint extends BreakpointRequest {
   readonly id: number;
   readonly kind: "source" | "function" | "instruction";
   readonly addresses: readonly Addr[];
+  /** Of addresses that mean something in some programs only: in which, by their keys (placed-symbols.ts). */
+  readonly within?: Within;
   /** Places by another mode than linear, instead of addresses. */
   readonly where?: readonly Where[];
   hits: number;
@@ -27,6 +31,8 @@ export interface Hit {
   readonly logs: readonly string[];
 }
 
+type MadeWith = Partial<Pick<Breakpoint, "where" | "within" | "id">>;
+
 /** ">= 3", "== 2", "% 10" or a plain count. */
 const HIT_CONDITION = /^\s*(>=|<=|==|=|>|<|%)?\s*(\d+)\s*$/;
 
@@ -38,6 +44,8 @@ export class Breakpoints {
   readonly #groups = new Map<string, readonly Breakpoint[]>();
   /** Whether the CPU that stopped is at a place; whoever runs the program says so. */
   standsAt: (place: Where) => boolean = () => false;
+  /** Whether its address space holds one of these; likewise. */
+  holds: (keys: ReadonlySet<string>) => boolean = () => true;
 
   /** Replaces the breakpoints of one group: a source's URI, "function" or "instruction". */
   replace(group: string, breakpoints: readonly Breakpoint[]): void {
@@ -66,11 +74,11 @@ export class Breakpoints {
     kind: Breakpoint["kind"],
     addresses: readonly Addr[],
     request: BreakpointRequest,
-    where?: readonly Where[],
-    id = this.nextId(),
+    { where, within, id = this.nextId() }: MadeWith = {},
   ): Breakpoint {
     const { condition, hitCondition, logMessage } = request;
-    const places = where === undefined ? { addresses } : { addresses: [], where };
+    const inSome = within === undefined ? { addresses } : { addresses, within };
+    const places = where === undefined ? inSome : { addresses: [], where };
     return { condition, hitCondition, logMessage, id, kind, ...places, hits: 0 };
   }
 
@@ -128,8 +136,10 @@ export class Breakpoints {
     return stopping.length === 0 ? undefined : { ids: stopping.map(({ id }) => id), kind: stopping[0]!.kind };
   }
 
-  #isAt({ addresses, where }: Breakpoint, address: Addr): boolean {
-    return where === undefined ? addresses.includes(address) : where.some((place) => this.standsAt(place));
+  #isAt({ addresses, within, where }: Breakpoint, address: Addr): boolean {
+    if (where !== undefined) return where.some((place) => this.standsAt(place));
+    const keys = within?.get(address);
+    return addresses.includes(address) && (keys === undefined || this.holds(keys));
   }
 
   #wants(breakpoint: Breakpoint, scope: Scope, logs: string[]): boolean {

@@ -32,7 +32,7 @@ export function completions(
     ["variable", registerNames()],
     ["field", target.kernel === undefined ? [] : kernelNames(target.kernel, cpu)],
     ["keyword", EXPRESSION_WORDS],
-    ["value", target.symbols.all.map(({ name }) => name)],
+    ["value", target.symbols(cpu).all.map(({ name }) => name)],
   ];
   const lower = typed.toLowerCase();
   const found = groups.flatMap(([type, names]) =>

@@ -9,6 +9,10 @@ export interface LaunchConfiguration {
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
   readonly stdin: string;
+  /** URI of a folder that is the guest's root. */
+  readonly root: string | undefined;
+  /** Files of the guest by their paths there: URIs. */
+  readonly files: Readonly<Record<string, string>>;
   readonly arch: "x86_64" | "i386" | "bare";
   readonly bits: Bits;
   readonly cpu: CpuModel;
@@ -39,6 +43,8 @@ export function readConfiguration(raw: Raw): LaunchConfiguration {
     args: strings(raw, "args"),
     env: stringRecord(raw.env ?? {}, "env"),
     stdin: text(raw, "stdin", ""),
+    root: raw.root === undefined ? undefined : toUri(text(raw, "root")),
+    files: readFiles(raw.files ?? {}),
     arch,
     bits: choice(raw, "bits", [16, 32, 64] as const, arch === "bare" ? 16 : 64),
     ...readCpu(raw.cpu ?? "intel"),
@@ -104,6 +110,15 @@ function stringRecord(value: unknown, name: string): Record<string, string> {
   const isRecord =
     typeof value === "object" && value !== null && Object.values(value).every((item) => typeof item === "string");
   return isRecord ? (value as Record<string, string>) : fail(name, "an object of texts", value);
+}
+
+/** Paths as the kernel has them: from its root, without "." and "..". */
+function readFiles(value: unknown): Record<string, string> {
+  const files = Object.entries(stringRecord(value, "files"));
+  for (const [path] of files) {
+    if (!/^(\/(?!\.{0,2}(\/|$))[^/\0]*)+$/.test(path)) fail("files", `paths of the guest ("/bin/child")`, path);
+  }
+  return Object.fromEntries(files.map(([path, place]) => [path, toUri(place)]));
 }
 
 function readCpu(value: unknown): { cpu: CpuModel; cpus: number } {

@@ -70,7 +70,7 @@ function describeEntry(
   const offset = (BigInt(long ? upper >>> 0 : 0) << 32n) | BigInt(((high & 0xffff0000) | (low & 0xffff)) >>> 0);
   const to = Number(BigInt.asIntN(64, offset));
   const ist = long && upper !== undefined && (high & 7) !== 0 ? `, IST ${high & 7}` : "";
-  const near = target.symbols.describe(to);
+  const near = target.symbols(cpu).describe(to);
   const place = `${hex(low >>> 16, 16)}:${hex(offset)}${near === undefined ? "" : ` <${near}>`}`;
   return { text: `${kind.name} to ${place}, ${rights}${ist}`, wide: long };
 }

@@ -3,6 +3,7 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { type DisassembledLine, disassemble, type Syntax } from "../../emu/cpu/disassemble.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../emu/cpu/state.ts";
 import { peekBytes, translate } from "./guest-memory.ts";
+import type { PlacedSymbols } from "./placed-symbols.ts";
 import { codeBits } from "./registers.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { Target } from "./target.ts";
@@ -36,13 +37,13 @@ export function codeAround(
   const before = offset < 0 ? backwards(target, cpu, address, -offset, bits, syntax) : [];
   const wanted = offset + count;
   const after = wanted > 0 ? forwards(cpu, address, wanted, bits, syntax).slice(Math.max(0, offset)) : [];
-  return [...before, ...after].slice(0, count).map((line) => annotate(target, line));
+  return [...before, ...after].slice(0, count).map((line) => annotate(target.symbols(cpu), line));
 }
 
 /** The mode the code at `address` was assembled for; where nobody knows, the mode that runs. */
-const bitsAt = (target: Target, cpu: Cpu, address: Addr) => target.symbols.lineAt(address)?.bits ?? codeBits(cpu);
+const bitsAt = (target: Target, cpu: Cpu, address: Addr) => target.symbols(cpu).lineAt(address)?.bits ?? codeBits(cpu);
 
-function annotate({ symbols }: Target, line: DisassembledLine): CodeLine {
+function annotate(symbols: PlacedSymbols, line: DisassembledLine): CodeLine {
   const address = bigToAddr(line.address);
   const near = symbols.nearest(address);
   return { ...line, address, label: near?.offset === 0 ? near.name : undefined, line: symbols.lineAt(address) };
@@ -90,7 +91,8 @@ function backwards(
 const gap = (end: Addr, count: number): DisassembledLine[] =>
   Array.from({ length: count }, (_, i) => unmapped(end - count + i));
 
-function* starts({ symbols }: Target, cpu: Cpu, address: Addr, count: number): Generator<Addr> {
+function* starts(target: Target, cpu: Cpu, address: Addr, count: number): Generator<Addr> {
+  const symbols = target.symbols(cpu);
   const furthest = address - count * LONGEST;
   for (let at = furthest; at < address; at++) {
     if (symbols.lineAt(at)?.start === at || symbols.nearest(at)?.offset === 0) yield at;

@@ -2,4 +2,8 @@
 export interface FileSystem {
   /** undefined = no such file, or it cannot be read. */
   read(uri: string): Promise<Uint8Array | undefined>;
+  /** Every file of a folder and its subfolders, by its path from there ("/bin/sh"); a text says why not. A host without folders has none. */
+  readTree?(uri: string, mostBytes: number): Promise<Tree | string>;
 }
+
+export type Tree = Readonly<Record<string, Uint8Array>>;

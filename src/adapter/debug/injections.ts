@@ -10,7 +10,7 @@ import { evaluate, type Scope } from "./expression.ts";
 import { parseExpression } from "./expression-tree.ts";
 import { ExpressionError } from "./reference.ts";
 import type { Goal, RunControl } from "./run-control.ts";
-import type { Names } from "./scope.ts";
+import type { Addresses } from "./scope.ts";
 
 /** Types of events that there are to wait for. */
 const EVENTS: readonly string[] = [
@@ -29,31 +29,31 @@ const EVENTS: readonly string[] = [
 ];
 
 /** @returns one sentence, with its column, if the place makes no sense. */
-export function readTrigger(at: string, names: Names, scopeOf: (cpu: Cpu) => Scope): Trigger | string {
+export function readTrigger(at: string, symbols: Addresses, scopeOf: (cpu: Cpu) => Scope): Trigger | string {
   try {
     const [, place = "", keyword, condition = ""] = /^(.*?)(?:(\bif\b)(.*))?$/s.exec(at)!;
     const column = keyword === undefined ? 0 : place.length + keyword.length;
     const holds = keyword === undefined ? {} : { holds: test(condition, column, scopeOf) };
-    return { place: placeOf(place, keyword !== undefined, names), ...holds };
+    return { place: placeOf(place, keyword !== undefined, symbols), ...holds };
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     return `nothing to inject at "${at}": ${error.message} (column ${error.column + 1})`;
   }
 }
 
-function placeOf(text: string, isConditional: boolean, names: Names): Trigger["place"] {
+function placeOf(text: string, isConditional: boolean, symbols: Addresses): Trigger["place"] {
   if (text.trim() === "" && isConditional) return { kind: "everywhere" };
   const count = /^\s*#(\d[\d_]*)\s*$/.exec(text);
   if (count !== null) return { kind: "instruction", icount: Number(count[1]!.replaceAll("_", "")) };
   const event = /^(\s*event\s+)(\S+)\s*$/.exec(text);
-  if (event === null) return { kind: "address", address: addressOf(text, names) };
+  if (event === null) return { kind: "address", address: addressOf(text, symbols) };
   const [, before = "", type = ""] = event;
   if (!EVENTS.includes(type)) throw new ExpressionError(`the events are ${EVENTS.join(", ")}`, before.length);
   return { kind: "event", type };
 }
 
 /** A place is known before the program runs: symbols and numbers. */
-function addressOf(text: string, { symbols }: Names): number {
+function addressOf(text: string, symbols: Addresses): number {
   const { value } = evaluate(text, {
     wordBytes: 8,
     name: (name) => {

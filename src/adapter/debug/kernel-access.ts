@@ -1,4 +1,4 @@
-/** The kernel of a system as the debugger reads it (target.ts), and its names and lines beside the program's. */
+/** The kernel of a system as the debugger reads it (target.ts). */
 
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF } from "../../emu/cpu/layout.ts";
@@ -7,22 +7,18 @@ import { inject, injectionProblem } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
 import { SymbolTable } from "../../emu/kernel/symbols.ts";
-import type { System } from "../../emu/kernel/system.ts";
 import type { Program, TriggerReader } from "../../emu/kernel/types.ts";
-import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
 import { vm86Of } from "../../emu/kernel/vm86/state.ts";
 import { elfNames } from "./elf-symbols.ts";
 import { peekValue } from "./guest-memory.ts";
 import { readTrigger } from "./injections.ts";
 import { expressionScope } from "./scope.ts";
 import { isHandled, sendToProcesses } from "./signals.ts";
-import { imageNames, type LineSpan, lineSpans, type NamedAddress, SymbolIndex } from "./symbols.ts";
-import type { EspfixPlace, KernelAccess, Mapping, Target } from "./target.ts";
+import type { EspfixPlace, KernelAccess, Mapping } from "./target.ts";
 import { Tasks } from "./tasks.ts";
 
-export function kernelAccess(kernel: Kernel): KernelAccess {
+export function kernelAccess(kernel: Kernel, tasks = new Tasks(kernel)): KernelAccess {
   const { layout, choice } = kernel;
-  const tasks = new Tasks(kernel);
   const current = (cpu: Cpu) => tasks.of(cpu);
   return {
     layout,
@@ -86,7 +82,7 @@ function plainFields(kernel: Kernel, task: Task): Readonly<Record<string, number
   };
 }
 
-function mapping({ start, end, flags, name, pages }: Vma): Mapping {
+export function mapping({ start, end, flags, name, pages }: Vma): Mapping {
   const bit = (mask: number, letter: string) => (flags & mask ? letter : "-");
   const access = bit(VM.READ, "r") + bit(VM.WRITE, "w") + bit(VM.EXEC, "x") + (flags & VM.SHARED ? "s" : "p");
   return { start, end, access, name, pages };
@@ -132,75 +128,7 @@ export function triggerReader(program: Program): TriggerReader {
   return (kernel, at) => {
     const table = new SymbolTable(kernel);
     const symbols = { address: (name: string) => ofElf.get(name) ?? table.address(name) };
-    const names = { kernel: kernelAccess(kernel), symbols };
-    return readTrigger(at, names, (cpu) => expressionScope(names, cpu));
+    const names = { kernel: kernelAccess(kernel), symbols: () => symbols };
+    return readTrigger(at, symbols, (cpu) => expressionScope(names, cpu));
   };
-}
-
-/** What is known of a program beforehand. */
-export interface ProgramNames {
-  readonly symbols: readonly NamedAddress[];
-  readonly spans: readonly LineSpan[];
-  /** Addresses count from wherever the program is put. */
-  readonly relocatable?: boolean;
-}
-
-/** Indexes kept at most: every execve may put vDSO and program elsewhere. */
-const MOST_INDEXES = 8;
-
-/** One index over program, kernel text and vDSO. The last two may move or be replaced while the program runs, so they are looked up anew. */
-export function kernelSymbols(
-  { kernel, symbols }: System,
-  program: ProgramNames,
-): Pick<Target, "symbols" | "sourceText"> {
-  const texts = new Map(symbols.sources().map(({ uri, text }) => [uri, text]));
-  const kernelNames = imageNames(kernel.image, kernel.layout.wordSize === 8 ? bigToAddr : Number);
-  const kernelSpans = lineSpans(kernel.image, 0);
-  const indexes = new Map<string, SymbolIndex>();
-  let places: Places = { vdso: undefined, base: 0 };
-  return {
-    get symbols() {
-      places = placesNow(kernel, program) ?? places;
-      const { vdso, base } = places;
-      const key = `${vdso?.kind}@${vdso?.base}+${base}`;
-      const known = indexes.get(key);
-      if (known !== undefined) return known;
-      if (indexes.size >= MOST_INDEXES) indexes.clear();
-      const own = program.symbols.map((symbol) => ({ ...symbol, address: symbol.address + base }));
-      const index = withVdso({ symbols: [...own, ...kernelNames], spans: [...program.spans, ...kernelSpans] }, vdso);
-      indexes.set(key, index);
-      return index;
-    },
-    sourceText: (uri) => texts.get(uri),
-  };
-}
-
-interface Places {
-  readonly vdso: { readonly kind: (typeof VDSO_KINDS)[number]; readonly base: number } | undefined;
-  readonly base: number;
-}
-
-/** undefined while the CPU has no program: what was known of the last one stands. */
-function placesNow(kernel: Kernel, { relocatable }: ProgramNames): Places | undefined {
-  const mm = kernel.mmOf(kernel.current(kernel.machine.currentCpu));
-  if (mm === undefined) return undefined;
-  const { vdso: base, vdsoImage: image } = mm.context;
-  const kind = VDSO_KINDS.find((name) => name === image);
-  const name = kernel.options.program.name.split("/").at(-1)!;
-  const start = relocatable === true ? mm.vmas.find((vma) => vma.name.endsWith(name))?.start : undefined;
-  return { vdso: base === 0 || kind === undefined ? undefined : { kind, base }, base: start ?? 0 };
-}
-
-function withVdso(
-  own: { symbols: readonly NamedAddress[]; spans: readonly LineSpan[] },
-  vdso: Places["vdso"],
-): SymbolIndex {
-  if (vdso === undefined) return new SymbolIndex(own.symbols, own.spans);
-  const image = vdsoImage(vdso.kind);
-  const symbols = [...image.symbols].map(([name, offset]) => ({ name, address: vdso.base + offset }));
-  const segments = [{ address: 0n, memorySize: image.size }];
-  return new SymbolIndex(
-    [...own.symbols, ...symbols],
-    [...own.spans, ...lineSpans({ lines: image.lines, segments }, vdso.base)],
-  );
 }

@@ -129,7 +129,7 @@ export function kernelState(target: Target, kernel: KernelAccess, history: Kerne
     syscallWork: flagBits(kernel.layout.syscallWork, "SYSCALL_WORK_"),
     ...(history.lastEntry === undefined
       ? {}
-      : { lastEntry: entryRecord(target, history.lastEntry, history.lastSyscall) }),
+      : { lastEntry: entryRecord(target, cpu, history.lastEntry, history.lastSyscall) }),
     ...(history.lastExit === undefined ? {} : { lastExit: exitRecord(history.lastExit) }),
     ptRegs: Object.entries(kernel.layout.ptRegs).map(([name, { size }]) => ({
       name,
@@ -138,10 +138,10 @@ export function kernelState(target: Target, kernel: KernelAccess, history: Kerne
   };
 }
 
-function entryRecord(target: Target, event: MachineEvent, syscall: MachineEvent | undefined): EntryRecord {
+function entryRecord(target: Target, cpu: Cpu, event: MachineEvent, syscall: MachineEvent | undefined): EntryRecord {
   const { kind, vector, fromCpl, fromIp } = event;
   const address = typeof fromIp === "string" ? bigToAddr(BigInt(fromIp)) : undefined;
-  const from = address === undefined ? undefined : (target.symbols.describe(address) ?? hexAddr(address));
+  const from = address === undefined ? undefined : (target.symbols(cpu).describe(address) ?? hexAddr(address));
   return {
     icount: event.icount,
     cpu: event.cpu,

@@ -97,9 +97,10 @@ function searching(control: RunControl, history: History, find: (end: number) =>
 
 const describeHere = (control: RunControl): string => describe(control, control.cpu.linearIp);
 
-function describe({ target }: RunControl, address: number): string {
-  const name = target.symbols.describe(address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
-  const line = target.symbols.lineAt(address);
+function describe({ target, cpu }: RunControl, address: number): string {
+  const symbols = target.symbols(cpu);
+  const name = symbols.describe(address) ?? `0x${BigInt.asUintN(64, BigInt(address)).toString(16)}`;
+  const line = symbols.lineAt(address);
   const file = line && fileNameOf(line.uri);
   return line === undefined ? name : `${name} (${file}:${line.line + 1})`;
 }

@@ -2,20 +2,21 @@
 
 import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { assemble, writeFlatBinary } from "../../asmlang/index.ts";
-import type { Diagnostic, Image } from "../../asmlang/types.ts";
-import { bigToAddr } from "../../emu/cpu/state.ts";
+import type { Diagnostic } from "../../asmlang/types.ts";
 import { isElf } from "../../emu/kernel/program.ts";
 import { createSystem, SystemError } from "../../emu/kernel/system.ts";
-import type { Program } from "../../emu/kernel/types.ts";
 import { createBareMachine } from "../../emu/machine/bare.ts";
 import type { LaunchConfiguration } from "./configuration.ts";
-import { elfNames } from "./elf-symbols.ts";
+import { errorSummary } from "./diagnostics.ts";
 import type { FileSystem } from "./files.ts";
+import { guestFiles } from "./guest-files.ts";
 import { assembleWithIncludes, loadProgramFrom } from "./includes.ts";
-import { kernelAccess, kernelSymbols, type ProgramNames, triggerReader } from "./kernel-access.ts";
-import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
+import { kernelAccess, triggerReader } from "./kernel-access.ts";
+import { imageIndex, programNames } from "./program-names.ts";
+import { bareSpaces, KernelSpaces } from "./spaces.ts";
+import { SymbolIndex } from "./symbols.ts";
 import type { Target } from "./target.ts";
-import { EhFrame } from "./unwind/eh-frame.ts";
+import { Tasks } from "./tasks.ts";
 
 export type Loaded =
   | { readonly target: Target; readonly diagnostics: readonly Diagnostic[] }
@@ -41,20 +42,14 @@ const problem = (text: string, diagnostics: readonly Diagnostic[] = []): Loaded 
   diagnostics,
 });
 
-/** "hello.asm has 2 errors: 3:5: unknown mnemonic ..." */
-function errorSummary(uri: string, diagnostics: readonly Diagnostic[]): string {
-  const errors = diagnostics.filter(({ severity }) => severity === "error");
-  const first = errors[0]!;
-  const count = errors.length === 1 ? "an error" : `${errors.length} errors`;
-  return `${fileNameOf(uri)} has ${count}: ${first.range.line + 1}:${first.range.column + 1}: ${first.message}`;
-}
-
 async function loadSystem(configuration: LaunchConfiguration, files: FileSystem, bytes: Uint8Array): Promise<Loaded> {
   const { program: uri, dialect, bits, arch } = configuration;
   const loaded = await loadProgramFrom(files, uri, bytes, { dialect, bits });
   if (!loaded.ok) return problem(loaded.problem ?? errorSummary(uri, loaded.diagnostics), loaded.diagnostics);
   const entrySource = await readEntry(configuration, files);
   if (typeof entrySource === "string") return problem(entrySource);
+  const inGuest = await guestFiles(configuration, files);
+  if ("problem" in inGuest) return problem(inGuest.problem, inGuest.diagnostics);
   try {
     const system = createSystem({
       ...configuration,
@@ -62,19 +57,24 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
       program: loaded.program,
       stdin: new TextEncoder().encode(configuration.stdin),
       ramSize: RAM,
-      files: {},
+      files: inGuest.files,
       readTrigger: triggerReader(loaded.program),
       ...(entrySource === undefined ? {} : { entrySource }),
     });
+    const tasks = new Tasks(system.kernel);
+    const programs = { first: programNames(loaded.program), others: inGuest.programs };
+    const spaces = new KernelSpaces(system.kernel, tasks, programs);
+    const texts = new Map(system.symbols.sources().map(({ uri, text }) => [uri, text]));
     const target: Target = {
       machine: system.machine,
       programName: loaded.program.name,
       run: (max, before) => system.run(max, before),
-      kernel: kernelAccess(system.kernel),
-      ehFrame: ehFrameOf(loaded.program),
-      ...kernelSymbols(system, programSymbols(loaded.program)),
+      kernel: kernelAccess(system.kernel, tasks),
+      spaces,
+      symbols: (cpu) => spaces.of(cpu).symbols,
+      sourceText: (uri) => texts.get(uri),
     };
-    return { target, diagnostics: loaded.warnings };
+    return { target, diagnostics: [...loaded.warnings, ...inGuest.warnings] };
   } catch (error) {
     if (error instanceof SystemError) return problem(error.message, error.diagnostics);
     if (error instanceof RangeError) return problem(error.message);
@@ -90,24 +90,6 @@ async function readEntry({ entry }: LaunchConfiguration, files: FileSystem) {
     : { uri: entry, text: new TextDecoder().decode(bytes) };
 }
 
-/** Of one that goes where it is put, it is found by its headers there. */
-function ehFrameOf(program: Program): EhFrame | undefined {
-  if (program.kind === "elf") {
-    const { ehFrame, relocatable } = elfNames(program.bytes);
-    return ehFrame === undefined || relocatable ? undefined : new EhFrame(ehFrame);
-  }
-  const found = program.image.segments.find(({ section }) => section === ".eh_frame");
-  return found && new EhFrame(bigToAddr(found.address));
-}
-
-const programSymbols = (program: Program): ProgramNames =>
-  program.kind === "image" ? imageSymbols(program.image) : { ...elfNames(program.bytes), spans: [] };
-
-const imageSymbols = (image: Pick<Image, "symbols" | "symbolTable" | "segments" | "lines">) => ({
-  symbols: imageNames(image, bigToAddr),
-  spans: lineSpans(image, 0),
-});
-
 async function loadBare(configuration: LaunchConfiguration, files: FileSystem, bytes: Uint8Array): Promise<Loaded> {
   if (configuration.inject.length > 0) return problem("there is no kernel on a bare machine to inject events into");
   const made = await bareImage(configuration, files, bytes);
@@ -115,12 +97,15 @@ async function loadBare(configuration: LaunchConfiguration, files: FileSystem, b
   const { cpu, seed } = configuration;
   try {
     const machine = createBareMachine({ load: "bootsector", image: made.bytes, cpus: 1, cpu, ramSize: BARE_RAM, seed });
+    const programName = fileNameOf(configuration.program);
+    const spaces = bareSpaces(programName, made.symbols);
     const target: Target = {
       machine,
-      programName: fileNameOf(configuration.program),
+      programName,
       run: (max, before) => machine.run(max, before),
       kernel: undefined,
-      symbols: made.symbols,
+      spaces,
+      symbols: (cpu) => spaces.of(cpu).symbols,
       sourceText: () => undefined,
     };
     return { target, diagnostics: made.diagnostics };
@@ -159,6 +144,5 @@ async function bareImage(
   if (flat === undefined || flat.diagnostics.some(({ severity }) => severity === "error")) {
     return { problem: errorSummary(uri, diagnostics), diagnostics };
   }
-  const { symbols, spans } = imageSymbols(flat.image);
-  return { bytes: flat.bytes, symbols: new SymbolIndex(symbols, spans), diagnostics };
+  return { bytes: flat.bytes, symbols: imageIndex(flat.image), diagnostics };
 }

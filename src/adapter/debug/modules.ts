@@ -1,45 +1,59 @@
-/** What is loaded: the program, its vDSO, the kernel, each with the addresses it takes and the sources it comes from. */
+/** What is loaded: every program that tasks run, the vDSO, the kernel, each with the addresses it takes and the sources it comes from. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
-import type { KernelAccess, Target } from "./target.ts";
+import type { PlacedSymbols } from "./placed-symbols.ts";
+import type { Mapping, Target } from "./target.ts";
 
 export interface Module {
   readonly name: string;
   readonly start: Addr;
   readonly end: Addr;
   readonly sources: readonly string[];
+  /** Whether it is a program that tasks run. */
+  readonly isProgram: boolean;
 }
 
 export type Range = Omit<Module, "sources">;
 
+/** What the CPU's task has first, then what others have beside that, then the kernel. */
 export function modulesOf(target: Target, cpu: Cpu): Module[] {
-  const { symbols } = target;
-  return rangesOf(target, cpu).map((range) => ({ ...range, sources: symbols.sourcesIn(range.start, range.end) }));
+  const { kernel, spaces } = target;
+  const here = spaces.of(cpu);
+  const own = withSources(rangesOf(target, cpu), here.symbols);
+  if (kernel === undefined) return own;
+  const others = spaces
+    .live()
+    .flatMap(({ program, symbols, mappings }) => withSources(mappedRanges(mappings(), program), symbols));
+  const all = [...own.slice(0, -1), ...others, ...own.slice(-1)];
+  return all.filter(({ name }, i) => all.findIndex((each) => each.name === name) === i);
 }
 
-/** Without the sources, which take longer to find. */
-export const rangesOf = (target: Target, cpu: Cpu): Range[] =>
-  target.kernel === undefined ? bareRange(target) : kernelRanges(target.kernel, cpu, target.programName);
+const withSources = (ranges: readonly Range[], symbols: PlacedSymbols): Module[] =>
+  ranges.map((range) => ({ ...range, sources: symbols.sourcesIn(range.start, range.end) }));
+
+/** What is mapped where the CPU is. Without the sources, which take longer to find. */
+export function rangesOf(target: Target, cpu: Cpu): Range[] {
+  const { kernel, spaces } = target;
+  if (kernel === undefined) return bareRange(target, cpu);
+  const mapped = mappedRanges(kernel.mappings(cpu), spaces.of(cpu).program);
+  return [...mapped, { name: "kernel", ...kernel.text, isProgram: false }];
+}
 
 /** Without a kernel the program is what has a name. */
-function bareRange({ symbols, programName }: Target): Range[] {
-  const [first, last] = [symbols.all[0], symbols.all.at(-1)];
+function bareRange(target: Target, cpu: Cpu): Range[] {
+  const { all } = target.symbols(cpu);
+  const [first, last] = [all[0], all.at(-1)];
   return first === undefined || last === undefined
     ? []
-    : [{ name: programName, start: first.address, end: last.address }];
+    : [{ name: target.programName, start: first.address, end: last.address, isProgram: true }];
 }
 
-function kernelRanges(kernel: KernelAccess, cpu: Cpu, programName: string): Range[] {
-  const files = kernel.mappings(cpu).filter(({ name }) => name === "[vdso]" || (name !== "" && !name.startsWith("[")));
-  const names = [...new Set(files.map(({ name }) => name))];
-  const mapped = names.map((name) => {
+/** Each file's mappings as one, and the vDSO's; the program first. */
+function mappedRanges(mappings: readonly Mapping[], program: string): Range[] {
+  const files = mappings.filter(({ name }) => name === "[vdso]" || (name !== "" && !name.startsWith("[")));
+  const ranges = [...new Set(files.map(({ name }) => name))].map((name) => {
     const parts = files.filter((each) => each.name === name);
-    return { name, start: parts[0]!.start, end: parts.at(-1)!.end };
+    return { name, start: parts[0]!.start, end: parts.at(-1)!.end, isProgram: name === program };
   });
-  const isProgram = ({ name }: Range) => name.endsWith(programName);
-  return [
-    ...mapped.filter(isProgram),
-    ...mapped.filter((each) => !isProgram(each)),
-    { name: "kernel", ...kernel.text },
-  ];
+  return ranges.sort((a, b) => Number(b.isProgram) - Number(a.isProgram));
 }

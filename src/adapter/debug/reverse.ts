@@ -2,6 +2,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { type Flow, instructionAt } from "../../emu/cpu/disassemble.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
+import type { Within } from "./breakpoints.ts";
 import { currentInstruction, linearSp } from "./code.ts";
 import { DataBreakpoints } from "./data-breakpoints.ts";
 import { peekBytes } from "./guest-memory.ts";
@@ -39,8 +40,9 @@ async function backLines(
   return control.whileReplaying(async () => {
     for (let steps = 0; steps < MOST_IN_A_LINE; steps++) {
       await back();
-      const pc = cpuOf(control, options.thread).linearIp;
-      const line = options.granularity === "statement" ? control.target.symbols.lineAt(pc) : undefined;
+      const cpu = cpuOf(control, options.thread);
+      const pc = cpu.linearIp;
+      const line = options.granularity === "statement" ? control.target.symbols(cpu).lineAt(pc) : undefined;
       if (line === undefined || line.start === pc || machine.icount <= history.start) break;
     }
     return { ...STEPPED, thread: options.thread };
@@ -164,9 +166,17 @@ const backToCall = (control: RunControl, history: History, caller: Frame, after:
     lastCall(control, history, callSites(caller.place.cpu, caller.address), caller.sp, thread),
   );
 
-/** Back to the last time one of `addresses` was about to run; undefined, and no move, if it never did. */
-export function backTo(control: RunControl, history: History, addresses: readonly Addr[]): Promise<Stop | undefined> {
-  const search = atAddresses(addresses);
+/** Back to the last time one of `addresses` was about to run, in the programs meant; undefined, and no move, if it never did. */
+export function backTo(
+  control: RunControl,
+  history: History,
+  addresses: readonly Addr[],
+  within?: Within,
+): Promise<Stop | undefined> {
+  const search = atAddresses(addresses, () => {
+    const keys = within?.get(control.cpu.linearIp);
+    return keys === undefined || control.target.symbols(control.cpu).holds(keys);
+  });
   return backToMoment(control, history, 0, { reason: "goto" }, () =>
     lastMoment(control, history, search, control.target.machine.icount),
   );

@@ -103,6 +103,8 @@ export class RunControl implements Observer {
   #watched = this.data;
   /** Log points' and conditions' output. */
   onLog: (text: string) => void = () => {};
+  /** Told when a task has begun another program. */
+  onProgram: () => void = () => {};
   recorder: Recorder = NO_RECORDER;
   /** Called between the stretches of a long search, with the part of it that is done. */
   onProgress: (part: number) => void = () => {};
@@ -149,6 +151,7 @@ export class RunControl implements Observer {
     this.#breakpoints = breakpoints;
     this.#marked = -1;
     breakpoints.standsAt = (place) => standsAt(this.cpu, place);
+    breakpoints.holds = (keys) => this.target.symbols(this.cpu).holds(keys);
   }
 
   get cpu(): Cpu {
@@ -247,7 +250,7 @@ export class RunControl implements Observer {
 
   #stopAtData(hit: DataHit | undefined): Stop | undefined {
     if (hit === undefined) return undefined;
-    const after = this.target.symbols.describe(this.cpu.linearIp) ?? "the program";
+    const after = this.target.symbols(this.cpu).describe(this.cpu.linearIp) ?? "the program";
     const by = hit.by ?? `the instruction before ${after}`;
     return { reason: "data breakpoint", ids: hit.ids, text: `${hit.change}, ${hit.verb} by ${by}` };
   }
@@ -285,9 +288,18 @@ export class RunControl implements Observer {
     this.target.machine.stop({ kind: "request" });
   }
 
+  /** Breakpoints in a program that has not run before have their places now. */
+  #noteProgram(): void {
+    this.onProgram();
+    if (!this.#armed || this.#marked === this.breakpoints.version) return;
+    this.#rearm = true;
+    this.target.machine.stop({ kind: "request" });
+  }
+
   #see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
     if (this.#mode === "silent") return;
+    if (event.type === "exec" && this.#mode === "live") this.#noteProgram();
     if (this.#armed && this.#mode === "live") this.#noteDescriptors(event);
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;
@@ -463,24 +475,28 @@ export class RunControl implements Observer {
   #armAgain(goal: Goal): void {
     this.#rearm = false;
     for (const cpu of this.target.machine.cpus) {
-      cpu.setBreakpoints(this.#addressesAnd(goal.addresses ?? []));
+      this.#mark(cpu, this.#addressesAnd(goal.addresses ?? []));
       cpu.armBreakpoints(goal.addresses === undefined ? ARMED.TESTED : ARMED.ALL);
     }
+    this.#marked = this.breakpoints.version;
   }
 
   #arm({ addresses, data, physical = NONE, tested = true }: Armed): void {
-    const { version } = this.breakpoints;
     this.#armed = true;
     this.#watched = data;
     if (data.any) data.remember(this.cpu);
     for (const cpu of this.target.machine.cpus) {
-      // code that was compiled with the tests of other breakpoints goes
-      if (this.#marked !== version) cpu.setBreakpoints([]);
-      cpu.setBreakpoints(addresses);
+      this.#mark(cpu, addresses);
       cpu.setPhysicalBreakpoints(physical);
       cpu.armBreakpoints(tested ? ARMED.TESTED : ARMED.ALL);
       cpu.setWatchpoints(data.ranges());
     }
-    this.#marked = version;
+    this.#marked = this.breakpoints.version;
+  }
+
+  /** Code that was compiled with the tests of other breakpoints goes. */
+  #mark(cpu: Cpu, addresses: ReadonlySet<Addr>): void {
+    if (this.#marked !== this.breakpoints.version) cpu.setBreakpoints([]);
+    cpu.setBreakpoints(addresses);
   }
 }

@@ -11,10 +11,14 @@ import { codeBits, registerReference } from "./registers.ts";
 import type { Frame } from "./stack.ts";
 import type { Target } from "./target.ts";
 
+export interface Addresses {
+  address(name: string): Addr | undefined;
+}
+
 /** What names are looked up in. */
 export interface Names {
   readonly kernel: Target["kernel"];
-  readonly symbols: { address(name: string): Addr | undefined };
+  symbols(cpu: Cpu): Addresses;
 }
 
 /** @param frame the frame whose registers are meant; those of the running one if not said. */
@@ -24,14 +28,14 @@ export function expressionScope(target: Names, cpu: Cpu, frame?: Frame): Scope {
       (frame && frameReference(target.kernel, cpu, frame, name)) ??
       registerReference(cpu, name) ??
       (target.kernel === undefined ? undefined : kernelReference(target.kernel, cpu, name)) ??
-      symbolReference(target, name),
+      symbolReference(target.symbols(cpu), name),
     memory: (segment, offset, bytes) => memoryReference(cpu, linearAddress(cpu, segment, offset, frame), bytes),
     wordBytes: ((frame?.bits ?? codeBits(cpu)) / 8) as 2 | 4 | 8,
   };
 }
 
-function symbolReference(target: Names, name: string): Reference | undefined {
-  const address = target.symbols.address(name);
+function symbolReference(symbols: Addresses, name: string): Reference | undefined {
+  const address = symbols.address(name);
   return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address), address, fixed: true };
 }
 

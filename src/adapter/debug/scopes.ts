@@ -28,7 +28,7 @@ export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[
   if (sharesCpu) scopes.push({ name: "Segments", expensive: false, variables: () => segments(cpu) });
   scopes.push(
     { name: "Stack", expensive: false, variables: () => stackWords(view) },
-    { name: "Symbols", expensive: target.symbols.all.length > MANY_SYMBOLS, variables: () => programSymbols(view) },
+    { name: "Symbols", expensive: target.symbols(cpu).count > MANY_SYMBOLS, variables: () => programSymbols(view) },
   );
   if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
   if (sharesCpu) scopes.push({ name: "Control registers", expensive: false, variables: () => controlRegisters(cpu) });
@@ -112,7 +112,7 @@ function withParts(view: View, name: string, index: number): Variable {
   const reference = view.name(name)!;
   const value = reference.read();
   if (value === undefined) return shown;
-  const near = value > 0xffffn ? view.target.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
+  const near = value > 0xffffn ? view.target.symbols(view.cpu).describe(Number(BigInt.asIntN(64, value))) : undefined;
   return {
     ...shown,
     ...(near === undefined ? {} : { value: `${hex(value, reference.bits)} <${near}>` }),
@@ -169,7 +169,7 @@ function stackWords({ target, cpu, frame }: View): Variable[] {
     const reference = memoryReference(cpu, top + i * width, width);
     const value = reference.read();
     if (value === undefined) break;
-    const near = value > 0xffffn ? target.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
+    const near = value > 0xffffn ? target.symbols(cpu).describe(Number(BigInt.asIntN(64, value))) : undefined;
     const shown = hex(value, width * 8) + (near === undefined ? "" : ` <${near}>`);
     words.push(leaf(`+${hex(i * width)}`, reference, { value: shown, evaluateName: undefined }));
   }
@@ -179,10 +179,11 @@ function stackWords({ target, cpu, frame }: View): Variable[] {
 /** The program's own data and labels: what is in its segments, not the kernel's names. */
 function programSymbols({ target, cpu, frame }: View): Variable[] {
   const width = frame.bits / 8;
-  return target.symbols.all
+  const symbols = target.symbols(cpu);
+  return symbols.all
     .filter(({ address }) => address >= 0)
     .map(({ name, address }) => {
-      const isCode = target.symbols.lineAt(address)?.bits !== undefined;
+      const isCode = symbols.lineAt(address)?.bits !== undefined;
       const value = isCode ? undefined : peekValue(cpu, address, width);
       const reference = memoryReference(cpu, address, width);
       const shown = value === undefined ? hexAddr(address) : `${hexAddr(address)}: ${hex(value, width * 8)}`;

@@ -9,6 +9,7 @@ import { GPR } from "../../emu/cpu/layout.ts";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
 import { peekBytes, peekValue } from "./guest-memory.ts";
 import { kernelReference } from "./kernel-fields.ts";
+import type { PlacedSymbols } from "./placed-symbols.ts";
 import { PT_REGS } from "./registers.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { KernelAccess, Target } from "./target.ts";
@@ -60,14 +61,15 @@ export function callStack(target: Target, cpu: Cpu): Frame[] {
 }
 
 /** Of user code, what the ELF file it is of (or our assembler's image) says of its frames. */
-function byCfi({ kernel, ehFrame, programName }: Target, from: Place, { by }: Frame): Return | "outermost" | undefined {
+function byCfi({ kernel, spaces }: Target, from: Place, { by }: Frame): Return | "outermost" | undefined {
   if (kernel === undefined || from.mode.cpl < 3 || from.mode.v86) return undefined;
   const mappings = kernel.mappings(from.cpu);
   const { address } = from;
   const here = mappings.find(({ start, end }) => address >= start && address < end);
   const first = here && mappings.find(({ name }) => name === here.name);
   if (first === undefined) return undefined;
-  const frames = first.name.endsWith(programName) ? ehFrame : undefined;
+  const { program, ehFrame } = spaces.of(from.cpu);
+  const frames = first.name === program ? ehFrame : undefined;
   const special = here?.pages && { start: here.start, pages: here.pages };
   return callerByCfi(from, { elf: first.start, frames, special }, by === "return" || by === "far");
 }
@@ -99,8 +101,8 @@ function markInterrupted(frames: Frame[]): Frame[] {
 }
 
 function frameAt(target: Target, place: Place, by: Frame["by"], found: Frame["found"]): Frame {
-  const { symbols } = target;
   const { address, mode } = place;
+  const symbols = target.symbols(place.cpu);
   // a caller stands behind its call, which may be the last instruction of its line and function
   const behindCall = by === "return" || by === "far" ? 1 : 0;
   const near = symbols.nearest(address - behindCall);
@@ -174,12 +176,13 @@ function callersBySite(target: Target, from: Place, end: Addr | undefined): Plac
   if (start === undefined) return [];
   const width = mode.code.bits / 8;
   const places: Place[] = [];
+  const symbols = target.symbols(cpu);
   const limit = Math.min(start + WORDS * width, end ?? Number.POSITIVE_INFINITY);
   for (let sp = start; sp < limit && places.length < MOST_FRAMES; sp += width) {
     const word = peekValue(cpu, sp, width);
     if (word === undefined) break;
     const address = toAddr(word);
-    if (address === undefined || !isNamed(target, address) || !isBehindCall(cpu, address, mode.code.bits)) continue;
+    if (address === undefined || !isNamed(symbols, address) || !isBehindCall(cpu, address, mode.code.bits)) continue;
     const place = from.at(mode, word);
     place.release(sp + width - start);
     places.push(place);
@@ -187,7 +190,7 @@ function callersBySite(target: Target, from: Place, end: Addr | undefined): Plac
   return places;
 }
 
-const isNamed = ({ symbols }: Target, address: Addr): boolean =>
+const isNamed = (symbols: PlacedSymbols, address: Addr): boolean =>
   symbols.lineAt(address - 1)?.bits !== undefined || symbols.nearest(address) !== undefined;
 
 /** A call's length is 2 to 7 bytes: some start before `address` must decode to a CALL that ends exactly there. */

@@ -28,11 +28,7 @@ export async function stepOut(control: RunControl, thread: number): Promise<Stop
   if (here === undefined || caller === undefined) return undefined;
   if (here.cpl < 3 && caller.cpl === 3) return finished(control, thread, await control.runToUser(thread));
   const { sp } = here;
-  const outcome = await control.run({
-    addresses: [caller.address],
-    reached: () => runsHere(control, thread) && linearSp(control.cpu) > sp,
-  });
-  return finished(control, thread, outcome);
+  return finished(control, thread, await runToReturn(control, thread, caller.address, (now) => now > sp));
 }
 
 const runsHere = (control: RunControl, thread: number): boolean => control.threads.on(control.cpu) === thread;
@@ -70,11 +66,11 @@ async function stepLines(
   options: StepOptions,
   step: (subject: Subject) => Promise<Stop | undefined>,
 ): Promise<Stop> {
-  const { symbols } = control.target;
   const cpu = control.threads.cpuOf(options.thread);
   if (cpu === undefined) return untilItRuns(control, options);
   const subject = new Subject(control, options.thread, cpu);
-  const start = symbols.lineAt(cpu.linearIp);
+  const { target } = control;
+  const start = target.symbols(cpu).lineAt(cpu.linearIp);
   for (;;) {
     const before = subject.cpu.linearIp;
     const stop = await step(subject);
@@ -83,7 +79,7 @@ async function stepLines(
     const stepped = finished(control, subject.thread, "reached");
     const pc = subject.cpu.linearIp;
     if (options.granularity === "instruction" || start === undefined || pc <= before) return stepped;
-    const line = symbols.lineAt(pc);
+    const line = target.symbols(subject.cpu).lineAt(pc);
     if (line === undefined || line.line !== start.line || line.uri !== start.uri) return stepped;
     if (await control.breathe()) return { reason: "pause" };
   }
@@ -124,12 +120,22 @@ async function stepOnceOver(control: RunControl, subject: Subject, intoKernel: b
   const stop = await stepOnce(control, subject, intoKernel && cpu.cpl < 3);
   subject.settle();
   if (stop !== undefined || !CALLS.has(flow) || subject.cpu.linearIp === next) return stop;
-  return unlessReached(await runToReturn(control, thread, next, sp));
+  return unlessReached(await runToReturn(control, thread, next, (now) => now >= sp));
 }
 
 const CALLS: ReadonlySet<string> = new Set(["call", "interrupt"]);
 const unlessReached = (outcome: Stop | "reached"): Stop | undefined => (outcome === "reached" ? undefined : outcome);
 
-/** Until the thread reaches `address` with the stack at least as far unwound as `sp`: recursion does not stop it early. */
-const runToReturn = (control: RunControl, thread: number, address: Addr, sp: Addr) =>
-  control.run({ addresses: [address], reached: () => runsHere(control, thread) && linearSp(control.cpu) >= sp });
+/**
+ * Until the thread reaches `address` with the stack unwound so far that recursion does not stop it early; where it begins another program,
+ * there will be no such return, and that program's first instruction is where it has come to.
+ */
+async function runToReturn(control: RunControl, thread: number, address: Addr, isUnwound: (sp: Addr) => boolean) {
+  let replaced = false;
+  const outcome = await control.run({
+    addresses: [address],
+    reached: () => runsHere(control, thread) && isUnwound(linearSp(control.cpu)),
+    event: ({ type, pid }) => (replaced ||= type === "exec" && control.threads.ofPid(pid) === thread),
+  });
+  return replaced && outcome === "reached" ? control.runToUser(thread) : outcome;
+}

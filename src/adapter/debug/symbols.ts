@@ -1,4 +1,4 @@
-/** Names and source lines of addresses, and back: program, kernel entry code and vDSO in one index. */
+/** Names and source lines of addresses, and back, of one image: a program, the kernel or a vDSO. Where images are: placed-symbols.ts. */
 import type { Image } from "../../asmlang/types.ts";
 import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import { canonicalUri } from "./uris.ts";
@@ -28,7 +28,7 @@ const NAMED_WITHIN = 0x10_0000;
 
 export class SymbolIndex {
   readonly #symbols: readonly NamedAddress[];
-  readonly #byName: ReadonlyMap<string, Addr>;
+  readonly #byName: ReadonlyMap<string, NamedAddress>;
   readonly #spans: readonly LineSpan[];
   /** Made when first asked for: a run without breakpoints in sources needs none. */
   #lines: ReadonlyMap<string, readonly Lined[]> | undefined;
@@ -36,7 +36,7 @@ export class SymbolIndex {
   constructor(symbols: Iterable<NamedAddress>, spans: Iterable<LineSpan>) {
     const all = [...symbols];
     this.#symbols = all.filter(({ constant }) => constant !== true).sort((a, b) => a.address - b.address);
-    this.#byName = new Map(all.map(({ name, address }) => [name, address]));
+    this.#byName = new Map(all.map((symbol) => [symbol.name, symbol]));
     this.#spans = [...spans].sort((a, b) => a.start - b.start);
   }
 
@@ -48,7 +48,7 @@ export class SymbolIndex {
     return this.#symbols;
   }
 
-  address(name: string): Addr | undefined {
+  find(name: string): NamedAddress | undefined {
     return this.#byName.get(name);
   }
 
@@ -58,13 +58,6 @@ export class SymbolIndex {
     const symbol = this.#symbols[i];
     if (symbol === undefined || address - symbol.address > NAMED_WITHIN) return undefined;
     return { ...symbol, offset: address - symbol.address };
-  }
-
-  /** `name` or `name+0x12`; undefined where nothing is near. */
-  describe(address: Addr): string | undefined {
-    const near = this.nearest(address);
-    if (near === undefined) return undefined;
-    return near.offset === 0 ? near.name : `${near.name}+0x${near.offset.toString(16)}`;
   }
 
   lineAt(address: Addr): LineSpan | undefined {
@@ -157,8 +150,8 @@ type LinedImage = Pick<Image, "lines"> & {
   readonly segments: readonly Pick<Image["segments"][number], "address" | "memorySize">[];
 };
 
-/** An image's line table as spans: each row ends where the next begins, or where its segment ends. `base` is added to all. */
-export function lineSpans({ lines, segments }: LinedImage, base: Addr): LineSpan[] {
+/** An image's line table as spans: each row ends where the next begins, or where its segment ends. */
+export function lineSpans({ lines, segments }: LinedImage): LineSpan[] {
   const ends = segments.map(({ address, memorySize }) => ({
     start: bigToAddr(address),
     end: bigToAddr(address) + memorySize,
@@ -176,7 +169,7 @@ export function lineSpans({ lines, segments }: LinedImage, base: Addr): LineSpan
     const end = Math.min(segment.end, rows[i + 1]?.start ?? segment.end);
     if (end <= start) return [];
     const inBodies = bodies?.map((body) => ({ uri: uriOf(body.uri), line: body.line }));
-    const span = { start: base + start, end: base + end, uri: uriOf(uri), line, bits };
+    const span = { start, end, uri: uriOf(uri), line, bits };
     return [inBodies === undefined ? span : { ...span, bodies: inBodies }];
   });
 }

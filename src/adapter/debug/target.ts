@@ -4,18 +4,19 @@ import type { Addr } from "../../emu/cpu/state.ts";
 import type { KernelLayout } from "../../emu/kernel/layout/types.ts";
 import type { Machine } from "../../emu/machine/machine.ts";
 import type { StopReason } from "../../emu/machine/types.ts";
-import type { SymbolIndex } from "./symbols.ts";
-import type { EhFrame } from "./unwind/eh-frame.ts";
+import type { PlacedSymbols } from "./placed-symbols.ts";
+import type { Spaces } from "./spaces.ts";
 
 export interface Target {
   readonly machine: Machine;
-  readonly symbols: SymbolIndex;
+  /** What the tasks run. */
+  readonly spaces: Spaces;
+  /** Names and lines of what a CPU's task runs. */
+  symbols(cpu: Cpu): PlacedSymbols;
   /** Shown as the process's name. */
   readonly programName: string;
   /** undefined on a bare machine. */
   readonly kernel: KernelAccess | undefined;
-  /** The program's own frame information. */
-  readonly ehFrame?: EhFrame | undefined;
   /** Runs at most `max` instructions, and ends before one of the CPU `before`. */
   run(max: number, before?: Cpu): StopReason;
   /** Text of a source that the client cannot open: the kernel's entry code and the vDSO. */

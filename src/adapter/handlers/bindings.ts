@@ -4,11 +4,12 @@
  */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import type { Where } from "../debug/breakpoint-modes.ts";
-import type { Breakpoint, BreakpointRequest, Breakpoints } from "../debug/breakpoints.ts";
+import type { Breakpoint, BreakpointRequest, Breakpoints, Within } from "../debug/breakpoints.ts";
 
 /** Where a breakpoint is, and what the client is told of it; without addresses and places it is nowhere yet. */
 export interface Resolution {
   readonly addresses?: readonly number[];
+  readonly within?: Within;
   readonly where?: readonly Where[] | undefined;
   readonly answer: Omit<DebugProtocol.Breakpoint, "id">;
 }
@@ -73,9 +74,9 @@ export class Bindings {
 
   #arm(group: string, resolved: readonly (readonly [Bound, Resolution])[]): void {
     const hits = new Map(this.#breakpoints.all.map((breakpoint) => [breakpoint.id, breakpoint.hits]));
-    const armed = resolved.flatMap(([{ id, kind, request }, { addresses, where }]) => {
-      if (addresses === undefined && where === undefined) return [];
-      const breakpoint = this.#breakpoints.make(kind, addresses ?? [], request, where, id);
+    const armed = resolved.flatMap(([{ id, kind, request }, { addresses = [], where, within }]) => {
+      if (addresses.length === 0 && where === undefined) return [];
+      const breakpoint = this.#breakpoints.make(kind, addresses, request, { where, within, id });
       breakpoint.hits = hits.get(id) ?? 0;
       return [breakpoint];
     });

@@ -1,9 +1,10 @@
 /** Breakpoints: source lines, labels, instructions; and where on a line they can be. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { bigToAddr } from "../../emu/cpu/state.ts";
+import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import { parseSegmented, placeInMode, type Where } from "../debug/breakpoint-modes.ts";
 import { type BreakpointRequest, requestProblem } from "../debug/breakpoints.ts";
 import { hexAddr } from "../debug/format.ts";
+import { inPrograms, type PlacedSymbols, type PlaceIn, placesOfName, placesOnLine } from "../debug/placed-symbols.ts";
 import { type Resolution, refusal, type Wanted } from "./bindings.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -24,23 +25,35 @@ function want(kind: Wanted["kind"], request: BreakpointRequest, resolve: () => R
 
 function placeOnLine(context: Context, uri: string, { line, mode }: DebugProtocol.SourceBreakpoint): Resolution {
   if (!context.isLaunched) return refusal("the program is not loaded yet", "pending");
-  const { target } = context.launched;
-  const places = target.symbols.breakpointPlaces(uri, context.fromLine(line));
-  if (places === undefined) return refusal("there is no code on this line or below it");
-  const { addresses } = places;
-  const where = placesInMode(context, mode, addresses);
+  const { spaces } = context.launched.target;
+  const found = placesOnLine(spaces.seen, uri, context.fromLine(line));
+  if (found === undefined) return nothingOnLine(context, uri);
+  // in the programs of the past, too, which going back may meet
+  const everywhere = inPrograms(found.places);
+  const now = whereNow(context, found.places);
+  if (now.length === 0) return { ...everywhere, ...NOT_RUNNING };
+  const where = placesInMode(context, mode, now);
   if (typeof where === "string") return refusal(where, "pending");
-  const source = context.sources.toDap(target, uri);
-  return {
-    addresses,
-    where,
-    answer: {
-      verified: true,
-      line: context.line(places.line),
-      source,
-      instructionReference: hexAddr(addresses[0]!),
-    },
-  };
+  const source = context.sources.toDap(context.launched.target, uri);
+  const answer = { verified: true, line: context.line(found.line), source, instructionReference: hexAddr(now[0]!) };
+  return { ...everywhere, where, answer };
+}
+
+/** A source of a program that could still be run is waited for. */
+function nothingOnLine(context: Context, uri: string): Resolution {
+  const { spaces } = context.launched.target;
+  const runs = spaces.seen.some(({ index }) => index.sources.includes(uri));
+  const isKnown = !runs && spaces.known.some((index) => index.sources.includes(uri));
+  return isKnown ? NOT_RUNNING : refusal("there is no code on this line or below it");
+}
+
+const NOT_RUNNING = refusal("no task runs the program that this is part of", "pending");
+
+/** Those of the places that are in what tasks run now. */
+function whereNow(context: Context, places: readonly PlaceIn[]): Addr[] {
+  const live = context.launched.target.spaces.live();
+  const keys = new Set(live.flatMap(({ symbols }) => symbols.parts.map(({ key }) => key)));
+  return inPrograms(places.filter(({ key }) => keys.has(key))).addresses;
 }
 
 function setFunctionBreakpoints(context: Context, args: DebugProtocol.SetFunctionBreakpointsArguments) {
@@ -52,10 +65,13 @@ function setFunctionBreakpoints(context: Context, args: DebugProtocol.SetFunctio
 
 function placeAtLabel(context: Context, name: string): Resolution {
   if (!context.isLaunched) return refusal("the program is not loaded yet", "pending");
-  const address = context.launched.target.symbols.address(name);
-  return address === undefined
-    ? refusal(`there is no label "${name}"`, "pending")
-    : { addresses: [address], answer: { verified: true, ...placeOf(context, address) } };
+  const { spaces } = context.launched.target;
+  const places = placesOfName(spaces.seen, name);
+  if (places.length === 0) return refusal(`there is no label "${name}"`, "pending");
+  const [first] = whereNow(context, places);
+  if (first === undefined) return { ...inPrograms(places), ...NOT_RUNNING };
+  const holds = spaces.live().find(({ symbols }) => symbols.address(name) === first) ?? spaces.of(context.cpu);
+  return { ...inPrograms(places), answer: { verified: true, ...placeOf(context, first, holds.symbols) } };
 }
 
 function setInstructionBreakpoints(context: Context, args: DebugProtocol.SetInstructionBreakpointsArguments) {
@@ -79,8 +95,9 @@ function placeAtInstruction(context: Context, wanted: DebugProtocol.InstructionB
   const where = placesInMode(context, mode, [address]);
   if (typeof where === "string") return refusal(where, "pending");
   const place = { addresses: [address], where };
+  const symbols = context.launched.target.symbols(context.cpu);
   const mapped = where !== undefined || context.cpu.peekTranslate(address) !== undefined;
-  if (mapped) return { ...place, answer: { verified: true, ...placeOf(context, address) } };
+  if (mapped) return { ...place, answer: { verified: true, ...placeOf(context, address, symbols) } };
   const message = "nothing is mapped there yet";
   return {
     ...place,
@@ -97,9 +114,9 @@ function placesInMode(context: Context, mode: string | undefined, addresses: rea
 }
 
 /** What the client is told of an address: itself, and its line. */
-function placeOf(context: Context, address: number): Omit<DebugProtocol.Breakpoint, "verified"> {
+function placeOf(context: Context, address: Addr, symbols: PlacedSymbols): Omit<DebugProtocol.Breakpoint, "verified"> {
   const { target } = context.launched;
-  const line = target.symbols.lineAt(address);
+  const line = symbols.lineAt(address);
   return {
     instructionReference: hexAddr(address),
     ...(line === undefined ? {} : { line: context.line(line.line), source: context.sources.toDap(target, line.uri) }),
@@ -121,8 +138,11 @@ function breakpointLocations(context: Context, args: DebugProtocol.BreakpointLoc
   if (uri === undefined || !context.isLaunched) return { breakpoints: [] };
   const first = context.fromLine(args.line);
   const last = args.endLine === undefined ? first : context.fromLine(args.endLine);
-  const lines = context.launched.target.symbols.codeLines(uri, first, last);
-  return { breakpoints: lines.map((line) => ({ line: context.line(line) })) };
+  const { spaces } = context.launched.target;
+  const indexes = new Set([...spaces.known, ...spaces.seen.map(({ index }) => index)]);
+  const lines = new Set([...indexes].flatMap((index) => index.codeLines(uri, first, last)));
+  const sorted = [...lines].sort((a, b) => a - b);
+  return { breakpoints: sorted.map((line) => ({ line: context.line(line) })) };
 }
 
 export const breakpointHandlers: HandlerTable = {

@@ -33,7 +33,7 @@ const count = (rest: string, otherwise: number): number => {
 function addressOf(context: Context, expression: string): number {
   if (expression === "") throw new RequestError("an address is missing");
   const { value, reference } = evaluate(expression, context.scope);
-  return reference?.address !== undefined && !context.launched.target.symbols.address(expression)
+  return reference?.address !== undefined && !context.launched.target.symbols(context.cpu).address(expression)
     ? reference.address
     : bigToAddr(value);
 }
@@ -169,7 +169,7 @@ function injectHere(context: Context, event: string, cpu: Cpu): void {
 function injectAt(context: Context, event: string, at: string): string {
   const { target, control } = context.launched;
   const scopeOf = (cpu: Cpu) => expressionScope(target, cpu);
-  const trigger = readTrigger(at, target, scopeOf);
+  const trigger = readTrigger(at, target.symbols(context.cpu), scopeOf);
   if (typeof trigger === "string") throw new RequestError(trigger);
   const goal = goalOf(control, trigger);
   if (goal === undefined)

@@ -15,7 +15,7 @@ export async function runCommand(context: Context, text: string): Promise<string
   const [name = "", ...rest] = text.trim().split(/\s+/);
   const command = COMMANDS.get(name);
   if (command === undefined) return undefined;
-  const isSymbol = context.launched.target.symbols.address(name) !== undefined;
+  const isSymbol = context.launched.target.symbols(context.cpu).address(name) !== undefined;
   if (isSymbol && !/^\w/.test(rest[0] ?? "")) return undefined;
   return command.run(context, rest.join(" "));
 }

@@ -16,11 +16,13 @@ import type { EventFilter, RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
 import { SeenMemory } from "../debug/seen-memory.ts";
 import { callStack, type Frame } from "../debug/stack.ts";
+import type { LineSpan } from "../debug/symbols.ts";
 import type { Target } from "../debug/target.ts";
 import type { Threads } from "../debug/threads.ts";
 import type { Variable } from "../debug/variables.ts";
 import { Bindings } from "./bindings.ts";
 import { notLaunched, notStopped, RequestError } from "./errors.ts";
+import type { Told } from "./programs.ts";
 import { Progress } from "./progress.ts";
 import type { Shelf } from "./shelf.ts";
 import { Sources } from "./sources.ts";
@@ -83,6 +85,8 @@ export class Context {
   terminating = false;
   /** Whether the kernel's timeline is printed as it happens. */
   tracing = false;
+  /** Programs that it knows to be loaded. */
+  told: Told | undefined;
   /** Memory that the client has read, and shows perhaps. */
   readonly seenMemory = new SeenMemory();
   /** Whether it wants to hear that memory has changed. */
@@ -100,9 +104,9 @@ export class Context {
   #reading = 1;
   #stacks = new Map<number, readonly Frame[]>();
   #gotoTargets: number[] = [];
-  /** Code that values point to, and the id of each. */
-  #locations = new Map<Addr, number>();
-  #located: Addr[] = [];
+  /** Lines of code that values point to, and the id of each. */
+  #locations = new Map<string, number>();
+  #located: LineSpan[] = [];
   readonly #children: { readonly thread: number; readonly children: () => readonly Variable[] }[] = [];
 
   constructor(client: Client, files: FileSystem, shelf: Shelf | undefined) {
@@ -170,6 +174,11 @@ export class Context {
   select(thread: number): Cpu | undefined {
     this.#reading = thread;
     return this.threads.seenFrom(thread);
+  }
+
+  /** The CPU of the thread that is being read. */
+  get readCpu(): Cpu {
+    return this.threads.seenFrom(this.#reading) ?? this.cpu;
   }
 
   get scope(): Scope {
@@ -241,14 +250,15 @@ export class Context {
   }
 
   /** An id for code that a value points to, valid until the program runs. */
-  location(address: Addr): number {
-    const known = this.#locations.get(address);
+  location(line: LineSpan): number {
+    const key = `${line.uri} ${line.line}`;
+    const known = this.#locations.get(key);
     if (known !== undefined) return known;
-    const id = this.#located.push(address);
-    this.#locations.set(address, id);
+    const id = this.#located.push(line);
+    this.#locations.set(key, id);
     return id;
   }
-  addressOfLocation(id: number): Addr | undefined {
+  lineOfLocation(id: number): LineSpan | undefined {
     return this.#located[id - 1];
   }
 

@@ -24,7 +24,7 @@ async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArg
   if (result.count > 1) return listOf(context, scope, result, hexOf(args.format));
   const near =
     result.bits >= 32 && result.value > 0xffffn
-      ? target.symbols.describe(Number(BigInt.asIntN(64, result.value)))
+      ? target.symbols(context.readCpu).describe(Number(BigInt.asIntN(64, result.value)))
       : undefined;
   return {
     result:

@@ -14,11 +14,12 @@ import { changed } from "./variables.ts";
 function gotoTargets(context: Context, args: DebugProtocol.GotoTargetsArguments) {
   const { target } = context.stopped;
   const uri = context.sources.fromDap(args.source);
-  const places = uri === undefined ? undefined : target.symbols.breakpointPlaces(uri, context.fromLine(args.line));
+  const places =
+    uri === undefined ? undefined : target.symbols(context.cpu).linePlaces(uri, context.fromLine(args.line));
   if (places === undefined) return { targets: [] };
   const targets = places.addresses.map((address) => ({
     id: context.gotoTarget(address),
-    label: target.symbols.describe(address) ?? hexAddr(address),
+    label: target.symbols(context.cpu).describe(address) ?? hexAddr(address),
     line: context.line(places.line),
     instructionPointerReference: hexAddr(address),
   }));

@@ -1,5 +1,6 @@
 /** Loading the program, starting it, restarting it. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { fileNameOf } from "../../asmlang/core/uri.ts";
 import type { Diagnostic } from "../../asmlang/types.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
 import { type LaunchConfiguration, readConfiguration } from "../debug/configuration.ts";
@@ -8,9 +9,9 @@ import { KernelHistory } from "../debug/kernel-view.ts";
 import { createTarget } from "../debug/load.ts";
 import { RunControl, type Stop } from "../debug/run-control.ts";
 import { TIMELINE, timelineLine } from "../debug/timeline-text.ts";
-import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable, Launched } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import { lookAtPrograms } from "./programs.ts";
 import { resume, tellThreads } from "./running.ts";
 
 const MEBIBYTE = 1 << 20;
@@ -25,7 +26,8 @@ async function launch(context: Context, args: DebugProtocol.LaunchRequestArgumen
 
 /** There is a program now: the client may set its breakpoints. */
 export function tellLaunched(context: Context, startMethod: "launch" | "attach"): void {
-  rebind(context, "all");
+  context.told = undefined;
+  lookAtPrograms(context);
   context.client.afterResponse(() => {
     if (!context.isLaunched) return;
     context.client.event("process", {
@@ -58,6 +60,7 @@ export function listen(context: Context, launched: Omit<Launched, "close">): () 
   const { control, target, history, configuration } = launched;
   control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
   history.onLost = () => sayLost(context, history, configuration);
+  control.onProgram = () => lookAtPrograms(context);
   const forget = target.machine.events.listen((event) => {
     if (control.replaying) return;
     forward(context, event);
@@ -65,7 +68,7 @@ export function listen(context: Context, launched: Omit<Launched, "close">): () 
   });
   return () => {
     forget();
-    control.onLog = () => {};
+    control.onLog = control.onProgram = () => {};
     history.onLost = () => {};
   };
 }
@@ -86,8 +89,7 @@ function sayLost(context: Context, history: History, { historyMegabytes }: Launc
 /** Diagnostics of the program, each with its place, so that the console links to it. */
 function report(context: Context, diagnostics: readonly Diagnostic[]): void {
   for (const { severity, message, range } of diagnostics) {
-    const name = decodeURIComponent(range.uri.split("/").at(-1) ?? range.uri);
-    const output = `${name}:${range.line + 1}:${range.column + 1}: ${severity}: ${message}\n`;
+    const output = `${fileNameOf(range.uri)}:${range.line + 1}:${range.column + 1}: ${severity}: ${message}\n`;
     context.client.event("output", { category: severity === "error" ? "stderr" : "console", output });
   }
 }
@@ -140,7 +142,7 @@ async function restart(context: Context, args: { arguments?: unknown }): Promise
   context.launchArguments = raw;
   context.running = false;
   for (const breakpoint of context.breakpoints.all) breakpoint.hits = 0;
-  rebind(context, "all");
+  lookAtPrograms(context);
   start(context);
 }
 

@@ -4,9 +4,9 @@ import { describeEvent } from "../debug/exceptions.ts";
 import type { Stop } from "../debug/run-control.ts";
 import { INTO_KERNEL } from "../debug/step-targets.ts";
 import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.ts";
-import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { Hint, RequestError } from "./errors.ts";
+import { lookAtPrograms } from "./programs.ts";
 import { tellMemory } from "./seen-memory.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
@@ -101,7 +101,7 @@ export function stopped(context: Context, stop: Stop): void {
   context.lastStop = stop;
   context.focus = stop.thread ?? (stop.reason === "pause" ? pausedIn(context, running) : running);
   tellThreads(context);
-  rebind(context, "unverified");
+  lookAtPrograms(context);
   tellMemory(context);
   context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(stop) });
 }

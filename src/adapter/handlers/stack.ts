@@ -1,7 +1,7 @@
-/** Threads, frames, scopes and sources. */
+/** Threads, frames, scopes and a source's text. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { hexAddr } from "../debug/format.ts";
-import { modulesOf, type Range, rangesOf } from "../debug/modules.ts";
+import { type Range, rangesOf } from "../debug/modules.ts";
 import { scopesOf } from "../debug/scopes.ts";
 import type { Frame } from "../debug/stack.ts";
 import type { VariableScope } from "../debug/variables.ts";
@@ -17,7 +17,7 @@ function stackTrace(context: Context, args: DebugProtocol.StackTraceArguments) {
   const all = context.framesOf(thread);
   const first = args.startFrame ?? 0;
   const count = args.levels ? args.levels : all.length;
-  const ranges = rangesOf(context.launched.target, context.cpu);
+  const ranges = rangesOf(context.launched.target, context.select(thread) ?? context.cpu);
   const frames = all
     .slice(first, first + count)
     .map((frame, i) => dapFrame(context, ranges, frame, context.frameId(thread, first + i)));
@@ -78,27 +78,4 @@ function source(context: Context, args: DebugProtocol.SourceArguments) {
   return { content, mimeType: "text/x-asm" };
 }
 
-function loadedSources(context: Context) {
-  const { target } = context.launched;
-  return { sources: target.symbols.sources.map((uri) => context.sources.toDap(target, uri)) };
-}
-
-/** The program, the kernel and the vDSO, with the addresses that each takes. */
-function modules(context: Context, args: DebugProtocol.ModulesArguments) {
-  const { target } = context.launched;
-  const all = modulesOf(target, context.cpu).map(({ name, start, end, sources }, i) => ({
-    id: name,
-    name,
-    ...(sources[0] === undefined ? {} : { path: sources[0] }),
-    symbolStatus: sources.length > 0 ? "lines and symbols" : "symbols only",
-    addressRange: `${hexAddr(start)}-${hexAddr(end)}`,
-    isUserCode: i === 0,
-  }));
-  const first = args.startModule ?? 0;
-  return {
-    modules: all.slice(first, args.moduleCount ? first + args.moduleCount : undefined),
-    totalModules: all.length,
-  };
-}
-
-export const stackHandlers: HandlerTable = { threads, stackTrace, scopes, source, loadedSources, modules };
+export const stackHandlers: HandlerTable = { threads, stackTrace, scopes, source };

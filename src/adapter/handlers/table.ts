@@ -10,6 +10,7 @@ import { initialize } from "./initialize.ts";
 import { jumpHandlers } from "./jumps.ts";
 import { launchHandlers } from "./launch.ts";
 import { memoryHandlers } from "./memory.ts";
+import { programHandlers } from "./programs.ts";
 import { progressHandlers } from "./progress.ts";
 import { runningHandlers } from "./running.ts";
 import { stackHandlers } from "./stack.ts";
@@ -30,6 +31,7 @@ export const HANDLERS: HandlerTable = {
   ...progressHandlers,
   ...consoleHandlers,
   ...stackHandlers,
+  ...programHandlers,
   ...variableHandlers,
   ...evaluateHandlers,
   ...memoryHandlers,

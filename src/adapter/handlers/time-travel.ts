@@ -6,6 +6,7 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import { evaluate } from "../debug/expression.ts";
 import type { History } from "../debug/history.ts";
 import { type LastWrite, lastChange, lastWriter } from "../debug/last-writer.ts";
+import { inPrograms, placesOnLine } from "../debug/placed-symbols.ts";
 import {
   backTo,
   goToInstruction,
@@ -62,9 +63,10 @@ function restartFrameRequest(context: Context, { frameId }: DebugProtocol.Restar
 /** `ringside/runBackTo` { source, line }: the reverse of Run to Cursor. */
 function runBackTo(context: Context, { source, line }: { source: DebugProtocol.Source; line: number }) {
   const uri = context.sources.fromDap(source);
-  const places = uri && context.stopped.target.symbols.breakpointPlaces(uri, context.fromLine(line));
-  if (!places) throw new RequestError("there is no code on this line or below it");
-  goBack(context, "Running back to the cursor", (control, history) => backTo(control, history, places.addresses), {
+  const found = uri && placesOnLine(context.stopped.target.spaces.seen, uri, context.fromLine(line));
+  if (!found) throw new RequestError("there is no code on this line or below it");
+  const { addresses, within } = inPrograms(found.places);
+  goBack(context, "Running back to the cursor", (control, history) => backTo(control, history, addresses, within), {
     reason: "goto",
   });
 }

@@ -45,23 +45,22 @@ function dapVariable(context: Context, variable: Variable): DebugProtocol.Variab
 export function references(context: Context, address: Addr | undefined, pointsTo: bigint | undefined) {
   const target = pointsTo === undefined ? undefined : mappedAt(context, pointsTo);
   const memory = address ?? target;
-  const line = target === undefined ? undefined : context.launched.target.symbols.lineAt(target);
+  const line = target === undefined ? undefined : context.launched.target.symbols(context.readCpu).lineAt(target);
   return {
     ...(memory === undefined ? {} : { memoryReference: hexAddr(memory) }),
-    ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(target!) }),
+    ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(line) }),
   };
 }
 
-function mappedAt({ cpu }: Context, value: bigint): Addr | undefined {
+function mappedAt({ readCpu }: Context, value: bigint): Addr | undefined {
   const address = isCanonical(Number(BigInt.asIntN(32, value >> 32n))) ? bigToAddr(value) : undefined;
-  return address === undefined || cpu.peekTranslate(address) === undefined ? undefined : address;
+  return address === undefined || readCpu.peekTranslate(address) === undefined ? undefined : address;
 }
 
 /** The line of code that a value points to. */
 function locations(context: Context, { locationReference }: DebugProtocol.LocationsArguments) {
   const { target } = context.stopped;
-  const address = context.addressOfLocation(locationReference);
-  const line = address === undefined ? undefined : target.symbols.lineAt(address);
+  const line = context.lineOfLocation(locationReference);
   if (line === undefined) throw new RequestError("this location is from an earlier stop");
   return { source: context.sources.toDap(target, line.uri), line: context.line(line.line), column: context.columnBase };
 }

@@ -12,7 +12,7 @@ export type LoadedProgram =
 export const isElf = (bytes: Uint8Array): boolean =>
   bytes.length >= 4 && bytes[0] === 0x7f && bytes[1] === 0x45 && bytes[2] === 0x4c && bytes[3] === 0x46;
 
-const SOURCE_NAME = /\.(s|S|asm|nasm|inc)$/;
+export const isSourceName = (name: string): boolean => /\.(s|S|asm|nasm|inc)$/.test(name);
 /** Text has no NUL; a binary that is no ELF nearly always has one. */
 const looksLikeText = (bytes: Uint8Array): boolean => !bytes.subarray(0, 4096).includes(0);
 
@@ -21,7 +21,7 @@ export function loadProgram(file: { uri: string; bytes: Uint8Array }, options: A
   if (isElf(file.bytes)) return { ok: true, program: { kind: "elf", name, bytes: file.bytes }, warnings: [] };
   if (file.bytes.length === 0) return problem(`${name} is empty`);
   if (!looksLikeText(file.bytes)) return problem(`${name} is no program: neither an ELF file nor assembly source`);
-  if (!SOURCE_NAME.test(name) && options.dialect === "auto") {
+  if (!isSourceName(name) && options.dialect === "auto") {
     return problem(
       `${name} is no program: not an ELF file, and no source by its name (.s .S .asm .nasm); name the dialect if it is source`,
     );

@@ -29,7 +29,7 @@ async function atMain(program: string): Promise<Target> {
   const configuration = readConfiguration({ program: pathToFileURL(program).href, cpu: { vendor: "intel", count: 1 } });
   const files = { read: async (uri: string) => new Uint8Array(readFileSync(new URL(uri))) };
   const { target } = await createTarget(configuration, files);
-  const main = target!.symbols.address("main")!;
+  const main = target!.symbols(target!.machine.currentCpu).address("main")!;
   while (target!.machine.currentCpu.linearIp !== main) if (target!.run(1).kind === "exit") throw new Error("no main");
   return target!;
 }
@@ -67,7 +67,7 @@ describe.runIf(requireTool("gcc"))("call frame information", () => {
         if (cpu.cpl < 3 || steps % every !== 0) continue;
         const callers = callStack(target, cpu).slice(1);
         byCfi += callers.filter(({ found }) => found === "CFI").length;
-        const place = target.symbols.describe(cpu.linearIp)!;
+        const place = target.symbols(cpu).describe(cpu.linearIp)!;
         const guess = callers.findIndex(({ found }) => found === "call site");
         if (guess >= 0) guessedIn.add(place.split("+")[0]!);
         const sure = guess < 0 ? callers : callers.slice(0, guess);
@@ -76,7 +76,7 @@ describe.runIf(requireTool("gcc"))("call frame information", () => {
         const actual = sure.map(({ address }) => address);
         if (JSON.stringify(actual) === JSON.stringify(expected)) continue;
         const named = (list: readonly (number | undefined)[]) =>
-          list.map((at) => target.symbols.describe(at ?? 0)).join(" < ");
+          list.map((at) => target.symbols(cpu).describe(at ?? 0)).join(" < ");
         wrong.set(place.split("+")[0]!, `${place}: [${named(actual)}], expected [${named(expected)}]`);
       }
       expect([...wrong.values()].slice(0, 10)).toEqual([]);
@@ -89,7 +89,7 @@ describe.runIf(requireTool("gcc"))("call frame information", () => {
   it("of the vDSO is read though nothing has touched its page: a system call that does not return", async () => {
     const target = await atMain(programs.get("i386")!);
     const { currentCpu: cpu } = target.machine;
-    while (!/^__kernel_vsyscall\+/.test(target.symbols.describe(cpu.linearIp)!)) target.run(1);
+    while (!/^__kernel_vsyscall\+/.test(target.symbols(cpu).describe(cpu.linearIp)!)) target.run(1);
     const frames = callStack(target, cpu);
     expect(frames.map(({ name }) => name.split("+")[0])).toEqual(
       expect.arrayContaining(["_exit", "exit", "endless", "main"]),
@@ -105,9 +105,9 @@ describe.runIf(requireTool("gcc"))("call frame information", () => {
     for (let steps = 0; steps < 4000 && target.run(1).kind === "budget"; steps++) {
       if (cpu.cpl < 3 || steps % 3 !== 0) continue;
       const [, caller] = callStack(target, cpu);
-      const described = callerByCfi(Place.of(cpu), { frames: target.ehFrame }, false);
+      const described = callerByCfi(Place.of(cpu), { frames: target.spaces.of(cpu).ehFrame }, false);
       if (caller?.found !== "code" || described === undefined || described === "outermost") continue;
-      expect(described.to.address, target.symbols.describe(cpu.linearIp)).toBe(caller.address);
+      expect(described.to.address, target.symbols(cpu).describe(cpu.linearIp)).toBe(caller.address);
       expect(described.to.sp).toBe(caller.sp);
       for (const register of [3, 5, 12, 13, 14, 15]) {
         const known = caller.place.regs[register];
@@ -136,7 +136,7 @@ describe.runIf(requireTool("gcc"))("call frame information", () => {
     const target = await atMain(program);
     const { currentCpu: cpu } = target.machine;
     for (const [i, name] of functions.entries()) {
-      const entry = target.symbols.address(name)!;
+      const entry = target.symbols(cpu).address(name)!;
       while (cpu.linearIp !== entry) expect(target.run(1).kind).toBe("budget");
       target.run(1);
       const callers = stacks[i]!;

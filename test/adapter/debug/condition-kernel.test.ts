@@ -49,7 +49,7 @@ async function stopAt(condition: string) {
       return breakpoint!(cpu);
     };
   }
-  const address = target.symbols.address("loop")!;
+  const address = target.symbols(target.machine.currentCpu).address("loop")!;
   breakpoints.replace("instruction", [breakpoints.make("instruction", [address], { condition })]);
   const outcome = await control.run();
   const { cpu } = control;

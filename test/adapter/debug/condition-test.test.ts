@@ -6,6 +6,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { testOf } from "../../../src/adapter/debug/condition-test.ts";
 import { evaluate } from "../../../src/adapter/debug/expression.ts";
+import { PlacedSymbols } from "../../../src/adapter/debug/placed-symbols.ts";
 import { ExpressionError } from "../../../src/adapter/debug/reference.ts";
 import { expressionScope } from "../../../src/adapter/debug/scope.ts";
 import { SymbolIndex } from "../../../src/adapter/debug/symbols.ts";
@@ -64,6 +65,10 @@ const expression = (bits: Bits) =>
     ),
   })).tree;
 
+const MARKER = new PlacedSymbols([
+  { key: "", base: 0, index: new SymbolIndex([{ name: "marker", address: DATA + 2 }], []) },
+]);
+
 function machineFor(bits: Bits) {
   const test = new TestMachine({ bits, ram: 0x100000, hotAfter: HOT });
   test.load(LOOPS[bits]);
@@ -71,7 +76,7 @@ function machineFor(bits: Bits) {
     if (bits === 64 || i < 4) test.set(name as "RAX", 0x0123_4567_89ab_cdefn * BigInt(i + 3));
   }
   test.set("RSI", DATA);
-  const target = { symbols: new SymbolIndex([{ name: "marker", address: DATA + 2 }], []), kernel: undefined };
+  const target = { symbols: () => MARKER, kernel: undefined };
   return { cpu: test.cpu, scope: () => expressionScope(target as unknown as Target, test.cpu) };
 }
 

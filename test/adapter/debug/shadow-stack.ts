@@ -56,8 +56,8 @@ export class ShadowStack {
 
   /** Whether the code that runs is about to go to another task's stack: what it returns to is not what called it. */
   get switching(): boolean {
-    const { symbols, machine } = this.#target;
-    return symbols.nearest(machine.currentCpu.linearIp)?.name === "__switch_to_asm";
+    const { currentCpu: cpu } = this.#target.machine;
+    return this.#target.symbols(cpu).nearest(cpu.linearIp)?.name === "__switch_to_asm";
   }
 
   step(): StopReason {
@@ -143,7 +143,7 @@ export class ShadowStack {
 
   /** Out of the kernel, or of an exception in the kernel, to `ip`. */
   #leave(ip: number): void {
-    if (this.#target.symbols.describe(ip) === "repeat_nmi") return; // it goes on there, and leaves later
+    if (this.#target.symbols(this.#target.machine.currentCpu).describe(ip) === "repeat_nmi") return; // it goes on there, and leaves later
     while (this.#levels.length > 0 && this.#levels.pop()!.by !== "entry");
     const outside = this.#levels.findLastIndex(({ by }) => by === "vm86");
     if (outside >= 0 && this.#levels[outside]!.address === ip) this.#levels.length = outside;

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { PlacedSymbols } from "../../../src/adapter/debug/placed-symbols.ts";
 import { SymbolIndex } from "../../../src/adapter/debug/symbols.ts";
 
 const uri = "file:///a.asm";
@@ -21,12 +22,14 @@ const index = new SymbolIndex(
   ],
 );
 
+const placed = new PlacedSymbols([{ key: "program", index, base: 0 }]);
+
 describe("SymbolIndex", () => {
   it("names addresses after the nearest symbol below", () => {
-    expect(index.describe(0x1000)).toBe("_start");
-    expect(index.describe(0x1004)).toBe("_start+0x4");
-    expect(index.describe(-0x7f000000 + 0x20)).toBe("entry+0x20");
-    expect(index.describe(0x10)).toBe(undefined);
+    expect(placed.describe(0x1000)).toBe("_start");
+    expect(placed.describe(0x1004)).toBe("_start+0x4");
+    expect(placed.describe(-0x7f000000 + 0x20)).toBe("entry+0x20");
+    expect(placed.describe(0x10)).toBe(undefined);
   });
 
   it("finds the line of any byte of an instruction, and none between", () => {

@@ -49,9 +49,11 @@ function disagreements(target: Target, steps: number, refusing: boolean): { seen
     const frames = callStack(target, cpu);
     const actual = frames.slice(1).flatMap(({ address, name }) => (name === REPEATED ? [] : [address]));
     if (shadow.agrees(actual)) continue;
-    const place = target.symbols.describe(cpu.linearIp) ?? cpu.linearIp.toString(16);
+    const place = target.symbols(cpu).describe(cpu.linearIp) ?? cpu.linearIp.toString(16);
     const named = (addresses: readonly (number | undefined)[]) =>
-      addresses.map((at) => (at === undefined ? "?" : (target.symbols.describe(at) ?? at.toString(16)))).join(" < ");
+      addresses
+        .map((at) => (at === undefined ? "?" : (target.symbols(cpu).describe(at) ?? at.toString(16))))
+        .join(" < ");
     const text = `step ${seen}: [${named(actual)}], expected [${named(shadow.callers)}]`;
     const to = shadow.movedOn(actual);
     if (to !== undefined) pending.push({ place, text, to });

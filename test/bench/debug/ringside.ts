@@ -30,7 +30,7 @@ const runOn = ({ target, control }: Session, instructions: number) =>
   control.run({ icount: target.machine.icount + instructions });
 
 function breakAt({ target, breakpoints }: Session, label: string, condition?: string): void {
-  const address = target.symbols.address(label);
+  const address = target.symbols(target.machine.currentCpu).address(label);
   if (address === undefined) throw new Error(`no label ${label}`);
   breakpoints.replace("instruction", [breakpoints.make("instruction", [address], { condition })]);
 }

@@ -1,0 +1,85 @@
+/** What is loaded as the client knows it: modules and sources that come and go as tasks begin other programs, or as time goes back. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { hexAddr } from "../debug/format.ts";
+import { type Module, modulesOf } from "../debug/modules.ts";
+import type { Target } from "../debug/target.ts";
+import { rebind } from "./breakpoints.ts";
+import type { Context, HandlerTable } from "./context.ts";
+
+/** What was there at the last look, and the modules and sources that the client was told of. */
+export interface Told {
+  readonly target: Target;
+  readonly signature: string;
+  readonly modules: ReadonlyMap<string, DebugProtocol.Module>;
+  readonly sources: ReadonlyMap<string, DebugProtocol.Source>;
+}
+
+/** Cheap to find: the same while nothing comes or goes. */
+const signatureOf = ({ spaces }: Target): string =>
+  spaces
+    .live()
+    .map(({ symbols, mappings }) => {
+      const names = new Set(mappings().map(({ name }) => name));
+      return [...symbols.parts.map(({ key }) => key), ...names].join();
+    })
+    .join(";");
+
+/** Finds breakpoints' places anew if programs have come or gone, and tells the client of them. */
+export function lookAtPrograms(context: Context): void {
+  const { target } = context.launched;
+  const signature = signatureOf(target);
+  if (target === context.told?.target && signature === context.told.signature) return rebind(context, "unverified");
+  rebind(context, "all");
+  const now: Told = { target, signature, modules: byId(allModules(context)), sources: sourcesByPath(context) };
+  const { told = now } = context;
+  context.told = now;
+  tell(told.modules, now.modules, (reason, module) => context.client.event("module", { reason, module }));
+  tell(told.sources, now.sources, (reason, source) => context.client.event("loadedSource", { reason, source }));
+}
+
+/** What is new, gone, or not as it was. */
+function tell<T>(
+  before: ReadonlyMap<string, T>,
+  now: ReadonlyMap<string, T>,
+  event: (reason: "new" | "changed" | "removed", thing: T) => void,
+): void {
+  for (const [id, thing] of before) if (!now.has(id)) event("removed", thing);
+  for (const [id, thing] of now) {
+    const old = before.get(id);
+    if (old === undefined) event("new", thing);
+    else if (JSON.stringify(old) !== JSON.stringify(thing)) event("changed", thing);
+  }
+}
+
+const allModules = ({ launched: { target, control } }: Context): DebugProtocol.Module[] =>
+  modulesOf(target, control.cpu).map(dapModule);
+const byId = (modules: readonly DebugProtocol.Module[]) => new Map(modules.map((each) => [String(each.id), each]));
+
+const dapModule = ({ name, start, end, sources, isProgram }: Module): DebugProtocol.Module => ({
+  id: name,
+  name,
+  ...(sources[0] === undefined ? {} : { path: sources[0] }),
+  symbolStatus: sources.length > 0 ? "lines and symbols" : "symbols only",
+  addressRange: `${hexAddr(start)}-${hexAddr(end)}`,
+  isUserCode: isProgram,
+});
+
+function sourcesByPath({ launched, sources }: Context): ReadonlyMap<string, DebugProtocol.Source> {
+  const { target } = launched;
+  const uris = new Set(target.spaces.live().flatMap(({ symbols }) => symbols.sources));
+  return new Map([...uris].map((uri) => [uri, sources.toDap(target, uri)]));
+}
+
+const loadedSources = (context: Context) => ({ sources: [...sourcesByPath(context).values()] });
+
+/** The programs, the kernel and the vDSO, with the addresses that each takes. */
+function modules(context: Context, args: DebugProtocol.ModulesArguments) {
+  const all = allModules(context);
+  const first = args.startModule ?? 0;
+  return {
+    modules: all.slice(first, args.moduleCount ? first + args.moduleCount : undefined),
+    totalModules: all.length,
+  };
+}
+
+export const programHandlers: HandlerTable = { loadedSources, modules };
