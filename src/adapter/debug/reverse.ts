@@ -131,19 +131,6 @@ const atAddresses = (addresses: readonly Addr[], reached: () => boolean = () => 
   judge: (met) => (met.kind === "address" && reached() ? true : undefined),
 });
 
-/** Back to the call that led into the thread's present function; undefined where no caller is known. */
-export async function stepBackOut(control: RunControl, history: History, thread: number): Promise<Stop | undefined> {
-  const [here, caller] = stackOf(control, thread);
-  if (here === undefined || caller === undefined) return undefined;
-  const entered = control.enteredBy(thread)?.icount;
-  if (here.cpl < 3 && caller.cpl === 3 && entered !== undefined)
-    return control.whileReplaying(async () => {
-      await history.goTo(entered, () => control.breathe());
-      return { ...STEPPED, thread };
-    });
-  return backToCall(control, history, caller, 0, thread);
-}
-
 /** Back to the start of the function of frame `index` of the thread's call stack, its call just made; undefined where its caller is unknown. */
 export async function restartFrame(
   control: RunControl,
@@ -155,13 +142,13 @@ export async function restartFrame(
   return caller === undefined ? undefined : backToCall(control, history, caller, 1, thread);
 }
 
-function stackOf(control: RunControl, thread: number): Frame[] {
+export function stackOf(control: RunControl, thread: number): Frame[] {
   const cpu = control.threads.seenFrom(thread);
   return cpu === undefined ? [] : callStack(control.target, cpu);
 }
 
 /** `after` = 0: before the call that returns to `caller`; 1: just after it. undefined if history does not hold that call. */
-const backToCall = (control: RunControl, history: History, caller: Frame, after: 0 | 1, thread: number) =>
+export const backToCall = (control: RunControl, history: History, caller: Frame, after: 0 | 1, thread: number) =>
   backToMoment(control, history, after, { ...STEPPED, thread }, () =>
     lastCall(control, history, callSites(caller.place.cpu, caller.address), caller.sp, thread),
   );
@@ -182,7 +169,7 @@ export function backTo(
   );
 }
 
-async function backToMoment(
+export async function backToMoment(
   control: RunControl,
   history: History,
   after: 0 | 1,

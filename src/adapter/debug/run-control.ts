@@ -73,6 +73,8 @@ export interface Armed {
   readonly data: DataBreakpoints;
   /** False: the addresses are of interest whatever the conditions of breakpoints at them say. */
   readonly tested?: boolean;
+  /** Events of interest, if not those that the user has asked to stop at. */
+  readonly events?: EventFilter;
 }
 
 /** What a slice of the past met: an armed address, an event of a chosen filter, watched data, or nothing. */
@@ -111,6 +113,8 @@ export class RunControl implements Observer {
   #pauseRequested = false;
   #lastBreath = 0;
   #filter: EventFilter = () => undefined;
+  /** The filter of a search. */
+  #searched = this.#filter;
   #caught: Stop | undefined;
   readonly pacer = new Pacer();
   #goal: Goal = {};
@@ -201,6 +205,7 @@ export class RunControl implements Observer {
   async whileSearching<T>(watched: Armed, passed: () => void, action: () => Promise<T>): Promise<T> {
     this.#mode = "search";
     this.#passed = passed;
+    this.#searched = watched.events ?? this.#filter;
     this.#arm(watched);
     try {
       return await action();
@@ -305,7 +310,7 @@ export class RunControl implements Observer {
       this.#goalReached = true;
       this.target.machine.stop({ kind: "request" });
     }
-    const filter = this.#filter(event);
+    const filter = (this.#mode === "search" ? this.#searched : this.#filter)(event);
     if (filter === undefined || this.#caught !== undefined) return;
     this.#caught = { reason: "exception", event, filter };
     this.target.machine.stop({ kind: "request" });

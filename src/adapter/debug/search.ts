@@ -51,8 +51,9 @@ async function lastIn<T>(
     while (machine.icount < end) {
       const before = machine.icount;
       const met = control.replaySlice(end - before);
-      // what an instruction wrote is undone by going to the instant before it
-      if (met.kind === "data") note(met, machine.icount - 1);
+      // what an instruction wrote is undone by going to the instant before it; so is an event that this search alone looks for
+      const isUndone = met.kind === "data" || (met.kind === "event" && search.armed.events !== undefined);
+      if (isUndone) note(met, machine.icount - 1);
       else if (met.kind !== "nothing") note(met, machine.icount);
       else if (machine.icount === before) break; // the program ended here
       if (await control.breathe()) return "paused";

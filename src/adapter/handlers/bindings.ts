@@ -23,6 +23,7 @@ export interface Wanted {
 
 interface Bound extends Wanted {
   readonly id: number;
+  last: Resolution;
   told: DebugProtocol.Breakpoint;
 }
 
@@ -30,6 +31,12 @@ interface Bound extends Wanted {
 export const refusal = (message: string, reason: "pending" | "failed" = "failed"): Resolution => ({
   answer: { verified: false, message, reason },
 });
+
+/** All there are (the program is another one), those that programs come and go under, or only those that are nowhere yet. */
+export type Which = "all" | "in programs" | "unverified";
+
+/** A place in another mode than linear is what it was when it was found. */
+const isFixed = ({ told, last }: Bound): boolean => told.verified && last.where !== undefined;
 
 export class Bindings {
   readonly #breakpoints: Breakpoints;
@@ -41,30 +48,24 @@ export class Bindings {
 
   /** Replaces a group (a source's URI, "function", "instruction"), and gives the answers in order. */
   set(group: string, wanted: readonly Wanted[]): { breakpoints: DebugProtocol.Breakpoint[] } {
-    const resolved = wanted.map((each) => {
+    const bound = wanted.map((each): Bound => {
       const id = this.#breakpoints.nextId();
-      const resolution = each.resolve();
-      return { bound: { ...each, id, told: { id, ...resolution.answer } }, resolution };
+      const last = each.resolve();
+      return { ...each, id, last, told: { id, ...last.answer } };
     });
-    this.#groups.set(
-      group,
-      resolved.map(({ bound }) => bound),
-    );
-    this.#arm(
-      group,
-      resolved.map(({ bound, resolution }) => [bound, resolution]),
-    );
-    return { breakpoints: resolved.map(({ bound }) => bound.told) };
+    this.#groups.set(group, bound);
+    this.#arm(group, bound);
+    return { breakpoints: bound.map(({ told }) => told) };
   }
 
-  /** Looks all places up again, or those that are not verified; `changed` hears of each breakpoint that is not what it was told to be. */
-  rebind(which: "all" | "unverified", changed: (breakpoint: DebugProtocol.Breakpoint) => void): void {
+  /** Looks places up again; `changed` hears of each breakpoint that is not what it was told to be. */
+  rebind(which: Which, changed: (breakpoint: DebugProtocol.Breakpoint) => void): void {
     for (const [group, members] of this.#groups) {
       if (which === "unverified" && members.every(({ told }) => told.verified)) continue;
-      const resolved = members.map((bound) => [bound, bound.resolve()] as const);
-      this.#arm(group, resolved);
-      for (const [bound, { answer }] of resolved) {
-        const now = { id: bound.id, ...answer };
+      for (const bound of members) if (which === "all" || !isFixed(bound)) bound.last = bound.resolve();
+      this.#arm(group, members);
+      for (const bound of members) {
+        const now = { id: bound.id, ...bound.last.answer };
         if (JSON.stringify(now) === JSON.stringify(bound.told)) continue;
         bound.told = now;
         changed(now);
@@ -72,9 +73,9 @@ export class Bindings {
     }
   }
 
-  #arm(group: string, resolved: readonly (readonly [Bound, Resolution])[]): void {
+  #arm(group: string, members: readonly Bound[]): void {
     const hits = new Map(this.#breakpoints.all.map((breakpoint) => [breakpoint.id, breakpoint.hits]));
-    const armed = resolved.flatMap(([{ id, kind, request }, { addresses = [], where, within }]) => {
+    const armed = members.flatMap(({ id, kind, request, last: { addresses = [], where, within } }) => {
       if (addresses.length === 0 && where === undefined) return [];
       const breakpoint = this.#breakpoints.make(kind, addresses, request, { where, within, id });
       breakpoint.hits = hits.get(id) ?? 0;

@@ -5,7 +5,7 @@ import { parseSegmented, placeInMode, type Where } from "../debug/breakpoint-mod
 import { type BreakpointRequest, requestProblem } from "../debug/breakpoints.ts";
 import { hexAddr } from "../debug/format.ts";
 import { inPrograms, type PlacedSymbols, type PlaceIn, placesOfName, placesOnLine } from "../debug/placed-symbols.ts";
-import { type Resolution, refusal, type Wanted } from "./bindings.ts";
+import { type Resolution, refusal, type Wanted, type Which } from "./bindings.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 
@@ -124,7 +124,7 @@ function placeOf(context: Context, address: Addr, symbols: PlacedSymbols): Omit<
 }
 
 /** Tells the client of breakpoints that have found their place, moved or lost it. */
-export function rebind(context: Context, which: "all" | "unverified"): void {
+export function rebind(context: Context, which: Which): void {
   context.bindings.rebind(which, (breakpoint) => context.client.event("breakpoint", { reason: "changed", breakpoint }));
 }
 

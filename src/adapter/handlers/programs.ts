@@ -28,8 +28,10 @@ const signatureOf = ({ spaces }: Target): string =>
 export function lookAtPrograms(context: Context): void {
   const { target } = context.launched;
   const signature = signatureOf(target);
-  if (target === context.told?.target && signature === context.told.signature) return rebind(context, "unverified");
-  rebind(context, "all");
+  const isSame = target === context.told?.target;
+  const isAsTold = isSame && signature === context.told?.signature;
+  rebind(context, isAsTold ? "unverified" : isSame ? "in programs" : "all");
+  if (isAsTold) return;
   const now: Told = { target, signature, modules: byId(allModules(context)), sources: sourcesByPath(context) };
   const { told = now } = context;
   context.told = now;

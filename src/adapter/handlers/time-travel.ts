@@ -7,15 +7,8 @@ import { evaluate } from "../debug/expression.ts";
 import type { History } from "../debug/history.ts";
 import { type LastWrite, lastChange, lastWriter } from "../debug/last-writer.ts";
 import { inPrograms, placesOnLine } from "../debug/placed-symbols.ts";
-import {
-  backTo,
-  goToInstruction,
-  restartFrame,
-  reverseContinue,
-  stepBack,
-  stepBackInto,
-  stepBackOut,
-} from "../debug/reverse.ts";
+import { backTo, goToInstruction, restartFrame, reverseContinue, stepBack, stepBackInto } from "../debug/reverse.ts";
+import { stepBackOut } from "../debug/reverse-out.ts";
 import type { RunControl, Stop } from "../debug/run-control.ts";
 import { placeOf } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
@@ -44,6 +37,7 @@ function stepBackOutRequest(context: Context, args: StepArguments) {
   goBack(context, "Going back to the caller", (control, history) => stepBackOut(control, history, thread), {
     reason: "step",
     thread,
+    text: "history does not hold what led here",
   });
 }
 
