@@ -1,7 +1,12 @@
 /** Programs that another one begins by execve: the debugger follows each task into what it runs, and back over the execve to what it ran. */
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { describe, expect, it } from "vitest";
 import { assemble, link, writeElfExecutable } from "../../src/asmlang/index.ts";
+import { requireTool } from "../tools.ts";
 import { DapClient } from "./client.ts";
 
 const program = "file:///w/parent.asm";
@@ -258,5 +263,30 @@ describe("the guest's files", () => {
     );
     expect(message).toMatch(/^\/bin\/bad: bad.asm has an error: 2:/);
     expect(client.output("stderr")).toMatch(/^bad\.asm:2:\d+: error: /);
+  });
+});
+
+describe.runIf(requireTool("gcc"))("shared libraries", () => {
+  it("are modules with names and frame information; a breakpoint in one waits for the dynamic linker", async () => {
+    const file = path.join(mkdtempSync(path.join(tmpdir(), "ringside-")), "dynamic");
+    const text =
+      '#include <stdio.h>\nint twice(int n) { puts("hello"); return 2 * n; }\nint main(void) { return twice(4); }\n';
+    writeFileSync(`${file}.c`, text);
+    execFileSync("gcc", ["-O0", "-o", file, `${file}.c`]);
+    const names = [...execFileSync("ldd", [file], { encoding: "utf8" }).matchAll(/\/\S+/g)].map(([name]) => name);
+    const libraries = Object.fromEntries(names.map((name) => [name, name]));
+    const client = new DapClient({ read: async (uri) => new Uint8Array(readFileSync(new URL(uri))) });
+    let waiting: DebugProtocol.Breakpoint[] = [];
+    await client.launch({ program: file, files: libraries }, async () => {
+      const breakpoints = [{ name: "twice" }, { name: "puts" }];
+      waiting = (await client.ok("setFunctionBreakpoints", { breakpoints })).breakpoints;
+    });
+    expect(waiting.map(({ verified }) => verified)).toEqual([true, false]);
+    expect(await client.run("continue")).toMatchObject({ hitBreakpointIds: [waiting[0]!.id] });
+    expect(await client.run("continue")).toMatchObject({ hitBreakpointIds: [waiting[1]!.id] });
+    const stack = (await frames(client)).map(([name]) => name.replace(/\+.*/, ""));
+    expect(stack.slice(0, 3)).toEqual([expect.stringMatching(/puts$/), "twice", "main"]);
+    const loaded = named(client, "module").filter(({ reason }) => reason === "new");
+    expect(loaded.map(({ module }) => path.basename(module.name))).toContain("libc.so.6");
   });
 });

@@ -1,9 +1,12 @@
 /** What an ELF executable's sections tell: the names of its symbol table (.symtab), and where its frame information (.eh_frame) will be. */
 import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import { ELF32_EHDR, ELF64_EHDR, ELFCLASS64, ET } from "../../emu/kernel/abi/elf.ts";
+import { isElf } from "../../emu/kernel/program.ts";
 import type { NamedAddress } from "./symbols.ts";
 
 const SHT_SYMTAB = 2;
+/** What a stripped library still has. */
+const SHT_DYNSYM = 11;
 /** Types that name code and data: none, object, function. */
 const MOST_NAMED_TYPE = 2;
 
@@ -27,7 +30,7 @@ export interface ElfNames {
 /** None of a file that is cut short or makes no sense: the loader has the word on whether it runs. */
 export function elfNames(bytes: Uint8Array): ElfNames {
   try {
-    return readNames(bytes);
+    return isElf(bytes) ? readNames(bytes) : { symbols: [], relocatable: false };
   } catch (error) {
     if (error instanceof RangeError) return { symbols: [], relocatable: false };
     throw error;
@@ -40,7 +43,7 @@ function readNames(bytes: Uint8Array): ElfNames {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const [at, size] = [Number(header.big("e_shoff")), header.get("e_shentsize")];
   const sections = Array.from({ length: header.get("e_shnum") }, (_, i) => sectionAt(view, at + i * size, wide));
-  const table = sections.find(({ type }) => type === SHT_SYMTAB);
+  const table = [SHT_SYMTAB, SHT_DYNSYM].flatMap((wanted) => sections.filter(({ type }) => type === wanted))[0];
   const strings = table && sections[table.link];
   const symbols = strings === undefined ? [] : namesOf(view, table!, strings, wide);
   const names = sections[header.get("e_shstrndx")];

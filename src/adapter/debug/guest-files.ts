@@ -5,8 +5,8 @@
 import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { writeElfExecutable } from "../../asmlang/index.ts";
 import type { Diagnostic } from "../../asmlang/types.ts";
+import { ROOT_BYTES } from "../../emu/kernel/fs/root.ts";
 import { isSourceName } from "../../emu/kernel/program.ts";
-import { ROOT_BYTES } from "../../emu/kernel/root.ts";
 import type { LaunchConfiguration } from "./configuration.ts";
 import { errorSummary } from "./diagnostics.ts";
 import type { FileSystem } from "./files.ts";

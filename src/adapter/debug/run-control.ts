@@ -6,6 +6,7 @@ import { ARMED, type Cpu } from "../../emu/cpu/cpu.ts";
 import type { Test } from "../../emu/cpu/ir/types.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
+import { MAP, PROT } from "../../emu/kernel/abi/mman.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import { linearOf, standsAt } from "./breakpoint-modes.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
@@ -37,6 +38,13 @@ const NONE: ReadonlySet<number> = new Set();
 
 /** System calls that change what a selector stands for. */
 const DESCRIPTOR_CALLS: ReadonlySet<string> = new Set(["modify_ldt", "set_thread_area"]);
+
+/** execve, or a file that is mapped to be run. */
+function bringsCode({ type, name, args }: MachineEvent): boolean {
+  if (type !== "syscall" || (name !== "mmap" && name !== "mmap2")) return type === "exec";
+  const [, , prot = 0, flags = 0] = (args as readonly string[]).map(Number);
+  return (prot & PROT.PROT_EXEC) !== 0 && (flags & MAP.MAP_ANONYMOUS) === 0;
+}
 
 /** Hands control back to the host's event loop once. */
 const breathe = (): Promise<void> =>
@@ -105,7 +113,7 @@ export class RunControl implements Observer {
   #watched = this.data;
   /** Log points' and conditions' output. */
   onLog: (text: string) => void = () => {};
-  /** Told when a task has begun another program. */
+  /** Told when a task has begun another program, or mapped a library. */
   onProgram: () => void = () => {};
   recorder: Recorder = NO_RECORDER;
   /** Called between the stretches of a long search, with the part of it that is done. */
@@ -304,7 +312,7 @@ export class RunControl implements Observer {
   #see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
     if (this.#mode === "silent") return;
-    if (event.type === "exec" && this.#mode === "live") this.#noteProgram();
+    if (this.#mode === "live" && bringsCode(event)) this.#noteProgram();
     if (this.#armed && this.#mode === "live") this.#noteDescriptors(event);
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;

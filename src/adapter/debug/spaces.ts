@@ -3,7 +3,7 @@
  * tasks may run different programs at the same addresses; one that execve has replaced is there again when time goes back.
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
-import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
+import { bigToAddr } from "../../emu/cpu/state.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import type { Mm } from "../../emu/kernel/state.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
@@ -38,6 +38,11 @@ export interface Spaces {
   /** Programs that could be run, running or not. */
   readonly known: readonly SymbolIndex[];
 }
+
+/** Shared libraries, and whatever else is mapped. */
+const mappedFiles = ({ exe, vmas }: Mm): string[] => [
+  ...new Set(vmas.flatMap(({ name }) => (name.startsWith("/") && name !== exe ? [name] : []))),
+];
 
 /** What is given beforehand: the program that is started, and others by what their files hold. */
 export interface KnownPrograms {
@@ -112,8 +117,8 @@ export class KernelSpaces implements Spaces {
 
   #ofMm(mm: Mm): Space {
     const program = this.#programAt(mm.exe);
-    const base = program.relocatable ? (mm.vmas.find(({ name }) => name === mm.exe)?.start ?? 0) : 0;
-    const parts = [this.#place(program, base), this.#kernelPart, ...this.#vdsoOf(mm)];
+    const files = [mm.exe, ...mappedFiles(mm)].map((name) => this.#placeFile(mm, name));
+    const parts = [...files, this.#kernelPart, ...this.#vdsoOf(mm)];
     const key = parts.map((part) => part.key).join(" ");
     const known = this.#spaces.get(key);
     if (known !== undefined) return known;
@@ -139,7 +144,10 @@ export class KernelSpaces implements Spaces {
     return program;
   }
 
-  #place(program: ProgramNames, base: Addr): Placed {
+  /** One that goes where it is put begins with its lowest mapping. */
+  #placeFile({ vmas }: Mm, name: string): Placed {
+    const program = this.#programAt(name);
+    const base = program.relocatable ? (vmas.find((vma) => vma.name === name)?.start ?? 0) : 0;
     const number = this.#numbers.get(program) ?? ++this.#numbered;
     this.#numbers.set(program, number);
     return { key: `program ${number}@${base}`, index: program.index, base };
