@@ -46,7 +46,7 @@ function readsOrWritesWord(form: Form): boolean {
 
 /** Names that tell their width, and instructions that take it from the mode: GNU as knows no suffix for them. */
 const NEVER_SUFFIXED =
-  /^(rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|j(?!mp)[a-z]+|encodekey.*|clflush(opt)?|clwb|cldemote|clrssbsy|rstorssp|[ls]lwpcb|v?(ld|st)mxcsr|(ld|st)tilecfg|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
+  /^(prefetch(w|wt1)?|vpbroadcast[bw]|cmpn?[a-z]+xadd|rd(rand|seed|pid|ssp[dq]|[fg]sbase)|wr(u?ss[dq]|[fg]sbase)|incssp[dq]|tpause|umonitor|umwait|inv(ept|vpid|pcid)|movdir64b|enqcmds?|lwp(ins|val)|bnd..|xbegin|f?x(save|rstor).*64|c(bw|wd|dq|qo|dqe|wde)|getsec|a(add|and|or|xor)|cmpxchg16b|senduipi|j(?!mp)[a-z]+|encodekey.*|clflush(opt)?|clwb|cldemote|clrssbsy|rstorssp|[ls]lwpcb|v?(ld|st)mxcsr|(ld|st)tilecfg|vcvtt?s[dh]2usi|vcvtt?ss2usi|vcvtt?sh2si)$/;
 
 /** Only the length of a vector in memory tells these conversions and classifications apart: X, Y and Z say it. */
 const LENGTHS: Readonly<Record<string, RegExp>> = {
@@ -73,7 +73,8 @@ export function fitsSuffix(form: Form, suffix: string, memory: boolean): boolean
   if (form.slots.some(({ reg }) => VECTORS.has(reg ?? "")) && !VECTOR_SUFFIXED.test(form.mnemonic)) return false;
   if (form.mnemonic === "movsxd" && suffix === "w") return false;
   if (form.slots[0]?.place === "rel" && form.addressSize !== 0) return GENERAL[suffix] === form.addressSize;
-  if (memory && form.memoryClass === "structure" && form.modes === 64 && form.operandSize === 0) return suffix === "q";
+  const unsized = form.memoryClass === "structure" || form.memoryClass === "address";
+  if (memory && unsized && form.modes === 64 && form.operandSize === 0) return suffix === "q";
   if (memory && readsOrWritesWord(form)) return suffix === "w";
   if (isX87(form)) {
     if (!memory && suffix === "l" && REGISTER_LONG.test(form.mnemonic)) return true;

@@ -75,7 +75,8 @@ export interface Evex {
   readonly sae: boolean;
 }
 
-export type MemoryClass = "none" | "integer" | "float" | "far" | "structure";
+/** address: nothing is read or written there, or any bytes. structure: a descriptor, a save area. */
+export type MemoryClass = "none" | "integer" | "float" | "far" | "structure" | "address";
 
 const ENCODINGS: Readonly<Record<number, Form["encoding"]>> = {
   [EncodingKind.Legacy]: "legacy",
@@ -108,10 +109,10 @@ const MANDATORY: Readonly<Record<number, number>> = {
 const nameOf = (enumeration: object, value: number): string => (enumeration as Record<number, string>)[value]!;
 
 /** Instructions that take an address only, or any bytes there: a size keyword says nothing. */
-const ADDRESS_ONLY = /^(lea|prefetch.*|clflush.*|clwb|cldemote|invlpg|bnd(cl|cu|cn|mk))$/;
+const ADDRESS_ONLY = /^(lea|prefetch.*|clflush.*|clwb|cldemote|invlpg|bnd(cl|cu|cn|mk|ldx|stx))$/;
 
 function memoryClassOf(mnemonic: string, size: number): MemoryClass {
-  if (ADDRESS_ONLY.test(mnemonic)) return "structure";
+  if (ADDRESS_ONLY.test(mnemonic)) return "address";
   const name = nameOf(MemorySize, size);
   if (name === "Unknown") return "structure";
   if (name.startsWith("SegPtr")) return "far";

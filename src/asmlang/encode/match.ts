@@ -88,16 +88,31 @@ function registerFits(slot: Slot, register: number): boolean {
   return slot.only !== 0 ? slot.only === register : slot.reg !== undefined && slot.reg === regInfo(register)?.class;
 }
 
+/** Structures that GNU as takes by the size keyword of their one size; for the others there is none. */
+const SIZED_STRUCTURE = /^(bound|[ls][gi]dt|fbld|fbstp)$/;
+const GNU_UNSIZED = /^(movdir64b|enqcmds?)$/;
+
+/** A size keyword against a descriptor, a save area, a tile. */
+function structureSizeFits(form: Form, size: number, dialect: Dialect): boolean {
+  if (dialect === "nasm") return true;
+  // A descriptor of six bytes asks for the operand size that reads all of it.
+  const whole = form.mnemonic === "bound" || form.operandSize !== 16;
+  return SIZED_STRUCTURE.test(form.mnemonic) && whole && size === form.memoryBytes;
+}
+
 /** A size keyword against what the form reads or writes there. */
-function memorySizeFits(form: Form, memory: Memory, sourceBytes: number, dialect: Dialect): boolean {
+function memorySizeFits(form: Form, memory: Memory, { sourceBytes, far: farName }: Query, dialect: Dialect): boolean {
   const { size } = memory;
   const far = memory.far === true;
   if (memory.broadcast !== undefined) return size === 0 || size === form.evex?.element;
   const nasm = dialect === "nasm" ? nasmTakesSize(form, size) : undefined;
   if (nasm !== undefined) return nasm;
-  if (form.memoryClass === "far") return size === 0 || size === (far ? form.memoryBytes - 2 : form.memoryBytes);
+  if (form.memoryClass === "far")
+    return size === 0 || (!farName && size === (far ? form.memoryBytes - 2 : form.memoryBytes));
   if (size === 0) return sourceBytes === 0 || sourceBytes === form.memoryBytes;
-  return form.memoryClass === "structure" || form.memoryBytes === 0 || size === form.memoryBytes;
+  if (form.memoryClass === "structure") return structureSizeFits(form, size, dialect);
+  if (dialect === "gas" && GNU_UNSIZED.test(form.mnemonic)) return false;
+  return form.memoryClass === "address" || form.memoryBytes === 0 || size === form.memoryBytes;
 }
 
 function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query, dialect: Dialect): boolean {
@@ -105,7 +120,7 @@ function memoryFits(form: Form, slot: Slot, memory: Memory, query: Query, dialec
   if (slot.place === "moffs") {
     if (!isOffsetOnly(memory)) return false;
   } else if (memory.displacementSize === 64 || (query.absolute && slot.string === undefined)) return false;
-  return memorySizeFits(form, memory, query.sourceBytes, dialect);
+  return memorySizeFits(form, memory, query, dialect);
 }
 
 /** `byte 5`, `strict dword 5`: the width in the instruction, or that of the operation it is extended to. */

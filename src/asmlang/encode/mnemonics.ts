@@ -112,10 +112,10 @@ const GAS: Names = {
 };
 
 /** SSE4.2's string comparisons: with Q the lengths are 64 bits wide. */
-function stringComparisons(): Names {
+function stringComparisons(letter: "l" | "d"): Names {
   const names: Record<string, readonly string[]> = {};
   for (const name of ["pcmpestri", "pcmpestrm", "vpcmpestri", "vpcmpestrm"]) {
-    names[`${name}l`] = [name];
+    names[`${name}${letter}`] = [name];
     names[`${name}q`] = [`${name}64`];
   }
   return names;
@@ -145,7 +145,7 @@ const ATT: Names = {
   xrstorq: ["xrstor64"],
   fxsaveq: ["fxsave64"],
   fxrstorq: ["fxrstor64"],
-  ...stringComparisons(),
+  ...stringComparisons("l"),
 };
 
 const FAR: Readonly<Record<string, string>> = { lcall: "call", ljmp: "jmp" };
@@ -256,21 +256,32 @@ export function resolveMnemonic(
 
 /** What AT&T calls these is known in Intel syntax, too. */
 const BOTH: Names = Object.fromEntries(
-  ["cbtw", "cwtl", "cltq", "cwtd", "cltd", "cqto", "fxsaveq", "fxrstorq"].map((name) => [name, ATT[name]!]),
+  ["cbtw", "cwtl", "cltq", "cwtd", "cltd", "cqto", "fxsaveq", "fxrstorq", "xsaveq", "xsaveoptq", "xrstorq"].map(
+    (name) => [name, ATT[name]!],
+  ),
 );
 
+const INTEL: Names = { ...BOTH, ...stringComparisons("d"), sysretd: ["sysret"], sysexitd: ["sysexit"] };
+
+/** MOVSBD, MOVZXW: as AT&T has them, with D for 32 bits. */
+const INTEL_EXTENSION = /^mov[sz]x?[bwl][wdq]?$/;
+
 function intelNames(name: string): Query[] {
-  const queries = plain([BOTH, GAS, COMMON], name).map((query) =>
+  const queries = plain([INTEL, GAS, COMMON], name).map((query) =>
     STRING_ALIAS.test(name) ? { ...query, string: true } : query,
   );
   const far = lookUp(FAR, name);
   if (far !== undefined) queries.push({ ...PLAIN, names: [far], far: true });
   if (name === "movabs") queries.push({ ...PLAIN, names: ["mov"], absolute: true });
-  if (/^(movs[bw]|movz[bw][dq]?)$/.test(name)) queries.push(...extension(name));
+  if (INTEL_EXTENSION.test(name)) queries.push(...extension(name.replace(/d$/, "l")));
+  // MOVD and MOVQ that fit no vector are a MOV with a letter.
+  if (name === "movd" || name === "movq")
+    queries.push({ ...PLAIN, names: ["mov"], suffix: name === "movd" ? "l" : "q" });
   return queries;
 }
 
 const X87 = /^f(?!x|wait)/;
+const X87_STATE = /^f(ldenv|rstor|n?stenv|n?save)$/;
 
 /** The letter that AT&T has for it: of x87's numbers D is for 32 bits, Q for 64, W for integers and states of 16. */
 function letterOf(stem: string, letter: string): string | undefined {
@@ -279,13 +290,14 @@ function letterOf(stem: string, letter: string): string | undefined {
   if (letter === "t") return /^f(ld|stp)$/.test(stem) ? "t" : undefined;
   const integer = stem.startsWith("fi");
   if (letter === "w") return "s";
+  if (X87_STATE.test(stem)) return letter === "d" ? "l" : undefined;
   return letter === "d" ? (integer ? "l" : "s") : letter === "q" ? (integer ? "q" : "l") : undefined;
 }
 
 /** GNU as takes size letters in Intel syntax too, D for 32 bits. */
 function intel(name: string): Query[] {
   const queries = intelNames(name);
-  const letter = /[bwdqt]$/.exec(name)?.[0];
+  const letter = /[bwdqt]$|(?<=^vfpclassp[hsd])[xyz]$/.exec(name)?.[0];
   const stem = name.slice(0, -1);
   if (queries.length > 0 || letter === undefined || SIZED_STRING.test(stem)) return queries;
   const suffix = letterOf(stem, letter);

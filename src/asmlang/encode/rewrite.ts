@@ -72,6 +72,9 @@ const IMPLIED_IN_NASM: Readonly<Record<string, readonly number[]>> = {
   mwaitx: [Register.EAX, Register.ECX],
 };
 
+/** GNU as wants only the address written. */
+const FIRST_ALONE = /^(pvalidate|rmpadjust|rmpupdate)$/;
+
 function impliedBy({ mnemonic, dialect }: EncodeRequest): readonly number[] | undefined {
   return (dialect === "nasm" ? lookUp(IMPLIED_IN_NASM, mnemonic) : undefined) ?? lookUp(IMPLIED, mnemonic);
 }
@@ -87,18 +90,19 @@ function namedExactly({ mnemonic, bits, operands }: EncodeRequest, implied: read
 
 function impliedRegisters(request: EncodeRequest, implied: readonly number[]): EncodeRequest {
   const { operands, bits } = request;
-  if (operands.length !== implied.length) return request;
+  const firstAlone = request.dialect === "gas" && operands.length === 1 && FIRST_ALONE.test(request.mnemonic);
+  if (operands.length !== implied.length && !firstAlone) return request;
   if (request.dialect === "nasm" && !namedExactly(request, implied)) return request;
   let width = bits;
   for (let i = 0; i < operands.length; i++) {
     const operand = operands[i]!;
     if (operand.kind !== "reg") return request;
     const info = regInfo(operand.reg);
-    const accumulator = info?.number === 0 && (info.class === "r16" || info.class === "r32" || info.class === "r64");
-    if (!/^r(16|32|64)$/.test(info?.class ?? "")) return request;
-    if (implied[i] === 0 && accumulator) width = (info.size * 8) as typeof bits;
-    else if (implied[i] !== operand.reg && info?.number !== regInfo(implied[i]!)?.number) return request;
+    if (info === undefined || !/^r(16|32|64)$/.test(info.class)) return request;
+    if (implied[i] === 0 && info.number === 0) width = (info.size * 8) as typeof bits;
+    else if (implied[i] !== operand.reg && info.number !== regInfo(implied[i]!)?.number) return request;
   }
+  if (width === 16 && bits === 64) return request;
   if (request.dialect === "gas" && width !== bits && request.prefixes.some((word) => /^addr/.test(word)))
     return request;
   const widthSaid = width !== bits && !(request.dialect === "nasm" && request.mnemonic.startsWith("monitor"));
@@ -152,7 +156,7 @@ function wideChecksum(request: EncodeRequest): EncodeRequest {
   return { ...request, operands: [to, register(Register.RAX + info.number)] };
 }
 
-const SUFFIX_SIZES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4, q: 8 };
+const SUFFIX_SIZES: Readonly<Record<string, number>> = { b: 1, w: 2, l: 4, d: 4, q: 8 };
 
 /** `div %cl, %al`: the accumulator, as wide as the divisor and as a suffix says. */
 function isAccumulatorOf({ mnemonic, operands: [to, from] }: EncodeRequest): boolean {
@@ -172,10 +176,10 @@ function asWideAs(to: AsmOperand, from: AsmOperand): AsmOperand {
 function gas(request: EncodeRequest): EncodeRequest {
   const { mnemonic, operands } = request;
   const first = operands[0];
-  if (/^clr[bwlq]?$/.test(mnemonic) && operands.length === 1) {
+  if (/^clr[bwldq]?$/.test(mnemonic) && operands.length === 1) {
     return { ...request, mnemonic: mnemonic.replace("clr", "xor"), operands: [first!, first!] };
   }
-  if (/^i?div[bwlq]?$/.test(mnemonic) && operands.length === 2 && isAccumulatorOf(request))
+  if (/^i?div[bwldq]?$/.test(mnemonic) && operands.length === 2 && isAccumulatorOf(request))
     return { ...request, operands: [asWideAs(first!, operands[1]!)] };
   if (mnemonic === "crc32q") return wideChecksum(request);
   if (mnemonic === "xchg" || mnemonic === "xchgq") return exchangedWithItself(request);
@@ -225,7 +229,7 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   const extended = mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!);
   const unextended = request.dialect === "gas" && operands.some((operand) => isClass(operand, "r32"));
   if (extended && (unextended || isClass(operands[0]!, "r64"))) return { ...request, mnemonic: "movsxd" };
-  const vector = request.dialect === "nasm" || request.intelMnemonics || operands.some(isVector);
+  const vector = request.dialect === "nasm" || operands.some(isVector);
   if (vector && /^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
     return { ...request, mnemonic: mnemonic.replace("movd", "movq") };
   }

@@ -136,6 +136,17 @@ export function asWritten(draft: Draft): Draft[] {
   if (mnemonic === "ud0" && draft.slots.length === 0) return [{ ...draft, dialect: "nasm" }];
   if (operandSize === 64 && FAR_64.test(mnemonic) && draft.slots.some((slot) => slot.mem && draft.memoryBytes === 10))
     return [{ ...draft, dialect: "nasm" }];
+  if (/^(rd|wr)[fg]sbase$/.test(mnemonic) && draft.slots[0]!.reg === "r32")
+    return [
+      { ...draft, modes: 16 | 32 | 64, dialect: "gas" },
+      { ...draft, dialect: "nasm" },
+    ];
+  // GNU as knows no other size keyword for a pair of bounds, whatever the mode.
+  if (mnemonic === "bndmov" && draft.memoryBytes === 8)
+    return [
+      { ...draft, memoryBytes: 16, dialect: "gas" },
+      { ...draft, dialect: "nasm" },
+    ];
   if (/^(tpause|umwait)$/.test(mnemonic) && operandSize === 64) return [];
   if (mnemonic.startsWith("prefetchit"))
     return [

@@ -27,6 +27,7 @@ import { relaxable } from "./relocations.ts";
 /** Prefix words, and the byte of those that may stand alone. */
 const PREFIXES: Readonly<Record<string, number | undefined>> = {
   lock: 0xf0,
+  wait: 0x9b,
   rep: 0xf3,
   repe: 0xf3,
   repz: 0xf3,
@@ -70,7 +71,8 @@ const PREFIXES: Readonly<Record<string, number | undefined>> = {
   "rex.wrxb": 0x4f,
   rex64: 0x48,
 };
-const BRANCH = /^(j[a-z]+|call[wlq]?|loop[a-z]*|xbegin|jmp[wlq]?|lcall[wlq]?|ljmp[wlq]?)$/;
+const BRANCH = /^(j[a-z]+|call[wldq]?|loop[a-z]*|xbegin|jmp[wldq]?|l(call|jmp)[wldq]?)$/;
+const SHORT_ONLY = /^(loop|j[er]?cxz)/;
 /** Their operands stand in Intel order in AT&T syntax too. */
 const UNREVERSED = /^(bound[wl]?|invlpg[ab]|monitorx?|mwaitx?|pvalidate|rmp\w+|tpause|umwait)$/;
 
@@ -84,7 +86,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
   cursor.finish();
   if (mnemonic.startsWith("movabs") && assembler.bits !== 64)
     throw new SourceError(span, "'movabs' is for 64-bit code");
-  if (!assembler.intel) checkBranch(assembler, mnemonic, operands, span);
+  checkBranch(assembler, mnemonic, operands, span);
   const marks = withoutCallMarks(operands, cursor);
   const statement: Statement = {
     request: {
@@ -123,13 +125,16 @@ function withoutCallMarks(operands: PlacedOperand[], { line }: Cursor): PendingF
   return marks;
 }
 
-/** AT&T syntax: a branch goes to a place, not to a `$number`, and in 64-bit code never to 16 bits. */
+/** A branch goes to a place, not to a `$number`, and in 64-bit code never to 16 bits. */
 function checkBranch(assembler: GasAssembler, mnemonic: string, operands: readonly PlacedOperand[], span: Span): void {
   const [first] = operands;
   if (operands.length !== 1 || !first || !BRANCH.test(mnemonic)) return;
   if (first.operand.kind === "imm")
     throw new SourceError(first.span, "a branch needs a target without '$', or '*' and what holds its address");
-  if (first.operand.kind === "target" && /^jmp[wq]$/.test(mnemonic) && assembler.bits !== 16)
+  if (assembler.intel) {
+    if (SHORT_ONLY.test(mnemonic) && first.operand.kind === "target" && first.operand.value.known !== undefined)
+      throw new SourceError(first.span, `"${mnemonic}" takes a label, not a number`);
+  } else if (first.operand.kind === "target" && /^jmp[wq]$/.test(mnemonic) && assembler.bits !== 16)
     throw new SourceError(span, "invalid instruction suffix for 'jmp'");
 }
 
@@ -150,7 +155,8 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
       if (prefixes.length > 0 && cursor.done) return { prefixes, hints, mnemonic: "", span: cursor.span(0) };
       throw cursor.error("expected an instruction or directive");
     }
-    if (lookUp(PREFIXES, word) === undefined && !/^rex(64)?x?y?z?$/.test(word)) {
+    const last = word === "wait" && cursor.done;
+    if (last || (lookUp(PREFIXES, word) === undefined && !/^rex(64)?x?y?z?$/.test(word))) {
       // `jne,pt`: a branch hint is the old way to write a segment prefix.
       const predicted = cursor.match(/,p[nt]\b/y);
       if (predicted) prefixes.push(predicted === ",pt" ? "ds" : "cs");
@@ -208,7 +214,8 @@ function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string)
     );
   } while (cursor.eat(","));
   const { rounding } = seen;
-  if (assembler.intel) return { operands: branch ? farMemory(farPair(operands), mnemonic) : operands, rounding };
+  if (assembler.intel)
+    return { operands: branch ? readFrom(farPair(operands), mnemonic, INTEL_INDIRECT) : operands, rounding };
   return {
     operands: reorder(operands, mnemonic),
     rounding: rounding && { ...rounding, after: operands.length - rounding.after },
@@ -232,14 +239,17 @@ function reorder(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
     const span = { ...first.span, end: second.span.end };
     return [{ operand: { kind: "far", selector: first.operand.value, offset: second.operand.value }, span }];
   }
-  return UNREVERSED.test(mnemonic) ? operands : farMemory(operands.toReversed(), mnemonic);
+  return UNREVERSED.test(mnemonic) ? operands : readFrom(operands.toReversed(), mnemonic, FAR);
 }
 
-/** `lcall place` is `lcall *place`: the far address is read there. */
-function farMemory(operands: PlacedOperand[], mnemonic: string): PlacedOperand[] {
+const FAR = /^l(call|jmp)[wlq]?$/;
+/** In Intel syntax a size letter makes of JMP's target a place that holds it. */
+const INTEL_INDIRECT = /^(l(call|jmp)[wdq]?|jmp[wdq])$/;
+
+/** `lcall place` is `lcall *place`: the address is read there. */
+function readFrom(operands: PlacedOperand[], mnemonic: string, indirect: RegExp): PlacedOperand[] {
   const [first] = operands;
-  if (first?.operand.kind !== "target" || operands.length !== 1 || !/^l(call|jmp)[wldq]?$/.test(mnemonic))
-    return operands;
+  if (first?.operand.kind !== "target" || operands.length !== 1 || !indirect.test(mnemonic)) return operands;
   const memory = { kind: "mem", segment: 0, base: 0, index: 0, scale: 1, size: 0 } as const;
   return [{ ...first, operand: { ...memory, displacement: first.operand.value } }];
 }
