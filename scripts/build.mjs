@@ -21,6 +21,7 @@ const common = {
   absWorkingDir: root,
   bundle: true,
   minify: true,
+  charset: "ascii",
   sourcemap: "linked",
   logLevel: "warning",
   plugins: [rawText, embeddedIced, assembledImages],

@@ -1,12 +1,10 @@
 /** The host's files, for the commands only: the core never sees a path. */
-import { readdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { readFileSync, statSync, writeFileSync } from "node:fs";
 import { readFile as readLater, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import type { FileSystem } from "../adapter/debug/files.ts";
 import type { Diagnostic, SourceText } from "../asmlang/types.ts";
-import { PAGE_SIZE } from "../emu/cpu/memory.ts";
-import { ROOT_BYTES } from "../emu/kernel/fs/root.ts";
 import { UsageError } from "./usage.ts";
 
 /** @throws UsageError with one line when the file cannot be read. */
@@ -35,7 +33,7 @@ export function writeFile(name: string, bytes: Uint8Array | string, mode = 0o644
   }
 }
 
-function reason(error: unknown): string {
+export function reason(error: unknown): string {
   const { code } = error as { code?: string };
   const words: Record<string, string> = {
     ENOENT: "no such file",
@@ -95,50 +93,6 @@ export function includeText(dirs: readonly string[]): (name: string, from: strin
     const uri = uriOf(path.resolve(path.dirname(pathOf(from)), name));
     return found === undefined ? undefined : { uri, text: new TextDecoder().decode(found) };
   };
-}
-
-/** Every file under `dir` by its absolute guest path, for --root. What links lead to outside of it is not there. */
-export function readTree(dir: string): Record<string, Uint8Array> {
-  const files: Record<string, Uint8Array> = {};
-  let left = ROOT_BYTES;
-  /** Whatever has a name takes a page: directories that link to each other end, too. */
-  const charge = (size: number): void => {
-    left -= Math.max(size, PAGE_SIZE);
-    if (left < 0)
-      throw new UsageError(`${dir} holds more than ${ROOT_BYTES} bytes, or ${ROOT_BYTES / PAGE_SIZE} names`);
-  };
-  /** `above`: the directories on the way, where a link may lead back to. */
-  const walk = (guest: string, host: string, above: readonly string[]) => {
-    for (const name of readdirSync(host)) {
-      const below = resolved(path.join(host, name));
-      if (below === undefined || !isWithin(above[0]!, below)) continue;
-      const found = statSync(below);
-      charge(found.isFile() ? found.size : 0);
-      if (found.isDirectory() && !above.includes(below)) walk(`${guest}/${name}`, below, [...above, below]);
-      else if (found.isFile()) files[`${guest}/${name}`] = readFileSync(below);
-    }
-  };
-  try {
-    const root = realpathSync(dir);
-    walk("", root, [root]);
-  } catch (error) {
-    throw error instanceof UsageError ? error : new UsageError(`cannot read ${dir}: ${reason(error)}`);
-  }
-  return files;
-}
-
-const isWithin = (dir: string, place: string): boolean => {
-  const relative = path.relative(dir, place);
-  return relative !== ".." && !relative.startsWith(`..${path.sep}`) && !path.isAbsolute(relative);
-};
-
-/** Where a name leads; undefined for a link to nothing. */
-function resolved(place: string): string | undefined {
-  try {
-    return realpathSync(place);
-  } catch {
-    return undefined;
-  }
 }
 
 /** FILE:LINE:COL: error|warning: TEXT, one-based; related places follow as notes. */

@@ -9,7 +9,7 @@ import { createBareMachine } from "../emu/machine/bare.ts";
 import type { Machine } from "../emu/machine/machine.ts";
 import type { StopReason } from "../emu/machine/types.ts";
 import { report } from "./asm.ts";
-import { includeBytes, includeText, readFile, readStdin, readTree, uriOf } from "./files.ts";
+import { includeBytes, includeText, readFile, readStdin, uriOf } from "./files.ts";
 import {
   bitsOption,
   choice,
@@ -24,6 +24,7 @@ import {
   texts,
 } from "./options.ts";
 import { Tracer } from "./trace.ts";
+import { readTree } from "./tree.ts";
 import { UsageError } from "./usage.ts";
 
 export const RUN_OPTIONS = {

@@ -50,7 +50,8 @@ function save(script: Script, runs: number): void {
 
 function main(): void {
   const { runs, data } = cached();
-  const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(bundle, "utf8")}\n})`;
+  // The build writes ASCII only: there is nothing to decode.
+  const text = `(function (exports, require, module, __filename, __dirname) {${readFileSync(bundle, "latin1")}\n})`;
   const script = new Script(text, { filename: bundle, ...(data && { cachedData: data }) });
   if (runs < RUNS || script.cachedDataRejected) {
     const next = Math.min(runs + 1, RUNS);

@@ -1,8 +1,8 @@
 /** Instruction statements on their way into a section: operands with expressions, and branches that may grow. */
-import { encode } from "../encode/index.ts";
-import type { AsmOperand, EncodeRequest, Encoding, Value } from "../encode/types.ts";
+import type { AsmOperand, EncodeRequest, EncodeResult, Encoding, Value } from "../encode/types.ts";
 import type { ObjectBuilder } from "./builder.ts";
 import { SourceError } from "./diagnostics.ts";
+import { encoded } from "./encodings.ts";
 import { type Expr, evaluate } from "./expr.ts";
 import { Fragment, type PendingFixup } from "./fragment.ts";
 import type { Detaching, KnownInstruction } from "./known-statement.ts";
@@ -85,56 +85,11 @@ export function mapValues(operand: AsmOperand, map: (value: Symbolic) => Symboli
   }
 }
 
-/** What requests came to, by all that counts in them: of a value only whether it is known, and which it is. */
-const ENCODINGS = new Map<string, ReturnType<typeof encode>>();
-const MAX_ENCODINGS = 20_000;
-
-function keyOf({
-  dialect,
-  intelMnemonics,
-  uncrossed,
-  bits,
-  mnemonic,
-  operands,
-  prefixes,
-  hints,
-  rounding,
-}: EncodeRequest): string {
-  let key = `${dialect} ${intelMnemonics}${uncrossed ? "!" : ""} ${bits} ${mnemonic}`;
-  if (prefixes.length + hints.length > 0) key += ` ${prefixes.join()};${hints.join()}`;
-  if (rounding) key += ` ${rounding.mode} ${rounding.after}`;
-  for (const operand of operands)
-    key += operand.kind === "reg" && !operand.mask ? ` ${operand.reg}` : ` ${operand.kind}${keyOfOperand(operand)}`;
-  return key;
-}
-
-function keyOfOperand(operand: Readonly<Record<string, unknown>>): string {
-  let key = "";
-  for (const name in operand) {
-    const part = operand[name];
-    if (name === "kind" || part === undefined) continue;
-    if (typeof part !== "object" || part === null) key += ` ${name}${part}`;
-    else if ("known" in part) key += ` ${name}=${part.known}`;
-    else key += ` ${name}(${keyOfOperand(part as typeof operand)})`;
-  }
-  return key;
-}
-
-function encoded(request: EncodeRequest): ReturnType<typeof encode> {
-  const key = keyOf(request);
-  const known = ENCODINGS.get(key);
-  if (known) return known;
-  const result = encode(request);
-  if (ENCODINGS.size >= MAX_ENCODINGS) ENCODINGS.clear();
-  ENCODINGS.set(key, result);
-  return result;
-}
-
 /** What a statement that is known from run to run came to, by the value in it. */
-export type EncodingMemo = Map<bigint | undefined, ReturnType<typeof encode>>;
+export type EncodingMemo = Map<bigint | undefined, EncodeResult>;
 const MAX_MEMO = 8;
 
-function remembered({ request }: Statement, memo: EncodingMemo): ReturnType<typeof encode> {
+function remembered({ request }: Statement, memo: EncodingMemo): EncodeResult {
   const value = onlyValue(request.operands);
   if (!value) return encoded(request);
   const { known } = value;
