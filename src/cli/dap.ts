@@ -4,7 +4,7 @@ import { createServer } from "node:net";
 import { connect } from "../adapter/connection.ts";
 import { frame } from "../adapter/framing.ts";
 import { Shelf } from "../adapter/handlers/shelf.ts";
-import { hostFiles } from "./files.ts";
+import { hostFiles } from "./host-files.ts";
 import { number, parse, text } from "./options.ts";
 
 export function dap(args: readonly string[]): Promise<number> {

@@ -1,9 +1,7 @@
 /** The host's files, for the commands only: the core never sees a path. */
 import { readFileSync, statSync, writeFileSync } from "node:fs";
-import { readFile as readLater, stat } from "node:fs/promises";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import type { FileSystem } from "../adapter/debug/files.ts";
 import type { Diagnostic, SourceText } from "../asmlang/types.ts";
 import { UsageError } from "./usage.ts";
 
@@ -51,25 +49,8 @@ export const pathOf = (uri: string): string => (uri.startsWith("file:") ? fileUR
 const MOST_BYTES = 256 * 2 ** 20;
 
 /** What a source may name: devices and pipes may never end, and are nobody's text. */
-const isReadable = (found: { isFile(): boolean; size: number }): boolean => found.isFile() && found.size <= MOST_BYTES;
-
-/** Files as the debugger asks for them: by URI. undefined = there is none. */
-export const hostFiles: FileSystem = {
-  async read(uri: string): Promise<Uint8Array | undefined> {
-    try {
-      return isReadable(await stat(pathOf(uri))) ? await readLater(pathOf(uri)) : undefined;
-    } catch {
-      return undefined;
-    }
-  },
-  async readTree(uri) {
-    try {
-      return readTree(pathOf(uri));
-    } catch (error) {
-      return (error as Error).message;
-    }
-  },
-};
+export const isReadable = (found: { isFile(): boolean; size: number }): boolean =>
+  found.isFile() && found.size <= MOST_BYTES;
 
 /** Included files: next to the including file, then in `dirs`. */
 export function includeBytes(dirs: readonly string[]): (name: string, from: string) => Uint8Array | undefined {

@@ -10,6 +10,7 @@ import type { Machine } from "../emu/machine/machine.ts";
 import type { StopReason } from "../emu/machine/types.ts";
 import { report } from "./asm.ts";
 import { includeBytes, includeText, readFile, readStdin, uriOf } from "./files.ts";
+import { readTree } from "./host-files.ts";
 import {
   bitsOption,
   choice,
@@ -24,7 +25,6 @@ import {
   texts,
 } from "./options.ts";
 import { Tracer } from "./trace.ts";
-import { readTree } from "./tree.ts";
 import { UsageError } from "./usage.ts";
 
 export const RUN_OPTIONS = {

@@ -20,7 +20,8 @@ import { callStack } from "../adapter/debug/stack.ts";
 import type { Target } from "../adapter/debug/target.ts";
 import type { Variable } from "../adapter/debug/variables.ts";
 import type { Cpu } from "../emu/cpu/cpu.ts";
-import { hostFiles, readFile, uriOf } from "./files.ts";
+import { readFile, uriOf } from "./files.ts";
+import { hostFiles } from "./host-files.ts";
 import { parse, text } from "./options.ts";
 import { UsageError } from "./usage.ts";
 

@@ -3,8 +3,8 @@ import { spawnSync } from "node:child_process";
 import { mkdirSync, symlinkSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { hostFiles, includeBytes, uriOf } from "../../src/cli/files.ts";
-import { readTree } from "../../src/cli/tree.ts";
+import { includeBytes, uriOf } from "../../src/cli/files.ts";
+import { hostFiles, readTree } from "../../src/cli/host-files.ts";
 import { file, ringside, scratch } from "./tool.ts";
 
 describe("what a source names", () => {

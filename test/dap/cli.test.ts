@@ -4,7 +4,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { expect, it } from "vitest";
-import { hostFiles } from "../../src/cli/files.ts";
+import { hostFiles } from "../../src/cli/host-files.ts";
 import { stateAt } from "../../src/cli/state.ts";
 import { DapClient } from "./client.ts";
 

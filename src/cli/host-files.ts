@@ -1,10 +1,30 @@
-/** A folder of the host as the guest's root: apart from what needs no kernel, so that the assembler starts without one. */
+/** The host's files for the debugger and the guest: apart from what needs no kernel, so that the assembler starts without one. */
 import { readdirSync, readFileSync, realpathSync, statSync } from "node:fs";
+import { readFile as readLater, stat } from "node:fs/promises";
 import path from "node:path";
+import type { FileSystem } from "../adapter/debug/files.ts";
 import { PAGE_SIZE } from "../emu/cpu/memory.ts";
 import { ROOT_BYTES } from "../emu/kernel/fs/root.ts";
-import { reason } from "./files.ts";
+import { isReadable, pathOf, reason } from "./files.ts";
 import { UsageError } from "./usage.ts";
+
+/** Files as the debugger asks for them: by URI. undefined = there is none. */
+export const hostFiles: FileSystem = {
+  async read(uri: string): Promise<Uint8Array | undefined> {
+    try {
+      return isReadable(await stat(pathOf(uri))) ? await readLater(pathOf(uri)) : undefined;
+    } catch {
+      return undefined;
+    }
+  },
+  async readTree(uri) {
+    try {
+      return readTree(pathOf(uri));
+    } catch (error) {
+      return (error as Error).message;
+    }
+  },
+};
 
 /** Every file under `dir` by its absolute guest path, for --root. What links lead to outside of it is not there. */
 export function readTree(dir: string): Record<string, Uint8Array> {
