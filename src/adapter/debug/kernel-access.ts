@@ -9,7 +9,7 @@ import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
 import { SymbolTable } from "../../emu/kernel/symbols.ts";
 import type { Program, TriggerReader } from "../../emu/kernel/types.ts";
 import { vm86Of } from "../../emu/kernel/vm86/state.ts";
-import { elfNames } from "./elf-symbols.ts";
+import { elfNames } from "./elf-names.ts";
 import { peekValue } from "./guest-memory.ts";
 import { readTrigger } from "./injections.ts";
 import { expressionScope } from "./scope.ts";

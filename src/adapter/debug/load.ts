@@ -130,7 +130,7 @@ async function bareImage(
       problem: `${fileNameOf(uri)} is an ELF file; a bare machine runs a flat image or source`,
       diagnostics: [],
     };
-  if (!/\.(s|asm|nasm)$/i.test(uri)) return { bytes, symbols: new SymbolIndex([], []), diagnostics: [] };
+  if (!/\.(s|asm|nasm)$/i.test(uri)) return { bytes, symbols: new SymbolIndex([], () => []), diagnostics: [] };
   const result = await assembleWithIncludes(
     files,
     { uri, text: new TextDecoder().decode(bytes) },

@@ -54,7 +54,7 @@ export interface KnownPrograms {
 const MOST_SPACES = 64;
 /** Programs, vDSOs and their places that are remembered of the past. */
 const MOST_SEEN = 256;
-const NOTHING: ProgramNames = { index: new SymbolIndex([], []), relocatable: false, ehFrame: undefined };
+const NOTHING: ProgramNames = { index: new SymbolIndex([], () => []), relocatable: false, ehFrame: undefined };
 const absolute = (name: string): string => (name.startsWith("/") ? name : `/${name}`);
 
 export class KernelSpaces implements Spaces {
@@ -79,7 +79,7 @@ export class KernelSpaces implements Spaces {
     this.#programs = programs;
     this.#byBytes = new WeakMap(programs.others);
     const names = imageNames(kernel.image, kernel.layout.wordSize === 8 ? bigToAddr : Number);
-    this.#kernelPart = { key: "kernel", index: new SymbolIndex(names, lineSpans(kernel.image)), base: 0 };
+    this.#kernelPart = { key: "kernel", index: new SymbolIndex(names, () => lineSpans(kernel.image)), base: 0 };
   }
 
   get known(): readonly SymbolIndex[] {
@@ -166,7 +166,7 @@ export class KernelSpaces implements Spaces {
 function vdsoIndex(kind: (typeof VDSO_KINDS)[number]): SymbolIndex {
   const { symbols, lines, size } = vdsoImage(kind);
   const names = [...symbols].map(([name, offset]) => ({ name, address: offset }));
-  return new SymbolIndex(names, lineSpans({ lines, segments: [{ address: 0n, memorySize: size }] }));
+  return new SymbolIndex(names, () => lineSpans({ lines, segments: [{ address: 0n, memorySize: size }] }));
 }
 
 /** The only one there is without a kernel. */

@@ -29,15 +29,20 @@ const NAMED_WITHIN = 0x10_0000;
 export class SymbolIndex {
   readonly #symbols: readonly NamedAddress[];
   readonly #byName: ReadonlyMap<string, NamedAddress>;
-  readonly #spans: readonly LineSpan[];
-  /** Made when first asked for: a run without breakpoints in sources needs none. */
+  readonly #readSpans: () => Iterable<LineSpan>;
+  /** These and #lines are made when first asked for: a run without breakpoints in sources needs none. */
+  #sorted: readonly LineSpan[] | undefined;
   #lines: ReadonlyMap<string, readonly Lined[]> | undefined;
 
-  constructor(symbols: Iterable<NamedAddress>, spans: Iterable<LineSpan>) {
+  constructor(symbols: Iterable<NamedAddress>, spans: () => Iterable<LineSpan>) {
     const all = [...symbols];
     this.#symbols = all.filter(({ constant }) => constant !== true).sort((a, b) => a.address - b.address);
     this.#byName = new Map(all.map((symbol) => [symbol.name, symbol]));
-    this.#spans = [...spans].sort((a, b) => a.start - b.start);
+    this.#readSpans = spans;
+  }
+
+  get #spans(): readonly LineSpan[] {
+    return (this.#sorted ??= [...this.#readSpans()].sort((a, b) => a.start - b.start));
   }
 
   get #byLine(): ReadonlyMap<string, readonly Lined[]> {

@@ -66,7 +66,7 @@ const expression = (bits: Bits) =>
   })).tree;
 
 const MARKER = new PlacedSymbols([
-  { key: "", base: 0, index: new SymbolIndex([{ name: "marker", address: DATA + 2 }], []) },
+  { key: "", base: 0, index: new SymbolIndex([{ name: "marker", address: DATA + 2 }], () => []) },
 ]);
 
 function machineFor(bits: Bits) {

@@ -12,7 +12,7 @@ const index = new SymbolIndex(
     { name: "entry", address: -0x7f000000 },
   ],
   // line 5 is a macro of two instructions, used again at 0x1010; line 9 is data
-  [
+  () => [
     span(0x1000, 0x1003, 3),
     span(0x1003, 0x1005, 5),
     span(0x1005, 0x1007, 5),
