@@ -9,7 +9,7 @@ import { explanationOf } from "./wrong-operands/explained.ts";
 import { knownNames } from "./wrong-operands/lines.ts";
 import { compareWrong } from "./wrong-operands/main.ts";
 
-const SYNTAXES: readonly Syntax[] = ["nasm"];
+const SYNTAXES: readonly Syntax[] = ["nasm", "att", "intel"];
 const BITS: readonly Bits[] = [16, 32, 64];
 /** Lines of each mnemonic in each mode. */
 const LINES = 4;

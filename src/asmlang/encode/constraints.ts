@@ -28,23 +28,29 @@ function nasmError(form: Form, request: EncodeRequest): string | undefined {
 export function constraintError(form: Form, request: EncodeRequest): string | undefined {
   const { mnemonic, slots } = form;
   if (request.dialect === "nasm") return nasmError(form, request);
+  if (request.intelMnemonics && /^sys(ret|exit)$/.test(request.mnemonic) && request.bits === 64)
+    return `ambiguous operand size for "${request.mnemonic}"; "${request.mnemonic}d" or "${request.mnemonic}q"`;
   if (request.rounding !== undefined && /^vcvtu?si2sd$/.test(mnemonic) && slots[2]?.reg === "r32")
     return `"${request.mnemonic}" of 32 bits is exact and takes no rounding`;
   const relative = request.operands.some((operand) => operand.kind === "mem" && operand.relative === true);
   if (relative && /^bnd(mk|ldx|stx)$/.test(mnemonic)) return "an address relative to RIP cannot be used here";
   const frame = mnemonic === "enter" ? request.operands[0] : undefined;
   const bytes = frame?.kind === "imm" ? frame.value.known : undefined;
-  if (bytes !== undefined && (bytes > 0xffffn || bytes < -0x8000n)) return "the frame's size must fit in 16 bits";
+  if (bytes !== undefined && request.bits !== 16 && (bytes > 0xffffn || bytes < -0x8000n))
+    return "the frame's size must fit in 16 bits";
   const [destination, ...sources] = registers(request);
   if (DISTINCT_DESTINATION.test(mnemonic) && sources.some((source) => source === destination))
     return `destination and source registers must be distinct for "${request.mnemonic}"`;
   const tiles = registers(request).filter((register) => regInfo(register)?.class === "tmm");
   if (tiles.length === 3 && new Set(tiles).size < 3)
     return `all tile registers must be distinct for "${request.mnemonic}"`;
+  if (request.intelMnemonics && /^f(ld|stp)t$/.test(request.mnemonic))
+    if (request.operands.some((operand) => operand.kind === "mem" && operand.size !== 0))
+      return `"${request.mnemonic}" says its size already`;
   if (slots.length !== 5) return undefined;
   const immediate = request.operands.find((operand) => operand.kind === "imm");
   const value = immediate?.kind === "imm" ? immediate.value.known : undefined;
-  return value !== undefined && (value < 0n || value > 15n)
+  return immediate !== undefined && (value === undefined || value < 0n || value > 15n)
     ? `constant does not fit in 4 bits for "${request.mnemonic}"`
     : undefined;
 }

@@ -4,6 +4,7 @@ import { decorationError } from "./decoration-errors.ts";
 import { formsNamed, mnemonics } from "./forms.ts";
 import type { Query } from "./match.ts";
 import { candidates, misfit } from "./match.ts";
+import { resolveMnemonic } from "./mnemonics.ts";
 import type { EncodeRequest, EncodeResult } from "./types.ts";
 
 /** Letters added, left out, changed, or swapped with their neighbour: how many of these lead from `a` to `b`. */
@@ -37,8 +38,15 @@ function nearest(name: string): string | undefined {
   return best;
 }
 
+/** AT&T syntax says L for doublewords: STOSD is `stosl`. */
+function attName(request: EncodeRequest): string | undefined {
+  if (request.dialect === "nasm" || request.intelMnemonics || !request.mnemonic.endsWith("d")) return undefined;
+  const mnemonic = `${request.mnemonic.slice(0, -1)}l`;
+  return resolveMnemonic({ ...request, mnemonic }).length > 0 ? mnemonic : undefined;
+}
+
 export function unknownMnemonic(request: EncodeRequest): string {
-  const near = nearest(request.mnemonic);
+  const near = attName(request) ?? nearest(request.mnemonic);
   return `unknown instruction "${request.mnemonic}"${near === undefined ? "" : `; did you mean "${near}"?`}`;
 }
 

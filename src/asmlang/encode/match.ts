@@ -93,8 +93,7 @@ const SIZED_STRUCTURE = /^(bound|[ls][gi]dt|fbld|fbstp)$/;
 const GNU_UNSIZED = /^(movdir64b|enqcmds?)$/;
 
 /** A size keyword against a descriptor, a save area, a tile. */
-function structureSizeFits(form: Form, size: number, dialect: Dialect): boolean {
-  if (dialect === "nasm") return true;
+function structureSizeFits(form: Form, size: number): boolean {
   // A descriptor of six bytes asks for the operand size that reads all of it.
   const whole = form.mnemonic === "bound" || form.operandSize !== 16;
   return SIZED_STRUCTURE.test(form.mnemonic) && whole && size === form.memoryBytes;
@@ -110,7 +109,7 @@ function memorySizeFits(form: Form, memory: Memory, { sourceBytes, far: farName 
   if (form.memoryClass === "far")
     return size === 0 || (!farName && size === (far ? form.memoryBytes - 2 : form.memoryBytes));
   if (size === 0) return sourceBytes === 0 || sourceBytes === form.memoryBytes;
-  if (form.memoryClass === "structure") return structureSizeFits(form, size, dialect);
+  if (form.memoryClass === "structure") return structureSizeFits(form, size);
   if (dialect === "gas" && GNU_UNSIZED.test(form.mnemonic)) return false;
   return form.memoryClass === "address" || form.memoryBytes === 0 || size === form.memoryBytes;
 }

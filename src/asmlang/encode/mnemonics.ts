@@ -180,10 +180,13 @@ function extension(name: string): Query[] {
 /** Other names of MOVSD and CMPSD, which are vector instructions too. */
 const STRING_ALIAS = /^(movs|smov|cmps|scmp|movsl|cmpsl)$/;
 
+/** AT&T syntax has L for these. */
+const INTEL_ONLY = /^((ins|outs|stos|lods|scas|iret)d|(push|pop)[af]d)$/;
+
 function attNames(name: string): Query[] {
   const tables = [ATT, GAS, COMMON];
   const queries: Query[] = [];
-  const exact = known(tables, name);
+  const exact = INTEL_ONLY.test(name) ? undefined : known(tables, name);
   const crossed = /^(f(?:sub|div))(r?)(p?)$/.exec(name);
   if (crossed)
     queries.push({ ...PLAIN, names: [name, `${crossed[1]}${crossed[2] ? "" : "r"}${crossed[3]}`], crossed: name });
@@ -297,9 +300,11 @@ function letterOf(stem: string, letter: string): string | undefined {
 /** GNU as takes size letters in Intel syntax too, D for 32 bits. */
 function intel(name: string): Query[] {
   const queries = intelNames(name);
-  const letter = /[bwdqt]$|(?<=^vfpclassp[hsd])[xyz]$/.exec(name)?.[0];
+  const letter = /[bwdqt]$|(?<=^vfpclassp[sd])[xyz]$/.exec(name)?.[0];
   const stem = name.slice(0, -1);
   if (queries.length > 0 || letter === undefined || SIZED_STRING.test(stem)) return queries;
   const suffix = letterOf(stem, letter);
-  return suffix === undefined ? [] : intelNames(stem).map((query) => ({ ...query, suffix }));
+  return suffix === undefined
+    ? []
+    : intelNames(stem).flatMap((query) => (query.suffix === "" ? { ...query, suffix } : []));
 }

@@ -25,7 +25,8 @@ export function nasmTakesSize(form: Form, size: number): boolean | undefined {
   if (OWORDS.test(mnemonic) && (isMmx(form) || isXmm(form))) return size === 16;
   const pointer = memoryClass === "far" && !isBranch(mnemonic);
   const unsized = UNSIZED.test(mnemonic) || (mnemonic === "palignr" && isXmm(form));
-  return memoryClass === "structure" || pointer || unsized ? size === keywordOf(mnemonic) : undefined;
+  const region = memoryClass === "structure" || memoryClass === "address";
+  return region || pointer || unsized ? size === keywordOf(mnemonic) : undefined;
 }
 
 const UNSIZED_VALUE = /^(enter|pshuf([dw]|[hl]w)|extrq|insertq|sh[lr]d|pinsrw)$/;

@@ -47,7 +47,8 @@ function shortPatterns(form: Form, dialect: Dialect): Pattern[] {
     found.push(keeping(form, (slot) => slot < 2));
   if (last?.constant !== undefined && dialect === "gas") found.push(keeping(form, (slot) => slot !== slots.length - 1));
   if (mnemonic === "imul" && slots.length === 3) found.push({ form, from: [0, 0, 1], arity: 2, swapped: false });
-  if (slots.length === 2 && first?.reg === undefined && first?.only !== 0 && slots[1]?.reg === "st") {
+  const both = dialect === "gas" && mnemonic.startsWith("fcmov");
+  if (slots.length === 2 && first?.reg === undefined && first?.only !== 0 && slots[1]?.reg === "st" && !both) {
     found.push(keeping(form, (slot) => slot === 1));
   }
   if (slots.length === 2 && first?.reg === "st" && /^f.*p$/.test(mnemonic))
@@ -91,7 +92,7 @@ function build(form: Form, dialect: Dialect): Pattern[] {
   if (dialect === "nasm") patterns.push(...destructivePattern(form));
   const values = form.slots.some(({ place }) => place === "imm");
   const symmetric = SYMMETRIC.has(form.mnemonic) && patterns.includes(full) && !values;
-  if (dialect === "gas" && form.slots[0]?.reg === "st" && /^f(add|mul|subr?|divr?)p$/.test(form.mnemonic))
+  if (dialect === "gas" && form.slots[0]?.reg === "st" && /^f(add|mul)p$/.test(form.mnemonic))
     patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
   if (symmetric && form.slots.length === 2) patterns.push({ form, from: [1, 0], arity: 2, swapped: true });
   return patterns;

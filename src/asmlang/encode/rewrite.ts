@@ -100,6 +100,7 @@ function impliedRegisters(request: EncodeRequest, implied: readonly number[]): E
     const info = regInfo(operand.reg);
     if (info === undefined || !/^r(16|32|64)$/.test(info.class)) return request;
     if (implied[i] === 0 && info.number === 0) width = (info.size * 8) as typeof bits;
+    else if (request.mnemonic === "skinit" && implied[i] !== operand.reg) return request;
     else if (implied[i] !== operand.reg && info.number !== regInfo(implied[i]!)?.number) return request;
   }
   if (width === 16 && bits === 64) return request;
@@ -173,8 +174,24 @@ function asWideAs(to: AsmOperand, from: AsmOperand): AsmOperand {
   return from.kind === "mem" && from.size === 0 && size !== undefined ? { ...from, size } : from;
 }
 
+/** The count of shifts and rotations, and one operand of IN and OUT: any width of CL and DX will do. */
+const BY_CL = /^(s[ah][lr]|r[oc][lr])[bwlqd]?$/;
+const BY_DX = /^(in|out)[bwld]?$/;
+
+function widthless(request: EncodeRequest): EncodeRequest {
+  const { mnemonic, operands } = request;
+  const narrowed = operands.map((operand, i) => {
+    const info = operand.kind === "reg" ? regInfo(operand.reg) : undefined;
+    if (info === undefined || !/^r(16|32|64)$/.test(info.class)) return operand;
+    if (info.number === 1 && i > 0 && i === operands.length - 1 && BY_CL.test(mnemonic)) return register(Register.CL);
+    return info.number === 2 && BY_DX.test(mnemonic) ? register(Register.DX) : operand;
+  });
+  return { ...request, operands: narrowed };
+}
+
 function gas(request: EncodeRequest): EncodeRequest {
   const { mnemonic, operands } = request;
+  if (BY_CL.test(mnemonic) || BY_DX.test(mnemonic)) return widthless(request);
   const first = operands[0];
   if (/^clr[bwldq]?$/.test(mnemonic) && operands.length === 1) {
     return { ...request, mnemonic: mnemonic.replace("clr", "xor"), operands: [first!, first!] };

@@ -28,6 +28,8 @@ export function stringAddressSize(
   which: NonNullable<Slot["string"]>,
   dialect: Dialect,
 ): Bits | undefined {
+  const vector = memory.index !== 0 && /mm$/.test(regInfo(memory.index)?.class ?? "");
+  if (vector) return undefined;
   const base = regInfo(memory.base !== 0 ? memory.base : memory.index);
   if (base === undefined && dialect === "gas") return bits;
   if (base === undefined || (dialect === "nasm" && base.number !== NUMBERS[which])) return undefined;

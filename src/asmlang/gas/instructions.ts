@@ -131,9 +131,12 @@ function checkBranch(assembler: GasAssembler, mnemonic: string, operands: readon
   if (operands.length !== 1 || !first || !BRANCH.test(mnemonic)) return;
   if (first.operand.kind === "imm")
     throw new SourceError(first.span, "a branch needs a target without '$', or '*' and what holds its address");
+  const short = first.operand.kind === "target" && SHORT_ONLY.test(mnemonic);
+  const number = short ? first.operand.value.known : undefined;
   if (assembler.intel) {
-    if (SHORT_ONLY.test(mnemonic) && first.operand.kind === "target" && first.operand.value.known !== undefined)
-      throw new SourceError(first.span, `"${mnemonic}" takes a label, not a number`);
+    if (number !== undefined) throw new SourceError(first.span, `"${mnemonic}" takes a label, not a number`);
+  } else if (number !== undefined && BigInt.asIntN(8, number) !== number) {
+    throw new SourceError(first.span, `"${mnemonic}" takes a label, or a number of 8 bits`);
   } else if (first.operand.kind === "target" && /^jmp[wq]$/.test(mnemonic) && assembler.bits !== 16)
     throw new SourceError(span, "invalid instruction suffix for 'jmp'");
 }

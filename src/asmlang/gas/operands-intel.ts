@@ -350,7 +350,7 @@ export class IntelOperand {
     else if (!this.#nakedRegisters) return undefined;
     const word = cursor.match(/[A-Za-z]\w*/y)?.toLowerCase();
     const register = word === undefined ? undefined : word === "st" ? this.#stack() : REGISTERS.get(word);
-    if (register === undefined || (word && this.#reader.bits !== 64 && needs64(word))) {
+    if (register === undefined || /^st\d$/.test(word!) || (word && this.#reader.bits !== 64 && needs64(word))) {
       cursor.at = start;
       if (percent) throw new SourceError(cursor.here(), "there is no such register");
       return undefined;

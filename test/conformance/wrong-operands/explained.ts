@@ -147,6 +147,56 @@ const EXPLAINED: readonly Explanation[] = [
     verdicts: ["we-accept"],
     text: /^(movdir64b|enqcmds?) r\w+, (zword )?\[r13d/,
   },
+  {
+    reason: "GNU as wants the wrong size keyword where a scalar FMA4's third source is in memory",
+    syntax: "intel",
+    verdicts: ["we-reject", "we-accept"],
+    text: /^vfn?m(add|sub)s[sd] (xmm\d+, ){3}\w+ ptr/,
+  },
+  ...(["att", "intel"] as const).flatMap((syntax): Explanation[] => [
+    {
+      reason: "GNU as reads DS.S as the prefix DS with a hint",
+      syntax,
+      verdicts: ["we-reject"],
+      text: /^ds\.s$/,
+    },
+    {
+      reason: "GNU as takes a vector as the index of a tile's rows and of a string",
+      syntax,
+      verdicts: ["we-reject"],
+      text: /^(tile(loaddt1|loadd|stored)|movs\w?|smov\w?) .*[xyz]mm1(,|\*)4/,
+    },
+    {
+      reason: "GNU as has VCVTTPS2DQ with registers of two lengths, whose bytes are those of the longer one",
+      syntax,
+      verdicts: ["we-reject"],
+      text: /^vcvttps2dq /,
+    },
+    {
+      reason: "GNU as mixes a general register of one width and the suffix of the other in VCVTUSI2SD",
+      syntax,
+      verdicts: ["we-reject"],
+      text: /^vcvtusi2sd[lqd] /,
+    },
+    {
+      reason: "GNU as moves quadwords of memory with MOVD",
+      syntax,
+      verdicts: ["we-reject"],
+      text: /^movd .*qword/,
+    },
+    {
+      reason: "GNU as compares the addresses of a string instruction with each other only where both have a register",
+      syntax,
+      verdicts: ["we-reject"],
+      text: /^(movs|cmps|smov|scmp)\w? .*(, \.|\.,|, 0x1234|0x1234,)/,
+    },
+    {
+      reason: "GNU as takes wider names of CL as a count but not this one, with a word in memory",
+      syntax,
+      verdicts: ["we-accept"],
+      text: /^(s[ah][lr]|r[oc][lr])w %[re]?cx, .*\(/,
+    },
+  ]),
 ];
 
 export function explanationOf({ line, verdict }: Outcome): string | undefined {
