@@ -5,9 +5,9 @@
  */
 
 /** A checkpoint may cost one part in so many of the run, */
-const SHARE = 14;
+const SHARE = 20;
 /** and yet a replay between two should be of milliseconds within these bounds. */
-const SHORT_REPLAY = 4;
+const SHORT_REPLAY = 2;
 const LONG_REPLAY = 10;
 const LEAST = 500_000;
 const MOST = 25_000_000;

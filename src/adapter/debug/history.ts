@@ -3,13 +3,12 @@
  * Replay is exact, since the machine is deterministic; what the user changed by hand is kept by a checkpoint right behind the change.
  */
 
-import { clonePlain } from "../../emu/machine/clone.ts";
 import type { Snapshot } from "../../emu/machine/types.ts";
 import { CheckpointInterval } from "./checkpoint-interval.ts";
 import { Pacer } from "./pacer.ts";
 import type { Target } from "./target.ts";
 
-/** Something that learns from events as they pass, and must go back in time with the machine. */
+/** Something that learns from events as they pass, and must go back in time with the machine. A saved state is changed by nobody. */
 export interface Observer {
   save(): unknown;
   restore(state: unknown): void;
@@ -26,8 +25,8 @@ const STATE_BYTES = 80_000;
 /** Checkpoints this near to the present are all kept; further off a gap may be one part in SPARSE of the way to the present. */
 const NEAR = 5_000_000;
 const SPARSE = 8;
-/** A replay longer than the first of these leaves checkpoints that far before its end, so that further steps back are short. */
-const BEFORE_END = [400_000, 80_000, 16_000, 3_000];
+/** A replay longer than one of these leaves a checkpoint that far before its end, so that further steps back are short. */
+const BEFORE_END = [200_000, 4_000];
 
 export class History {
   readonly #target: Target;
@@ -129,7 +128,7 @@ export class History {
   restoreBefore(icount: number): void {
     const { snapshot, observers } = this.#checkpoints[Math.max(0, this.#upTo(icount) - 1)]!;
     this.#target.machine.restore(snapshot);
-    for (const [i, observer] of this.#observers.entries()) observer.restore(clonePlain(observers[i]));
+    for (const [i, observer] of this.#observers.entries()) observer.restore(observers[i]);
   }
 
   async replay(icount: number, breathe: () => Promise<boolean>): Promise<void> {
@@ -161,7 +160,7 @@ export class History {
   #take(): void {
     const { machine } = this.#target;
     const snapshot = machine.save();
-    const observers = this.#observers.map((observer) => clonePlain(observer.save()));
+    const observers = this.#observers.map((observer) => observer.save());
     const index = this.#upTo(snapshot.icount);
     this.#checkpoints.splice(index, 0, { snapshot, observers });
     this.#keepBudget();

@@ -277,10 +277,10 @@ export class RunControl implements Observer {
   }
 
   save(): unknown {
-    return this.#entered;
+    return new Map(this.#entered);
   }
   restore(state: unknown): void {
-    this.#entered = state as Map<number, Entered>;
+    this.#entered = new Map(state as Map<number, Entered>);
   }
 
   /** How a thread last came from user mode into the kernel. */

@@ -206,8 +206,7 @@ export class Cpu extends SegmentedMemory {
   }
   /** Ranges whose accesses end a run with "watchpoint". Accesses to other pages cost nothing more. */
   setWatchpoints(ranges: Iterable<WatchRange>): void {
-    this.watches.setRanges([...ranges]);
-    this.dropDataTags();
+    if (this.watches.setRanges([...ranges])) this.dropDataTags();
   }
   /** After DR0 to DR3, DR7 or CR4.DE have changed. */
   debugRegistersChanged(): void {

@@ -100,9 +100,11 @@ export const TEMP_COUNT = 256;
 export const CONTEXT = 0x19800;
 /** u32: how breakpoints are armed (contract.ts, ARMED); not part of the guest's state. */
 export const ARMING = 0x19804;
-/** u64 each: the first byte that a data watch by linear address is about, and the first behind the last one; derived too. */
+/** u64: the first byte that a data watch by linear address is about; derived too. */
 export const WATCH_FIRST = 0x19808;
-export const WATCH_END = 0x19810;
+/** u64 each, for accesses of 1, 2, 4 and 8 bytes: how far from WATCH_FIRST on their last byte may lie if they touch what is watched. */
+export const WATCH_REACH = 0x19810;
+export const watchReach = (size: number): number => WATCH_REACH + 8 * Math.log2(size);
 /** Tier 1's table of entries by RIP (tier1/jumps.ts): JUMP_ENTRIES of JUMP_STRIDE bytes, also derived. */
 export const JUMPS = 0x1a000;
 export const JUMP_ENTRIES = 512;

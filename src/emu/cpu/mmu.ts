@@ -18,8 +18,8 @@ import {
   TLB_LARGE,
   TLB_STRIDE,
   TLBF,
-  WATCH_END,
   WATCH_FIRST,
+  watchReach,
 } from "./layout.ts";
 import type { CoreMemory } from "./memory.ts";
 import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
@@ -217,7 +217,7 @@ export class Mmu extends PhysicalMemory {
     const { i32 } = this;
     const [first, end] = this.watches.hull ?? [0, 0];
     this.set64(WATCH_FIRST, addrToBig(first));
-    this.set64(WATCH_END, addrToBig(end));
+    for (const size of [1, 2, 4, 8]) this.set64(watchReach(size), addrToBig(end - first + size - 1));
     for (const e of this.filled) i32.fill(-1, e + READ, e + EXEC);
   }
 
@@ -310,14 +310,15 @@ export class Mmu extends PhysicalMemory {
     return pa;
   }
 
+  /** Is the entry that of this page, or has it lost all its tags (a checkpoint takes those of writes)? */
   private sameEntry(e: number, pageLow: number, high: number, page: number): boolean {
     const { i32 } = this;
-    if ((i32[e + FRAME]! & TLB_FRAME_MASK) !== page) return false;
     for (const tag of [READ, WRITE, EXEC]) {
       if (i32[e + tag] === -1) continue;
-      return (i32[e + tag]! & ~TAG_WATCHED) === pageLow && i32[e + tag + 1] === high;
+      const same = (i32[e + FRAME]! & TLB_FRAME_MASK) === page;
+      return same && (i32[e + tag]! & ~TAG_WATCHED) === pageLow && i32[e + tag + 1] === high;
     }
-    return false;
+    return true;
   }
 
   private pageFaultText(low: number, high: number): string {

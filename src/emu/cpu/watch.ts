@@ -40,9 +40,12 @@ export class Watches {
   private debug: readonly (WatchRange | undefined)[] = [];
   private all: readonly WatchRange[] = [];
 
-  setRanges(ranges: readonly WatchRange[]): void {
+  /** False if there are none, and were none. */
+  setRanges(ranges: readonly WatchRange[]): boolean {
+    if (this.ranges.length === 0 && ranges.length === 0) return false;
     this.ranges = ranges;
     this.changed();
+    return true;
   }
   setDebug(ranges: readonly (WatchRange | undefined)[]): void {
     this.debug = ranges;

@@ -3,6 +3,7 @@ import type { Cpu } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
 import { clonePlain, cloneShared } from "../machine/clone.ts";
 import type { Machine } from "../machine/machine.ts";
+import { Twin } from "../machine/twin.ts";
 import type { Component } from "../machine/types.ts";
 import type { Arch } from "./arch.ts";
 import type { LinkedImage } from "./boot/packed.ts";
@@ -35,6 +36,8 @@ export class Kernel implements Component {
   run: UpcallRun | undefined;
   /** Where files' bytes may be changed in place: no snapshot shares them. */
   ownBuffers = new WeakSet<ArrayBufferLike>();
+  /** What was last saved or restored. */
+  #saved: Twin<KernelState> | undefined;
   readonly #symbols = new Map<string, Addr>();
 
   constructor(
@@ -158,13 +161,18 @@ export class Kernel implements Component {
     this.machine.events.emit("printk", cpu.index, { text });
   }
 
+  /** Of a state that is still the same, the same copy: most checkpoints are of a program that computes. */
   save(): unknown {
     this.ownBuffers = new WeakSet();
-    return cloneState(this.state);
+    if (this.#saved?.isOf(this.state) !== true) this.#saved = new Twin(this.state, cloneState(this.state));
+    return this.#saved.copy;
   }
   restore(state: unknown): void {
     this.ownBuffers = new WeakSet();
-    this.state = cloneState(state as KernelState);
+    const wanted = state as KernelState;
+    if (this.#saved?.copy === wanted && this.#saved.isOf(this.state)) return;
+    this.state = cloneState(wanted);
+    this.#saved = new Twin(this.state, wanted);
   }
 }
 

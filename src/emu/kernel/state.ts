@@ -284,8 +284,8 @@ export interface KernelState {
   nextId: number;
   lastPid: number;
   stdinPosition: number;
-  /** Physical pages of the vDSO images in use, by image, and of vvar. */
-  vdsoPages: Record<string, number[]>;
+  /** Physical pages of the vDSO images in use, by image, and of vvar; frozen, since mappings have the same lists. */
+  vdsoPages: Record<string, readonly number[]>;
   /** Pipes by number, while an end is open. */
   pipes: Record<number, Pipe>;
   /** Sockets by number, while somebody has them. */

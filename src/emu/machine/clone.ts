@@ -8,11 +8,11 @@ export function clonePlain<T>(value: T): T {
 }
 
 function cloneObject(value: object): object {
+  if (Object.isFrozen(value)) return value;
   if (Array.isArray(value)) return value.map(clonePlain);
   if (value instanceof Map) return new Map([...value].map(([key, held]) => [clonePlain(key), clonePlain(held)]));
   if (value instanceof Set) return new Set([...value].map(clonePlain));
   if (ArrayBuffer.isView(value)) return (value as Uint8Array).slice();
-  if (Object.isFrozen(value)) return value;
   const copy: Record<string, unknown> = {};
   for (const key in value) copy[key] = clonePlain((value as Record<string, unknown>)[key]);
   return copy;

@@ -10,8 +10,8 @@ const STRETCH = 256;
 const WORDS = PAGE_SIZE / 4;
 /** Pages are allocated so many at a time. */
 const AT_ONCE = 256;
-/** One word in so many is looked at. */
-const LOOK = 17;
+/** One word in so many is looked at: each is a cache miss. */
+const LOOK = 127;
 
 interface Page {
   readonly words: Int32Array;

@@ -18,6 +18,7 @@ export class SnapshotMemory {
   last: PageTable | undefined;
   /** Pages that were dirty at the last save. */
   dirty: ReadonlySet<number> = new Set();
+  saves = 0;
 }
 
 interface Subject {
@@ -99,15 +100,22 @@ function cpuState(core: CoreMemory, cpu: Cpu): Uint8Array {
 const ramOf = (core: CoreMemory): Int32Array =>
   core.i32.subarray(core.ramBase >> 2, (core.ramBase + core.ramSize) >> 2);
 
+/** One page in so many is looked at when it might be spared: a needless copy costs less than a slow write, and looking about as much. */
+const LOOK_AT = 4;
+
 /**
  * A table of memory now. The first write to each page after this is a slow one, by which it becomes dirty; a page that was dirty twice
- * in a row is spared that and counts as dirty, as long as it seems to change.
+ * in a row is spared that and counts as dirty, until it seems the same when it is looked at.
  */
 function savePages(core: CoreMemory, snapshots: SnapshotMemory): PageTable {
   const { store, last, dirty } = snapshots;
   const ram = ramOf(core);
   const changed = core.takeDirty();
-  for (const page of changed) if (dirty.has(page) && !last?.seemsSame(page, ram)) core.markDirty(page);
+  const turn = snapshots.saves++;
+  for (const page of changed) {
+    if (!dirty.has(page)) continue;
+    if ((page + turn) % LOOK_AT !== 0 || !last?.seemsSame(page, ram)) core.markDirty(page);
+  }
   snapshots.dirty = new Set(changed);
   const pages = store.derive(last, changed, ram);
   remember(snapshots, pages);

@@ -1,7 +1,8 @@
 /**
  * Loads and stores in compiled code: the TLB (and a segment's bounds) inline. An access that misses leaves the region, and tier 0 runs
- * its instruction: a call in its place would cost the loop around it its registers. Where misses are the rule (Tier1.missed) it is a
- * call after all, which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
+ * its instruction: a call in its place would cost the loop around it its registers. Where misses are the rule (Tier1.missed) because
+ * bytes of the page are watched, it is looked at inline whether these are; where they are for other reasons, it is a call after all,
+ * which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
  */
 import type { Load, Peek, Space, Store, Value } from "../ir/types.ts";
 import {
@@ -12,21 +13,24 @@ import {
   TAG_WATCHED,
   TLB_ENTRIES,
   TLBF,
-  WATCH_END,
   WATCH_FIRST,
+  watchReach,
 } from "../layout.ts";
 import { EXCHANGE, type Frame, importIndex } from "./frame.ts";
 import type { Values } from "./values.ts";
-import { type FunctionBody, I32, I64, type MemName } from "./wasm.ts";
+import { type FunctionBody, I32, I64, type Label, type MemName } from "./wasm.ts";
 
 const LOADS: Record<number, MemName> = { 1: "i32.load8_u", 2: "i32.load16_u", 4: "i32.load", 8: "i64.load" };
 const STORES: Record<number, MemName> = { 1: "i32.store8", 2: "i32.store16", 4: "i32.store", 8: "i64.store" };
 /** An entry's offset is the page number's low bits times the stride of 32: bits 12.. of the address moved to bits 5.. */
 const ENTRY_MASK = (TLB_ENTRIES - 1) << 5;
 
+/** What is known of an instruction's misses: the rule only near watched bytes, or for other reasons too. */
+export type Missing = "never" | "nearby" | "often";
+
 export interface SlowPath {
-  /** Does the present instruction call for its slow accesses, or leave? */
-  calls(): boolean;
+  /** Of the present instruction. */
+  missing(): Missing;
   leave(): void;
   /** Takes the status of a call from the stack. */
   checkStatus(): void;
@@ -54,28 +58,24 @@ export class AccessEmitter {
   load(s: Load): void {
     const { f } = this;
     const local = this.values.temp(s.temp);
-    this.probe(s.space, s.address, s.size, s.forWrite);
-    f.if();
-    this.hostAddress();
-    f.mem(LOADS[s.size]!, 0).set(local);
-    f.else();
-    if (!this.slow.calls()) {
-      this.slow.leave();
-      f.end();
-      return;
-    }
-    this.nearby(s.space, s.size, s.forWrite);
-    f.if();
-    this.hostAddress();
-    f.mem(LOADS[s.size]!, 0).set(local);
-    f.else();
-    this.slowArguments(s.space, s.size, s.forWrite);
-    f.call(importIndex("load"));
-    this.slow.checkStatus();
-    f.i32(0)
-      .mem(s.size === 8 ? "i64.load" : "i32.load", this.frame.base + EXCHANGE)
-      .set(local);
-    f.end().end();
+    this.access(
+      s.space,
+      s.address,
+      s.size,
+      s.forWrite,
+      () => {
+        this.slowArguments(s.space, s.size, s.forWrite);
+        f.call(importIndex("load"));
+        this.slow.checkStatus();
+        f.i32(0)
+          .mem(s.size === 8 ? "i64.load" : "i32.load", this.frame.base + EXCHANGE)
+          .set(local);
+      },
+      () => {
+        this.hostAddress();
+        f.mem(LOADS[s.size]!, 0).set(local);
+      },
+    );
   }
 
   /** A load without any effect but its value, or what `giveUp` emits: by translations of its own, with whatever rights. */
@@ -104,71 +104,93 @@ export class AccessEmitter {
 
   store(s: Store): void {
     const { f } = this;
-    this.probe(s.space, s.address, s.size, true);
-    f.if();
-    this.hostAddress();
-    this.values.value(s.value);
-    f.mem(STORES[s.size]!, 0);
-    f.else();
-    if (!this.slow.calls()) {
-      this.slow.leave();
-      f.end();
-      return;
-    }
-    this.nearby(s.space, s.size, true);
-    f.if();
-    this.hostAddress();
-    this.values.value(s.value);
-    f.mem(STORES[s.size]!, 0);
-    f.else();
-    f.i32(0);
-    this.values.value(s.value);
-    f.mem(s.size === 8 ? "i64.store" : "i32.store", this.frame.base + EXCHANGE);
-    this.slowArguments(s.space, s.size, true);
-    f.call(importIndex("store"));
-    this.slow.checkStatus();
-    f.end().end();
+    this.access(
+      s.space,
+      s.address,
+      s.size,
+      true,
+      () => {
+        f.i32(0);
+        this.values.value(s.value);
+        f.mem(s.size === 8 ? "i64.store" : "i32.store", this.frame.base + EXCHANGE);
+        this.slowArguments(s.space, s.size, true);
+        f.call(importIndex("store"));
+        this.slow.checkStatus();
+      },
+      () => {
+        this.hostAddress();
+        this.values.value(s.value);
+        f.mem(STORES[s.size]!, 0);
+      },
+    );
   }
 
-  /** After a probe that failed: leaves 1 where the page is watched, but none of the access's bytes may be. */
-  private nearby(space: Space, size: number, write: boolean): void {
-    const { f, frame } = this;
-    if (space.kind !== "linear") {
-      f.i32(0);
-      return;
+  /** What `fast` emits where the TLB permits it, else what the present instruction does about misses. */
+  private access(space: Space, address: Value, size: number, write: boolean, call: () => void, fast: () => void): void {
+    const { f, slow } = this;
+    const missing = slow.missing();
+    const out = f.block();
+    const permitted = f.block();
+    this.find(space, address);
+    if (missing !== "never" && space.kind === "linear") {
+      const near = f.block();
+      this.offWatch(size, write, near);
+      f.brIf(permitted);
+      f.end();
     }
+    this.probe(space, size, write);
+    f.brIf(permitted);
+    if (missing === "often") {
+      call();
+      f.br(out);
+    } else slow.leave();
+    f.end();
+    fast();
+    f.end();
+  }
+
+  /** Branches to `not` where the TLB has not the page, watched or not; leaves 1 where the access keeps off all from watched byte to watched byte. */
+  private offWatch(size: number, write: boolean, not: Label): void {
+    const { f, frame } = this;
     f.get(this.entry).mem("i64.load", write ? TLBF.WRITE_TAG : TLBF.READ_TAG);
-    f.get(this.address64)
-      .i64(size - 1, 0)
-      .op("i64.add");
-    f.i64(-4096, -1).op("i64.and").i64(TAG_WATCHED, 0).op("i64.or").op("i64.eq");
-    f.get(this.address64).i64(size, 0).op("i64.add");
+    this.lastByte(size);
+    f.i64(-4096, -1).op("i64.and").op("i64.sub").i64(TAG_WATCHED, 0).op("i64.gt_u").brIf(not);
+    this.lastByte(size);
     f.i32(0)
       .mem("i64.load", frame.base + WATCH_FIRST)
-      .op("i64.le_u");
+      .op("i64.sub");
     f.i32(0)
-      .mem("i64.load", frame.base + WATCH_END)
-      .get(this.address64)
-      .op("i64.le_u");
-    f.op("i32.or").op("i32.and");
+      .mem("i64.load", frame.base + watchReach(size))
+      .op("i64.ge_u");
   }
 
-  /** Leaves 1 on the stack when the TLB has the page (and the segment permits it), with `entry` and the linear address in locals. */
-  private probe(space: Space, address: Value, size: number, write: boolean): void {
+  private lastByte(size: number): void {
+    const { f } = this;
+    f.get(this.address64);
+    if (size > 1) f.i64(size - 1, 0).op("i64.add");
+  }
+
+  /** Puts the linear address, and the TLB entry in which it would be, into locals. */
+  private find(space: Space, address: Value): void {
+    const { f } = this;
+    this.values.value(address);
+    if (space.kind === "linear" && space.type === 64) f.set(this.address64);
+    else {
+      f.set(this.address32).get(this.address32);
+      if (space.kind === "segment") f.i32(0).mem("i32.load", this.values.segField(space.seg, SEGF.BASE)).op("i32.add");
+      f.op("i64.extend_u").set(this.address64);
+    }
+    this.findEntry();
+  }
+
+  /** After find(): leaves 1 when the TLB has the page (and the segment permits it). */
+  private probe(space: Space, size: number, write: boolean): void {
     const { f } = this;
     const tag = write ? TLBF.WRITE_TAG : TLBF.READ_TAG;
     if (space.kind === "linear" && space.type === 64) {
-      this.values.value(address);
-      f.set(this.address64);
-      this.findEntry();
       this.hasTag(tag, size);
       return;
     }
-    this.values.value(address);
-    f.set(this.address32).get(this.address32);
-    if (space.kind === "segment") f.i32(0).mem("i32.load", this.values.segField(space.seg, SEGF.BASE)).op("i32.add");
-    f.op("i64.extend_u").set(this.address64);
-    this.findEntry();
     f.get(this.entry).mem("i64.load", tag);
     f.get(this.address64).op("i32.wrap");
     if (size > 1) f.i32(size - 1).op("i32.add");
@@ -179,8 +201,8 @@ export class AccessEmitter {
   /** Leaves 1 where `entry` has the page of the linear address, up to its last byte: one that crosses has another page there. */
   private hasTag(tag: number, size: number): void {
     const { f } = this;
-    f.get(this.entry).mem("i64.load", tag).get(this.address64);
-    if (size > 1) f.i64(size - 1, 0).op("i64.add");
+    f.get(this.entry).mem("i64.load", tag);
+    this.lastByte(size);
     f.i64(-4096, -1).op("i64.and").op("i64.eq");
   }
 

@@ -2,7 +2,7 @@
 import type { IrInsn, SetFlags, Statement, Test, Value } from "../ir/types.ts";
 import { ARITH_FLAGS } from "../layout.ts";
 import { nextIp } from "../lower.ts";
-import { AccessEmitter } from "./access.ts";
+import { AccessEmitter, type Missing } from "./access.ts";
 import { EXIT, EXIT_BITS, type Frame, importIndex } from "./frame.ts";
 import { Values } from "./values.ts";
 import { type FunctionBody, I32, I64, type Label } from "./wasm.ts";
@@ -20,8 +20,8 @@ export interface Links {
   helper(ir: IrInsn): number;
   /** The place of an instruction whose accesses leave the region when they miss. */
   site(ir: IrInsn): number;
-  /** Do the instruction's accesses miss as a rule? */
-  misses(ir: IrInsn): boolean;
+  /** What is known of the misses of the instruction's accesses. */
+  missing(ir: IrInsn): Missing;
 }
 
 export class Emitter {
@@ -46,7 +46,7 @@ export class Emitter {
     this.links = links;
     this.values = new Values(f, frame);
     this.access = new AccessEmitter(this.values, {
-      calls: () => links.misses(this.ir),
+      missing: () => links.missing(this.ir),
       leave: () => this.exitMiss(),
       checkStatus: () => this.checkStatus(),
     });

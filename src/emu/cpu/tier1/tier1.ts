@@ -10,6 +10,7 @@ import type { IrInsn } from "../ir/types.ts";
 import { OFF, type SegIndex } from "../layout.ts";
 import { MODE } from "../mode.ts";
 import type { AccessSize } from "../phys.ts";
+import type { Missing } from "./access.ts";
 import type { Links } from "./emit.ts";
 import { EXCHANGE, EXIT, EXIT_BITS, IMPORTS, type ImportName } from "./frame.ts";
 import { entryOf, JumpTable } from "./jumps.ts";
@@ -42,6 +43,8 @@ export class Region {
 interface Site {
   readonly ir: IrInsn;
   readonly region: Region;
+  /** What its code was compiled for. */
+  readonly missing: Missing;
   misses: number;
   /** Instruction count when they began to be counted. */
   since: number;
@@ -73,7 +76,7 @@ export class Tier1 {
   private readonly freeHelpers: number[] = [];
   private readonly sites: (Site | undefined)[] = [];
   private readonly freeSites: number[] = [];
-  private readonly missing = new WeakSet<IrInsn>();
+  private readonly missing = new WeakMap<IrInsn, Missing>();
   private readonly freeSlots: number[] = [];
   private slots = 0;
   /** Blocks on their way to being hot. */
@@ -187,8 +190,8 @@ export class Tier1 {
   }
 
   /**
-   * The access that the last region was left for will miss again. Where that is the rule (device memory, pages with code in them, too
-   * many pages), the region is compiled anew with calls.
+   * The access that the last region was left for will miss again. Where that is the rule, the region is compiled anew: while something
+   * is watched, so that accesses near it pass; after that (device memory, pages with code in them, too many pages), with calls.
    */
   missed(): void {
     const site = this.left!;
@@ -200,7 +203,9 @@ export class Tier1 {
       // Its neighbours will have come near it.
       for (const index of site.region.sites) {
         const other = this.sites[index]!;
-        if (other.misses * 4 >= site.misses) this.missing.add(other.ir);
+        if (other.misses * 4 < site.misses) continue;
+        const nearby = other.missing === "never" && this.cpu.watches.active;
+        if (this.missingOf(other.ir) !== "often") this.missing.set(other.ir, nearby ? "nearby" : "often");
       }
       this.retire(site.region);
       this.jumps.clear();
@@ -248,12 +253,16 @@ export class Tier1 {
       },
       site: (ir) => {
         const index = this.freeSites.pop() ?? this.sites.length;
-        this.sites[index] = { ir, region, misses: 0, since: 0 };
+        this.sites[index] = { ir, region, missing: this.missingOf(ir), misses: 0, since: 0 };
         region.sites.push(index);
         return index;
       },
-      misses: (ir) => this.missing.has(ir),
+      missing: (ir) => this.missingOf(ir),
     };
+  }
+
+  private missingOf(ir: IrInsn): Missing {
+    return this.missing.get(ir) ?? "never";
   }
 
   private adopt(region: Region): void {

@@ -19,13 +19,16 @@ function imagePages(k: Kernel, image: VdsoImage): readonly number[] {
     k.memory.writePhys("init_vdso_image", k.memory.virt(page), page, image.bytes.subarray(at, at + PAGE_SIZE));
     pages.push(page);
   }
-  k.state.vdsoPages[image.kind] = pages;
+  k.state.vdsoPages[image.kind] = Object.freeze(pages);
   return pages;
 }
 
 /** vvar_fault(): only the first page exists. There is no paravirtual clock behind pvclock and hvclock, and no time namespace. */
 function vvarPages(k: Kernel): readonly number[] {
-  return (k.state.vdsoPages.vvar ??= [mustAllocPage(k), ...Array.from({ length: VVAR_PAGES - 1 }, () => NO_PAGE)]);
+  return (k.state.vdsoPages.vvar ??= Object.freeze([
+    mustAllocPage(k),
+    ...Array.from({ length: VVAR_PAGES - 1 }, () => NO_PAGE),
+  ]));
 }
 
 /** map_vdso(): at `addr`, or where there is room when it is 0 or taken. Address of the image, or a negative error number. */
