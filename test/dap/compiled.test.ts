@@ -57,8 +57,11 @@ describe.runIf(requireTool("gcc"))("a compiled program", () => {
     const main = stack.indexOf("main sorted.c:8");
     expect(main).toBeGreaterThan(1);
     expect(stack.slice(1, main).join()).not.toContain("sorted.c");
-    await client.ok("setBreakpoints", { source: { path: source }, breakpoints: [{ line: 9 }] });
-    await client.run("continue");
+    await client.ok("setBreakpoints", { source: { path: source }, breakpoints: [{ line: 8 }] });
+    await client.run("reverseContinue");
+    expect((await frames(client))[0]).toBe("main sorted.c:8");
+    await client.ok("setBreakpoints", { source: { path: source }, breakpoints: [] });
+    await client.run("stepIn");
     expect((await frames(client))[0]).toBe("main sorted.c:9");
     expect(client.events.filter(({ event }) => event === "module").map(({ body }) => body.module.name)).toContainEqual(
       expect.stringMatching(/libc\.so/),

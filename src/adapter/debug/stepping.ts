@@ -15,11 +15,20 @@ export interface StepOptions {
   readonly thread: number;
 }
 
+/** By statement, what is called from a source line is entered if it has source lines too. */
 export const stepIn = (control: RunControl, options: StepOptions): Promise<Stop> =>
-  stepLines(control, options, (subject) => stepOnce(control, subject, options.intoKernel));
+  stepLines(control, options, (subject) =>
+    options.granularity === "statement" && hasLine(control, subject.cpu)
+      ? stepOnceOver(control, subject, options.intoKernel, (cpu) => !hasLine(control, cpu))
+      : stepOnce(control, subject, options.intoKernel),
+  );
 
 export const stepOver = (control: RunControl, options: StepOptions): Promise<Stop> =>
-  stepLines(control, options, (subject) => stepOnceOver(control, subject, options.intoKernel));
+  stepLines(control, options, (subject) =>
+    stepOnceOver(control, subject, options.intoKernel && subject.cpu.cpl < 3, () => true),
+  );
+
+const hasLine = ({ target }: RunControl, cpu: Cpu): boolean => target.symbols(cpu).lineAt(cpu.linearIp) !== undefined;
 
 /** Until the thread's present function returns; from the kernel, until user mode is back. */
 export async function stepOut(control: RunControl, thread: number): Promise<Stop | undefined> {
@@ -112,14 +121,19 @@ async function stepOnce(control: RunControl, subject: Subject, intoKernel: boole
   }
 }
 
-/** One instruction, and all that it calls. */
-async function stepOnceOver(control: RunControl, subject: Subject, intoKernel: boolean): Promise<Stop | undefined> {
+/** One instruction, and all of what it calls, if `isOver` says so of where that begins. */
+async function stepOnceOver(
+  control: RunControl,
+  subject: Subject,
+  intoKernel: boolean,
+  isOver: (cpu: Cpu) => boolean,
+): Promise<Stop | undefined> {
   const { cpu, thread } = subject;
   const { flow, next } = currentInstruction(cpu);
   const sp = linearSp(cpu);
-  const stop = await stepOnce(control, subject, intoKernel && cpu.cpl < 3);
+  const stop = await stepOnce(control, subject, intoKernel);
   subject.settle();
-  if (stop !== undefined || !CALLS.has(flow) || subject.cpu.linearIp === next) return stop;
+  if (stop !== undefined || !CALLS.has(flow) || subject.cpu.linearIp === next || !isOver(subject.cpu)) return stop;
   return unlessReached(await runToReturn(control, thread, next, (now) => now >= sp));
 }
 
