@@ -32,7 +32,10 @@ export interface PlacedOperand {
 }
 
 export interface Statement {
+  /** Others may share it: what is known of its values in a layout pass holds until the next statement is encoded. */
   readonly request: EncodeRequest;
+  /** The request's expressions as they are meant here, if they are not. */
+  bind?(expr: Expr): Expr;
   /** Spans of the operands in the request's order, and of the mnemonic. */
   readonly spans: readonly Span[];
   readonly mnemonic: Span;
@@ -40,6 +43,9 @@ export interface Statement {
   /** May a linker rewrite the instruction? The dialect says. */
   readonly relaxable?: ((bytes: readonly number[]) => PendingFixup["relaxable"]) | undefined;
 }
+
+/** An expression of the statement's request, as it is meant. */
+export const bound = (statement: Statement, expr: Expr): Expr => statement.bind?.(expr) ?? expr;
 
 /** All values in an operand. */
 export function valuesOf(operand: AsmOperand): Symbolic[] {
@@ -118,7 +124,7 @@ export function pendingFixups(encoding: Encoding, statement: Statement, relaxed 
       kind: fixup.kind,
       signed: fixup.signed,
       addend: fixup.addend,
-      expr,
+      expr: bound(statement, expr),
       code: true,
       relaxed,
       modifier,
@@ -196,7 +202,7 @@ export function branchReaches(
   const fixup = encoding.fixups.find((one) => one.kind === "pcrel");
   if (!fixup) return true;
   const { expr } = partOf(statement.request.operands[fixup.operand]!, fixup.part);
-  const value = targetOf(expr, layout);
+  const value = targetOf(bound(statement, expr), layout);
   if (!value) return true;
   const { symbol, constant } = value;
   if (symbol?.section !== fragment.section || keeps(symbol)) return false;

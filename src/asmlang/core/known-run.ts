@@ -49,6 +49,8 @@ interface RunName {
 interface BytesStep {
   readonly line: number;
   readonly bytes: ByteBuffer;
+  /** All of them, once the run is complete. */
+  view?: Uint8Array;
   readonly rows: { readonly offset: number; readonly line: number; readonly code: boolean }[];
   readonly fixups: { readonly line: number; readonly fixup: PendingFixup }[];
   readonly labels: { readonly name: number; readonly offset: number }[];
@@ -170,7 +172,7 @@ function putBytes(step: BytesStep, builder: ObjectBuilder, lines: BlockLines, sy
     fragment.rows.push({ offset: start + offset, line: lines.at(line), bits: code ? bits : undefined });
   if (step.bytes.length > 0) {
     budget.chargeLine("bytes", step.bytes.length, first);
-    fragment.bytes.push(step.bytes.view());
+    fragment.bytes.push((step.view ??= step.bytes.view()));
   }
   if (step.fixups.length > 0) budget.chargeLine("fields", step.fixups.length, first);
   for (const { line, fixup } of step.fixups) {

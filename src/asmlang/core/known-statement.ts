@@ -142,19 +142,23 @@ export class Detaching {
   }
 }
 
-/** The statement's parts in a run: the symbols of its names, and its line. */
+/** The statement in a run: the known one's request, whose expressions get the symbols of its names and its line when they are asked for. */
 export class Attaching implements Statement {
   readonly #line: Line;
   readonly #symbols: readonly AsmSymbol[];
   readonly #known: Statement;
-  readonly request: Statement["request"];
+  /** The expression that was bound last: mostly there is only one. */
+  #expr: Expr | undefined;
+  #bound: Expr | undefined;
 
   constructor(known: Statement, symbols: readonly AsmSymbol[], line: Line) {
     this.#line = line;
     this.#symbols = symbols;
     this.#known = known;
-    const { request } = known;
-    this.request = { ...request, operands: request.operands.map((one) => this.#operand(one)) };
+  }
+
+  get request(): Statement["request"] {
+    return this.#known.request;
   }
 
   get spans(): readonly Span[] {
@@ -173,11 +177,10 @@ export class Attaching implements Statement {
     return this.#known.relaxable;
   }
 
-  #operand(operand: AsmOperand): AsmOperand {
-    return mapValues(
-      operand,
-      ({ expr, known, modifier }) => new Symbolic(attached(expr, this.#symbols, this.#line), known, modifier),
-    );
+  bind(expr: Expr): Expr {
+    if (this.#bound && this.#expr === expr) return this.#bound;
+    this.#expr = expr;
+    return (this.#bound = attached(expr, this.#symbols, this.#line));
   }
 }
 

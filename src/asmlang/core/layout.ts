@@ -151,6 +151,9 @@ export class Layout {
   isReached(symbol: AsmSymbol): boolean {
     return symbol.definition?.kind !== "label" || symbol.definition.fragment.placed;
   }
+
+  readonly reachedOffset = (symbol: AsmSymbol): number | undefined =>
+    this.isReached(symbol) ? this.offsetOf(symbol) : undefined;
 }
 
 /** Passes on what ends the run; anything else waits. */

@@ -3,21 +3,23 @@ import type { ObjectBuilder } from "../core/builder.ts";
 import { type Expr, evaluate } from "../core/expr.ts";
 import { Fragment } from "../core/fragment.ts";
 import {
+  bound,
   branchReaches,
   encodeStatement,
   pendingFixups,
   reportWarnings,
   type Statement,
-  valuesOf,
+  type Symbolic,
 } from "../core/instruction.ts";
 import type { Detaching, KnownInstruction, MakeFragment } from "../core/known-statement.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Line } from "../core/source.ts";
 import { type AsmSymbol, isPlace } from "../core/symbols.ts";
 import type { SectionWriter } from "../core/writer.ts";
-import type { Encoding } from "../encode/types.ts";
+import type { Encoding, Value } from "../encode/types.ts";
 
 const never = () => false;
+const NOTHING_KNOWN: (bigint | undefined)[] = [];
 const make: MakeFragment = (builder, line, statement) => new NasmInstruction(builder, line, statement);
 
 /** What is known of a value in this pass. In its first one NASM takes an immediate that it does not know yet to be small. */
@@ -32,6 +34,8 @@ function valueIn(layout: Layout, expr: Expr, immediate: boolean): bigint | undef
 export class NasmInstruction extends Fragment {
   readonly statement: Statement;
   readonly #builder: ObjectBuilder;
+  /** What was known of the values in its operands in the last pass. */
+  #known: (bigint | undefined)[] = NOTHING_KNOWN;
   #chosen: Encoding | undefined;
   #encoded: { best: Encoding; long?: Encoding } | undefined;
 
@@ -47,28 +51,44 @@ export class NasmInstruction extends Fragment {
 
   measure(layout: Layout): number {
     const encoded = this.#encode(layout);
-    const place = (symbol: AsmSymbol) => (layout.isReached(symbol) ? layout.offsetOf(symbol) : undefined);
-    const short = encoded.long === undefined || branchReaches(this, encoded.best, this.statement, layout, never, place);
+    const short = encoded.long === undefined || this.#reaches(encoded.best, layout);
     const now = short ? encoded.best : encoded.long!;
     const keeps = layout.growOnly && this.#chosen !== undefined && now.bytes.length < this.#chosen.bytes.length;
     if (!keeps) this.#chosen = now;
     return this.#chosen!.bytes.length;
   }
 
+  #reaches(encoding: Encoding, layout: Layout): boolean {
+    return branchReaches(this, encoding, this.statement, layout, never, layout.reachedOffset);
+  }
+
   /** Encoded anew if a value has changed since. */
   #encode(layout: Layout): { best: Encoding; long?: Encoding } {
-    let same = true;
-    for (const operand of this.statement.request.operands) {
-      if (operand.kind === "reg") continue;
-      for (const value of valuesOf(operand)) {
-        const known = valueIn(layout, value.expr, operand.kind === "imm");
-        if (known !== value.known) same = false;
-        value.known = known;
+    let changes = this.#encoded ? 0 : 1;
+    let at = 0;
+    for (const operand of this.statement.request.operands)
+      if (operand.kind === "imm") changes += this.#learn(layout, operand.value, true, at++);
+      else if (operand.kind === "target") changes += this.#learn(layout, operand.value, false, at++);
+      else if (operand.kind === "mem" && operand.displacement)
+        changes += this.#learn(layout, operand.displacement, false, at++);
+      else if (operand.kind === "far") {
+        changes += this.#learn(layout, operand.selector, false, at++);
+        changes += this.#learn(layout, operand.offset, false, at++);
       }
-    }
-    if (same && this.#encoded) return this.#encoded;
+    if (changes === 0) return this.#encoded!;
     this.#encoded = undefined;
     return (this.#encoded = encodeStatement(this.statement));
+  }
+
+  /** What is known of a value in this pass; 0 if that is what was known in the one before. */
+  #learn(layout: Layout, value: Value, immediate: boolean, index: number): 0 | 1 {
+    const symbolic = value as Symbolic;
+    const known = valueIn(layout, bound(this.statement, symbolic.expr), immediate);
+    symbolic.known = known;
+    if (index >= this.#known.length) this.#known = [...this.#known, known];
+    else if (known === this.#known[index]) return 0;
+    else this.#known[index] = known;
+    return 1;
   }
 
   write(out: SectionWriter): void {
