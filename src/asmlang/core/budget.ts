@@ -19,8 +19,18 @@ const LIMITS = {
 
 export type Resource = keyof typeof LIMITS;
 
+/** How much of each. */
+export type Spent = Readonly<Record<Resource, number>>;
+
 export class Budget {
-  readonly #spent: Record<Resource, number> = { lines: 0, statements: 0, text: 0, fields: 0, bytes: 0, steps: 0 };
+  readonly #spent: { -readonly [name in Resource]: number } = {
+    lines: 0,
+    statements: 0,
+    text: 0,
+    fields: 0,
+    bytes: 0,
+    steps: 0,
+  };
   readonly #files = new Set<string>();
 
   /** To be asked before it is made; `site` is what asks for it. */
@@ -38,6 +48,40 @@ export class Budget {
   /** May it be asked for? */
   has(resource: Resource, amount: number): boolean {
     return this.#spent[resource] + amount <= LIMITS[resource][0];
+  }
+
+  /** All that has been spent so far. */
+  get spent(): Spent {
+    return { ...this.#spent };
+  }
+
+  /** What has been spent since then, bytes and fields aside: those are paid by whoever makes them. */
+  since(before: Spent): Spent {
+    const { lines, statements, text, steps } = this.#spent;
+    return {
+      lines: lines - before.lines,
+      statements: statements - before.statements,
+      text: text - before.text,
+      steps: steps - before.steps,
+      fields: 0,
+      bytes: 0,
+    };
+  }
+
+  hasAll({ lines, statements, text, steps }: Spent): boolean {
+    return (
+      this.has("lines", lines) &&
+      this.has("statements", statements) &&
+      this.has("text", text) &&
+      this.has("steps", steps)
+    );
+  }
+
+  chargeAll({ lines, statements, text, steps }: Spent, site: Span): void {
+    this.charge("lines", lines, site);
+    this.charge("statements", statements, site);
+    this.charge("text", text, site);
+    this.charge("steps", steps, site);
   }
 
   #refuse(resource: Resource, site: Span): never {

@@ -29,8 +29,10 @@ export interface KnownLabel extends Part {
 }
 
 /** Part of a line of a block. */
-interface Place extends Part {
+interface Place {
   readonly line: number;
+  readonly start: number;
+  readonly end: number;
 }
 
 export interface RunScope extends NameScope {

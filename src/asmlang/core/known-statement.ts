@@ -11,8 +11,9 @@ import { type Meaning, type Mention, meaningOf } from "./mentions.ts";
 import type { Line, Span } from "./source.ts";
 import { AsmSymbol } from "./symbols.ts";
 
-/** Part of the statement's line. */
+/** Part of the statement's line, or of another one that stands for the place of a macro's use. */
 export interface Part {
+  readonly line?: Line;
   readonly start: number;
   readonly end: number;
 }
@@ -31,6 +32,8 @@ export interface KnownStatement {
   /** Or a fragment whose size layout decides. */
   readonly instruction: KnownInstruction | undefined;
   readonly names: readonly KnownName[];
+  /** Part of it stands in the line that uses the macro whose body the statement's line is in. */
+  readonly sited: boolean;
 }
 
 export type MakeFragment = (builder: ObjectBuilder, line: Line, statement: Statement) => Fragment;
@@ -57,6 +60,8 @@ const MAX_NAMES = 16;
 /** Most statements have no names and no fields: they share this. */
 export const NOTHING: readonly never[] = [];
 const NO_LINE: Line = { text: "", uri: "", line: 0 };
+/** Stands for the line that uses the macro. */
+const SITE: Line = { text: "", uri: "", line: 0 };
 
 /** Takes the parts of a statement out of its run. */
 export class Detaching {
@@ -67,6 +72,7 @@ export class Detaching {
   #plain = true;
   /** Uses of places. */
   #places = 0;
+  sited = false;
 
   constructor(line: Line, mentions: readonly Mention[], now: EvalContext) {
     this.#line = line;
@@ -88,8 +94,10 @@ export class Detaching {
   }
 
   span({ line, start, end }: Span): Span {
-    if (line !== this.#line) this.#plain = false;
-    return { line: NO_LINE, start, end };
+    if (line === this.#line) return { line: NO_LINE, start, end };
+    if (line === this.#line.call?.site.line) this.sited = true;
+    else this.#plain = false;
+    return { line: SITE, start, end };
   }
 
   expr(expr: Expr): Expr {
@@ -184,7 +192,11 @@ export class Attaching implements Statement {
   }
 }
 
-export const placed = ({ start, end }: Part, line: Line): Span => ({ line, start, end });
+const placed = ({ line: own, start, end }: Part, line: Line): Span => ({
+  line: own === SITE ? line.call!.site.line : line,
+  start,
+  end,
+});
 
 export function attached(expr: Expr, symbols: readonly AsmSymbol[], line: Line): Expr {
   const span = placed(expr.span, line);

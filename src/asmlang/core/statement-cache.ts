@@ -102,7 +102,7 @@ export class StatementWatch {
       last instanceof BytesFragment ? this.#bytesOf(last, fresh, detaching) : fresh && sized(last, detaching);
     if (!parts) return undefined;
     const known = { ...parts, code: last.rows.at(-1)!.bits !== undefined, names: detaching.names() };
-    return detaching.complete ? known : undefined;
+    return detaching.complete ? { ...known, sited: detaching.sited } : undefined;
   }
 
   #bytesOf(last: BytesFragment, fresh: boolean, detaching: Detaching) {

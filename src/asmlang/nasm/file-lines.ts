@@ -34,7 +34,7 @@ interface Piece {
 
 interface KnownBlock {
   /** In their order; what is not in any is read. */
-  readonly pieces: readonly Piece[];
+  pieces: readonly Piece[];
   /** At its last place. */
   lines: BlockLines;
 }
@@ -141,7 +141,7 @@ export class FileLines {
       return;
     }
     // What depends on macros stands alone: a macro's change should change nothing else.
-    const alone = outcome !== undefined && outcome.words.macros.size > 0;
+    const alone = outcome !== undefined && (outcome.words.macros.size > 0 || outcome.call !== undefined);
     if (alone) this.#skip(this.#at - 1);
     this.#outcomes.push(outcome);
     if (alone || outcome?.again) this.#skip(this.#at);
@@ -161,10 +161,11 @@ export class FileLines {
   /** The block is done. */
   #close(): void {
     this.#skip(0);
-    if (this.#isNew && this.#host.isWorthBlock(this.#text, KNOWN)) {
-      const { texts, uri, first, call } = this.#lines;
-      const own = this.#known ? texts : ownText(this.#text).split("\n");
-      KNOWN.keep(0, this.#text, { pieces: this.#pieces, lines: new BlockLines(own, uri, first, call) });
+    if (this.#isNew && this.#known) this.#known.pieces = this.#pieces;
+    else if (this.#isNew && this.#host.isWorthBlock(this.#text, KNOWN)) {
+      const { uri, first, call } = this.#lines;
+      const lines = new BlockLines(ownText(this.#text).split("\n"), uri, first, call);
+      KNOWN.keep(0, this.#text, { pieces: this.#pieces, lines });
     }
     this.#isNew = false;
     if (this.#pieces.length > 0) this.#pieces = [];

@@ -14,7 +14,7 @@ import {
 import type { Detaching, KnownInstruction, MakeFragment } from "../core/known-statement.ts";
 import type { Layout } from "../core/layout.ts";
 import type { Line } from "../core/source.ts";
-import { type AsmSymbol, isPlace } from "../core/symbols.ts";
+import { isPlace } from "../core/symbols.ts";
 import type { SectionWriter } from "../core/writer.ts";
 import type { Encoding, Value } from "../encode/types.ts";
 

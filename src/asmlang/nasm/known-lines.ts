@@ -13,7 +13,9 @@ import type { SourceText } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import type { Again } from "./directives.ts";
 import { TokenCursor } from "./expressions.ts";
+import { CallMaker, callHolds, type KnownCall, replayCall } from "./known-calls.ts";
 import { type ExpansionOf, joinWords, type KnownWords, knownWords, wordsHold } from "./known-words.ts";
+import type { Expansion } from "./multi-line.ts";
 import { stateOf } from "./settings.ts";
 import type { Token } from "./tokens.ts";
 
@@ -23,6 +25,8 @@ interface Outcome {
   readonly statement: KnownStatement | undefined;
   /** What a directive does. */
   readonly again: Again | undefined;
+  /** What the use of a macro comes to. */
+  readonly call: KnownCall | undefined;
   readonly tokens: readonly Omit<Token, "line">[] | undefined;
 }
 
@@ -34,8 +38,9 @@ export interface KnownLine extends Outcome {
 /** Lines that follow each other: what they come to together, where the state is what it was. */
 export interface KnownLinesRun {
   readonly run: KnownRun;
-  /** What the directive does that the last line is. */
+  /** What the directive does that the last line is, or the macro that it uses. */
   readonly again: Again | undefined;
+  readonly call: KnownCall | undefined;
   /** undefined: there is no statement in them. */
   readonly state: number | undefined;
   readonly words: KnownWords;
@@ -43,7 +48,13 @@ export interface KnownLinesRun {
   readonly lastLabel: string | undefined;
 }
 
-const NO_OUTCOME: Outcome = { label: undefined, statement: undefined, again: undefined, tokens: undefined };
+const NO_OUTCOME: Outcome = {
+  label: undefined,
+  statement: undefined,
+  again: undefined,
+  call: undefined,
+  tokens: undefined,
+};
 const KNOWN = new StatementCache<KnownLine>();
 const MAX_KNOWN = 120;
 
@@ -56,6 +67,8 @@ export class KnownLines implements RunScope {
   readonly mentions: Mentions;
   /** The last line that is known now, whether it was before or not. */
   #last: { readonly line: Line; readonly known: KnownLine } | undefined;
+  /** The last statement that is known now. */
+  #lastStatement: { readonly line: Line; readonly statement: KnownStatement } | undefined;
 
   constructor(assembler: NasmAssembler, source: SourceText) {
     this.#assembler = assembler;
@@ -109,6 +122,7 @@ export class KnownLines implements RunScope {
     if (statement) replay(statement, this.#assembler.builder, line, this);
     if (known.again && !this.#again(known.again, line)) return true;
     if (!known.tokens) this.#last = { line, known };
+    if (statement && !label) this.#lastStatement = { line, statement };
     return true;
   }
 
@@ -142,6 +156,9 @@ export class KnownLines implements RunScope {
 
   /** The line is done. */
   keep(line: Line, label: KnownLabel | undefined, statement: KnownStatement | undefined): void {
+    if (statement && !label) this.#lastStatement = { line, statement };
+    // Another line of this text has other places in the line that uses the macro.
+    if (statement?.sited) return;
     // What is local to a label that the line itself defines would be looked for in the wrong place.
     const lost = label && statement?.names.some(({ name }) => name.startsWith("."));
     if (!lost && (!label || this.mentions.kept)) this.#keep(line, { ...NO_OUTCOME, label, statement });
@@ -167,12 +184,39 @@ export class KnownLines implements RunScope {
   }
 
   #keep(line: Line, outcome: Outcome): void {
-    const words = knownWords(line.text, this.#expansionOf, this.#names);
+    const words = this.wordsOf(line.text);
     if (!words) return;
     const state = this.#state;
     const known = { ...outcome, words, state };
     KNOWN.keep(state, line.text, known);
     if (!outcome.tokens) this.#last = { line, known };
+  }
+
+  wordsOf(text: string): KnownWords | undefined {
+    return knownWords(text, this.#expansionOf, this.#names);
+  }
+
+  /** What the statement that has just been done is known to come to, if there is no more in the line. */
+  statementOf(line: Line): KnownStatement | undefined {
+    return this.#lastStatement?.line === line ? this.#lastStatement.statement : undefined;
+  }
+
+  /** Notes what the use of a macro comes to, if that is worth it. */
+  callMaker(line: Line, expansion: Expansion): CallMaker | undefined {
+    if (!this.mentions.kept || !this.isWorth(line)) return undefined;
+    return new CallMaker(line, expansion, this.#assembler.builder.budget.spent);
+  }
+
+  /** The use of a macro is done. Other lines of its text are no uses of the macro where it is in use. */
+  keepCall(maker: CallMaker): void {
+    const { line } = maker;
+    const call = maker.made((before) => this.#assembler.builder.budget.since(before));
+    const words =
+      call && knownWords(line.text, (word) => (word === call.key ? "" : this.#expansionOf(word)), this.#names);
+    if (!words) return;
+    const plain = new Set([...words.plain].filter((word) => word !== call.key));
+    const all = joinWords([{ ...words, plain }, ...call.words]);
+    this.#last = { line, known: { ...NO_OUTCOME, call, words: all, state: this.#state } };
   }
 
   /** What the line that has just been done is known to come to. */
@@ -197,9 +241,11 @@ export class KnownLines implements RunScope {
       }
       if (statement) run.addStatement(statement, from + i, named);
     }
+    const { again, call } = lines.at(-1) ?? NO_OUTCOME;
     return {
       run,
-      again: lines.at(-1)?.again,
+      again,
+      call,
       state,
       words: joinWords(lines.flatMap((known) => known?.words ?? [])),
       lastLabel,
@@ -207,13 +253,15 @@ export class KnownLines implements RunScope {
   }
 
   /** Does lines of a block again; false if they have to be looked at one by one. */
-  replayRun({ run, again, state, words, lastLabel }: KnownLinesRun, lines: BlockLines, last: number): boolean {
+  replayRun({ run, again, call, state, words, lastLabel }: KnownLinesRun, lines: BlockLines, last: number): boolean {
     const assembler = this.#assembler;
     if ((state !== undefined && state !== this.#state) || !wordsHold(words, this.#expansionOf, this.#names))
       return false;
+    if (call && !callHolds(call, assembler, this)) return false;
     if (!run.replay(assembler.builder, lines, this)) return false;
     if (lastLabel !== undefined) assembler.lastLabel = lastLabel;
     if (again) this.#again(again, lines.at(last));
+    if (call) replayCall(call, assembler, lines.at(last), this);
     return true;
   }
 }

@@ -25,7 +25,18 @@ export interface MultiMacro {
   /** `%rmacro`: may use itself. */
   readonly recursive: boolean;
   busy: number;
+  /** All that it says, once somebody has asked. */
+  content?: string;
 }
+
+/** All that the macro says, as a text: what is the same here expands to the same. */
+export const contentOf = (macro: MultiMacro): string =>
+  (macro.content ??= [
+    [macro.name, macro.ignoreCase, macro.least, macro.most, macro.greedy, macro.recursive].join(),
+    ...macro.defaults.map(textOf),
+    "",
+    ...macro.body.map(({ line }) => line.text),
+  ].join("\n"));
 
 /** One use of a macro. */
 export interface Expansion {

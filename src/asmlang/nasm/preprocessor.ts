@@ -9,6 +9,7 @@ import { lookUp } from "../core/look-up.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import type { SourceText } from "../types.ts";
 import { FileLines, NOTHING } from "./file-lines.ts";
+import type { CallMaker } from "./known-calls.ts";
 import type { KnownLines } from "./known-lines.ts";
 import {
   bind,
@@ -25,7 +26,7 @@ import { PP_DIRECTIVES } from "./pp-directives.ts";
 import { quote } from "./pp-functions.ts";
 import { stackModel } from "./pp-stack.ts";
 import { SingleMacros } from "./single-line.ts";
-import { isSpace, joinTouching, type Token, tokensFor, trim } from "./tokens.ts";
+import { isSpace, joinTouching, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
 const MAX_NESTING = 250;
 /** As for NASM itself. */
@@ -37,6 +38,8 @@ interface Frame {
   readonly again: boolean;
   next(): TokenLine | undefined;
   readonly expansion?: Expansion;
+  /** Notes what this use of a macro comes to. */
+  readonly maker?: CallMaker | undefined;
   /** Depth of conditions when it began. */
   readonly conditions: number;
 }
@@ -143,6 +146,7 @@ export class Preprocessor {
   #leave(frame: Frame): void {
     this.#frames.pop();
     if (frame.kind === "macro") frame.expansion!.macro.busy--;
+    if (frame.maker) this.#host.lines.keepCall(frame.maker);
   }
 
   #push(frame: Frame, span: Span): void {
@@ -191,9 +195,15 @@ export class Preprocessor {
       return;
     }
     if (NOTHING.test(raw.line.text)) return;
-    const { expansion, again } = this.#frames.at(-1)!;
+    const { expansion, again, maker } = this.#frames.at(-1)!;
+    const { lines } = this.#host;
     const call = expansion?.call;
-    if (this.#conditions.active && this.#host.lines.replay(call ? { ...raw.line, call } : raw.line, again)) return;
+    const own = call ? { ...raw.line, call } : raw.line;
+    maker?.read();
+    if (this.#conditions.active && lines.replay(own, again)) {
+      maker?.add(raw, lines.statementOf(own), lines.outcomeOf(own)?.words);
+      return;
+    }
     const { tokens, line } = expansion ? instantiate(raw, expansion, this.#host.budget) : raw;
     const text = trim(tokens);
     const [first] = text;
@@ -207,6 +217,13 @@ export class Preprocessor {
     if (expanded.length === 0 || this.#callMacro(expanded, line)) return;
     if (again) this.#host.budget.chargeLine("statements", 1, line);
     this.#host.statement(joinTouching(expanded), line);
+    maker?.add(raw, lines.statementOf(line), lines.wordsOf(textOf(text)));
+  }
+
+  /** The macro of that name in lower case, if there is just one. */
+  onlyMacro(lower: string): MultiMacro | undefined {
+    const macros = this.#multi.get(lower);
+    return macros?.length === 1 ? macros[0] : undefined;
   }
 
   /** What a word in lower case expands to, if that is simple: "" if it is no macro. */
@@ -374,12 +391,15 @@ export class Preprocessor {
       call,
       invoked: site.text,
     };
+    const before = this.#frames.at(-1)!;
+    const maker = before.again || before.expansion ? undefined : this.#host.lines.callMaker(line, expansion);
     macro.busy++;
     let next = 0;
     const frame: Frame = {
       kind: "macro",
       again: true,
       expansion,
+      maker,
       conditions: this.#conditions.depth,
       next: () => macro.body[next++],
     };
