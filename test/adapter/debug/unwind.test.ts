@@ -10,6 +10,7 @@ import { createTarget } from "../../../src/adapter/debug/load.ts";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
+import type { Injection } from "../../../src/emu/kernel/types.ts";
 import { ShadowStack } from "./shadow-stack.ts";
 
 const SCENARIOS = path.join(import.meta.dirname, "../../../scenarios");
@@ -24,26 +25,37 @@ const files = {
   },
 };
 
-async function targetOf(name: string): Promise<Target> {
+async function targetOf(name: string, inject: readonly Injection[] = []): Promise<Target> {
   const { program, launch } = JSON.parse(readFileSync(path.join(SCENARIOS, name, "scenario.json"), "utf8"));
-  const configuration = readConfiguration({ ...launch, program: `file://${path.join(SCENARIOS, name, program)}` });
+  const configuration = readConfiguration({
+    ...launch,
+    ...(inject.length > 0 && { inject }),
+    program: `file://${path.join(SCENARIOS, name, program)}`,
+  });
   // one CPU: the shadow stack follows one thread of control
   const loaded = await createTarget({ ...configuration, cpus: 1 }, files);
   if (loaded.target === undefined) throw new Error(loaded.problem);
   return loaded.target;
 }
 
-/** Steps through the program and counts, by place, where the call stack is not the shadow stack. */
-function disagreements(target: Target, steps: number, refusing: boolean): { seen: number; wrong: Map<string, string> } {
+/** Steps through the program and counts, by place, where, once it has begun, the call stack is not the shadow stack. */
+function disagreements(
+  target: Target,
+  steps: number,
+  refusing: boolean,
+  hasBegun = () => true,
+): { seen: number; wrong: Map<string, string> } {
   const shadow = new ShadowStack(target, refusing);
   const wrong = new Map<string, string>();
   const pending: Moved[] = [];
   let seen = 0;
   while (target.machine.currentCpu.cpl < 3) if (target.run(1).kind === "exit") break;
   shadow.begin();
-  for (; seen < steps; seen++) {
+  while (seen < steps) {
     const reason = shadow.step();
     if (reason.kind !== "budget" || shadow.switching) break;
+    if (!hasBegun()) continue;
+    seen++;
     const { currentCpu: cpu } = target.machine;
     settle(pending, cpu, wrong);
     const frames = callStack(target, cpu);
@@ -87,4 +99,50 @@ describe("the call stack is that of a shadow stack", () => {
       expect([...wrong].slice(0, 12)).toEqual([]);
     });
   }
+});
+
+/** Entry points that a scenario's program comes by, first ones first. */
+const ENTRIES: Readonly<Record<string, readonly string[]>> = {
+  espfix: ["entry_SYSCALL_64", "asm_int80_emulation", "asm_exc_int3", "asm_exc_page_fault"],
+  "espfix-refused": ["asm_exc_general_protection", "asm_exc_double_fault"],
+  "mixed-mode": ["entry_SYSENTER_compat"],
+  preempt: ["asm_sysvec_apic_timer_interrupt"],
+  sysret: ["asm_exc_debug"],
+  audit: ["system_call"],
+  "exit-loop": ["ia32_syscall"],
+  pti: ["entry_SYSCALL_64", "asm_int80_emulation", "asm_exc_page_fault"],
+  espfix32: ["entry_INT80_32"],
+  vm86: ["entry_INT80_32", "asm_exc_page_fault", "asm_exc_general_protection", "asm_exc_invalid_op"],
+};
+/** Steps that are compared from there on. */
+const STEPS_BEHIND = 150;
+
+describe("the call stack is that of a shadow stack where the first instruction is struck", () => {
+  const strike = async (name: string, inject: readonly Injection[]) => {
+    const target = await targetOf(name, inject);
+    let struck = 0;
+    target.machine.events.listen(() => struck++, ["inject"]);
+    const isOver = () => struck === inject.length;
+    const { seen, wrong } = disagreements(target, STEPS_BEHIND, REFUSING.has(name), isOver);
+    expect(struck).toBe(inject.length);
+    expect(seen).toBeGreaterThan(20);
+    expect([...wrong].slice(0, 12)).toEqual([]);
+  };
+
+  for (const [name, labels] of Object.entries(ENTRIES)) {
+    it.each(labels.flatMap((at) => ["nmi", "mc"].map((event) => [at, event] as const)))(
+      `of %s by %s, in ${name}`,
+      (at, event) => strike(name, [{ at, event, count: 1 }]),
+    );
+  }
+
+  it.each([
+    ["nmi", "asm_exc_nmi", "mc"],
+    ["mc", "asm_exc_machine_check", "nmi"],
+  ])("of an entry by %s itself: at %s, by %s", (first, at, event) =>
+    strike("mixed-mode", [
+      { at: "entry_SYSCALL_64", event: first, count: 1 },
+      { at, event, count: 1 },
+    ]),
+  );
 });

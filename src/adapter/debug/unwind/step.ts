@@ -156,6 +156,14 @@ function throughHelper(place: Place, insn: Insn, next: bigint): Step | undefined
     case Mnemonic.Swapgs:
       place.gs = { base: place.gs.swapped, swapped: place.gs.base };
       break;
+    case Mnemonic.Rdgsbase:
+    case Mnemonic.Wrgsbase:
+      moveGsBase(place, insn);
+      break;
+    case Mnemonic.Rdmsr:
+    case Mnemonic.Wrmsr:
+      moveMsr(place, mnemonic === Mnemonic.Rdmsr);
+      break;
     case UPCALL:
       overUpcall(place);
       break;
@@ -164,6 +172,34 @@ function throughHelper(place: Place, insn: Insn, next: bigint): Step | undefined
       if (!moveStack(place, insn)) return undefined;
   }
   return goTo(place, next);
+}
+
+/** RDGSBASE, WRGSBASE: what the first one finds is what the last one of a path puts back. */
+function moveGsBase(place: Place, { mnemonic, ops: [op], opSize }: Insn): void {
+  if (op?.kind !== "reg") return;
+  const value = mnemonic === Mnemonic.Rdgsbase ? place.gs.base : place.regs[op.reg];
+  const moved = value === undefined ? undefined : BigInt.asUintN(opSize, value);
+  if (mnemonic === Mnemonic.Rdgsbase) place.regs[op.reg] = moved;
+  else place.gs = { ...place.gs, base: moved };
+}
+
+const MSR_GS_BASE = 0xc000_0101n;
+
+/** Of all MSRs only the GS base counts: entry code asks for its sign. */
+function moveMsr(place: Place, reads: boolean): void {
+  const { regs, gs } = place;
+  const index = regs[GPR.RCX];
+  const isGsBase = index !== undefined && BigInt.asUintN(32, index) === MSR_GS_BASE;
+  const [low, high] = [regs[GPR.RAX], regs[GPR.RDX]];
+  if (reads) {
+    const base = isGsBase ? gs.base : undefined;
+    regs[GPR.RAX] = base && BigInt.asUintN(32, base);
+    regs[GPR.RDX] = base && BigInt.asUintN(32, base >> 32n);
+  } else if (isGsBase || index === undefined) {
+    const known = isGsBase && low !== undefined && high !== undefined;
+    const base = known ? (BigInt.asUintN(32, high) << 32n) | BigInt.asUintN(32, low) : undefined;
+    place.gs = { ...gs, base };
+  }
 }
 
 const MOVED_BYTES: Readonly<Record<number, number>> = {
@@ -235,6 +271,18 @@ const STACK_WORDS: ReadonlyMap<number, number> = new Map([
   [Mnemonic.Popad, 8],
 ]);
 const POPS_ALL: ReadonlySet<number> = new Set([Mnemonic.Popa, Mnemonic.Popad]);
+/** Of segment, control and debug registers, and of flags. */
+const KEEP_REGISTERS: ReadonlySet<number> = new Set([
+  Mnemonic.Mov,
+  Mnemonic.Pop,
+  Mnemonic.Push,
+  Mnemonic.Clac,
+  Mnemonic.Stac,
+  Mnemonic.Cld,
+  Mnemonic.Std,
+  Mnemonic.Cli,
+  Mnemonic.Sti,
+]);
 const SEGMENT_LOADS: ReadonlySet<number> = new Set([Mnemonic.Mov, Mnemonic.Pop]);
 
 /** Any other helper: registers that calls do not keep become unknown. False: it does what cannot be followed to the stack pointer. */
@@ -245,9 +293,8 @@ function moveStack(place: Place, insn: Insn): boolean {
   if (mnemonic === Mnemonic.Enter || mnemonic === Mnemonic.Lss) return false;
   if (to?.kind === "seg" && SEGMENT_LOADS.has(mnemonic)) place.loadSegment(to.seg, selectorOf(place, insn));
   const popped = POPS_ALL.has(mnemonic) ? place.stackWord(2 * word, word) : undefined;
-  if (SEGMENT_LOADS.has(mnemonic) || mnemonic === Mnemonic.Push) {
-    // these change no register but the stack pointer
-  } else place.forget(keptBy(place));
+  if (!KEEP_REGISTERS.has(mnemonic)) place.forget(keptBy(place));
+  else if (to?.kind === "reg" && mnemonic === Mnemonic.Mov) place.regs[to.reg] = undefined;
   const moved = STACK_WORDS.get(mnemonic);
   if (moved !== undefined) place.release(moved * word);
   else if (ops.some((op) => op.kind === "reg" && op.reg === GPR.RSP && op.size > 16)) return mnemonic === Mnemonic.Mov;
