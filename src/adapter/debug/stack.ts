@@ -17,6 +17,7 @@ import { callerByCfi } from "./unwind/cfi.ts";
 import type { Return } from "./unwind/far-returns.ts";
 import { behindSystemCall, follow } from "./unwind/follow.ts";
 import { modeFor, Place } from "./unwind/place.ts";
+import { upcallEffects } from "./unwind/upcalls.ts";
 
 export interface Frame {
   readonly address: Addr;
@@ -46,6 +47,7 @@ const MOST_FRAMES = 64;
 
 export function callStack(target: Target, cpu: Cpu): Frame[] {
   const running = isStandIn(target, cpu) ? savedPlace(cpu) : Place.of(cpu);
+  running.effects = upcallEffects(target, running);
   const frames = [frameAt(target, running, "running", "code")];
   for (let place: Place | undefined = running; place !== undefined && frames.length < MOST_FRAMES; ) {
     const from: Place = frames.at(-1)!.by === "interrupt" ? behindEntry(target, place) : place;

@@ -11,6 +11,7 @@ import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import type { Injection } from "../../../src/emu/kernel/types.ts";
+import type { MachineEvent } from "../../../src/emu/machine/types.ts";
 import { ShadowStack } from "./shadow-stack.ts";
 
 const SCENARIOS = path.join(import.meta.dirname, "../../../scenarios");
@@ -29,7 +30,7 @@ async function targetOf(name: string, inject: readonly Injection[] = []): Promis
   const { program, launch } = JSON.parse(readFileSync(path.join(SCENARIOS, name, "scenario.json"), "utf8"));
   const configuration = readConfiguration({
     ...launch,
-    ...(inject.length > 0 && { inject }),
+    inject: [...(launch.inject ?? []), ...inject],
     program: `file://${path.join(SCENARIOS, name, program)}`,
   });
   // one CPU: the shadow stack follows one thread of control
@@ -121,7 +122,8 @@ describe("the call stack is that of a shadow stack where the first instruction i
   const strike = async (name: string, inject: readonly Injection[]) => {
     const target = await targetOf(name, inject);
     let struck = 0;
-    target.machine.events.listen(() => struck++, ["inject"]);
+    const isOurs = ({ at, event }: MachineEvent) => inject.some((own) => own.at === at && own.event === event);
+    target.machine.events.listen((event) => void (struck += Number(isOurs(event))), ["inject"]);
     const isOver = () => struck === inject.length;
     const { seen, wrong } = disagreements(target, STEPS_BEHIND, REFUSING.has(name), isOver);
     expect(struck).toBe(inject.length);

@@ -8,6 +8,7 @@ import { ATTR, baseOf } from "../../../emu/cpu/system/descriptor.ts";
 import { isParagraphMode, isV86, stackBits } from "../../../emu/cpu/system/predicates.ts";
 import { peekValue } from "../guest-memory.ts";
 import { codeBits } from "../registers.ts";
+import { NO_EFFECTS, type UpcallEffects } from "./upcalls.ts";
 
 export interface Segment {
   readonly bits: Bits;
@@ -47,6 +48,8 @@ export class Place implements Knowledge {
   gs: { readonly base: Known; readonly swapped: Known };
   /** Return addresses of the calls that the path is in, innermost last. */
   calls: readonly bigint[] = [];
+  /** What up-calls on the way do. */
+  effects: UpcallEffects = NO_EFFECTS;
   /** Memory but for stacks may be anything by then: others write it, and loops wait for that. */
   #doubtsMemory = false;
   #stored: Stored | undefined;
@@ -104,6 +107,7 @@ export class Place implements Knowledge {
     other.#bases = this.#bases;
     other.#stacks = this.#stacks;
     other.calls = this.calls;
+    other.effects = this.effects;
     other.#doubtsMemory = this.#doubtsMemory;
     return other;
   }

@@ -9,6 +9,7 @@ import type { Insn } from "../../../emu/cpu/operation.ts";
 import { peekBytes } from "../guest-memory.ts";
 import { farReturn, interruptReturn, type Return, signalReturn, sysretReturn } from "./far-returns.ts";
 import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
+import { throughUpcall } from "./upcalls.ts";
 
 export type Step =
   /** `place` has moved on; `other` is the way that a branch may go as well. */
@@ -121,13 +122,6 @@ function overCall(place: Place, next: bigint): Step {
   return ON;
 }
 
-/** An up-call that gives a pt_regs gives the one it got, or a copy of it elsewhere, which is as good. */
-function overUpcall(place: Place): void {
-  const argument = place.regs[place.mode.code.bits === 64 ? GPR.RDI : GPR.RAX];
-  place.forget(keptBy(place));
-  place.regs[GPR.RAX] = argument;
-}
-
 /** Instructions that no path goes beyond. */
 const ENDS: ReadonlySet<number> = new Set([Mnemonic.Ud2, Mnemonic.Ud0, Mnemonic.Ud1, Mnemonic.INVALID, Mnemonic.Hlt]);
 const SYSTEM_CALLS: ReadonlySet<number> = new Set([Mnemonic.Syscall, Mnemonic.Sysenter, Mnemonic.Int]);
@@ -165,7 +159,7 @@ function throughHelper(place: Place, insn: Insn, next: bigint): Step | undefined
       moveMsr(place, mnemonic === Mnemonic.Rdmsr);
       break;
     case UPCALL:
-      overUpcall(place);
+      throughUpcall(place);
       break;
     default:
       if (SYSTEM_CALLS.has(mnemonic)) return systemCall(place, insn, next);
