@@ -52,7 +52,7 @@ export function callStack(target: Target, cpu: Cpu): Frame[] {
   for (let place: Place | undefined = running; place !== undefined && frames.length < MOST_FRAMES; ) {
     const from: Place = frames.at(-1)!.by === "interrupt" ? behindEntry(target, place) : place;
     const behindCall = ({ address, mode }: Place) => isBehindCall(cpu, address, mode.code.bits);
-    const caller = follow(from, behindCall) ?? follow(from.doubting(), behindCall);
+    const caller = follow(from, behindCall);
     const described = caller === undefined ? byCfi(target, from, frames.at(-1)!) : undefined;
     if (described === "outermost") break;
     place = (caller ?? described)?.to ?? fallBack(target, from, frames);

@@ -3,6 +3,9 @@
  * and what that return would find on the stack is the caller. Where a branch could go either way both ways are tried. A return to
  * where no call has been is a jump. Of code with a stack pointer that cannot be told, nothing is found.
  */
+import type { Known } from "../../../emu/cpu/ir/foresee.ts";
+import { GPR } from "../../../emu/cpu/layout.ts";
+import type { Addr } from "../../../emu/cpu/state.ts";
 import type { Return } from "./far-returns.ts";
 import type { Place } from "./place.ts";
 import { stepOn } from "./step.ts";
@@ -12,10 +15,20 @@ const MOST_INSTRUCTIONS = 4000;
 /** Ways of a branch still to be tried. */
 const MOST_PATHS = 100;
 
-/** The caller of the code at `from`; undefined if following it does not tell. @param behindCall whether a call would return there. */
+/**
+ * The caller of the code at `from`; undefined if following it does not tell. What is known of memory may keep a path in a loop for ever: if
+ * all paths have come to an end without a return, they are followed once more with memory doubted.
+ * @param behindCall whether a call would return there.
+ */
 export function follow(from: Place, behindCall: (to: Place) => boolean): Return | undefined {
+  const found = followOnce(from, behindCall) ?? followOnce(from.doubting(), behindCall);
+  return found === "too long" ? undefined : found;
+}
+
+/** undefined: all paths have ended. */
+function followOnce(from: Place, behindCall: (to: Place) => boolean): Return | "too long" | undefined {
   const paths = [from.copy()];
-  const seen = new Set<string>();
+  const seen: Seen = new Map();
   let left = MOST_INSTRUCTIONS;
   for (let place = paths.pop(); place !== undefined; place = paths.pop()) {
     for (; left > 0 && isNew(seen, place); left--) {
@@ -26,14 +39,19 @@ export function follow(from: Place, behindCall: (to: Place) => boolean): Return 
       } else if (isJump(place, step, behindCall)) place = step.to;
       else return step;
     }
+    if (left === 0) return "too long";
   }
   return undefined;
 }
 
-function isNew(seen: Set<string>, { address, regs }: Place): boolean {
-  const key = `${address}:${regs[4]}`;
-  if (seen.has(key)) return false;
-  seen.add(key);
+/** Stack pointers that each instruction was met with. */
+type Seen = Map<Addr, Known[]>;
+
+function isNew(seen: Seen, { address, regs }: Place): boolean {
+  const pointers = seen.get(address);
+  if (pointers === undefined) seen.set(address, [regs[GPR.RSP]]);
+  else if (pointers.includes(regs[GPR.RSP])) return false;
+  else pointers.push(regs[GPR.RSP]);
   return true;
 }
 

@@ -1,6 +1,7 @@
 /** A point of the program's future as far as it is known: where code goes on, in which mode, with which registers and memory. */
 import type { Cpu } from "../../../emu/cpu/cpu.ts";
 import type { Knowledge, Known } from "../../../emu/cpu/ir/foresee.ts";
+import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
 import { EFER, OFF, SEG, SEG_NULL, type SegIndex } from "../../../emu/cpu/layout.ts";
 import { type Bits, MODE } from "../../../emu/cpu/mode.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
@@ -36,6 +37,11 @@ interface Stored {
   readonly older: Stored | undefined;
 }
 
+export interface ReadCode {
+  readonly modeKey: number;
+  readonly ir: IrInsn | undefined;
+}
+
 export class Place implements Knowledge {
   readonly cpu: Cpu;
   mode: Mode;
@@ -48,6 +54,8 @@ export class Place implements Knowledge {
   gs: { readonly base: Known; readonly swapped: Known };
   /** Return addresses of the calls that the path is in, innermost last. */
   calls: readonly bigint[] = [];
+  /** Instructions that this path, or one that it has parted from, has read: nothing changes them meanwhile. */
+  code = new Map<Addr, ReadCode>();
   /** What up-calls on the way do. */
   effects: UpcallEffects = NO_EFFECTS;
   /** Memory but for stacks may be anything by then: others write it, and loops wait for that. */
@@ -108,6 +116,7 @@ export class Place implements Knowledge {
     other.#stacks = this.#stacks;
     other.calls = this.calls;
     other.effects = this.effects;
+    other.code = this.code;
     other.#doubtsMemory = this.#doubtsMemory;
     return other;
   }

@@ -6,6 +6,7 @@ import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
 import { GPR, SEG } from "../../../emu/cpu/layout.ts";
 import { lowerInsn } from "../../../emu/cpu/lower.ts";
 import type { Insn } from "../../../emu/cpu/operation.ts";
+import type { Addr } from "../../../emu/cpu/state.ts";
 import { peekBytes } from "../guest-memory.ts";
 import { farReturn, interruptReturn, type Return, signalReturn, sysretReturn } from "./far-returns.ts";
 import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
@@ -71,6 +72,14 @@ const MOST_LOWERED = 4096;
 
 function instructionAt(place: Place): IrInsn | undefined {
   const { address, modeKey } = place;
+  const read = place.code.get(address);
+  if (read?.modeKey === modeKey) return read.ir;
+  const ir = readInstruction(place, address, modeKey);
+  place.code.set(address, { modeKey, ir });
+  return ir;
+}
+
+function readInstruction(place: Place, address: Addr, modeKey: number): IrInsn | undefined {
   const bytes = peekBytes(place.cpu, address, LONGEST_INSTRUCTION);
   const known = lowered.get(address);
   if (known !== undefined && known.modeKey === modeKey && equal(known.bytes, bytes)) return known.ir;
