@@ -1,9 +1,10 @@
 /** `.if` and its family: which statements count. */
 import { SourceError } from "../core/diagnostics.ts";
+import { lookUp } from "../core/look-up.ts";
 import { type Span, wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
-import { splitArguments } from "./macros.ts";
+import { readText } from "./expressions.ts";
 import { skipQuoted } from "./text.ts";
 
 interface Level {
@@ -61,9 +62,10 @@ const sameText =
 const sameStrings =
   (wanted: boolean): Test =>
   (_, cursor) => {
-    const [a, b] = splitArguments(cursor);
-    if (!a || !b) throw new SourceError(wholeLine(cursor.line), "expected two strings with a comma between them");
-    return (a?.text === b?.text) === wanted;
+    const a = readText(cursor);
+    cursor.expect(",");
+    const b = readText(cursor);
+    return alone(cursor, a === b) === wanted;
   };
 
 const TESTS: Readonly<Record<string, Test>> = {
@@ -84,6 +86,11 @@ const TESTS: Readonly<Record<string, Test>> = {
   ".ifeqs": sameStrings(true),
   ".ifnes": sameStrings(false),
 };
+
+const OTHERS = /^\.(else|elsec|elseif|elseifdef|elseifndef|endif|endc)$/;
+
+/** One of the family? */
+export const isCondition = (name: string): boolean => lookUp(TESTS, name) !== undefined || OTHERS.test(name);
 
 export class Conditions {
   readonly #levels: Level[] = [];

@@ -1,6 +1,6 @@
 /** Reads one statement's text, character by character and word by word. */
 import { SourceError } from "../core/diagnostics.ts";
-import type { Line, Span } from "../core/source.ts";
+import { type Line, rangeOf, type Span } from "../core/source.ts";
 
 const IDENTIFIER = /[A-Za-z_.$\u0080-\uffff][\w.$\u0080-\uffff]*/y;
 const WORD = /[A-Za-z_.\u0080-\uffff][\w.$\u0080-\uffff]*/y;
@@ -106,9 +106,20 @@ export class Cursor {
     return new SourceError(this.here(), message);
   }
 
+  /** `//` in a file that no C preprocessor reads. */
+  wrongComment(): SourceError {
+    const span = this.span(this.at, this.at + 2);
+    return new SourceError(span, "'//' starts no comment here; '#' does", [], {
+      title: "Use '#'",
+      range: rangeOf(span),
+      text: "#",
+    });
+  }
+
   /** Nothing may follow. */
   finish(): void {
-    if (!this.done)
-      throw new SourceError(this.span(this.at, this.end), `junk at end of line: '${this.rest().slice(0, 40)}'`);
+    if (this.done) return;
+    if (this.text.startsWith("//", this.at)) throw this.wrongComment();
+    throw new SourceError(this.span(this.at, this.end), `junk at end of line: '${this.rest().slice(0, 40)}'`);
   }
 }

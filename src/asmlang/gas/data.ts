@@ -10,7 +10,7 @@ import { Cursor } from "./cursor.ts";
 import type { Directive } from "./directives.ts";
 import { readString, readText } from "./expressions.ts";
 import { readFloat } from "./floats.ts";
-import { longestNop, nops, PaddingFragment, plainNops } from "./nops.ts";
+import { longestNop, nops, PaddingFragment } from "./nops.ts";
 
 /** `item` for each of a comma-separated list; an empty list is fine. */
 function each(cursor: Cursor, item: () => void): void {
@@ -246,7 +246,7 @@ const nopsDirective: Directive = (assembler, cursor) => {
   }
   const expr = known === undefined ? size : number(known, size.span);
   builder.add(
-    new PaddingFragment(builder.section, cursor.line, expr, (bytes) => plainNops(bytes, paddingBits, Number(longest))),
+    new PaddingFragment(builder.section, cursor.line, expr, (bytes) => nops(bytes, paddingBits, Number(longest))),
   );
 };
 

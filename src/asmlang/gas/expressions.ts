@@ -183,7 +183,10 @@ export function readCharacter(cursor: Cursor): number {
   if (cursor.at >= cursor.end || code === undefined)
     throw new SourceError(cursor.span(start), "expected a character after '");
   cursor.at++;
-  if (code === 0x5c && cursor.peek() !== "") code = readEscape(cursor);
+  if (code === 0x5c && cursor.peek() !== "") {
+    const letter = cursor.text[cursor.at++]!;
+    code = letter === "v" ? 0x76 : (ESCAPES[letter] ?? letter.charCodeAt(0));
+  }
   if (cursor.peek() === "'") cursor.at++;
   return code & 0xff;
 }

@@ -132,6 +132,7 @@ export function readParameters(cursor: Cursor, evaluate?: EvaluateArgument): Par
       required = kind === "req";
       rest = kind === "vararg";
     }
+    if (parameters.at(-1)?.rest) throw new SourceError(at, "nothing comes after a parameter that takes the rest");
     if (names.has(name)) throw new SourceError(at, `there is a parameter '${name}' already`);
     names.add(name);
     parameters.push({ name, fallback: cursor.eat("=") ? readDefault(cursor, evaluate) : "", required, rest });
@@ -154,6 +155,9 @@ function readDefault(cursor: Cursor, evaluate: EvaluateArgument): string {
   return unquote(cursor.text.slice(start, cursor.at));
 }
 
+/** `name=text`; what looks like it is taken for it, even `1==1`. */
+const NAMED = /^([^\s,;"'()=]+)=(.*)$/s;
+
 /** Gives each parameter its text. */
 export function bindArguments(macro: Macro, cursor: Cursor, evaluate?: EvaluateArgument): Map<string, string> {
   const bound = new Map<string, string>();
@@ -162,13 +166,22 @@ export function bindArguments(macro: Macro, cursor: Cursor, evaluate?: EvaluateA
   const args = splitArguments(cursor, evaluate);
   const names = new Set(macro.parameters.map(({ name }) => name));
   let position = 0;
+  let byName = false;
   for (let i = 0; i < args.length; i++) {
     const argument = args[i]!;
-    const named = /^([A-Za-z_.][\w.$]*)=(.*)$/s.exec(argument.text);
-    if (named && names.has(named[1]!)) {
+    const named = evaluate ? null : NAMED.exec(argument.text);
+    if (named) {
+      if (!names.has(named[1]!))
+        throw new SourceError(
+          { ...whole, start: argument.at, end: argument.at + named[1]!.length },
+          `macro '${macro.name}' has no parameter '${named[1]}'`,
+          [related(macro)],
+        );
       bound.set(named[1]!, unquote(named[2]!));
+      byName = true;
       continue;
     }
+    if (byName) throw new SourceError({ ...whole, start: argument.at }, "after an argument with a name all have names");
     if (position === rest) {
       bound.set(macro.parameters[rest]!.name, squeezed(cursor.text.slice(argument.at, cursor.end)));
       break;

@@ -49,17 +49,18 @@ function fill(bytes: Uint8Array, from: number, bits: Bits, unit = LIMITS[bits].u
   }
 }
 
-/** `size` bytes of padding. */
-export function nops(size: number, bits: Bits): Uint8Array {
+/** `size` bytes of padding, in instructions of at most `longest` bytes (0: as long as there are). */
+export function nops(size: number, bits: Bits, longest = 0): Uint8Array {
   const bytes = new Uint8Array(size);
-  const { unit, count } = LIMITS[bits];
+  const { count } = LIMITS[bits];
+  const unit = longest || LIMITS[bits].unit;
   if (Math.floor(size / unit) <= count) {
-    fill(bytes, 0, bits);
+    fill(bytes, 0, bits, unit);
     return bytes;
   }
   const jump = jumpOver(size, bits);
   bytes.set(jump);
-  fill(bytes, jump.length, bits);
+  fill(bytes, jump.length, bits, unit);
   return bytes;
 }
 
@@ -71,13 +72,6 @@ function jumpOver(size: number, bits: Bits): number[] {
 }
 
 export const longestNop = (bits: Bits): number => LIMITS[bits].unit;
-
-/** The same without a jump, in instructions of at most `longest` bytes (0: as long as there are). */
-export function plainNops(size: number, bits: Bits, longest: number): Uint8Array {
-  const bytes = new Uint8Array(size);
-  fill(bytes, 0, bits, longest || LIMITS[bits].unit);
-  return bytes;
-}
 
 /** `.nops`: as many bytes as layout says. */
 export class PaddingFragment extends Fragment {

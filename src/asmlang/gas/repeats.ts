@@ -3,8 +3,9 @@ import { SourceError } from "../core/diagnostics.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { substituteWords, takeLocals } from "./alternate.ts";
 import type { GasAssembler } from "./assembler.ts";
+import { isCondition } from "./conditions.ts";
 import { Cursor } from "./cursor.ts";
-import type { Directive } from "./directives.ts";
+import { DIRECTIVES, type Directive } from "./directives.ts";
 import {
   bindArguments,
   type EvaluateArgument,
@@ -44,6 +45,8 @@ function collect(
   }
 }
 
+const isDirective = (name: string): boolean => DIRECTIVES.has(name) || isCondition(name);
+
 const REPEAT_OPENS = [".rept", ".rep", ".irp", ".irpc", ".irep", ".irepc"];
 const REPEAT_ENDS = [".endr"];
 
@@ -54,6 +57,10 @@ const macro: Directive = (assembler, cursor) => {
   const ok = assembler.reporter.guard(() => (parameters = readParameters(cursor, evaluator(assembler))));
   const body = collect(assembler, [".macro"], [".endm", ".endmacro"], span, ".macro");
   if (!ok) cursor.rest();
+  if (name.startsWith(".") && isDirective(name.toLowerCase())) {
+    assembler.reporter.warning(span, `'${name}' stays the directive that it is`);
+    return;
+  }
   if (assembler.macros.has(name.toLowerCase())) throw new SourceError(span, `macro '${name}' is defined already`);
   assembler.macros.set(name.toLowerCase(), { name, parameters, body, span });
 };
@@ -80,11 +87,12 @@ export function callMacro(assembler: GasAssembler, found: Macro, cursor: Cursor,
 const evaluator = (assembler: GasAssembler): EvaluateArgument =>
   assembler.alternate ? (cursor) => String(assembler.constant(cursor, "the argument")) : undefined;
 
+/** Without `valuesOf` the lines are repeated as they are. */
 function repeat(
   assembler: GasAssembler,
   body: readonly Line[],
   rounds: number,
-  valuesOf: (round: number) => ReadonlyMap<string, string>,
+  valuesOf: ((round: number) => ReadonlyMap<string, string>) | undefined,
   site: Span,
 ): void {
   const { alternate, budget } = assembler;
@@ -93,9 +101,9 @@ function repeat(
   const lines: Line[] = [];
   budget.charge("lines", rounds * (body.length + 1), site);
   for (let round = 0; round < rounds; round++) {
-    const values = valuesOf(round);
-    const count = assembler.expansions++;
-    for (const line of body) lines.push(put(line, { values, count, call, budget }));
+    const values = valuesOf?.(round);
+    const count = assembler.expansions;
+    for (const line of body) lines.push(values ? put(line, { values, count, call, budget }) : { ...line, call });
   }
   assembler.input.push(lines, site, "macro", assembler.conditions.depth);
 }
@@ -106,8 +114,7 @@ const rept: Directive = (assembler, cursor) => {
   assembler.reporter.guard(() => (count = assembler.constant(cursor, "the number of repetitions")));
   const body = collect(assembler, REPEAT_OPENS, REPEAT_ENDS, span, ".rept");
   if (count < 0n) throw new SourceError(span, `a repetition cannot be done ${count} times`);
-  const nothing: ReadonlyMap<string, string> = new Map();
-  repeat(assembler, body, Number(count), () => nothing, span);
+  repeat(assembler, body, Number(count), undefined, span);
 };
 
 /** The characters but for quotes, and for spaces outside them. */

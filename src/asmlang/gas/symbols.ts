@@ -81,7 +81,9 @@ const comm =
     cursor.eat(",");
     if (cursor.done) throw cursor.error("expected the size");
     const bytes = assembler.constant(cursor, "the size");
-    const align = !local && cursor.eat(",") ? readAlignment(assembler, cursor) : undefined;
+    const aligned = !local && cursor.eat(",");
+    if (aligned && cursor.done) throw cursor.error("expected the alignment");
+    const align = aligned ? readAlignment(assembler, cursor) : undefined;
     if (bytes < 0n) {
       assembler.reporter.warning(wholeLine(cursor.line), `a size of ${bytes} bytes: the directive is ignored`);
       return;

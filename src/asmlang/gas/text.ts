@@ -19,7 +19,7 @@ export function skipQuoted(text: string, at: number): number {
   return text.length;
 }
 
-/** Lines with comments replaced by spaces. `#` starts a comment, except (in `cpp` files) preprocessor directives. */
+/** Lines with comments replaced by spaces. `#` starts a comment, except (in `cpp` files) preprocessor directives; there `//` does, too. */
 export function blankComments(text: string, cpp: boolean): string[] {
   const lines = splitLines(text);
   let inside = false;
@@ -28,7 +28,7 @@ export function blankComments(text: string, cpp: boolean): string[] {
     const directive = cpp && !inside && (continues || isCppDirective(line));
     continues = directive && line.endsWith("\\");
     if (!inside && !/[#/"']/.test(line)) return line;
-    const result = blankLine(line, inside, directive);
+    const result = blankLine(line, inside, directive, cpp);
     inside = result.inside;
     return result.text;
   });
@@ -37,7 +37,12 @@ export function blankComments(text: string, cpp: boolean): string[] {
 /** What is no comment, no string and no character constant. */
 const PLAIN = /[^"'#/]+/y;
 
-function blankLine(line: string, startsInside: boolean, directive: boolean): { text: string; inside: boolean } {
+function blankLine(
+  line: string,
+  startsInside: boolean,
+  directive: boolean,
+  cpp: boolean,
+): { text: string; inside: boolean } {
   let out = "";
   let at = 0;
   let inside = startsInside;
@@ -61,7 +66,7 @@ function blankLine(line: string, startsInside: boolean, directive: boolean): { t
     } else if (line.startsWith("/*", at)) {
       inside = true;
       blank(at + 2);
-    } else if (line.startsWith("//", at) || (line[at] === "#" && !directive) || (line[at] === "/" && empty)) {
+    } else if ((cpp && line.startsWith("//", at)) || (line[at] === "#" && !directive) || (line[at] === "/" && empty)) {
       blank(line.length);
     } else if (line[at] === '"' || line[at] === "'") {
       keep(skipQuoted(line, at));
