@@ -5,7 +5,7 @@ import { formsNamed, mnemonics } from "./forms.ts";
 import type { Query } from "./match.ts";
 import { candidates, misfit } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
-import type { EncodeRequest, EncodeResult } from "./types.ts";
+import type { AsmOperand, EncodeRequest, EncodeResult } from "./types.ts";
 
 /** Letters added, left out, changed, or swapped with their neighbour: how many of these lead from `a` to `b`. */
 function distance(a: string, b: string): number {
@@ -84,7 +84,45 @@ export function noSuchCombination(request: EncodeRequest, queries: readonly Quer
   if (elsewhere) return { ok: false, message: `instruction not supported in ${request.bits}-bit mode`, operand: -1 };
   const decoration = decorationError(request, queries);
   if (decoration !== undefined) return { ok: false, ...decoration };
+  const size = sizeMismatch(request, queries);
+  if (size !== undefined) return size;
   const query = queries[0]!;
   const operand = Math.max(...queries.map((one) => misfit(one, request)));
   return { ok: false, message: `invalid combination of opcode and operands${valid(query, request)}`, operand };
+}
+
+const KEYWORDS: readonly (readonly [string, number])[] = [
+  ["byte", 1],
+  ["word", 2],
+  ["dword", 4],
+  ["qword", 8],
+  ["tword", 10],
+  ["oword", 16],
+  ["yword", 32],
+  ["zword", 64],
+];
+
+function withSize(operand: AsmOperand, size: number): AsmOperand | undefined {
+  if (operand.kind === "mem") return { ...operand, size };
+  if (operand.kind !== "imm" || size > 8) return undefined;
+  const { size: _, ...plain } = operand;
+  return size === 0 ? plain : { ...plain, size: (size * 8) as 8 | 16 | 32 | 64 };
+}
+
+/** NASM: the operands would fit but for a size keyword; which ones are taken there. */
+function sizeMismatch(request: EncodeRequest, queries: readonly Query[]): EncodeResult | undefined {
+  if (request.dialect !== "nasm") return undefined;
+  const fits = (at: number, size: number): boolean => {
+    const operand = withSize(request.operands[at]!, size);
+    if (operand === undefined) return false;
+    const shape = { ...request, operands: request.operands.with(at, operand) };
+    return queries.some((query) => candidates(query, shape).patterns.length > 0);
+  };
+  const at = request.operands.findIndex(
+    (operand, i) => (operand.kind === "mem" || operand.kind === "imm") && operand.size && fits(i, 0),
+  );
+  if (at < 0) return undefined;
+  const words = KEYWORDS.filter(([, size]) => fits(at, size)).map(([word]) => word);
+  const taken = words.length === 0 ? "no size keyword" : words.join(" or ");
+  return { ok: false, message: `mismatch in operand sizes; "${request.mnemonic}" takes ${taken} here`, operand: at };
 }

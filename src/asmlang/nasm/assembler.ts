@@ -58,6 +58,9 @@ export class NasmAssembler {
   readonly #source: SourceText;
   readonly #guesses: Guesses;
   readonly globals: { symbol: AsmSymbol; span: Span }[] = [];
+  readonly statics = new Set<AsmSymbol>();
+  /** Names of sections that the source has entered by name. */
+  readonly declared = new Set<string>();
   /** The last label that is not local: `.x` after it is `last.x`. */
   lastLabel = "";
   defaultRelative = false;
@@ -139,7 +142,9 @@ export class NasmAssembler {
       case "FLOAT_DAZ":
         return this.expressions.floatRule.daz ? "daz" : "nodaz";
       case "PASS":
-        return "1";
+        return "2";
+      case "NASM_PATCHLEVEL":
+        return "0";
       case "NASM_VER":
         return '"2.16.01"';
       case "NASM_MAJOR":
@@ -460,7 +465,7 @@ export class NasmAssembler {
   #preprocessorConstant(tokens: readonly Token[], span: Span): bigint {
     const cursor = new TokenCursor(tokens, span.line);
     const expr = this.expressions.read(cursor);
-    cursor.finish();
+    if (!cursor.done) this.reporter.warning(cursor.here(), "what follows the expression is ignored");
     return this.#known(expr);
   }
 }

@@ -47,7 +47,9 @@ function emitList(assembler: NasmAssembler, cursor: TokenCursor, unit: number, d
 function emitItem(assembler: NasmAssembler, cursor: TokenCursor, unit: number, depth: number): void {
   const { builder } = assembler;
   if (cursor.done) throw new SourceError(cursor.here(), "expected a value");
-  if (cursor.eat("?")) {
+  if (cursor.is("?")) {
+    warnOfZeros(assembler, cursor.here());
+    cursor.next();
     builder.bytes(new Uint8Array(unit), cursor.line);
     return;
   }
@@ -179,16 +181,17 @@ function skipGroup(cursor: TokenCursor, grouped: boolean): void {
   }
 }
 
+function warnOfZeros({ builder: { section }, reporter }: NasmAssembler, span: Span): void {
+  if (!section.flags.nobits && !section.absolute)
+    reporter.warning(span, `uninitialized space in section ${section.name}, which is not nobits: zeros are stored`);
+}
+
 export function emitReserve(assembler: NasmAssembler, cursor: TokenCursor, unit: number): void {
   const count = assembler.expressions.read(cursor);
   cursor.finish();
   const { builder } = assembler;
   const { section } = builder;
-  if (!section.flags.nobits && !section.absolute)
-    assembler.reporter.warning(
-      cursor.tokens[0] ?? cursor.here(),
-      `uninitialized space in section ${section.name}, which is not nobits: zeros are stored`,
-    );
+  warnOfZeros(assembler, cursor.tokens[0] ?? cursor.here());
   const known = evaluateConstant(count, assembler.now);
   if (known !== undefined && known < 0n) throw new SourceError(count.span, `a negative amount of space (${known})`);
   const expr: Expr = known === undefined ? count : { op: "number", value: known, span: count.span };
@@ -205,8 +208,9 @@ export function emitIncbin(assembler: NasmAssembler, cursor: TokenCursor): void 
   const from = cursor.eat(",") ? assembler.constantHere(cursor) : 0n;
   const count = cursor.eat(",") ? assembler.constantHere(cursor) : undefined;
   cursor.finish();
-  if (from < 0n || from > bytes.length || (count !== undefined && count < 0n))
-    throw new SourceError(file, `file '${name}' has only ${bytes.length} bytes`);
+  if (from > bytes.length) assembler.reporter.warning(file, `file '${name}' has only ${bytes.length} bytes`);
+  if (from < 0n || (count !== undefined && count < 0n))
+    throw new SourceError(file, `file '${name}' cannot be read from or for a negative number of bytes`);
   assembler.builder.bytes(
     bytes.subarray(Number(from), count === undefined ? undefined : Number(from + count)),
     cursor.line,

@@ -10,6 +10,7 @@ import type { Bits, Visibility } from "../types.ts";
 import type { NasmAssembler } from "./assembler.ts";
 import { reserveUnit } from "./data.ts";
 import type { TokenCursor } from "./expressions.ts";
+import { isDefinedAbove } from "./guesses.ts";
 import { SIZES } from "./operands.ts";
 import { cpu, float } from "./settings.ts";
 import { defaultThreshold, isAlignMode, smartPadding } from "./smart-align.ts";
@@ -66,13 +67,34 @@ const section: NasmDirective = (assembler, cursor, span) => {
     last = cursor.next()!;
     name += last.text;
   }
-  const target = namedSection(assembler, name);
-  const plain = cursor.done;
-  while (!cursor.done) attribute(assembler, cursor, target);
-  assembler.enter(target);
   const own = ownText(name);
-  return plain ? (again) => again.enter(namedSection(again, own)) : undefined;
+  const first = !assembler.declared.has(own);
+  const plain = cursor.done;
+  const target = enterNamed(assembler, own);
+  if (!plain) describeSection(assembler, cursor, target, first);
+  return plain ? (again) => enterNamed(again, own) : undefined;
 };
+
+function enterNamed(assembler: NasmAssembler, name: string): SectionBuilder {
+  const target = namedSection(assembler, name);
+  assembler.declared.add(name);
+  assembler.enter(target);
+  return target;
+}
+
+/** With attributes a section has the alignment that they say, or none; later ones cannot change what it is. */
+function describeSection(assembler: NasmAssembler, cursor: TokenCursor, target: SectionBuilder, first: boolean): void {
+  const flagsBefore = { ...target.flags };
+  const span = cursor.here();
+  if (first && target.binAlign === undefined) target.align = 1;
+  while (!cursor.done) attribute(assembler, cursor, target);
+  const changed = Object.entries(flagsBefore).some(
+    ([name, value]) => target.flags[name as keyof SectionFlags] !== value,
+  );
+  if (first || !changed) return;
+  target.flags = flagsBefore;
+  assembler.reporter.warning(span, `section '${target.name}' has attributes already: these are ignored`);
+}
 
 function attribute(assembler: NasmAssembler, cursor: TokenCursor, target: SectionBuilder): void {
   const token = cursor.next()!;
@@ -252,7 +274,8 @@ const global = eachSymbol((assembler, cursor) => {
   const described = cursor.eat(":");
   const words = described ? readSymbolWords(cursor) : [];
   const size = described && !cursor.done && !cursor.is(",") ? assembler.expressions.read(cursor) : undefined;
-  const act: SymbolAct = (symbol, span, { globals }) => {
+  const act: SymbolAct = (symbol, span, { globals, statics }) => {
+    if (statics.has(symbol)) throw new SourceError(span, `'${symbol.name}' is static and cannot be global too`);
     symbol.binding = "global";
     globals.push({ symbol, span });
     describe(symbol, words);
@@ -260,6 +283,11 @@ const global = eachSymbol((assembler, cursor) => {
   };
   return { act, again: !size };
 });
+
+const makeStatic: SymbolAct = (symbol, span, { statics }) => {
+  if (symbol.binding === "global") throw new SourceError(span, `'${symbol.name}' is global and cannot be static too`);
+  statics.add(symbol);
+};
 
 /** In the table if it is used; a `required` one always. */
 const extern = (required: boolean): NasmDirective =>
@@ -291,7 +319,9 @@ const common: NasmDirective = (assembler, cursor, span) => {
 
 /** `absolute address`: labels are numbers from there on. */
 const absolute: NasmDirective = (assembler, cursor) => {
-  enterAbsolute(assembler, assembler.expressions.read(cursor));
+  const start = assembler.expressions.read(cursor);
+  if (!isDefinedAbove(start)) throw new SourceError(start.span, "this must be defined before it is used here");
+  enterAbsolute(assembler, start);
   return undefined;
 };
 
@@ -312,7 +342,7 @@ const align =
     if (room) cursor.at = cursor.tokens.length;
     raiseAlignment(assembler, bytes);
     const reserves = reserved || room;
-    const filler = !reserves && cursor.eat(",") ? constantBytes(assembler, cursor) : undefined;
+    const filler = !reserves && cursor.eat(",") ? readFiller(assembler, cursor) : undefined;
     if (filler?.length === 0) throw new SourceError(cursor.here(), "the filler makes no bytes");
     padTo(assembler, cursor.line, bytes, reserves, filler);
     return (again, line) => {
@@ -320,6 +350,14 @@ const align =
       padTo(again, line, bytes, reserves, filler);
     };
   };
+
+/** Where nothing is stored there is nothing to fill with either. */
+function readFiller(assembler: NasmAssembler, cursor: TokenCursor): Uint8Array | undefined {
+  if (!assembler.builder.section.flags.nobits) return constantBytes(assembler, cursor);
+  assembler.reporter.warning(cursor.here(), `section ${assembler.builder.section.name} stores nothing: no filler`);
+  cursor.at = cursor.tokens.length;
+  return undefined;
+}
 
 function raiseAlignment(assembler: NasmAssembler, bytes: bigint): void {
   if (!assembler.alignsSections && !assembler.smartAlign) return;
@@ -437,6 +475,13 @@ const iend: NasmDirective = (assembler, cursor, span) => {
   return undefined;
 };
 
+/** The bin format's report of its sections. */
+const map: NasmDirective = (assembler, cursor, span) => {
+  if (assembler.options.output === "object") throw new SourceError(span, "'map' is for flat binaries, not for objects");
+  cursor.at = cursor.tokens.length;
+  return undefined;
+};
+
 const ignore: NasmDirective = (_, cursor) => {
   cursor.at = cursor.tokens.length;
   return undefined;
@@ -452,7 +497,7 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   org,
   default: setDefault,
   global,
-  static: eachSymbol(() => ({ act: () => {}, again: true })),
+  static: eachSymbol(() => ({ act: makeStatic, again: true })),
   extern: extern(false),
   required: extern(true),
   common,
@@ -469,7 +514,7 @@ export const NASM_DIRECTIVES: Readonly<Record<string, NasmDirective>> = {
   cpu,
   float,
   list: ignore,
-  map: ignore,
+  map,
   debug: ignore,
   warning: ignore,
   group: ignore,

@@ -198,7 +198,8 @@ export class NasmExpressions {
       const operator = token?.kind === "op" ? lookUp(operators, token.text) : undefined;
       if (!operator) return left;
       cursor.next();
-      left = binary(operator, left, this.#level(cursor, level + 1));
+      const right = this.#level(cursor, level + 1);
+      left = binary(operator, left, isShift(operator) ? shiftCount(right) : right);
     }
   }
 
@@ -272,6 +273,14 @@ export class NasmExpressions {
     cursor.expect(")");
     return number(bits >> from, token);
   }
+}
+
+const isShift = (operator: BinaryOp): boolean => /^(<<|>>)/.test(operator);
+
+/** As the processor does it: modulo 64. */
+function shiftCount(count: Expr): Expr {
+  if (count.op === "number" && count.value >= 0n && count.value < 64n) return count;
+  return binary("&", count, number(63n, count.span));
 }
 
 /** A floating-point number with its sign, if there is one here. */

@@ -58,19 +58,28 @@ export class Guesses {
 }
 
 /** Are all labels in it placed already, so that only their distances are open? A lone address is no number. */
-export const isPlaced = (expr: Expr): boolean => addressWeight(expr) === 0;
+export const isPlaced = (expr: Expr): boolean => addressWeight(expr, undefined) === 0;
 
-/** How many addresses a value counts for: 0 if it is a number; undefined if a symbol is not placed yet. */
-function addressWeight(expr: Expr, depth = 0): number | undefined {
+/** Has everything in it been defined above? */
+export const isDefinedAbove = (expr: Expr): boolean => addressWeight(expr, undefined) !== undefined;
+
+/** What symbols that are defined further on weigh: they cancel each other out, and nothing else does. */
+const UNPLACED = 1 << 20;
+
+/** Is it a number, as far as one can say where labels further on are all alike? */
+export const isDistance = (expr: Expr): boolean => addressWeight(expr, UNPLACED) === 0;
+
+/** How many addresses a value counts for: 0 if it is a number; undefined if it cannot be said. */
+function addressWeight(expr: Expr, unplaced: number | undefined, depth = 0): number | undefined {
   if (depth > MAX_DEPTH) return undefined;
-  const weigh = (part: Expr) => addressWeight(part, depth + 1);
+  const weigh = (part: Expr) => addressWeight(part, unplaced, depth + 1);
   switch (expr.op) {
     case "number":
       return 0;
     case "symbol": {
       const { definition } = expr.symbol;
       if (definition?.kind === "equate") return weigh(definition.expr);
-      return definition?.kind === "label" ? (expr.symbol.section?.absolute ? 0 : 1) : undefined;
+      return definition?.kind === "label" ? (expr.symbol.section?.absolute ? 0 : 1) : unplaced;
     }
     case "unary": {
       const a = weigh(expr.a);

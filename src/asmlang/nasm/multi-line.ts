@@ -63,7 +63,8 @@ export function readMacroHead(tokens: readonly Token[], kind: string, span: Span
   for (let length = 0; count && length < count[0].trimEnd().length; used++) length += rest[used]!.text.length;
   let after = trim(rest.slice(used));
   while (after[0] && /^\.nolist$/i.test(after[0].text)) after = trim(after.slice(1));
-  if (!count && rest.length > 0) throw new SourceError(rest[0]!, "expected the number of parameters");
+  const needed = kind === "%unmacro" || kind === "%unimacro" || rest.length > 0;
+  if (!count && needed) throw new SourceError(rest[0] ?? name, "expected the number of parameters");
   const least = Number(count?.[1] ?? 0);
   const most = count?.[2] === "*" ? Number.POSITIVE_INFINITY : Number(count?.[2] ?? least);
   if (most < least) throw new SourceError(span, "the largest number of parameters is less than the smallest");
@@ -88,7 +89,9 @@ export const sameName = (macro: MultiMacro, name: string): boolean =>
 export function bind(macro: MultiMacro, tokens: readonly Token[]): Token[][] | undefined {
   const trimmed = trim(tokens);
   let args = trimmed.length === 0 ? [] : splitCommas(trimmed);
-  if (args.length > macro.most && macro.greedy) args = splitCommas(trimmed, macro.most);
+  if (args.length > macro.most && macro.greedy)
+    // In braces the last one ends with them, and what follows is dropped.
+    args = args[macro.most - 1]?.[0]?.text === "{" ? args.slice(0, macro.most) : splitCommas(trimmed, macro.most);
   if (args.length < macro.least || args.length > macro.most) return undefined;
   args = args.map(unbrace);
   for (let i = args.length; i < macro.least + macro.defaults.length && i < macro.most; i++)
@@ -171,9 +174,11 @@ function argumentRange(expansion: Expansion, from: number, to: number, token: To
   const count = expansion.args.length;
   const number = (n: number) => (n < 0 ? count + n + 1 : n);
   const [a, b] = [number(from), number(to)];
+  if (a < 1 || b < 1 || a > count || b > count)
+    throw new SourceError(token, `'${token.text}' goes beyond the parameters of this use (${count})`);
   const step = a <= b ? 1 : -1;
   const out: Token[] = [];
-  for (let n = a; n !== b + step && n >= 1 && n <= count; n += step) {
+  for (let n = a; n !== b + step; n += step) {
     if (out.length > 0) append(out, tokensFor(",", token));
     append(out, argument(expansion, n));
   }

@@ -71,7 +71,8 @@ function readModifiers(cursor: TokenCursor): Modifiers {
 }
 
 function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean, modifiers: Modifiers): AsmOperand {
-  if (modifiers.distance !== undefined && !branch) throw new SourceError(cursor.here(), misplacedDistance(modifiers));
+  if (modifiers.distance !== undefined && !branch)
+    throw new SourceError(cursor.peek(-1) ?? cursor.here(), misplacedDistance(modifiers));
   if (cursor.is("[")) return readMemory(cursor, context, modifiers);
   const token = cursor.peek();
   const register = token?.kind === "id" ? registerNamed(token.text) : undefined;
@@ -92,6 +93,8 @@ function readBare(cursor: TokenCursor, context: OperandContext, branch: boolean,
   const value = symbolic(first, context);
   if (context.masm && modifiers.pointer && !offset) return atSymbol(value, context, modifiers.size);
   if (cursor.eat(":")) {
+    if (modifiers.distance === "far")
+      throw new SourceError(token ?? cursor.here(), "'far' is said by the colon already");
     const place = context.expressions.read(cursor);
     const size = modifiers.size === 2 ? 16 : modifiers.size === 4 ? 32 : undefined;
     return { kind: "far", selector: value, offset: symbolic(place, context), ...(size && { size }) };

@@ -28,7 +28,8 @@ function same(preprocessor: Preprocessor, tokens: readonly Token[], span: Span, 
   const all = trim(preprocessor.expand(tokens));
   const comma = all.findIndex((token) => token.kind === "op" && token.text === ",");
   if (comma < 0) throw new SourceError(span, "expected two texts with a comma between them");
-  if (isSpace(all[comma - 1])) return false;
+  // Two empty texts are not the same either.
+  if (isSpace(all[comma - 1]) || all.length === 1) return false;
   const plain = (part: readonly Token[]) =>
     part
       .filter((token) => token.kind !== "space")
@@ -90,7 +91,7 @@ export class NasmConditions {
 
   /** Handles a conditional directive (lower case, with its %); false if it is none. */
   handle(name: string, tokens: readonly Token[], span: Span, preprocessor: Preprocessor): boolean {
-    if (name === "%else") this.#else(span);
+    if (name === "%else") this.#else(span, preprocessor);
     else if (name === "%endif") {
       if (!this.#levels.pop()) throw new SourceError(span, "'%endif' without '%if'");
     } else {
@@ -116,15 +117,18 @@ export class NasmConditions {
     level.taken = level.active;
   }
 
-  #top(name: string, span: Span): Level {
+  /** After `%else` there is nothing more to choose: what follows another one is left out. */
+  #top(name: string, span: Span, preprocessor: Preprocessor): Level {
     const top = this.#levels.at(-1);
     if (!top) throw new SourceError(span, `'${name}' without '%if'`);
-    if (top.sawElse) throw new SourceError(span, `'${name}' after '%else'`);
+    if (top.sawElse && top.outer)
+      preprocessor.reporter.warning(span, `'${name}' after '%else': what follows is left out`);
+    if (top.sawElse) top.taken = true;
     return top;
   }
 
-  #else(span: Span): void {
-    const top = this.#top("%else", span);
+  #else(span: Span, preprocessor: Preprocessor): void {
+    const top = this.#top("%else", span, preprocessor);
     top.sawElse = true;
     top.active = top.outer && !top.taken;
     top.taken = true;
@@ -137,7 +141,7 @@ export class NasmConditions {
     span: Span,
     preprocessor: Preprocessor,
   ): void {
-    const top = this.#top(name, span);
+    const top = this.#top(name, span, preprocessor);
     top.active = false;
     if (!top.outer || top.taken) return;
     top.active = test.test(preprocessor, tokens, span) !== test.negated;

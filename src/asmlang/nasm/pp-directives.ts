@@ -8,7 +8,7 @@ import { PACKAGES } from "./pp-packages.ts";
 import { argument, local, stackSize } from "./pp-stack.ts";
 import type { Preprocessor } from "./preprocessor.ts";
 import type { SingleMacro } from "./single-line.ts";
-import { splitCommas, type Token, textOf, tokensFor, trim } from "./tokens.ts";
+import { spacedText, splitCommas, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
 export type PpDirective = (preprocessor: Preprocessor, tokens: readonly Token[], span: Span, name: string) => void;
 
@@ -29,6 +29,9 @@ const define: PpDirective = (preprocessor, tokens, span, directive) => {
   const { name, rest } = nameAndRest(preprocessor, tokens, span);
   const { parameters, body } = rest[0]?.text === "(" ? readParameters(rest) : { parameters: undefined, body: rest };
   const expanded = directive.includes("xdefine") ? preprocessor.expand(body) : preprocessor.expandMarked(body);
+  const other = preprocessor.macros.mixed(name, parameters !== undefined);
+  if (other !== undefined)
+    throw new SourceError(span, `'${name}' is defined ${other ? "with" : "without"} parameters; '%undef' it first`);
   preprocessor.macros.define({ name, parameters, body: trim(expanded), ignoreCase: directive.startsWith("%i") });
 };
 
@@ -40,12 +43,12 @@ function readParameters(tokens: readonly Token[]): { parameters: SingleMacro["pa
     inner.length === 0
       ? []
       : splitCommas(inner).map((one) => {
-          const text = textOf(one).replace(/\s/g, "");
-          const match = /^([=&!]*)([A-Za-z_.?@][\w.?@$#~]*)(\+?)$/.exec(text);
+          const text = textOf(one);
+          const match = /^([=&!\s]*)((?:[A-Za-z_.?@][\w.?@$#~]*)?)\s*(\+?)!?$/.exec(text);
           if (!match) throw new SourceError(one[0] ?? tokens[0]!, `'${text}' cannot be a parameter`);
           const [, flags, name, greedy] = match as unknown as [string, string, string, string];
           const [evaluated, quoted] = [flags.includes("="), flags.includes("&")];
-          return { name, greedy: greedy === "+", evaluated, quoted };
+          return { name, greedy: greedy === "+", evaluated, quoted, whole: flags.includes("&&") };
         });
   return { parameters, body: tokens.slice(close + 1) };
 }
@@ -99,14 +102,14 @@ const substr: PpDirective = (preprocessor, tokens, span) => {
   setText(preprocessor, name, quote(part(text, from ?? 1, count)), span);
 };
 
-const defstr: PpDirective = (preprocessor, tokens, span) => {
+const defstr: PpDirective = (preprocessor, tokens, span, directive) => {
   const { name, rest } = nameAndRest(preprocessor, tokens, span);
-  setText(preprocessor, name, quote(textOf(trim(preprocessor.expand(rest)))), span);
+  setText(preprocessor, name, quote(spacedText(preprocessor.expand(rest))), span, directive.startsWith("%i"));
 };
 
-const deftok: PpDirective = (preprocessor, tokens, span) => {
+const deftok: PpDirective = (preprocessor, tokens, span, directive) => {
   const { name, rest } = nameAndRest(preprocessor, tokens, span);
-  setText(preprocessor, name, strings(preprocessor, rest, span).join(""), span);
+  setText(preprocessor, name, strings(preprocessor, rest, span).join(""), span, directive.startsWith("%i"));
 };
 
 /** The text of a message: strings without their quotes. */
@@ -170,7 +173,7 @@ const clear: PpDirective = (preprocessor, tokens, span) => {
   const words = tokens.filter(({ kind }) => kind !== "space");
   const wrong = words.find(({ text }) => !CLEARED.test(text));
   if (wrong) throw new SourceError(wrong ?? span, `'%clear' does not know '${wrong.text}'`);
-  preprocessor.macros.clear();
+  preprocessor.forget();
 };
 
 const use: PpDirective = (preprocessor, tokens, span) => {

@@ -1,7 +1,7 @@
 /** Preprocessor functions: `%eval(1+2)`, `%strlen("abc")`, `%cond(test,a,b)`: text for text, inside a line. */
 import { SourceError } from "../core/diagnostics.ts";
 import type { Span } from "../core/source.ts";
-import { stringBytes, type Token, textOf, trim } from "./tokens.ts";
+import { spacedText, stringBytes, type Token, textOf, trim } from "./tokens.ts";
 
 export interface FunctionContext {
   expand(tokens: readonly Token[]): Token[];
@@ -58,7 +58,7 @@ const FUNCTIONS: Readonly<Record<string, PpFunction>> = {
     const text = inBase(BigInt.asUintN(64, number), BigInt(radix)).padStart(Math.min(MAX_DIGITS, Math.abs(width)), "0");
     return quote(width < 0 ? text : text.slice(text.length - width));
   },
-  "%str": (args, context) => quote(args.map((one) => textOf(trim(context.expand(one)))).join(",")),
+  "%str": (args, context) => quote(args.map((one) => spacedText(context.expand(one))).join(",")),
   "%strlen": ([text], context, at) => String(new TextEncoder().encode(string(text, context, at)).length),
   "%strcat": (args, context, at) => quote(args.map((one) => string(one, context, at)).join("")),
   "%substr": ([text, start, count], context, at) =>

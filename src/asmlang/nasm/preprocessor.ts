@@ -339,15 +339,19 @@ export class Preprocessor {
     };
     this.#recording = recording;
     const macro = readMacroHead(this.expand(tokens), kind, span);
+    if (macro.defaults.length > macro.most - macro.least)
+      this.reporter.warning(span, `macro '${macro.name}' has more defaults than parameters that may be left out`);
     recording.finish = () => {
       append(macro.body, recording.lines);
       const key = macro.name.toLowerCase();
       const before = this.#multi.get(key) ?? [];
       this.#host.budget.charge("steps", before.length, span);
       if (!this.#multi.has(key)) this.macros.names.note(`macro ${key}`);
-      const others = before.filter(
-        (one) => !(one.least === macro.least && one.most === macro.most && one.name === macro.name),
+      const replaced = before.filter(
+        (one) => one.least === macro.least && one.most === macro.most && sameName(one, macro.name),
       );
+      if (replaced[0]) this.reporter.warning(span, `macro '${macro.name}' is defined anew`, [definedAt(replaced[0])]);
+      const others = before.filter((one) => !replaced.includes(one));
       this.#multi.set(key, [...others, macro]);
     };
   }
@@ -360,6 +364,12 @@ export class Preprocessor {
       key,
       (this.#multi.get(key) ?? []).filter((one) => one.least !== least || one.most !== most || !sameName(one, name)),
     );
+  }
+
+  /** `%clear`: no macros of either kind any more. */
+  forget(): void {
+    this.macros.clear();
+    this.#multi.clear();
   }
 
   hasMacro(tokens: readonly Token[], span: Span): boolean {
@@ -452,6 +462,7 @@ export class Preprocessor {
   // Repetitions
 
   beginRepeat(count: bigint, span: Span): void {
+    if (count < 0n) this.reporter.warning(span, `a negative number of repetitions (${count}): none are done`);
     if (count > MAX_REPEATS) throw new FatalError(span, `'%rep' of ${count} times; at most ${MAX_REPEATS} are done`);
     const recording: Recording = {
       opens: /^%rep$/i,

@@ -5,7 +5,7 @@ import { append } from "../core/lists.ts";
 import type { Span } from "../core/source.ts";
 import { MacroNames } from "./known-words.ts";
 import { callFunction, type FunctionContext, quote } from "./pp-functions.ts";
-import { isSpace, joinTouching, type Token, textOf, tokensFor, trim } from "./tokens.ts";
+import { isSpace, joinTouching, spacedText, type Token, textOf, tokensFor, trim } from "./tokens.ts";
 
 export interface SingleMacro {
   readonly name: string;
@@ -16,6 +16,8 @@ export interface SingleMacro {
         readonly greedy: boolean;
         readonly evaluated: boolean;
         readonly quoted: boolean;
+        /** Quoted unless it is a string already. */
+        readonly whole: boolean;
       }[]
     | undefined;
   readonly body: readonly Token[];
@@ -83,6 +85,12 @@ export class SingleMacros {
     if (before.length === 0) this.names.note(key);
     if (before.length > 1 && macro.body[0]) this.#budget.charge("steps", before.length, macro.body[0]);
     this.#macros.set(key, [...before.filter((one) => !replaces(macro, one)), macro]);
+  }
+
+  /** A macro of this name that has parameters where the new one has none, or the other way round: has it any? */
+  mixed(given: string, parameters: boolean): boolean | undefined {
+    const found = this.#candidates(given).find((one) => (one.parameters !== undefined) !== parameters);
+    return found && !parameters;
   }
 
   undefine(given: string): void {
@@ -255,7 +263,7 @@ export class SingleMacros {
 
   #substitute(macro: SingleMacro, args: readonly Token[][], at: Token): Token[] {
     const { parameters } = macro;
-    const place = ({ kind, text }: Token): Token => ({ kind, text, line: at.line, start: at.start, end: at.end });
+    const place = (token: Token): Token => placed(ownName(macro, token, at) ?? token, at);
     this.#budget.charge("steps", macro.body.length, at);
     if (!parameters) return macro.body.map(place);
     const positions = new Map(parameters.map(({ name }, i) => [name, i] as const).reverse());
@@ -263,11 +271,26 @@ export class SingleMacros {
       const index = token.kind === "id" ? positions.get(token.text) : undefined;
       if (index === undefined) return [place(token)];
       const arg = args[index] ?? [];
-      const { evaluated, quoted } = parameters[index]!;
-      const text = evaluated ? String(this.#context.evaluate(arg, at)) : quoted ? textOf(trim(arg)) : undefined;
+      const { evaluated, quoted, whole } = parameters[index]!;
+      if (whole && arg.length === 1 && arg[0]!.kind === "string") return arg;
+      const text = evaluated ? String(this.#context.evaluate(arg, at)) : quoted ? spacedText(arg) : undefined;
       return text === undefined ? arg : tokensFor(quoted ? quote(text) : text, at);
     });
   }
+}
+
+const placed = ({ kind, text }: Pick<Token, "kind" | "text">, { line, start, end }: Token): Token => ({
+  kind,
+  text,
+  line,
+  start,
+  end,
+});
+
+/** `%?` in a body: the macro's name as it is used; `%??`: as it was defined. */
+function ownName({ name }: SingleMacro, token: Token, use: Token): Pick<Token, "kind" | "text"> | undefined {
+  const match = token.kind === "pp" ? /^%\{?\*?\?(\??)\}?$/.exec(token.text) : null;
+  return match ? { kind: "id", text: match[1] ? name : use.text } : undefined;
 }
 
 const NOWHERE: Token = { kind: "other", text: "", line: { text: "", uri: "", line: 0 }, start: 0, end: 0 };

@@ -9,6 +9,7 @@ import type { NasmAssembler } from "./assembler.ts";
 import { dataUnit, reserveUnit } from "./data.ts";
 import { type Again, NASM_DIRECTIVES } from "./directives.ts";
 import type { TokenCursor } from "./expressions.ts";
+import { isDistance } from "./guesses.ts";
 
 /** `times n statement` */
 export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): Again | undefined {
@@ -16,7 +17,10 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
   const count = assembler.expressions.read(cursor);
   // As for NASM, of several the last one counts.
   if (cursor.word() === "times") return repeatStatement(assembler, cursor);
+  checkRepeated(cursor);
   const known = evaluateConstant(count, assembler.now);
+  if (known === undefined && !isDistance(count))
+    throw new SourceError(count.span, "'times' needs a number that is known here, or a distance between labels");
   // As for NASM, the count is a number of 32 bits.
   const times = known === undefined ? undefined : BigInt.asIntN(32, known);
   const body = cursor.at;
@@ -37,6 +41,14 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
   }
   cursor.at = cursor.tokens.length;
   return undefined;
+}
+
+/** Only what makes bytes or reserves them can be repeated. */
+function checkRepeated(cursor: TokenCursor): void {
+  const word = cursor.word();
+  if (cursor.done) throw new SourceError(cursor.here(), "expected an instruction to repeat");
+  if (word !== undefined && Object.hasOwn(NASM_DIRECTIVES, word))
+    throw new SourceError(cursor.here(), `'times' repeats instructions and data, not '${word}'; '%rep' repeats lines`);
 }
 
 function fill({ builder }: NasmAssembler, line: Line, count: Expr, unit: Uint8Array, code: boolean): void {

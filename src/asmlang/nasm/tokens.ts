@@ -110,6 +110,12 @@ export function trim(tokens: readonly Token[]): Token[] {
 
 export const textOf = (tokens: readonly Token[]): string => tokens.map((token) => token.text).join("");
 
+/** The text without blanks around it, each blank in it one space. */
+export const spacedText = (tokens: readonly Token[]): string =>
+  trim(tokens)
+    .map((token) => (token.kind === "space" ? " " : token.text))
+    .join("");
+
 const isWord = (token: Token): boolean => token.kind === "id" || token.kind === "number";
 
 /** Words that expansion has put side by side are one word: the assembler reads the text anew. */
