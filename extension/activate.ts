@@ -106,8 +106,8 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
     languageClient(host.createLanguageClient),
     stepping,
     // folded at the bottom of the side bar it would not be found
-    sessions.onDidFirstStopInKernel(
-      () => void vscode.commands.executeCommand("ringside.kernelState.focus", { preserveFocus: true }),
+    sessions.onDidFirstNeed(
+      (kind) => void vscode.commands.executeCommand(`ringside.${kind}.focus`, { preserveFocus: true }),
     ),
     new InstantItem(),
     ...commands({ scenarios, kernelState, espfix, stepping }),

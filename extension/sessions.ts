@@ -1,6 +1,6 @@
 /** Follows Ringside debug sessions, and asks the adapter for what the views show whenever that may have changed. */
 import * as vscode from "vscode";
-import type { KernelState } from "../src/adapter/debug/views.ts";
+import type { EspfixState, KernelState } from "../src/adapter/debug/views.ts";
 import type { ViewMessage } from "./webview/messages.ts";
 
 export type ViewKind = ViewMessage["kind"];
@@ -27,10 +27,10 @@ class Picture {
 export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Disposable {
   readonly #updates = new vscode.EventEmitter<void>();
   readonly onDidUpdate = this.#updates.event;
-  readonly #entries = new vscode.EventEmitter<void>();
-  /** A session stands in the kernel for the first time. */
-  readonly onDidFirstStopInKernel = this.#entries.event;
-  readonly #inKernel = new WeakSet<vscode.DebugSession>();
+  readonly #needs = new vscode.EventEmitter<ViewKind>();
+  /** For the first time in a session a view has something to show that is happening: the kernel runs, or is on an espfix stack. */
+  readonly onDidFirstNeed = this.#needs.event;
+  readonly #needed = new WeakMap<vscode.DebugSession, Set<ViewKind>>();
   readonly #pictures = new WeakMap<vscode.DebugSession, Map<ViewKind, Picture>>();
   readonly #subscriptions: vscode.Disposable[];
   #thread: number | undefined;
@@ -41,7 +41,7 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
       vscode.debug.onDidChangeActiveDebugSession(() => this.#updates.fire()),
       vscode.debug.onDidChangeActiveStackItem((item) => this.#selectThread(item)),
       this.#updates,
-      this.#entries,
+      this.#needs,
     ];
   }
 
@@ -91,10 +91,13 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
     void this.#refresh(item.session, "change");
   }
 
-  #noteRing(session: vscode.DebugSession, { mode }: KernelState): void {
-    if (mode.cpl === 3 || this.#inKernel.has(session)) return;
-    this.#inKernel.add(session);
-    this.#entries.fire();
+  #noteNeed(session: vscode.DebugSession, kind: ViewKind, state: unknown): void {
+    const isNeeded = kind === "espfix" ? (state as EspfixState).inUse : (state as KernelState).mode.cpl < 3;
+    const needed = this.#needed.get(session) ?? new Set();
+    this.#needed.set(session, needed);
+    if (!isNeeded || needed.has(kind)) return;
+    needed.add(kind);
+    this.#needs.fire(kind);
   }
 
   /** After a stop, the picture so far becomes the one to compare with; after a change of the user's it stays. */
@@ -108,7 +111,7 @@ export class Sessions implements vscode.DebugAdapterTrackerFactory, vscode.Dispo
           const state: unknown = await session.customRequest(`ringside/${kind}`, { threadId: this.#thread });
           if (why === "stop") picture.before = picture.state;
           Object.assign(picture, { state, running: false, note: undefined });
-          if (kind === "kernelState") this.#noteRing(session, state as KernelState);
+          this.#noteNeed(session, kind, state);
         } catch (error) {
           picture.state = undefined;
           picture.note = error instanceof Error ? error.message : String(error);

@@ -43,6 +43,9 @@ function walk(steps: readonly WalkStep[]): ElementNode {
   return h("table", { class: "walk" }, h("thead", {}, h("tr", {}, head)), h("tbody", {}, steps.map(walkRow)));
 }
 
+const standing = ({ available, inUse }: EspfixState): string =>
+  inUse ? "in use" : available ? "available" : "not set up";
+
 export function espfixView(state: EspfixState, before: EspfixState | undefined): ElementNode {
   const alias = state.alias;
   return h(
@@ -51,7 +54,7 @@ export function espfixView(state: EspfixState, before: EspfixState | undefined):
     h(
       "header",
       {},
-      h("span", { class: state.available ? "chip on" : "chip" }, state.available ? "available" : "not set up"),
+      h("span", { class: state.available ? "chip on" : "chip" }, standing(state)),
       h("span", { class: "who" }, `design: ${state.design}`),
     ),
     !state.available &&

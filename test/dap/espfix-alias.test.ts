@@ -48,6 +48,16 @@ it.each([1, 77])("seed %i: 100 random aliases lead to one page", async (seed) =>
   }
 });
 
+it("the view says when the stack that runs is the ministack", async () => {
+  const client = await atIret(1);
+  expect((await client.ok("ringside/espfix")).inUse).toBe(false);
+  await client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "espfix_on_ministack" }] });
+  await client.run("continue");
+  expect(await client.ok("ringside/espfix")).toMatchObject({ available: true, inUse: true });
+  await client.run("stepOut");
+  expect((await client.ok("ringside/espfix")).inUse).toBe(false);
+});
+
 it("a physical data breakpoint stops at the IRET from each of the aliases", async () => {
   const client = await atIret(3);
   const alias = await numberOf(client, "espfix.alias");

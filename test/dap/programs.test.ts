@@ -1,11 +1,12 @@
 /** Programs that another one begins by execve: the debugger follows each task into what it runs, and back over the execve to what it ran. */
 import { execFileSync } from "node:child_process";
-import { mkdtempSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { describe, expect, it } from "vitest";
 import { assemble, link, writeElfExecutable } from "../../src/asmlang/index.ts";
+import { hostFiles } from "../../src/cli/host-files.ts";
 import { requireTool } from "../tools.ts";
 import { DapClient } from "./client.ts";
 
@@ -141,6 +142,21 @@ describe("a program that execve begins", () => {
     expect((await both.topFrame()).source).toMatchObject(child);
   });
 
+  it("has conditions on its own symbols, and none on those of the first one", async () => {
+    const conditions = ["dword [status] == 41", "dword [status] == 40", "away"];
+    const met = await Promise.all(
+      conditions.map(async (condition) => {
+        const client = await launched(PARENT, (each) =>
+          each.ok("setBreakpoints", { source: child, breakpoints: [{ line: 8, condition }] }),
+        );
+        await client.run("continue");
+        return named(client, "stopped").length > 1;
+      }),
+    );
+    // what cannot be evaluated stops, and says so
+    expect(met).toEqual([true, false, true]);
+  });
+
   it("is left again by going back, and what it had with it", async () => {
     const client = await launched(PARENT, async (each) => {
       await breakAt(each, parent, 6);
@@ -240,6 +256,14 @@ describe("the guest's files", () => {
       "work",
       "_start+0xa",
     ]);
+    // read from the host's disk by the command's adapter
+    const disk = mkdtempSync(path.join(tmpdir(), "ringside-"));
+    mkdirSync(path.join(disk, "root", "bin"), { recursive: true });
+    writeFileSync(path.join(disk, "root", "bin", "child"), elf(CHILD));
+    writeFileSync(path.join(disk, "parent.asm"), PARENT);
+    const onDisk = new DapClient(hostFiles);
+    await onDisk.launch({ program: path.join(disk, "parent.asm"), root: path.join(disk, "root"), stopOnEntry: false });
+    expect(named(onDisk, "exited")).toEqual([{ exitCode: 42 }]);
     const other = new DapClient({ [program]: PARENT });
     const refused = await other.request("launch", { program, root: "/nowhere" });
     expect(refused).toMatchObject({ success: false, message: expect.stringMatching(/^cannot read the root/) });
@@ -263,6 +287,31 @@ describe("the guest's files", () => {
     );
     expect(message).toMatch(/^\/bin\/bad: bad.asm has an error: 2:/);
     expect(client.output("stderr")).toMatch(/^bad\.asm:2:\d+: error: /);
+  });
+});
+
+describe.runIf(requireTool("as"))("a program assembled elsewhere, with lines", () => {
+  it("has waiting breakpoints in its source, and stops there", async () => {
+    const folder = mkdtempSync(path.join(tmpdir(), "ringside-"));
+    const [source, object, file] = ["child.s", "child.o", "child"].map((name) => path.join(folder, name));
+    const text = ".globl _start\n_start: mov $60, %eax\n call work\n syscall\nwork: mov $7, %edi\n ret\n";
+    writeFileSync(source!, text);
+    execFileSync("as", ["-g", "-o", object!, source!]);
+    execFileSync("ld", ["-o", file!, object!]);
+    writeFileSync(path.join(folder, "parent.asm"), PARENT);
+    const client = new DapClient(hostFiles);
+    let waiting: DebugProtocol.Breakpoint[] = [];
+    await client.launch({ program: path.join(folder, "parent.asm"), files: { "/bin/child": file } }, async () => {
+      waiting = await breakAt(client, { name: "child.s", path: source! }, 5);
+    });
+    expect(waiting[0]).toMatchObject({ verified: false, reason: "pending" });
+    expect(await client.run("continue")).toMatchObject({ hitBreakpointIds: [waiting[0]!.id] });
+    expect(await frames(client)).toEqual([
+      ["work", "child.s", 5],
+      ["_start+0xa", "child.s", 3],
+    ]);
+    await client.run("continue");
+    expect(named(client, "exited")).toEqual([{ exitCode: 7 }]);
   });
 });
 

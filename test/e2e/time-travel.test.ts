@@ -108,6 +108,25 @@ describeKinds("time travel in the workbench", (kind) => {
     await settles("the write", (now) => now < here);
   });
 
+  it("says who last changed a row of the Kernel State view, by its menu", async () => {
+    await editor.stopped();
+    const here = await instant();
+    await editor.command("Ringside: Open Kernel State to the Side");
+    const view = await editor.view(
+      "body.editor [data-name=SYSCALL_WORK_SECCOMP], body.editor [data-name=TIF_NEED_RESCHED]",
+    );
+    await view.locator("[data-name=sp]").first().click({ button: "right" });
+    const item = editor.page.locator(".monaco-menu .action-label", { hasText: "Who Last Wrote This?" }).first();
+    await item.waitFor();
+    await editor.picture(`row-menu-${kind}`);
+    await item.click();
+    const message = editor.page.locator(".notification-toast", { hasText: "pt_regs.sp: " }).first();
+    await message.waitFor();
+    await message.locator(".monaco-button", { hasText: "Go There" }).click();
+    await settles("the write", (now) => now < here);
+    await editor.focusSource();
+  });
+
   it("runs back to the cursor's line", async () => {
     // the write was the kernel's, in a source of its own
     await editor.stopped();

@@ -99,6 +99,7 @@ describe("the espfix view", () => {
   const espfix: EspfixState = {
     design: "final",
     available: true,
+    inUse: false,
     ministack: {
       linear: "0xffffff00",
       physical: "0x1000",
@@ -116,11 +117,13 @@ describe("the espfix view", () => {
     const view = espfixView(espfix, before);
     expect(classOf(view, "CS")).toContain("changed");
     expect(textOf(view)).toContain("Bits 31:16 agree.");
+    expect(textOf(view)).toMatch(/^\s*available/);
+    expect(textOf(espfixView({ ...espfix, inUse: true }, before))).toMatch(/^\s*in use/);
     expect(textOf(view)).toMatch(/PGD\s+\[510\]\s+0x3067\s+present/);
   });
 
   it("says so when there is none", () => {
-    expect(textOf(espfixView({ design: "none", available: false, walk: [] }, undefined))).toContain(
+    expect(textOf(espfixView({ design: "none", available: false, inUse: false, walk: [] }, undefined))).toContain(
       "Nothing stands between",
     );
   });

@@ -13,11 +13,12 @@ const FRAME = ["IP", "CS", "FLAGS", "SP", "SS"];
 export function espfixState(kernel: KernelAccess, cpu: Cpu): EspfixState {
   const design = kernel.designs.espfix ?? "none";
   const place = kernel.espfix(cpu);
-  if (place === undefined) return { design, available: false, walk: [] };
+  if (place === undefined) return { design, available: false, inUse: false, walk: [] };
   const physical = translate(cpu, place.writable);
   return {
     design,
     available: true,
+    inUse: place.inUse,
     ministack: {
       linear: hexAddr(place.writable),
       physical: physical === undefined ? "not mapped" : hex(physical),

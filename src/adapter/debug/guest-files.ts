@@ -6,16 +6,17 @@ import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { writeElfExecutable } from "../../asmlang/index.ts";
 import type { Diagnostic } from "../../asmlang/types.ts";
 import { ROOT_BYTES } from "../../emu/kernel/fs/root.ts";
-import { isSourceName } from "../../emu/kernel/program.ts";
+import { isElf, isSourceName } from "../../emu/kernel/program.ts";
+import type { Program } from "../../emu/kernel/types.ts";
 import type { LaunchConfiguration } from "./configuration.ts";
 import { errorSummary } from "./diagnostics.ts";
 import type { FileSystem } from "./files.ts";
 import { loadProgramFrom } from "./includes.ts";
-import { imageProgram, type ProgramNames } from "./program-names.ts";
+import { elfProgram, imageProgram, type ProgramNames } from "./program-names.ts";
 
 export interface GuestFiles {
   readonly files: Readonly<Record<string, Uint8Array>>;
-  /** What is known of programs that were assembled, by their files' bytes. */
+  /** What is known of programs among them, by their files' bytes. */
   readonly programs: ReadonlyMap<Uint8Array, ProgramNames>;
   readonly warnings: readonly Diagnostic[];
 }
@@ -57,11 +58,11 @@ interface Made {
 async function guestFile({ bits }: LaunchConfiguration, host: FileSystem, uri: string): Promise<Made | Problem> {
   const bytes = await host.read(uri);
   if (bytes === undefined) return { problem: `cannot read ${uri}: no such file` };
+  if (isElf(bytes)) return { bytes, program: elfProgram(bytes), warnings: [] };
   if (!isSourceName(fileNameOf(uri))) return { bytes, warnings: [] };
   const loaded = await loadProgramFrom(host, uri, bytes, { dialect: "auto", bits });
   if (!loaded.ok)
     return { problem: loaded.problem ?? errorSummary(uri, loaded.diagnostics), diagnostics: loaded.diagnostics };
-  if (loaded.program.kind === "elf") return { bytes, warnings: [] };
-  const { image } = loaded.program;
+  const { image } = loaded.program as Extract<Program, { kind: "image" }>;
   return { bytes: writeElfExecutable(image), program: imageProgram(image), warnings: loaded.warnings };
 }

@@ -1,7 +1,7 @@
 /** The kernel of a system as the debugger reads it (target.ts). */
 
 import type { Cpu } from "../../emu/cpu/cpu.ts";
-import { OFF } from "../../emu/cpu/layout.ts";
+import { OFF, SEG } from "../../emu/cpu/layout.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
 import { inject, injectionProblem } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
@@ -9,6 +9,7 @@ import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
 import { SymbolTable } from "../../emu/kernel/symbols.ts";
 import type { Program, TriggerReader } from "../../emu/kernel/types.ts";
 import { vm86Of } from "../../emu/kernel/vm86/state.ts";
+import { linearSp } from "./code.ts";
 import { elfNames } from "./elf-names.ts";
 import { peekValue } from "./guest-memory.ts";
 import { readTrigger } from "./injections.ts";
@@ -97,11 +98,14 @@ function espfix64(kernel: Kernel, cpu: Cpu, task: Task, home: Cpu): EspfixPlace 
   const base = bigToAddr(kernel.perCpu(home, "espfix_stack"));
   const sp = peekValue(cpu, kernel.arch.userRegs(task) + kernel.layout.ptRegs.sp!.offset, 8) ?? 0n;
   const high = Number(sp & HIGH_HALF);
+  const alias = base + high;
+  const running = linearSp(cpu);
   return {
     writable: bigToAddr(kernel.perCpu(home, "espfix_waddr")),
-    alias: base + high,
+    alias,
     chosenBecause: `its bits 31:16 (0x${(high / 0x10000).toString(16).padStart(4, "0")}) are those of the user's ESP`,
     bytes: design.stackSize,
+    inUse: running >= alias && running <= alias + design.stackSize,
   };
 }
 
@@ -118,6 +122,7 @@ function espfix32(kernel: Kernel, cpu: Cpu, task: Task): EspfixPlace | undefined
     alias: base,
     chosenBecause: "the base of ESPFIX_SS: what the kernel's and the user's ESP[31:16] differ by",
     bytes: 20,
+    inUse: cpu.selector(SEG.SS) >> 3 === entry,
   };
 }
 

@@ -99,4 +99,6 @@ export interface EspfixPlace {
   /** Why that one: where its bits 31:16 come from. */
   readonly chosenBecause: string;
   readonly bytes: number;
+  /** Whether the stack pointer is there. */
+  readonly inUse: boolean;
 }

@@ -98,6 +98,8 @@ export interface EspfixState {
   readonly design: string;
   /** Whether the mechanism exists on this kernel and has been set up. */
   readonly available: boolean;
+  /** Whether the stack that runs is the ministack, by its alias. */
+  readonly inUse: boolean;
   readonly ministack?: { readonly linear: string; readonly physical: string; readonly words: readonly EspfixWord[] };
   readonly alias?: { readonly linear: string; readonly chosenBecause: string };
   readonly walk: readonly WalkStep[];

@@ -1,0 +1,61 @@
+/** What someone sees first: the walkthrough, each step with its picture, and the Run and Debug view without a session. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
+import { Editor } from "./editor.ts";
+import { type Host, startHost } from "./hosts.ts";
+import { realExtension, root } from "./stage.ts";
+import { describeKinds } from "./tools.ts";
+
+const { contributes } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
+const [walkthrough] = contributes.walkthroughs as {
+  title: string;
+  steps: { title: string; media: { altText: string } }[];
+}[];
+
+describeKinds("the welcome of the workbench", (kind) => {
+  let host: Host;
+  let editor: Editor;
+
+  beforeAll(async () => {
+    const theme = kind === "web" ? "Default Dark Modern" : "Default Light Modern";
+    host = await startHost[kind]({ extensions: [realExtension()], settings: { "workbench.colorTheme": theme } });
+    editor = await Editor.open(host.url, { width: 1440, height: 900 });
+  });
+  afterAll(async () => {
+    await editor?.close();
+    await host?.close();
+  });
+  afterEach(async ({ task }) => {
+    if (task.result?.state === "fail")
+      console.error(await editor.picture(`failed-welcome-${kind}`), editor.log.slice(-30).join("\n"));
+  });
+
+  it("walks through every step, each with its picture", async () => {
+    await editor.command("Welcome: Open Walkthrough...");
+    await editor.pick(walkthrough!.title);
+    for (const [i, { title, media }] of walkthrough!.steps.entries()) {
+      const step = editor.page.locator(".getting-started-step", { hasText: title }).first();
+      await step.waitFor();
+      await step.click();
+      await editor.page.locator(".getting-started-step.expanded", { hasText: title }).waitFor();
+      await editor.page.locator(".getting-started-media").first().waitFor();
+      await editor.picture(`walkthrough-${i}-${kind}`);
+      expect(media.altText).not.toBe("");
+    }
+  });
+
+  it("offers a scenario, and the open file, where nothing is debugged", async () => {
+    await editor.command("View: Show Run and Debug");
+    await editor.page.locator(".welcome-view .monaco-button", { hasText: "Debug a Ringside Scenario" }).waitFor();
+    await editor.picture(`welcome-${kind}`);
+    await editor.openFile("espfix", "espfix.asm");
+    await editor.command("View: Show Run and Debug");
+    await editor.page.locator(".welcome-view .monaco-button", { hasText: "Debug File" }).waitFor();
+    await editor.picture(`welcome-file-${kind}`);
+    await editor.page.locator(".welcome-view .monaco-button", { hasText: "Debug File" }).click();
+    await editor.stopped();
+    await editor.press("Shift+F5");
+    await editor.ended();
+  });
+});
