@@ -100,7 +100,7 @@ export interface Relocation {
   /** For a 4-byte abs field in 64-bit code: whether it is sign-extended (R_X86_64_32S) or zero-extended (R_X86_64_32). */
   readonly signed: boolean;
   /** One of ELF's particular relocations ("GOTPCREL", "PLT", "TPOFF"); then `kind` only says how the addend is meant. */
-  readonly type?: string;
+  readonly type?: string | undefined;
   /** A symbol of the table, a section of this result (its start), or "*ABS*" (0). */
   readonly symbol: string;
   readonly addend: bigint;

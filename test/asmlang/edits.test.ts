@@ -137,7 +137,9 @@ function outcome({ assembled, writeElfObject }: Pick<typeof edited, "writeElfObj
   const { diagnostics, sections, symbols, lines, debug } = assembled;
   const errors = diagnostics.some(({ severity }) => severity === "error");
   const file = errors ? undefined : writeElfObject(assembled, true, { debug: true });
-  return { diagnostics, sections, symbols, lines, debug, file };
+  // Looked up when asked for: no property to compare.
+  const ranges = sections.map(({ relocations }) => relocations.map(({ range }) => range));
+  return { diagnostics, sections, ranges, symbols, lines, debug, file };
 }
 
 /** Of a source that is longer than this only what is met again is remembered. */

@@ -22,6 +22,11 @@ export class ByteBuffer {
     this.length += count;
   }
 
+  byte(value: number): void {
+    this.#reserve(1);
+    this.#bytes[this.length++] = value;
+  }
+
   skip(count: number): void {
     this.#reserve(count);
     this.length += count;

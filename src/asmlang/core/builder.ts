@@ -11,6 +11,8 @@ import { bodyLines, type Line, rangeOf, shownLine } from "./source.ts";
 import { AsmSymbol, isPlace, SectionBuilder, type SectionFlags } from "./symbols.ts";
 import { SectionWriter, type WritePolicy } from "./writer.ts";
 
+const NO_FIXUPS: readonly PendingFixup[] = [];
+
 export class ObjectBuilder {
   readonly sections = new Map<string, SectionBuilder>();
   readonly symbols = new Map<string, AsmSymbol>();
@@ -145,14 +147,18 @@ export class ObjectBuilder {
     else fragment.rows = [{ offset, line, bits }];
   }
 
-  bytes(bytes: ArrayLike<number>, line: Line, fixups: readonly PendingFixup[] = [], bits?: Bits): void {
+  /** The fixups are the fragment's from now on. */
+  bytes(bytes: ArrayLike<number>, line: Line, fixups: readonly PendingFixup[] = NO_FIXUPS, bits?: Bits): void {
     const fragment = this.open(line);
     const at = fragment.bytes.length;
     this.#pay(bytes.length, line);
     if (fixups.length > 0) this.budget.chargeLine("fields", fixups.length, line);
     this.row(fragment, at, line, bits);
     fragment.bytes.push(bytes);
-    for (const fixup of fixups) fragment.fixups.push({ ...fixup, offset: fixup.offset + at });
+    for (const fixup of fixups) {
+      fixup.offset += at;
+      fragment.fixups.push(fixup);
+    }
   }
 
   /** A data item: its value now if it is known, else a field for later. */

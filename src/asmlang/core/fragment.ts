@@ -14,7 +14,8 @@ import type { SectionWriter } from "./writer.ts";
 
 /** A field whose value layout decides. */
 export interface PendingFixup {
-  readonly offset: number;
+  /** From the start of the statement's bytes, and then of the fragment that they are in. */
+  offset: number;
   readonly size: number;
   readonly kind: "abs" | "pcrel";
   readonly signed: boolean;

@@ -1,5 +1,5 @@
 /** Writes a section's fragments into its bytes and turns what is left of the fields into relocations. */
-import type { Relocation } from "../types.ts";
+import type { Range, Relocation } from "../types.ts";
 import { putLittleEndian } from "./buffer.ts";
 import { type Reporter, SourceError } from "./diagnostics.ts";
 import { describe, type EvalContext, type Expr, evaluate, type Linear, notSimple } from "./expr.ts";
@@ -43,6 +43,40 @@ interface Reduced {
   readonly plus: AsmSymbol | undefined;
   readonly relative: boolean;
   readonly constant: bigint;
+}
+
+/** Where it comes from is looked up when somebody asks: mostly nobody does. */
+class WrittenRelocation implements Relocation {
+  readonly offset: number;
+  readonly size: Relocation["size"];
+  readonly kind: Relocation["kind"];
+  readonly signed: boolean;
+  readonly symbol: string;
+  readonly addend: bigint;
+  readonly type: string | undefined;
+  readonly #span: Span;
+
+  constructor(
+    offset: number,
+    { size, signed, expr }: PendingFixup,
+    relative: boolean,
+    symbol: string,
+    addend: bigint,
+    type: string | undefined,
+  ) {
+    this.offset = offset;
+    this.size = size as Relocation["size"];
+    this.kind = relative ? "pcrel" : "abs";
+    this.signed = signed;
+    this.symbol = symbol;
+    this.addend = addend;
+    this.type = type;
+    this.#span = expr.span;
+  }
+
+  get range(): Range {
+    return rangeOf(this.#span);
+  }
 }
 
 export class SectionWriter {
@@ -198,16 +232,8 @@ export class SectionWriter {
       );
       // The distance to the table counts from the field, the value in the instruction from the instruction.
       const within = type === "GOTPC" && !relative ? this.#policy.tableDistance(place, fixup) : 0;
-      const relocation: Relocation = {
-        offset: place,
-        size: fixup.size,
-        kind: relative ? "pcrel" : "abs",
-        signed: fixup.signed,
-        symbol,
-        addend: BigInt.asIntN(64, constant + addend + BigInt(within)),
-        ...(type !== undefined && { type }),
-        range: rangeOf(fixup.expr.span),
-      };
+      const whole = BigInt.asIntN(64, constant + addend + BigInt(within));
+      const relocation = new WrittenRelocation(place, fixup, relative, symbol, whole, type);
       const list = this.#policy.branchesLast && fixup.relaxed ? this.#late : this.#relocations;
       const before = inOrder ? list.findIndex((other) => other.offset > place) : -1;
       if (before < 0) list.push(relocation);

@@ -38,12 +38,16 @@ export function constraintError(form: Form, request: EncodeRequest): string | un
   const bytes = frame?.kind === "imm" ? frame.value.known : undefined;
   if (bytes !== undefined && request.bits !== 16 && (bytes > 0xffffn || bytes < -0x8000n))
     return "the frame's size must fit in 16 bits";
-  const [destination, ...sources] = registers(request);
-  if (DISTINCT_DESTINATION.test(mnemonic) && sources.some((source) => source === destination))
-    return `destination and source registers must be distinct for "${request.mnemonic}"`;
-  const tiles = registers(request).filter((register) => regInfo(register)?.class === "tmm");
-  if (tiles.length === 3 && new Set(tiles).size < 3)
-    return `all tile registers must be distinct for "${request.mnemonic}"`;
+  if (DISTINCT_DESTINATION.test(mnemonic)) {
+    const [destination, ...sources] = registers(request);
+    if (sources.includes(destination!))
+      return `destination and source registers must be distinct for "${request.mnemonic}"`;
+  }
+  if (slots.length === 3 && slots[0]!.reg === "tmm") {
+    const tiles = registers(request).filter((register) => regInfo(register)?.class === "tmm");
+    if (tiles.length === 3 && new Set(tiles).size < 3)
+      return `all tile registers must be distinct for "${request.mnemonic}"`;
+  }
   if (request.intelMnemonics && /^f(ld|stp)t$/.test(request.mnemonic))
     if (request.operands.some((operand) => operand.kind === "mem" && operand.size !== 0))
       return `"${request.mnemonic}" says its size already`;

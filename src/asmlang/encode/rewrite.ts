@@ -1,6 +1,5 @@
 /** Statements that a tool reads as another one: shorthands, and values that ask for another instruction. */
 import { Register } from "../../emu/cpu/iced.ts";
-import { lookUp } from "../core/look-up.ts";
 import { regInfo } from "./registers.ts";
 import type { AsmOperand, EncodeRequest } from "./types.ts";
 
@@ -47,36 +46,38 @@ const isDword = (operand: AsmOperand): boolean =>
   isClass(operand, "r32") || (operand.kind === "mem" && operand.size === 4);
 
 /** Registers that the opcode implies but that may be written; 0: rAX in the address size. */
-const IMPLIED: Readonly<Record<string, readonly number[]>> = {
-  monitor: [0, Register.ECX, Register.EDX],
-  monitorx: [0, Register.ECX, Register.EDX],
-  mwait: [Register.EAX, Register.ECX],
-  mwaitx: [Register.EAX, Register.ECX, Register.EBX],
-  vmrun: [0],
-  vmload: [0],
-  vmsave: [0],
-  invlpga: [0, Register.ECX],
-  clzero: [0],
-  skinit: [Register.EAX],
-  invlpgb: [0, Register.ECX, Register.EDX],
-  pvalidate: [0, Register.ECX, Register.EDX],
-  psmash: [0],
-  rmpupdate: [0, Register.RCX],
-  rmpadjust: [0, Register.RCX, Register.RDX],
-  rmpquery: [0, Register.RCX, Register.RDX],
-};
+const IMPLIED: ReadonlyMap<string, readonly number[]> = new Map(
+  Object.entries({
+    monitor: [0, Register.ECX, Register.EDX],
+    monitorx: [0, Register.ECX, Register.EDX],
+    mwait: [Register.EAX, Register.ECX],
+    mwaitx: [Register.EAX, Register.ECX, Register.EBX],
+    vmrun: [0],
+    vmload: [0],
+    vmsave: [0],
+    invlpga: [0, Register.ECX],
+    clzero: [0],
+    skinit: [Register.EAX],
+    invlpgb: [0, Register.ECX, Register.EDX],
+    pvalidate: [0, Register.ECX, Register.EDX],
+    psmash: [0],
+    rmpupdate: [0, Register.RCX],
+    rmpadjust: [0, Register.RCX, Register.RDX],
+    rmpquery: [0, Register.RCX, Register.RDX],
+  }),
+);
 
 /** NASM takes these registers and no others; what it knows with none is refused. */
-const IMPLIED_IN_NASM: Readonly<Record<string, readonly number[]>> = {
-  ...Object.fromEntries(["vmrun", "vmload", "vmsave", "skinit", "pvalidate", "rmpadjust"].map((name) => [name, []])),
-  mwaitx: [Register.EAX, Register.ECX],
-};
+const IMPLIED_IN_NASM: ReadonlyMap<string, readonly number[]> = new Map<string, readonly number[]>([
+  ...["vmrun", "vmload", "vmsave", "skinit", "pvalidate", "rmpadjust"].map((name) => [name, []] as const),
+  ["mwaitx", [Register.EAX, Register.ECX]],
+]);
 
 /** GNU as wants only the address written. */
 const FIRST_ALONE = /^(pvalidate|rmpadjust|rmpupdate)$/;
 
 function impliedBy({ mnemonic, dialect }: EncodeRequest): readonly number[] | undefined {
-  return (dialect === "nasm" ? lookUp(IMPLIED_IN_NASM, mnemonic) : undefined) ?? lookUp(IMPLIED, mnemonic);
+  return (dialect === "nasm" ? IMPLIED_IN_NASM.get(mnemonic) : undefined) ?? IMPLIED.get(mnemonic);
 }
 
 /** NASM has MONITOR with RAX in 64-bit code and EAX elsewhere, and wants the other registers as they are named. */
@@ -243,12 +244,14 @@ export function rewrite(request: EncodeRequest): EncodeRequest {
   if (mnemonic === "tpause" || mnemonic === "umwait") return impliedTime(request);
   const implied = impliedBy(request);
   if (implied !== undefined) return impliedRegisters(request, implied);
-  const extended = mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!);
-  const unextended = request.dialect === "gas" && operands.some((operand) => isClass(operand, "r32"));
-  if (extended && (unextended || isClass(operands[0]!, "r64"))) return { ...request, mnemonic: "movsxd" };
-  const vector = request.dialect === "nasm" || operands.some(isVector);
-  if (vector && /^v?movd$/.test(mnemonic) && operands.some((operand) => isClass(operand, "r64"))) {
-    return { ...request, mnemonic: mnemonic.replace("movd", "movq") };
+  if (mnemonic === "movsx" && operands.length === 2 && isDword(operands[1]!)) {
+    const unextended = request.dialect === "gas" && operands.some((operand) => isClass(operand, "r32"));
+    if (unextended || isClass(operands[0]!, "r64")) return { ...request, mnemonic: "movsxd" };
+  }
+  if (mnemonic === "movd" || mnemonic === "vmovd") {
+    const vector = request.dialect === "nasm" || operands.some(isVector);
+    if (vector && operands.some((operand) => isClass(operand, "r64")))
+      return { ...request, mnemonic: mnemonic.replace("movd", "movq") };
   }
   return request.dialect === "gas" ? gas(request) : nasm(request);
 }

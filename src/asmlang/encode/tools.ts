@@ -150,6 +150,7 @@ const IGNORED_SEGMENTS: Readonly<Record<number, string>> = { 38: "es", 54: "ss" 
 
 /** Prefixes that GNU as does not take in front of an instruction; NASM only warns. */
 export function prefixError(form: Form, request: EncodeRequest, prefixes: Prefixes): string | undefined {
+  if (request.prefixes.length + request.hints.length === 0) return undefined;
   if (request.dialect === "nasm") return nasmPrefixError(form, request, prefixes);
   if (request.prefixes.filter((word) => SEGMENT_WORDS.has(word)).length > 1) return "same type of prefix used twice";
   if (request.prefixes.filter((word) => REPEAT_WORDS.test(word)).length > 1) return "same type of prefix used twice";
@@ -196,7 +197,10 @@ export function effectivePrefixes(form: Form, dialect: Dialect, prefixes: Prefix
   return { ...prefixes, segment: hint, addressSize: undefined, lock: false };
 }
 
+const NO_WARNINGS: readonly string[] = [];
+
 export function prefixWarnings(form: Form, request: EncodeRequest, prefixes: Prefixes): readonly string[] {
+  if (!prefixes.lock) return NO_WARNINGS;
   const lockable = form.lockable && request.operands.some((operand) => operand.kind === "mem");
-  return prefixes.lock && !lockable ? ["instruction is not lockable"] : [];
+  return lockable ? NO_WARNINGS : ["instruction is not lockable"];
 }

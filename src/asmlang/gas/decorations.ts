@@ -15,7 +15,7 @@ const ROUNDING = /\{\s*(?:r[nduz]-sae|sae)\s*\}/iy;
 
 /** `{rn-sae}` as an item of the list, `after` operands. */
 export function readRounding(cursor: Cursor, after: number, seen: RoundingSeen): boolean {
-  cursor.skipSpace();
+  if (cursor.skipSpace().peek() !== "{") return false;
   const { at } = cursor;
   const text = cursor.match(ROUNDING);
   if (text === undefined) return false;

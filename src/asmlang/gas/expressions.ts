@@ -42,7 +42,10 @@ const OPERATORS: readonly (readonly [string, BinaryOp, number])[] = [
   ["/", "//", 6],
   ["%", "%%", 6],
 ];
+const OPERATOR_STARTS = new Set(OPERATORS.map(([text]) => text[0]!));
 const MAX_DEPTH = 200;
+/** Decimal digits that stand alone and that a JavaScript number can say. */
+const PLAIN_NUMBER = /(?:0|[1-9]\d{0,14})(?![\w.$@])/y;
 const NUMERIC_LABEL = /(\d+)([fb])(?![\w.$])/y;
 const NUMBER = /0[xX][\da-fA-F]+[uUlL]*|0[bB][01]+[uUlL]*|\d[\da-zA-Z]*/y;
 /** As in C: `1UL`, `1ULL`. */
@@ -65,7 +68,7 @@ export class ExpressionReader {
   #binary(cursor: Cursor, lowest: number): Expr {
     let left = this.#unary(cursor);
     for (;;) {
-      cursor.skipSpace();
+      if (!OPERATOR_STARTS.has(cursor.skipSpace().peek())) return left;
       const found = OPERATORS.find(([text]) => cursor.text.startsWith(text, cursor.at) && cursor.at < cursor.end);
       if (!found || found[2] < lowest) return left;
       cursor.at += found[0].length;
@@ -155,6 +158,8 @@ export class ExpressionReader {
 
   #number(cursor: Cursor): Expr {
     const start = cursor.at;
+    const plain = cursor.match(PLAIN_NUMBER);
+    if (plain !== undefined) return number(BigInt(Number(plain)), cursor.span(start));
     NUMERIC_LABEL.lastIndex = start;
     const label = NUMERIC_LABEL.exec(cursor.text);
     if (label && start + label[0].length <= cursor.end && !/^0b[01]/i.test(cursor.text.slice(start))) {

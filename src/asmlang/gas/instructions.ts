@@ -11,7 +11,6 @@ import {
   type Symbolic,
   valuesOf,
 } from "../core/instruction.ts";
-import { lookUp } from "../core/look-up.ts";
 import type { Span } from "../core/source.ts";
 import type { AsmSymbol } from "../core/symbols.ts";
 import { rexBits } from "../encode/prefixes.ts";
@@ -21,56 +20,58 @@ import type { GasAssembler } from "./assembler.ts";
 import type { Cursor } from "./cursor.ts";
 import { decorate, type RoundingSeen, readRounding } from "./decorations.ts";
 import { readOperandAtt } from "./operands-att.ts";
-import { IntelOperand } from "./operands-intel.ts";
+import { IntelOperand, readRegisterAlone } from "./operands-intel.ts";
 import { relaxable } from "./relocations.ts";
 
 /** Prefix words, and the byte of those that may stand alone. */
-const PREFIXES: Readonly<Record<string, number | undefined>> = {
-  lock: 0xf0,
-  wait: 0x9b,
-  rep: 0xf3,
-  repe: 0xf3,
-  repz: 0xf3,
-  repne: 0xf2,
-  repnz: 0xf2,
-  xacquire: 0xf2,
-  xrelease: 0xf3,
-  bnd: 0xf2,
-  notrack: 0x3e,
-  ht: 0x3e,
-  hnt: 0x2e,
-  cs: 0x2e,
-  ds: 0x3e,
-  es: 0x26,
-  fs: 0x64,
-  gs: 0x65,
-  ss: 0x36,
-  data16: 0x66,
-  data32: 0x66,
-  addr16: 0x67,
-  addr32: 0x67,
-  aword: 0x67,
-  adword: 0x67,
-  word: 0x66,
-  dword: 0x66,
-  rex: 0x40,
-  "rex.b": 0x41,
-  "rex.x": 0x42,
-  "rex.xb": 0x43,
-  "rex.r": 0x44,
-  "rex.rb": 0x45,
-  "rex.rx": 0x46,
-  "rex.rxb": 0x47,
-  "rex.w": 0x48,
-  "rex.wb": 0x49,
-  "rex.wx": 0x4a,
-  "rex.wxb": 0x4b,
-  "rex.wr": 0x4c,
-  "rex.wrb": 0x4d,
-  "rex.wrx": 0x4e,
-  "rex.wrxb": 0x4f,
-  rex64: 0x48,
-};
+const PREFIXES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    lock: 0xf0,
+    wait: 0x9b,
+    rep: 0xf3,
+    repe: 0xf3,
+    repz: 0xf3,
+    repne: 0xf2,
+    repnz: 0xf2,
+    xacquire: 0xf2,
+    xrelease: 0xf3,
+    bnd: 0xf2,
+    notrack: 0x3e,
+    ht: 0x3e,
+    hnt: 0x2e,
+    cs: 0x2e,
+    ds: 0x3e,
+    es: 0x26,
+    fs: 0x64,
+    gs: 0x65,
+    ss: 0x36,
+    data16: 0x66,
+    data32: 0x66,
+    addr16: 0x67,
+    addr32: 0x67,
+    aword: 0x67,
+    adword: 0x67,
+    word: 0x66,
+    dword: 0x66,
+    rex: 0x40,
+    "rex.b": 0x41,
+    "rex.x": 0x42,
+    "rex.xb": 0x43,
+    "rex.r": 0x44,
+    "rex.rb": 0x45,
+    "rex.rx": 0x46,
+    "rex.rxb": 0x47,
+    "rex.w": 0x48,
+    "rex.wb": 0x49,
+    "rex.wx": 0x4a,
+    "rex.wxb": 0x4b,
+    "rex.wr": 0x4c,
+    "rex.wrb": 0x4d,
+    "rex.wrx": 0x4e,
+    "rex.wrxb": 0x4f,
+    rex64: 0x48,
+  }),
+);
 const BRANCH = /^(j[a-z]+|call[wldq]?|loop[a-z]*|xbegin|jmp[wldq]?|l(call|jmp)[wldq]?)$/;
 const SHORT_ONLY = /^(loop|j[er]?cxz)/;
 /** Their operands stand in Intel order in AT&T syntax too. */
@@ -110,7 +111,8 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
 /** `call *x@TLSCALL(%rax)`: the name makes no displacement, only a relocation that marks the instruction. */
 function withoutCallMarks(operands: PlacedOperand[], { line }: Cursor): PendingFixup[] {
   const marks: PendingFixup[] = [];
-  for (const [i, { operand, span }] of operands.entries()) {
+  for (let i = 0; i < operands.length; i++) {
+    const { operand, span } = operands[i]!;
     const value = operand.kind === "mem" ? (operand.displacement as Symbolic | undefined) : undefined;
     if (operand.kind !== "mem" || value?.modifier !== "TLSCALL") continue;
     if (operand.base === 0) throw new SourceError(span, "'@TLSCALL' needs the register that holds the descriptor");
@@ -147,7 +149,7 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
   for (;;) {
     cursor.skipSpace();
     const start = cursor.at;
-    const hint = cursor.match(/\{\s*\w+\s*\}/y);
+    const hint = cursor.peek() === "{" ? cursor.match(/\{\s*\w+\s*\}/y) : undefined;
     if (hint) {
       hints.push(hint.slice(1, -1).trim().toLowerCase());
       continue;
@@ -159,9 +161,9 @@ function readHead(cursor: Cursor): { prefixes: string[]; hints: string[]; mnemon
       throw cursor.error("expected an instruction or directive");
     }
     const last = word === "wait" && cursor.done;
-    if (last || (lookUp(PREFIXES, word) === undefined && !/^rex(64)?x?y?z?$/.test(word))) {
+    if (last || (!PREFIXES.has(word) && !(word.startsWith("rex") && /^rex(64)?x?y?z?$/.test(word)))) {
       // `jne,pt`: a branch hint is the old way to write a segment prefix.
-      const predicted = cursor.match(/,p[nt]\b/y);
+      const predicted = cursor.peek() === "," ? cursor.match(/,p[nt]\b/y) : undefined;
       if (predicted) prefixes.push(predicted === ",pt" ? "ds" : "cs");
       return { prefixes, hints, mnemonic: word, span };
     }
@@ -189,7 +191,7 @@ function emitAlone(assembler: GasAssembler, cursor: Cursor, prefixes: readonly s
     if (wrong || (prefix === "addr16" && bits !== 32) || (prefix === "addr32" && bits === 32))
       throw new SourceError(span, `prefix '${prefix}' has no meaning in ${bits}-bit code`);
   }
-  const bytes = prefixes.map((prefix) => PREFIXES[prefix] ?? 0x40 | rexBits(prefix)!);
+  const bytes = prefixes.map((prefix) => PREFIXES.get(prefix) ?? 0x40 | rexBits(prefix)!);
   assembler.locations.emit(cursor);
   assembler.builder.bytes(bytes, cursor.line, [], assembler.builder.bits);
 }
@@ -200,7 +202,7 @@ interface Operands {
 }
 
 function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string): Operands {
-  const branch = BRANCH.test(mnemonic.replace(/\.(d8|d32)$/, ""));
+  const branch = BRANCH.test(mnemonic.includes(".") ? mnemonic.replace(/\.(d8|d32)$/, "") : mnemonic);
   const operands: PlacedOperand[] = [];
   const seen: RoundingSeen = { rounding: undefined };
   if (cursor.done) return { operands, rounding: undefined };
@@ -208,7 +210,8 @@ function readOperands(assembler: GasAssembler, cursor: Cursor, mnemonic: string)
     if (cursor.done) throw cursor.error("expected an operand after ','");
     if (readRounding(cursor, operands.length, seen)) continue;
     const operand = assembler.intel
-      ? new IntelOperand(cursor, assembler, assembler.nakedRegisters).read(branch)
+      ? (readRegisterAlone(cursor, assembler) ??
+        new IntelOperand(cursor, assembler, assembler.nakedRegisters).read(branch))
       : readOperandAtt(cursor, assembler, branch);
     const port = operand.operand.kind === "reg" && cursor.text[operand.span.start] === "(";
     if (port && !/^(in|out)/.test(mnemonic)) throw new SourceError(operand.span, `"${mnemonic}" does not take a port`);
@@ -281,5 +284,6 @@ function emit(assembler: GasAssembler, cursor: Cursor, statement: Statement, mar
     builder.row(fragment, 0, cursor.line, bits);
     return;
   }
-  builder.bytes(encoded.best.bytes, cursor.line, [...marks, ...pendingFixups(encoded.best, statement)], bits);
+  const fixups = pendingFixups(encoded.best, statement);
+  builder.bytes(encoded.best.bytes, cursor.line, marks.length > 0 ? [...marks, ...fixups] : fixups, bits);
 }

@@ -102,9 +102,12 @@ interface Parts {
   noIndex?: 32 | 64;
 }
 
+const NO_INDEX_STARTS = ["%", "e", "r", "E", "R"];
+
 /** `%eiz`, `%riz`: an index that is none. */
 export function readNoIndex(cursor: Cursor): 32 | 64 | undefined {
-  const name = cursor.skipSpace().match(/%?[er]iz\b/iy);
+  const next = cursor.skipSpace().peek();
+  const name = NO_INDEX_STARTS.includes(next) ? cursor.match(/%?[er]iz\b/iy) : undefined;
   return name === undefined ? undefined : /e/i.test(name) ? 32 : 64;
 }
 

@@ -6,39 +6,42 @@ import { Register } from "../../emu/cpu/iced.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type BinaryOp, binary, type Expr, evaluateConstant, number } from "../core/expr.ts";
 import type { PlacedOperand, Symbolic } from "../core/instruction.ts";
-import { lookUp } from "../core/look-up.ts";
 import { needs64, REGISTERS } from "../core/registers.ts";
 import type { Span } from "../core/source.ts";
 import type { Cursor } from "./cursor.ts";
 import { checkScale, type OperandReader, readNoIndex, symbolic } from "./operands-att.ts";
 
-const SIZES: Readonly<Record<string, number>> = {
-  byte: 1,
-  word: 2,
-  dword: 4,
-  fword: 6,
-  qword: 8,
-  mmword: 8,
-  tbyte: 10,
-  oword: 16,
-  xmmword: 16,
-  ymmword: 32,
-  zmmword: 64,
-};
-const WORD_OPERATORS: Readonly<Record<string, BinaryOp>> = {
-  and: "&",
-  or: "|",
-  xor: "^",
-  mod: "%%",
-  shl: "<<",
-  shr: ">>",
-  eq: "==",
-  ne: "!=",
-  lt: "<",
-  le: "<=",
-  gt: ">",
-  ge: ">=",
-};
+const SIZES: ReadonlyMap<string, number> = new Map(
+  Object.entries({
+    byte: 1,
+    word: 2,
+    dword: 4,
+    fword: 6,
+    qword: 8,
+    mmword: 8,
+    tbyte: 10,
+    oword: 16,
+    xmmword: 16,
+    ymmword: 32,
+    zmmword: 64,
+  }),
+);
+const WORD_OPERATORS: ReadonlyMap<string, BinaryOp> = new Map(
+  Object.entries<BinaryOp>({
+    and: "&",
+    or: "|",
+    xor: "^",
+    mod: "%%",
+    shl: "<<",
+    shr: ">>",
+    eq: "==",
+    ne: "!=",
+    lt: "<",
+    le: "<=",
+    gt: ">",
+    ge: ">=",
+  }),
+);
 const SYMBOL_OPERATORS = [
   ["<<", "<<"],
   [">>", ">>"],
@@ -219,13 +222,14 @@ export class IntelOperand {
   }
 
   #operator(): BinaryOp | undefined {
-    const { text, at, end } = this.#cursor;
-    if (at >= end) return undefined;
+    const { text, at } = this.#cursor;
+    const next = this.#cursor.peek();
+    if (next === "" || next === "," || next === "]") return undefined;
+    if ("+-*&|^".includes(next)) return this.#take(next, next as BinaryOp);
     for (const [symbol, operator] of SYMBOL_OPERATORS)
       if (text.startsWith(symbol, at)) return this.#take(symbol, operator);
-    if ("+-*&|^".includes(text[at]!)) return this.#take(text[at]!, text[at] as BinaryOp);
     const word = this.#cursor.word()?.toLowerCase();
-    return word === undefined ? undefined : lookUp(WORD_OPERATORS, word);
+    return word === undefined ? undefined : WORD_OPERATORS.get(word);
   }
 
   #take(text: string, operator: BinaryOp): BinaryOp {
@@ -289,7 +293,7 @@ export class IntelOperand {
   #keyword(word: string): boolean {
     const cursor = this.#cursor;
     const after = cursor.at;
-    const size = lookUp(SIZES, word);
+    const size = SIZES.get(word);
     if (size !== undefined) {
       const next = cursor.word()?.toLowerCase();
       if (next === "ptr" || next === "bcst" || this.#back(after)) {
@@ -365,13 +369,36 @@ export class IntelOperand {
 
   #value(): Sum {
     const cursor = this.#cursor;
-    if (/[A-Za-z_.$"\u0080-\uffff]/.test(cursor.peek()) || /^\d+[fb]\b/.test(cursor.text.slice(cursor.at))) {
+    if (/[A-Za-z_.$"\u0080-\uffff]/.test(cursor.peek()) || isNumericLabel(cursor)) {
       const expr = this.#reader.expressions.primary(cursor);
       if (!isConstantSymbol(expr)) this.#seen.symbol = true;
       return { expr, registers: [] };
     }
     return { expr: this.#reader.expressions.primary(cursor), registers: [] };
   }
+}
+
+const NUMERIC_LABEL = /\d+[fb]\b/y;
+
+function isNumericLabel({ text, at }: Cursor): boolean {
+  NUMERIC_LABEL.lastIndex = at;
+  return NUMERIC_LABEL.test(text);
+}
+
+const ALONE = /[A-Za-z]\w*(?=\s*(?:,|$))/y;
+
+/** A register that is a whole operand, as most are. */
+export function readRegisterAlone(cursor: Cursor, reader: OperandReader): PlacedOperand | undefined {
+  if (!reader.nakedRegisters) return undefined;
+  const start = cursor.skipSpace().at;
+  const word = cursor.match(ALONE)?.toLowerCase();
+  const register = word === undefined ? undefined : REGISTERS.get(word);
+  if (register === undefined || (reader.bits !== 64 && needs64(word!))) {
+    cursor.at = start;
+    return undefined;
+  }
+  cursor.skipSpace();
+  return { operand: { kind: "reg", reg: register }, span: cursor.span(start) };
 }
 
 /** A symbol set to a number before is that number. */

@@ -71,18 +71,18 @@ function header(out: DebugBuilder, table: FileTable, strings: DebugStrings): voi
 }
 
 function sequence(out: DebugBuilder, range: DebugRange, table: FileTable): void {
-  const state = { offset: 0, file: 1, line: 1, column: 0, statement: true };
+  let [offset, file, line, column, statement] = [0, 1, 1, 0, true];
   out.bytes(0, 1 + (out.wide ? 8 : 4), 2).address(range.start);
   for (const row of range.rows) {
-    const file = table.index(row.file);
-    if (file !== state.file) out.bytes(DW_LNS.setFile).unsigned(file);
-    if (row.column !== state.column) out.bytes(DW_LNS.setColumn).unsigned(row.column);
-    if (row.statement !== state.statement) out.bytes(DW_LNS.negateStatement);
-    if (row.mark) out.bytes(MARKS[row.mark]);
-    advance(out, row.offset - state.offset, row.line - state.line);
-    Object.assign(state, { ...row, file });
+    const index = table.index(row.file);
+    if (index !== file) out.byte(DW_LNS.setFile).unsigned((file = index));
+    if (row.column !== column) out.byte(DW_LNS.setColumn).unsigned((column = row.column));
+    if (row.statement !== statement) out.byte(DW_LNS.negateStatement);
+    if (row.mark) out.byte(MARKS[row.mark]);
+    advance(out, row.offset - offset, row.line - line);
+    ({ offset, line, statement } = row);
   }
-  if (range.size > state.offset) out.bytes(DW_LNS.advancePc).unsigned(range.size - state.offset);
+  if (range.size > offset) out.byte(DW_LNS.advancePc).unsigned(range.size - offset);
   out.bytes(0, 1, 1);
 }
 
@@ -90,14 +90,14 @@ function sequence(out: DebugBuilder, range: DebugRange, table: FileTable): void 
 function advance(out: DebugBuilder, bytes: number, lines: number): void {
   let step = lines;
   if (step < LINE_BASE || step >= LINE_BASE + LINE_RANGE) {
-    out.bytes(DW_LNS.advanceLine).signed(step);
+    out.byte(DW_LNS.advanceLine).signed(step);
     step = 0;
   }
   const opcode = step - LINE_BASE + LINE_RANGE * bytes + OPCODE_BASE;
-  if (opcode <= 255) out.bytes(opcode);
+  if (opcode <= 255) out.byte(opcode);
   else
     out
-      .bytes(DW_LNS.advancePc)
+      .byte(DW_LNS.advancePc)
       .unsigned(bytes)
-      .bytes(step - LINE_BASE + OPCODE_BASE);
+      .byte(step - LINE_BASE + OPCODE_BASE);
 }

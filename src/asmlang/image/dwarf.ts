@@ -77,7 +77,13 @@ export class DebugBuilder {
     return this;
   }
 
+  byte(value: number): this {
+    this.#buffer.byte(value);
+    return this;
+  }
+
   unsigned(value: number | bigint): this {
+    if (value >= 0 && value < 0x80) return this.byte(Number(value));
     this.#buffer.push(leb128(BigInt(value), false));
     return this;
   }
