@@ -75,6 +75,8 @@ export class FileLines {
   #outcomes: (KnownLine | undefined)[] = [];
   #from = 0;
   #isNew = false;
+  /** Its lines are put together. */
+  #joins = false;
 
   constructor({ text, uri }: SourceText, call: Call | undefined, host: LinesHost) {
     this.#host = host;
@@ -103,6 +105,7 @@ export class FileLines {
     if (before?.isAt(this.#uri, first, this.#call)) this.#lines = before;
     else this.#lines = new BlockLines(before?.texts ?? this.#text.split("\n"), this.#uri, first, this.#call);
     if (this.#known) this.#known.lines = this.#lines;
+    this.#joins = this.#known !== undefined || this.#host.isWorthBlock(this.#text, KNOWN);
     this.#at = 0;
     this.#next = 0;
   }
@@ -113,7 +116,7 @@ export class FileLines {
     const first = texts[at]!;
     const text = first.endsWith("\\") ? goingOn(first, "", () => texts[this.#at++]) : first;
     const line = text === first ? this.#lines.at(at) : this.#lines.with(at, text);
-    if (replays && text === first) this.#read = line;
+    if (replays && this.#joins && text === first) this.#read = line;
     else this.#skip(this.#at);
     return new FileLine(line);
   }
@@ -162,7 +165,7 @@ export class FileLines {
   #close(): void {
     this.#skip(0);
     if (this.#isNew && this.#known) this.#known.pieces = this.#pieces;
-    else if (this.#isNew && this.#host.isWorthBlock(this.#text, KNOWN)) {
+    else if (this.#isNew) {
       const { uri, first, call } = this.#lines;
       const lines = new BlockLines(ownText(this.#text).split("\n"), uri, first, call);
       KNOWN.keep(0, this.#text, { pieces: this.#pieces, lines });
