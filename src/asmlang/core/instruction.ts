@@ -114,27 +114,33 @@ export function encodeStatement(statement: Statement): { best: Encoding; long?: 
   throw new SourceError(statement.spans[result.operand] ?? statement.mnemonic, result.message);
 }
 
-export function pendingFixups(encoding: Encoding, statement: Statement, relaxed = false): PendingFixup[] {
-  return encoding.fixups.map((fixup) => {
-    const operand = statement.request.operands[fixup.operand]!;
-    const { expr, modifier } = partOf(operand, fixup.part);
-    return {
-      offset: fixup.offset,
-      size: fixup.size,
-      kind: fixup.kind,
-      signed: fixup.signed,
-      addend: fixup.addend,
-      expr: bound(statement, expr),
-      code: true,
-      relaxed,
-      modifier,
-      branch: operand.kind === "target" && statement.request.bits === 64,
-      memory: operand.kind === "mem",
-      relaxable: modifier === undefined ? undefined : statement.relaxable?.(encoding.bytes),
-      inInstruction: fixup.offset,
-    };
-  });
+export function pendingFixup(
+  fixup: Encoding["fixups"][number],
+  { bytes }: Encoding,
+  statement: Statement,
+  relaxed = false,
+): PendingFixup {
+  const operand = statement.request.operands[fixup.operand]!;
+  const { expr, modifier } = partOf(operand, fixup.part);
+  return {
+    offset: fixup.offset,
+    size: fixup.size,
+    kind: fixup.kind,
+    signed: fixup.signed,
+    addend: fixup.addend,
+    expr: bound(statement, expr),
+    code: true,
+    relaxed,
+    modifier,
+    branch: operand.kind === "target" && statement.request.bits === 64,
+    memory: operand.kind === "mem",
+    relaxable: modifier === undefined ? undefined : statement.relaxable?.(bytes),
+    inInstruction: fixup.offset,
+  };
 }
+
+export const pendingFixups = (encoding: Encoding, statement: Statement): PendingFixup[] =>
+  encoding.fixups.map((fixup) => pendingFixup(fixup, encoding, statement));
 
 function partOf(operand: AsmOperand, part: string): Symbolic {
   if (operand.kind === "far") return (part === "selector" ? operand.selector : operand.offset) as Symbolic;
@@ -186,7 +192,7 @@ export class BranchFragment extends Fragment {
   write(out: SectionWriter): void {
     const encoding = this.wide ? this.long : this.best;
     out.put(this, 0, encoding.bytes);
-    for (const fixup of pendingFixups(encoding, this.statement, true)) out.fixup(this, fixup);
+    for (const fixup of encoding.fixups) out.fixup(this, pendingFixup(fixup, encoding, this.statement, true));
   }
 }
 

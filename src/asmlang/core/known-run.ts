@@ -18,6 +18,7 @@ import {
   renumbered,
   renumberedStatement,
 } from "./known-statement.ts";
+import { append } from "./lists.ts";
 import { type Meaning, meaningOf } from "./mentions.ts";
 import type { Span } from "./source.ts";
 import type { BlockLines } from "./source-blocks.ts";
@@ -170,8 +171,13 @@ function putBytes(step: BytesStep, builder: ObjectBuilder, lines: BlockLines, sy
   const fragment = builder.open(first);
   const start = fragment.bytes.length;
   const { bits, budget } = builder;
-  for (const { offset, line, code } of step.rows)
-    fragment.rows.push({ offset: start + offset, line: lines.at(line), bits: code ? bits : undefined });
+  const rows = step.rows.map(({ offset, line, code }) => ({
+    offset: start + offset,
+    line: lines.at(line),
+    bits: code ? bits : undefined,
+  }));
+  if (fragment.rows.length === 0) fragment.rows = rows;
+  else append(fragment.rows, rows);
   if (step.bytes.length > 0) {
     budget.chargeLine("bytes", step.bytes.length, first);
     fragment.bytes.push((step.view ??= step.bytes.view()));

@@ -144,7 +144,7 @@ export class FileLines {
       return;
     }
     // What depends on macros stands alone: a macro's change should change nothing else.
-    const alone = outcome !== undefined && (outcome.words.macros.size > 0 || outcome.call !== undefined);
+    const alone = outcome !== undefined && (outcome.words.macros.length > 0 || outcome.call !== undefined);
     if (alone) this.#skip(this.#at - 1);
     this.#outcomes.push(outcome);
     if (alone || outcome?.again) this.#skip(this.#at);

@@ -6,7 +6,7 @@ import {
   bound,
   branchReaches,
   encodeStatement,
-  pendingFixups,
+  pendingFixup,
   reportWarnings,
   type Statement,
   type Symbolic,
@@ -19,7 +19,6 @@ import type { SectionWriter } from "../core/writer.ts";
 import type { Encoding, Value } from "../encode/types.ts";
 
 const never = () => false;
-const NOTHING_KNOWN: (bigint | undefined)[] = [];
 const make: MakeFragment = (builder, line, statement) => new NasmInstruction(builder, line, statement);
 
 /** What is known of a value in this pass. In its first one NASM takes an immediate that it does not know yet to be small. */
@@ -31,11 +30,19 @@ function valueIn(layout: Layout, expr: Expr, immediate: boolean): bigint | undef
   return value.terms.length === 0 ? value.constant : undefined;
 }
 
+/** Will no pass know more of it, or anything else? */
+const isSettled = (layout: Layout, expr: Expr, immediate: boolean): boolean =>
+  expr.op === "number" ||
+  (expr.op === "symbol" && isPlace(expr.symbol) && (!immediate || layout.isReached(expr.symbol)));
+
 export class NasmInstruction extends Fragment {
   readonly statement: Statement;
   readonly #builder: ObjectBuilder;
   /** What was known of the values in its operands in the last pass. */
-  #known: (bigint | undefined)[] = NOTHING_KNOWN;
+  #first: bigint | undefined;
+  #others: (bigint | undefined)[] | undefined;
+  /** Are they the same in all passes from now on? */
+  #settled = false;
   #chosen: Encoding | undefined;
   #encoded: { best: Encoding; long?: Encoding } | undefined;
 
@@ -50,6 +57,7 @@ export class NasmInstruction extends Fragment {
   }
 
   measure(layout: Layout): number {
+    if (this.#settled && this.#encoded && !this.#encoded.long) return this.#chosen!.bytes.length;
     const encoded = this.#encode(layout);
     const short = encoded.long === undefined || this.#reaches(encoded.best, layout);
     const now = short ? encoded.best : encoded.long!;
@@ -66,6 +74,7 @@ export class NasmInstruction extends Fragment {
   #encode(layout: Layout): { best: Encoding; long?: Encoding } {
     let changes = this.#encoded ? 0 : 1;
     let at = 0;
+    this.#settled = true;
     for (const operand of this.statement.request.operands)
       if (operand.kind === "imm") changes += this.#learn(layout, operand.value, true, at++);
       else if (operand.kind === "target") changes += this.#learn(layout, operand.value, false, at++);
@@ -83,11 +92,14 @@ export class NasmInstruction extends Fragment {
   /** What is known of a value in this pass; 0 if that is what was known in the one before. */
   #learn(layout: Layout, value: Value, immediate: boolean, index: number): 0 | 1 {
     const symbolic = value as Symbolic;
-    const known = valueIn(layout, bound(this.statement, symbolic.expr), immediate);
+    const expr = bound(this.statement, symbolic.expr);
+    const known = valueIn(layout, expr, immediate);
     symbolic.known = known;
-    if (index >= this.#known.length) this.#known = [...this.#known, known];
-    else if (known === this.#known[index]) return 0;
-    else this.#known[index] = known;
+    this.#settled &&= isSettled(layout, expr, immediate);
+    const before = index === 0 ? this.#first : this.#others?.[index - 1];
+    if (known === before) return 0;
+    if (index === 0) this.#first = known;
+    else (this.#others ??= [])[index - 1] = known;
     return 1;
   }
 
@@ -96,6 +108,6 @@ export class NasmInstruction extends Fragment {
     if (!encoding) return; // there is no encoding, and layout has said so
     reportWarnings(encoding, this.statement, this.#builder);
     out.put(this, 0, encoding.bytes);
-    for (const fixup of pendingFixups(encoding, this.statement)) out.fixup(this, fixup);
+    for (const fixup of encoding.fixups) out.fixup(this, pendingFixup(fixup, encoding, this.statement));
   }
 }

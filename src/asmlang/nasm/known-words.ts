@@ -13,7 +13,8 @@ const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
 export interface KnownWords {
   /** They are no macros. */
   readonly plain: ReadonlySet<string>;
-  readonly macros: ReadonlyMap<string, string>;
+  /** And what those that are come to. */
+  readonly macros: readonly { readonly word: string; readonly expansion: string }[];
   /** The names of macros among which the plain ones were looked for last. */
   names: number;
 }
@@ -23,13 +24,13 @@ const NEVER = -1;
 /** The words of a text; undefined if it has something else for the preprocessor. */
 export function knownWords(text: string, expansionOf: ExpansionOf, names: number): KnownWords | undefined {
   const plain = new Set<string>();
-  const macros = new Map<string, string>();
+  const macros: KnownWords["macros"][number][] = [];
   for (const found of new Set(text.match(WORDS) ?? [])) {
     const word = ownText(found.toLowerCase());
     const expansion = word === "%" ? undefined : expansionOf(word);
     if (expansion === undefined) return undefined;
     if (expansion === "") plain.add(word);
-    else macros.set(word, expansion);
+    else macros.push({ word, expansion });
   }
   return { plain, macros, names };
 }
@@ -38,14 +39,14 @@ export function joinWords(parts: readonly KnownWords[]): KnownWords {
   const names = parts[0]?.names ?? NEVER;
   return {
     plain: new Set(parts.flatMap(({ plain }) => [...plain])),
-    macros: new Map(parts.flatMap(({ macros }) => [...macros])),
+    macros: parts.flatMap(({ macros }) => macros),
     names: parts.every((one) => one.names === names) ? names : NEVER,
   };
 }
 
 /** Do they still mean what they meant? */
 export function wordsHold(words: KnownWords, expansionOf: ExpansionOf, names: number): boolean {
-  for (const [word, expansion] of words.macros) if (expansionOf(word) !== expansion) return false;
+  for (const { word, expansion } of words.macros) if (expansionOf(word) !== expansion) return false;
   if (words.names === names) return true;
   for (const word of words.plain) if (expansionOf(word) !== "") return false;
   words.names = names;
