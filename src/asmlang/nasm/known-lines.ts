@@ -214,7 +214,7 @@ export class KnownLines implements RunScope {
     const words =
       call && knownWords(line.text, (word) => (word === call.key ? "" : this.#expansionOf(word)), this.#names);
     if (!words) return;
-    const plain = new Set([...words.plain].filter((word) => word !== call.key));
+    const plain = words.plain.filter((word) => word !== call.key);
     const all = joinWords([{ ...words, plain }, ...call.words]);
     this.#last = { line, known: { ...NO_OUTCOME, call, words: all, state: this.#state } };
   }

@@ -7,12 +7,13 @@ import { ownText } from "../core/statement-cache.ts";
 /** What a word in lower case expands to, if that is simple; "": it stays. */
 export type ExpansionOf = (word: string) => string | undefined;
 
-/** Words of a line, comments included; the sign of the preprocessor counts as one. */
+/** Words of a text; the sign of the preprocessor counts as one. */
 const WORDS = /[A-Za-z_.?@\u0080-\uffff][\w.?@$#~\u0080-\uffff]*|%/g;
+const QUOTES = /["'`]/;
 
 export interface KnownWords {
   /** They are no macros. */
-  readonly plain: ReadonlySet<string>;
+  readonly plain: readonly string[];
   /** And what those that are come to. */
   readonly macros: readonly { readonly word: string; readonly expansion: string }[];
   /** The names of macros among which the plain ones were looked for last. */
@@ -21,24 +22,45 @@ export interface KnownWords {
 
 const NEVER = -1;
 
-/** The words of a text; undefined if it has something else for the preprocessor. */
+const MAX_LOWER = 20_000;
+/** Words in lower case: lines share them. */
+const LOWER = new Map<string, string>();
+
+function lowerCase(word: string): string {
+  let lower = LOWER.get(word);
+  if (lower === undefined) {
+    if (LOWER.size >= MAX_LOWER) LOWER.clear();
+    LOWER.set(ownText(word), (lower = ownText(word.toLowerCase())));
+  }
+  return lower;
+}
+
+/** The line up to its comment, if that is easily told. */
+function withoutComment(text: string): string {
+  const end = text.indexOf(";");
+  return end < 0 || QUOTES.test(text) ? text : text.slice(0, end);
+}
+
+/** The words of a line, quoted ones included; undefined if it has something else for the preprocessor. */
 export function knownWords(text: string, expansionOf: ExpansionOf, names: number): KnownWords | undefined {
-  const plain = new Set<string>();
+  const plain: string[] = [];
   const macros: KnownWords["macros"][number][] = [];
-  for (const found of new Set(text.match(WORDS) ?? [])) {
-    const word = ownText(found.toLowerCase());
+  for (const found of withoutComment(text).match(WORDS) ?? []) {
+    const word = lowerCase(found);
     const expansion = word === "%" ? undefined : expansionOf(word);
     if (expansion === undefined) return undefined;
-    if (expansion === "") plain.add(word);
+    if (expansion === "") plain.push(word);
     else macros.push({ word, expansion });
   }
   return { plain, macros, names };
 }
 
 export function joinWords(parts: readonly KnownWords[]): KnownWords {
-  const names = parts[0]?.names ?? NEVER;
+  const [first] = parts;
+  if (first && parts.length === 1) return first;
+  const names = first?.names ?? NEVER;
   return {
-    plain: new Set(parts.flatMap(({ plain }) => [...plain])),
+    plain: [...new Set(parts.flatMap(({ plain }) => plain))],
     macros: parts.flatMap(({ macros }) => macros),
     names: parts.every((one) => one.names === names) ? names : NEVER,
   };
