@@ -5,11 +5,13 @@
 import fc from "fast-check";
 import { describe, expect, it, vi } from "vitest";
 import * as edited from "../../src/asmlang/index.ts";
-import type { AssembleResult, Dialect } from "../../src/asmlang/types.ts";
-import { plausible } from "../bench/edited.ts";
+import type { AssembleOptions, AssembleResult, Dialect, SourceText } from "../../src/asmlang/types.ts";
+import { edits, plausible } from "../bench/edited.ts";
 
 const LINES = 300;
 const RUNS = 15;
+/** Where the functions begin. */
+const FIRST = 24;
 
 const { assemble } = edited;
 
@@ -132,6 +134,42 @@ const INCLUDED: Readonly<Record<Dialect, readonly string[]>> = {
   nasm: ["", "%define COUNT 3\n        mov     ecx, COUNT\n", "        mov     eax, [counter]\nfresh:  nop\n"],
 };
 
+/** The first functions of the plausible program, and the others in short, so that nothing is missing. */
+function whole(dialect: Dialect): string[] {
+  const all = plausible(dialect);
+  const ends = all.flatMap((line, i) => (/^[;#] function/.test(line) && i <= LINES ? [i] : []));
+  const lines = all.slice(0, ends.at(-1));
+  const missing = Array.from({ length: 100 }, (_, i) => `sum${i}:`).filter((label) => !lines.includes(label));
+  return [...lines, ...missing.map((label) => `${label} ret`)];
+}
+
+/** Lines that change no meaning of others, wherever they stand. */
+const HARMLESS: Readonly<Record<Dialect, readonly string[]>> = {
+  gas: [
+    "",
+    "# a remark",
+    "	.balign	4",
+    "	movl	counter(%rip), %eax",
+    "	cmpl	$LIMIT - COUNT, %eax",
+    "	enter_frame	48",
+    "	call	print",
+    "	.fill	3, 1, 7",
+    "	.long	COUNT, table0 - total0",
+  ],
+  nasm: [
+    "",
+    "; a remark",
+    "        align   4",
+    "        mov     eax, [counter]",
+    "        cmp     eax, LIMIT - COUNT",
+    "        enter_frame 48",
+    "        enter_frame COUNT",
+    "        call    print",
+    "        times 3 db 7",
+    "        dd      COUNT, print",
+  ],
+};
+
 /** All that comes out. */
 function outcome({ assembled, writeElfObject }: Pick<typeof edited, "writeElfObject"> & { assembled: AssembleResult }) {
   const { diagnostics, sections, symbols, lines, debug } = assembled;
@@ -140,6 +178,14 @@ function outcome({ assembled, writeElfObject }: Pick<typeof edited, "writeElfObj
   // Looked up when asked for: no property to compare.
   const ranges = sections.map(({ relocations }) => relocations.map(({ range }) => range));
   return { diagnostics, sections, ranges, symbols, lines, debug, file };
+}
+
+/** What the source comes to here, and in an assembler that has seen nothing before. */
+async function both(source: SourceText, options: AssembleOptions) {
+  vi.resetModules();
+  const fresh = await import("../../src/asmlang/index.ts");
+  const known = outcome({ assembled: assemble(source, options), ...edited });
+  return { known, fresh: outcome({ assembled: fresh.assemble(source, options), ...fresh }) };
 }
 
 /** Of a source that is longer than this only what is met again is remembered. */
@@ -177,11 +223,37 @@ describe.each<[Dialect, string, number]>([
           included = file;
           assemble(source(), options);
         }
-        vi.resetModules();
-        const fresh = await import("../../src/asmlang/index.ts");
-        expect(outcome({ assembled: assemble(source(), options), ...edited })).toEqual(
-          outcome({ assembled: fresh.assemble(source(), options), ...fresh }),
-        );
+        const { known, fresh } = await both(source(), options);
+        expect(known).toEqual(fresh);
+      }),
+      { numRuns: RUNS },
+    );
+  }, 300_000);
+});
+
+describe.each<Dialect>(["gas", "nasm"])("a whole program, %s, edited", (dialect) => {
+  const start = whole(dialect);
+  const kinds = edits(dialect);
+  const edit = fc.oneof(
+    fc.record({ kind: fc.constantFrom(...kinds) }),
+    fc.record({ at: fc.integer({ min: FIRST, max: start.length }), line: fc.constantFrom(...HARMLESS[dialect]) }),
+  );
+
+  it("comes out as if it was new, and without an error", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(edit, { minLength: 1, maxLength: 12 }), async (changes) => {
+        const lines = [...start];
+        const source = () => ({ uri: "a", text: lines.join("\n") });
+        for (const [i, change] of changes.entries()) {
+          if ("kind" in change) {
+            const at = change.kind.at(lines);
+            if (at >= 0) lines[at] = change.kind.line(i);
+          } else lines.splice(change.at, 0, change.line);
+          assemble(source(), { dialect });
+        }
+        const { known, fresh } = await both(source(), { dialect });
+        expect(fresh.diagnostics).toEqual([]);
+        expect(known).toEqual(fresh);
       }),
       { numRuns: RUNS },
     );
