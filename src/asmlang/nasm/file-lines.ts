@@ -39,7 +39,8 @@ interface KnownBlock {
   lines: BlockLines;
 }
 
-const MAX_BLOCKS = 10_000;
+/** Some 30 lines each: more than the longest source has whose lines are kept. */
+const MAX_BLOCKS = 3000;
 const KNOWN = new StatementCache<KnownBlock>(MAX_BLOCKS);
 const NO_LINES = new BlockLines([], "", 0, undefined);
 
