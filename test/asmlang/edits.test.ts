@@ -170,14 +170,16 @@ const HARMLESS: Readonly<Record<Dialect, readonly string[]>> = {
   ],
 };
 
-/** All that comes out. */
+/** All that comes out, with what is only made when it is asked for. */
 function outcome({ assembled, writeElfObject }: Pick<typeof edited, "writeElfObject"> & { assembled: AssembleResult }) {
-  const { diagnostics, sections, symbols, lines, debug } = assembled;
+  const { diagnostics, symbols, lines, debug } = assembled;
   const errors = diagnostics.some(({ severity }) => severity === "error");
   const file = errors ? undefined : writeElfObject(assembled, true, { debug: true });
-  // Looked up when asked for: no property to compare.
-  const ranges = sections.map(({ relocations }) => relocations.map(({ range }) => range));
-  return { diagnostics, sections, ranges, symbols, lines, debug, file };
+  const sections = assembled.sections.map((section) => ({
+    ...section,
+    relocations: section.relocations.map((relocation) => ({ ...relocation, range: relocation.range })),
+  }));
+  return { diagnostics, sections, symbols, lines, debug, file };
 }
 
 /** What the source comes to here, and in an assembler that has seen nothing before. */
