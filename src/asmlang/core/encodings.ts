@@ -33,11 +33,13 @@ function keyOf({
   prefixes,
   hints,
   rounding,
+  architecture,
 }: EncodeRequest): string {
   const names = Number(dialect === "gas") | (Number(intelMnemonics) << 1) | (Number(uncrossed ?? false) << 2);
   let key = String.fromCharCode(bits | names);
   for (const operand of operands) key += keyOfOperand(operand);
   if (prefixes.length + hints.length > 0) key += ` ${prefixes.join()};${hints.join()}`;
+  if (architecture) key += ` ${architecture.name}`;
   if (rounding) key += ` ${rounding.mode} ${rounding.after}`;
   return key;
 }

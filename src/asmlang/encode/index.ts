@@ -127,13 +127,19 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
     byAddressPrefix(bySizePrefix(sized, prefixes, request), prefixes, request),
     request.hints,
   );
-  const chosen = choose(patterns, request, prefixes);
+  const { architecture } = request;
+  const there = architecture
+    ? patterns.filter(({ form }) => !form.obsolete && !architecture.lacks(form.code))
+    : patterns;
+  if (architecture && there.length === 0)
+    return failed(`"${request.mnemonic}" is not supported on ${architecture.name}`, -1);
+  const chosen = choose(there, request, prefixes);
   if (chosen === undefined) return failed("value does not fit", valueIndex(request.operands));
   if (!("encoding" in chosen)) return failed(chosen.message, chosen.operand);
   const notes = prefixWarnings(chosen.pattern.form, request, prefixes);
   const result = warned(chosen, unsized?.warning === undefined ? notes : [...notes, unsized.warning]);
   const best = (result as typeof chosen).encoding;
-  const long = longForm(chosen.pattern, patterns, request, prefixes);
+  const long = longForm(chosen.pattern, there, request, prefixes);
   if (long !== undefined && /disp(16|32)/.test(request.hints.join())) return { ok: true, best: long };
   return long === undefined ? { ok: true, best } : { ok: true, best, long };
 }

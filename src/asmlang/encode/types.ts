@@ -65,6 +65,12 @@ export type AsmOperand =
       readonly apart?: boolean;
     };
 
+export interface Architecture {
+  readonly name: string;
+  /** Is a form of iced's not among its instructions? */
+  readonly lacks: (code: number) => boolean;
+}
+
 export interface EncodeRequest {
   readonly dialect: Dialect;
   /** GNU `.intel_syntax`: operands arrive in Intel order whatever the syntax, but mnemonics differ (suffixes only in AT&T). */
@@ -79,6 +85,8 @@ export interface EncodeRequest {
   readonly rounding?: Rounding;
   /** lock rep repe repne a16 a32 o16 o32 o64 xacquire data16 addr32 ... as written, lower case; segment overrides as prefixes too. */
   readonly prefixes: readonly string[];
+  /** GNU `.arch`: what instructions there are. */
+  readonly architecture?: Architecture;
   /** {evex} {vex} {load} {store} {disp8} ..., without braces. */
   readonly hints: readonly string[];
 }

@@ -127,6 +127,7 @@ export class ExpressionReader {
     if (next === "'") return number(BigInt(readCharacter(cursor)), cursor.span(start));
     if (next >= "0" && next <= "9") return this.#number(cursor);
     const name = cursor.identifier();
+    if (!name && cursor.text.startsWith("//", cursor.at)) throw cursor.wrongComment();
     if (!name)
       throw new SourceError(
         cursor.here(),

@@ -95,6 +95,7 @@ export function assembleInstruction(assembler: GasAssembler, cursor: Cursor): vo
       intelMnemonics: assembler.intel,
       ...(assembler.machine.intelMnemonics && { uncrossed: true }),
       bits: assembler.builder.bits,
+      ...(assembler.machine.architecture && { architecture: assembler.machine.architecture }),
       mnemonic: assembler.wideStack ? onWideStack(mnemonic, operands) : mnemonic,
       operands: operands.map((one) => one.operand),
       prefixes,

@@ -65,7 +65,8 @@ export class KnownLines implements NameScope {
   replay(line: Line): boolean {
     const assembler = this.#assembler;
     const known = this.#find(line);
-    if (!known || !assembler.conditions.active || assembler.macros.has(known.word)) return false;
+    if (!known || assembler.machine.architecture || !assembler.conditions.active || assembler.macros.has(known.word))
+      return false;
     const { label, statement } = known;
     if (label && !this.#label(label, line)) return true;
     if (known.word === "") return true;
@@ -107,7 +108,8 @@ export class KnownLines implements NameScope {
   }
 
   watch({ text }: Line): StatementWatch | undefined {
-    const { builder, values } = this.#assembler;
+    const { builder, values, machine } = this.#assembler;
+    if (machine.architecture) return undefined;
     const { mentions } = values;
     const worth = text.length < MAX_KNOWN && (mentions.keptAtOnce || KNOWN.isMet(this.#state, text));
     return worth ? new StatementWatch(builder, mentions) : undefined;
