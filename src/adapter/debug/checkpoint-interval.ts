@@ -4,11 +4,11 @@
  * whatever the interval, every instant is reached exactly.
  */
 
-/** A checkpoint may cost one part in so many of the run, */
-const SHARE = 20;
+/** A checkpoint at its cheapest may cost one part in so many of the run (with what it does to caches it is two or three), */
+const SHARE = 30;
 /** and yet a replay between two should be of milliseconds within these bounds. */
-const SHORT_REPLAY = 2;
-const LONG_REPLAY = 10;
+const SHORT_REPLAY = 3;
+const LONG_REPLAY = 12;
 const LEAST = 500_000;
 const MOST = 25_000_000;
 /** What is measured is never too small on a busy host: the best values count, and are forgotten slowly. */

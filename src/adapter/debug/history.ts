@@ -25,8 +25,8 @@ const STATE_BYTES = 80_000;
 /** Checkpoints this near to the present are all kept; further off a gap may be one part in SPARSE of the way to the present. */
 const NEAR = 5_000_000;
 const SPARSE = 8;
-/** A replay longer than one of these leaves a checkpoint that far before its end, so that further steps back are short. */
-const BEFORE_END = [200_000, 4_000];
+/** A replay of more than twice that many instructions leaves a checkpoint so far before its end: further steps back are short. */
+const BEFORE_END = 10_000;
 
 export class History {
   readonly #target: Target;
@@ -91,8 +91,8 @@ export class History {
     const began = performance.now();
     this.#interval.ran(this.#now - this.#since.icount, began - this.#since.time);
     this.#take();
-    this.#interval.took(performance.now() - began);
     this.#thinOut();
+    this.#interval.took(performance.now() - began);
     this.#goOn();
   }
 
@@ -112,12 +112,10 @@ export class History {
     if (this.#checkpoints.length === 0) return;
     this.restoreBefore(wanted);
     const from = this.#now;
-    for (const before of BEFORE_END) {
-      const at = wanted - before;
-      if (at - this.#now < before) continue;
-      await this.replay(at, breathe);
-      if (this.#now !== at) break;
-      this.#take();
+    const close = wanted - BEFORE_END;
+    if (close - from >= BEFORE_END) {
+      await this.replay(close, breathe);
+      if (this.#now === close) this.#take();
     }
     await this.replay(wanted, breathe);
     this.#replayed = this.#now - from;

@@ -1,6 +1,7 @@
 /** What is loaded: every program that tasks run, the vDSO, the kernel, each with the addresses it takes and the sources it comes from. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
+import { later } from "../../emu/kernel/boot/packed.ts";
 import type { PlacedSymbols } from "./placed-symbols.ts";
 import type { Mapping, Target } from "./target.ts";
 
@@ -28,8 +29,17 @@ export function modulesOf(target: Target, cpu: Cpu): Module[] {
   return all.filter(({ name }, i) => all.findIndex((each) => each.name === name) === i);
 }
 
+/** The sources are looked for when they are first asked for: that takes a while. */
 const withSources = (ranges: readonly Range[], symbols: PlacedSymbols): Module[] =>
-  ranges.map((range) => ({ ...range, sources: symbols.sourcesIn(range.start, range.end) }));
+  ranges.map((range) => {
+    const sources = later(() => symbols.sourcesIn(range.start, range.end));
+    return {
+      ...range,
+      get sources() {
+        return sources();
+      },
+    };
+  });
 
 /** What is mapped where the CPU is. Without the sources, which take longer to find. */
 export function rangesOf(target: Target, cpu: Cpu): Range[] {

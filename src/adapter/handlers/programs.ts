@@ -1,17 +1,18 @@
 /** What is loaded as the client knows it: modules and sources that come and go as tasks begin other programs, or as time goes back. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { later } from "../../emu/kernel/boot/packed.ts";
 import { hexAddr } from "../debug/format.ts";
 import { type Module, modulesOf } from "../debug/modules.ts";
 import type { Target } from "../debug/target.ts";
 import { rebind } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 
-/** What was there at the last look, and the modules and sources that the client was told of. */
+/** What was there at the last look, and the modules and sources that the client was told of, which are made when they are compared. */
 export interface Told {
   readonly target: Target;
   readonly signature: string;
-  readonly modules: ReadonlyMap<string, DebugProtocol.Module>;
-  readonly sources: ReadonlyMap<string, DebugProtocol.Source>;
+  readonly modules: () => ReadonlyMap<string, DebugProtocol.Module>;
+  readonly sources: () => ReadonlyMap<string, DebugProtocol.Source>;
 }
 
 /** Cheap to find: the same while nothing comes or goes. */
@@ -32,11 +33,18 @@ export function lookAtPrograms(context: Context): void {
   const isAsTold = isSame && signature === context.told?.signature;
   rebind(context, isAsTold ? "unverified" : isSame ? "in programs" : "all");
   if (isAsTold) return;
-  const now: Told = { target, signature, modules: byId(allModules(context)), sources: sourcesByPath(context) };
-  const { told = now } = context;
+  const { told } = context;
+  const all = modulesOf(target, context.launched.control.cpu);
+  const now: Told = {
+    target,
+    signature,
+    modules: later(() => byId(all.map(dapModule))),
+    sources: sourcesByPath(context),
+  };
   context.told = now;
-  tell(told.modules, now.modules, (reason, module) => context.client.event("module", { reason, module }));
-  tell(told.sources, now.sources, (reason, source) => context.client.event("loadedSource", { reason, source }));
+  if (told === undefined) return;
+  tell(told.modules(), now.modules(), (reason, module) => context.client.event("module", { reason, module }));
+  tell(told.sources(), now.sources(), (reason, source) => context.client.event("loadedSource", { reason, source }));
 }
 
 /** What is new, gone, or not as it was. */
@@ -66,13 +74,16 @@ const dapModule = ({ name, start, end, sources, isProgram }: Module): DebugProto
   isUserCode: isProgram,
 });
 
-function sourcesByPath({ launched, sources }: Context): ReadonlyMap<string, DebugProtocol.Source> {
-  const { target } = launched;
-  const uris = new Set(target.spaces.live().flatMap(({ symbols }) => symbols.sources));
-  return new Map([...uris].map((uri) => [uri, sources.toDap(target, uri)]));
+/** Of the programs that there are now, whenever it is called. */
+function sourcesByPath({ launched: { target }, sources }: Context): Told["sources"] {
+  const live = target.spaces.live();
+  return later(() => {
+    const uris = new Set(live.flatMap(({ symbols }) => symbols.sources));
+    return new Map([...uris].map((uri) => [uri, sources.toDap(target, uri)]));
+  });
 }
 
-const loadedSources = (context: Context) => ({ sources: [...sourcesByPath(context).values()] });
+const loadedSources = (context: Context) => ({ sources: [...sourcesByPath(context)().values()] });
 
 /** The programs, the kernel and the vDSO, with the addresses that each takes. */
 function modules(context: Context, args: DebugProtocol.ModulesArguments) {

@@ -214,25 +214,9 @@ function draftsOf(code: number): Draft[] {
 
 const formsOf = (code: number): Form[] => draftsOf(code).flatMap(asWritten).map(finished);
 
-let codes: Map<string, number[]> | undefined;
 const built = new Map<string, readonly Form[]>();
 
-function codesByMnemonic(): Map<string, number[]> {
-  const names = new Map<string, number[]>();
-  for (const code of Object.values(Code)) {
-    if (typeof code !== "number") continue;
-    const name = nameOf(Mnemonic, opCodes.mnemonic(code)).toLowerCase();
-    const list = names.get(name);
-    if (list) list.push(code);
-    else names.set(name, [code]);
-  }
-  return names;
-}
-
-function codesNamed(name: string): readonly number[] {
-  codes ??= codesByMnemonic();
-  return codes.get(name) ?? [];
-}
+const codesNamed = (name: string): readonly number[] => lookUp(opCodes.byMnemonic, name) ?? [];
 
 /** NASM's own names of instructions that iced has among the opcodes of another mnemonic. */
 const BY_OPCODE: Readonly<Record<string, readonly [name: string, ...opcodes: number[]]>> = {
@@ -270,7 +254,4 @@ export function formsNamed(name: string): readonly Form[] {
   return forms;
 }
 
-export function mnemonics(): Iterable<string> {
-  codes ??= codesByMnemonic();
-  return codes.keys();
-}
+export const mnemonics = (): readonly string[] => Object.keys(opCodes.byMnemonic);

@@ -73,6 +73,10 @@ export class CoreMemory {
     this.dirtyPages.push(page);
   }
 
+  get dirtyNow(): readonly number[] {
+    return this.dirtyPages;
+  }
+
   /** The pages that are dirty, which then no longer are. The processors' write tags are the caller's to drop. */
   takeDirty(): readonly number[] {
     const pages = this.dirtyPages;

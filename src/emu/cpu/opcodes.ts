@@ -3,7 +3,7 @@
  * costs more than everything else at a start; so a build reads them once, and carries them as text of which a line is read when
  * its code is met. Without that text, iced is asked.
  */
-import { Code, CodeExt } from "./iced.ts";
+import { Code, CodeExt, Mnemonic } from "./iced.ts";
 import { PREBUILT_OPCODES } from "./opcodes-prebuilt.ts";
 
 const NUMBERS = [
@@ -51,11 +51,24 @@ function line(code: number): string {
   return numbers.map((value) => value.toString(RADIX)).join();
 }
 
-/** Lines by code. */
-export const packOpCodes = (): string => {
-  const codes = Object.values(Code).filter((code) => typeof code === "number");
-  return Array.from({ length: Math.max(...codes) + 1 }, (_, code) => line(code)).join("\n");
-};
+/** By name of the mnemonic, lower case. */
+type CodesByMnemonic = Readonly<Record<string, readonly number[]>>;
+
+const allCodes = (): number[] => Object.values(Code).filter((code) => typeof code === "number");
+
+/** @param lines by code; each begins with the mnemonic. */
+function codesByMnemonic(lines: readonly string[]): CodesByMnemonic {
+  const codes: Record<string, number[]> = {};
+  for (const [code, line] of lines.entries())
+    (codes[Mnemonic[Number.parseInt(line, RADIX)]!.toLowerCase()] ??= []).push(code);
+  return codes;
+}
+
+/** The codes by mnemonic as JSON, which costs little to read; behind it lines by code. */
+export function packOpCodes(): string {
+  const lines = allCodes().map(line);
+  return [JSON.stringify(codesByMnemonic(lines)), ...lines].join("\n");
+}
 
 function factsIn(text: string): OpCodeFacts {
   const values = text.split(",").map((value) => Number.parseInt(value, RADIX));
@@ -70,23 +83,23 @@ export class OpCodes {
   private readonly known: (OpCodeFacts | undefined)[] = [];
   private readonly text: string;
   private lines: readonly string[] | undefined;
+  private codes: CodesByMnemonic | undefined;
 
   constructor(text: string) {
     this.text = text;
   }
 
-  private lineOf(code: number): string {
-    if (this.text === "") return line(code);
-    return (this.lines ??= this.text.split("\n"))[code]!;
+  private get packed(): readonly string[] {
+    return (this.lines ??= this.text.split("\n"));
   }
 
   of(code: number): OpCodeFacts {
-    return (this.known[code] ??= factsIn(this.lineOf(code)));
+    return (this.known[code] ??= factsIn(this.text === "" ? line(code) : this.packed[code + 1]!));
   }
 
-  /** The same as `of(code).mnemonic`, without reading the rest. */
-  mnemonic(code: number): number {
-    return Number.parseInt(this.lineOf(code), RADIX);
+  get byMnemonic(): CodesByMnemonic {
+    return (this.codes ??=
+      this.text === "" ? codesByMnemonic(allCodes().map(line)) : (JSON.parse(this.packed[0]!) as CodesByMnemonic));
   }
 }
 

@@ -55,6 +55,8 @@ export function restoreSnapshot(machine: Subject, snapshot: Snapshot): readonly 
     cpu.stateReplaced();
     cpu.restoreTlb(snapshot.translations[i]!);
   });
+  // with their write tags, pages are spared again
+  machine.snapshots.dirty = new Set(machine.core.dirtyNow);
   for (const component of machine.components) component.restore(snapshot.components[component.name]);
   return snapshot.components[CLOCK] as readonly number[];
 }
@@ -142,5 +144,4 @@ function restorePages({ core, snapshots }: Subject, pages: PageTable): void {
     core.touched[page] = wanted === undefined ? 0 : 1;
   }
   core.takeDirty();
-  snapshots.dirty = new Set();
 }

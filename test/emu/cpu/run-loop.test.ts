@@ -67,17 +67,22 @@ describe.each([undefined, 2])("hot after %s", (hotAfter) => {
     expect(m.get("RAX")).toBe(260n);
   });
 
-  it("stops after accesses of watched bytes, and only there, however near others come", () => {
-    // mov [rbx+rcx*8], rax / mov rdx, [rbx+rcx*8] / inc rax / inc ecx / and ecx, 63 / jmp back
-    const m = make("488904cb 488b14cb 48ffc0 ffc1 83e13f ebee").set("RBX", 0x30000);
-    m.run(5000);
-    m.cpu.setWatchpoints([{ start: 0x30044, length: 2, read: true, write: true }]);
-    for (let stop = 0; stop < 80; stop++) {
-      expect(m.run(1000).kind).toBe("watchpoint");
-      // element 8 begins at 0x30040: its write has retired, then its read
-      expect(Number(m.cpu.icount) % (64 * 6)).toBe(8 * 6 + 1 + (stop % 2));
-    }
-  });
+  const OTHERS = { alone: [], "with one in the upper half": [-0x2000], "between others": [0x1_0000, 0x7_0000] };
+  it.each(Object.entries(OTHERS))(
+    "stops after accesses of watched bytes, and only there, however near: %s",
+    (_, others) => {
+      // mov [rbx+rcx*8], rax / mov rdx, [rbx+rcx*8] / inc rax / inc ecx / and ecx, 63 / jmp back
+      const m = make("488904cb 488b14cb 48ffc0 ffc1 83e13f ebee").set("RBX", 0x30000);
+      m.run(5000);
+      const watch = (start: number, length: number) => ({ start, length, read: true, write: true });
+      m.cpu.setWatchpoints([...others.map((start) => watch(start, 8)), watch(0x30044, 2)]);
+      for (let stop = 0; stop < 80; stop++) {
+        expect(m.run(1000).kind).toBe("watchpoint");
+        // element 8 begins at 0x30040: its write has retired, then its read
+        expect(Number(m.cpu.icount) % (64 * 6)).toBe(8 * 6 + 1 + (stop % 2));
+      }
+    },
+  );
 
   it("calls probes without counting them", () => {
     const m = make(COUNT).set("RCX", 4);
