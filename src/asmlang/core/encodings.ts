@@ -4,7 +4,8 @@ import type { AsmOperand, EncodeRequest, EncodeResult, Value } from "../encode/t
 
 /** By mnemonic, and by all else that counts: of a value only whether it is known, and which it is. */
 const known = new Map<string, Map<string, EncodeResult>>();
-const MOST = 20_000;
+/** As many as there are known statements: a long source that is read again finds all of its own. */
+const MOST = 50_000;
 let count = 0;
 
 export function encoded(request: EncodeRequest): EncodeResult {

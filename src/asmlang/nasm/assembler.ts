@@ -79,7 +79,7 @@ export class NasmAssembler {
   structure: { name: string; section: SectionBuilder; span: Span } | undefined;
   instance: { name: string; start: AsmSymbol } | undefined;
   #entryBits: Bits;
-  readonly #lines: KnownLines;
+  readonly lines: KnownLines;
   /** `$`: the start of the statement at hand, with `times` of its first repetition. */
   #here: AsmSymbol | undefined;
 
@@ -93,18 +93,18 @@ export class NasmAssembler {
     this.expressions = new NasmExpressions({
       reference: (name, span) => this.#reference(name, span),
       here: (span) => {
-        this.#lines.mentions.special = true;
+        this.lines.mentions.special = true;
         return symbolExpr(this.#here ?? this.builder.here(span.line), span);
       },
       sectionStart: (span) => {
-        this.#lines.mentions.special = true;
+        this.lines.mentions.special = true;
         return symbolExpr(this.#sectionStart(span.line), span);
       },
     });
     this.builder.section = namedSection(this, ".text");
-    this.#lines = new KnownLines(this, source);
+    this.lines = new KnownLines(this, source);
     this.preprocessor = new Preprocessor({
-      lines: this.#lines,
+      lines: this.lines,
       reporter: this.reporter,
       budget: guesses.budget,
       round: guesses.round,
@@ -251,15 +251,15 @@ export class NasmAssembler {
     const alone = label !== undefined && cursor.done;
     const plain =
       alone || (cursor.peek()?.line === line && !Object.hasOwn(NASM_DIRECTIVES, word) && !UNKNOWN.test(word));
-    const worth = this.#lines.isWorth(line) && (!label || label.line === line);
-    const watch = worth ? this.#lines.watch() : undefined;
+    const worth = this.lines.isWorth(line) && (!label || label.line === line);
+    const watch = worth ? this.lines.watch() : undefined;
     const again = cursor.done ? undefined : this.statementRest(cursor);
     if (!worth || this.reporter.reported !== reported) return;
     const statement = alone || !plain ? undefined : watch?.noted(line, this.now);
     const known = label && { name: ownText(label.text), start: label.start, end: label.end };
-    if (alone || statement) this.#lines.keep(line, known, statement);
-    else if (again && this.#lines.mentions.isEmpty) this.#lines.keepAgain(cursor, known, again);
-    else this.#lines.keepTokens(cursor);
+    if (alone || statement) this.lines.keep(line, known, statement);
+    else if (again && this.lines.mentions.isEmpty) this.lines.keepAgain(cursor, known, again);
+    else this.lines.keepTokens(cursor);
   }
 
   #markHere(cursor: TokenCursor): void {
@@ -419,10 +419,10 @@ export class NasmAssembler {
     const isRegister = registerNamed(name) !== undefined;
     if (isRegister && !this.builder.symbols.get(name)?.definition)
       throw new SourceError(span, `register '${name}' cannot be used in an expression here`);
-    const symbol = this.#lines.use(name, span);
+    const symbol = this.lines.use(name, span);
     const isPlace = SECTION_PLACE.test(name);
-    if (isRegister || isPlace) this.#lines.mentions.special = true;
-    else this.#lines.mentions.note(name, symbol, span);
+    if (isRegister || isPlace) this.lines.mentions.special = true;
+    else this.lines.mentions.note(name, symbol, span);
     // In flat files the sections' places have names.
     if (isPlace && !symbol.definition) symbol.external = true;
     return symbolExpr(symbol, span);

@@ -3,6 +3,7 @@ import { ByteBuffer } from "../core/buffer.ts";
 import { SourceError } from "../core/diagnostics.ts";
 import { type Expr, evaluateConstant, number } from "../core/expr.ts";
 import { BytesFragment, FillFragment } from "../core/fragment.ts";
+import { replay } from "../core/known-statement.ts";
 import type { Line } from "../core/source.ts";
 import type { SectionBuilder } from "../core/symbols.ts";
 import type { NasmAssembler } from "./assembler.ts";
@@ -35,12 +36,24 @@ export function repeatStatement(assembler: NasmAssembler, cursor: TokenCursor): 
   }
   const rounds = times ?? BigInt.asIntN(32, assembler.countOf(count));
   assembler.builder.budget.charge("statements", Number(rounds), start);
-  for (let i = 0n; i < rounds; i++) {
+  const again = rounds > 0n ? first(assembler, cursor) : undefined;
+  for (let i = 1n; i < rounds; i++) {
     cursor.at = body;
-    assembler.statementRest(cursor);
+    if (again) again();
+    else assembler.statementRest(cursor);
   }
   cursor.at = cursor.tokens.length;
   return undefined;
+}
+
+/** Does the statement, and comes to what does it once more without reading it, if there is such a thing. */
+function first(assembler: NasmAssembler, cursor: TokenCursor): (() => void) | undefined {
+  const { builder, lines, now } = assembler;
+  const { line } = cursor;
+  const watch = lines.watch();
+  assembler.statementRest(cursor);
+  const known = watch.noted(line, now);
+  return known && (() => replay(known, builder, line, lines));
 }
 
 /** Only what makes bytes or reserves them can be repeated. */
