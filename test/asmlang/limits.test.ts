@@ -17,9 +17,9 @@ const MAX_SECONDS = 10;
 
 const many = (count: number, line: (i: number) => string): string =>
   Array.from({ length: count }, (_, i) => line(i)).join("");
-const LINES = "macros, repetitions and includes make more than 500000 lines";
+const LINES = "macros, repetitions and includes make more than 1000000 lines";
 const STATEMENTS = "macros, repetitions and includes make more than 200000 statements";
-const TEXT = "macros and repetitions make more than 10000000 characters";
+const TEXT = "macros and repetitions make more than 15000000 characters";
 const BYTES = "all sections together are larger than 268435456 bytes";
 const STEPS = "this takes too long: expressions, macros and layout take more than 6000000 steps";
 const EXPRESSION = "this expression is too large: it has too many operations, or symbols in symbols";

@@ -78,4 +78,15 @@ describe.runIf(requireTool("nasm", ["-v"]))("NASM dialect against nasm", () => {
     expect(hexLines(made.bytes.subarray(0, 1024))).toEqual(hexLines(expected.subarray(0, 1024)));
     expect(made.bytes.length).toBe(expected.length);
   });
+
+  it.each([
+    ["org 0x100000\nnop\nx: dw x\ndb x\ndw x-y\ny: dd x\n", 2],
+    ["org 0x100000\nbits 32\nmov ax, x\nx: mov al, x\n", 2],
+    ["org 0x1234567800000000\nbits 64\nmov eax, [x]\nx: dd x\nmov eax, x\n", 3],
+    ["section a vstart=0x100000\nx: dw x\nsection b vstart=0x10\ndw x, x-$$\n", 2],
+  ])("an address that does not fit its field is cut in a flat file: %j", (text, cut) => {
+    const made = writeFlatBinary(assemble({ uri: "a.asm", text }, { dialect: "nasm", bits: 16, output: "flat" }));
+    expect(made.diagnostics.map(({ severity }) => severity)).toEqual(Array.from({ length: cut }, () => "warning"));
+    expect(hexLines(made.bytes)).toEqual(hexLines(nasmOutput(text, "bin")));
+  });
 });

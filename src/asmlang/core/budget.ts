@@ -7,9 +7,9 @@ import { FatalError } from "./diagnostics.ts";
 import { type Line, type Span, wholeLine } from "./source.ts";
 
 const LIMITS = {
-  lines: [500_000, "macros, repetitions and includes make more than # lines"],
+  lines: [1_000_000, "macros, repetitions and includes make more than # lines"],
   statements: [200_000, "macros, repetitions and includes make more than # statements"],
-  text: [10_000_000, "macros and repetitions make more than # characters"],
+  text: [15_000_000, "macros and repetitions make more than # characters"],
   /** Fields whose values wait for layout: each is kept until then. */
   fields: [1_000_000, "more than # values wait for the addresses of symbols"],
   bytes: [256 * 1024 * 1024, "all sections together are larger than # bytes"],

@@ -30,6 +30,7 @@ export function writeFlatBinary(result: AssembleResult, base = 0n): FlatBinary {
     linker.defineName(`section.${section.name}.vstart`, vstart);
     linker.defineName(`section.${section.name}.length`, BigInt(section.size));
   }
+  linker.cuts = result.dialect === "nasm";
   linker.relocate();
   const image = { segments: placedSegments(linker), ...namesAndLines(linker, [result]) };
   const filled = layouts.filter(({ section }) => !section.flags.nobits && section.size > 0);

@@ -45,6 +45,8 @@ export class Linker {
   readonly #results: readonly AssembleResult[];
   readonly #globals = new Map<string, { address: bigint; weak: boolean; range: Range | undefined }>();
   readonly symbols: ImageSymbol[] = [];
+  /** Are values that do not fit their fields cut, as NASM does it in its flat files? */
+  cuts = false;
 
   constructor(results: readonly AssembleResult[]) {
     this.#results = results;
@@ -52,8 +54,11 @@ export class Linker {
   }
 
   error(message: string, range: Range = NOWHERE, related?: Diagnostic["related"]): void {
-    if (this.diagnostics.length < 100)
-      this.diagnostics.push({ severity: "error", message, range, ...(related && { related }) });
+    this.#report("error", message, range, related);
+  }
+
+  #report(severity: Diagnostic["severity"], message: string, range: Range, related?: Diagnostic["related"]): void {
+    if (this.diagnostics.length < 100) this.diagnostics.push({ severity, message, range, ...(related && { related }) });
   }
 
   place(result: number, section: Section, address: bigint): void {
@@ -145,11 +150,13 @@ export class Linker {
     const value = BigInt.asIntN(64, raw);
     if (!fits(value, relocation)) {
       const what = relocation.kind === "pcrel" ? "the distance to" : "the address of";
-      this.error(
-        `${what} '${relocation.symbol}' (${value < 0n ? "-" : ""}0x${(value < 0n ? -value : value).toString(16)}) does not fit in ${relocation.size * 8} bits`,
-        relocation.range,
-      );
-      return;
+      const shown = `${value < 0n ? "-" : ""}0x${(value < 0n ? -value : value).toString(16)}`;
+      const text = `${what} '${relocation.symbol}' (${shown}) does not fit in ${relocation.size * 8} bits`;
+      if (!this.cuts) {
+        this.error(text, relocation.range);
+        return;
+      }
+      this.#report("warning", `${text} and is cut`, relocation.range);
     }
     putLittleEndian(placed.bytes, relocation.offset, relocation.size, value);
   }

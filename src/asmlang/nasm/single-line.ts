@@ -349,7 +349,7 @@ function mergeTail(call: CallArguments, tokens: readonly Token[], count: number)
 }
 
 /** What a token weighs besides its characters. */
-const TOKEN = 8;
+const TOKEN = 1;
 
 /** What tokens weigh as text that macros make. */
 export const weightOf = (tokens: readonly Token[]): number =>
