@@ -5,12 +5,14 @@
 import { constraintError } from "./constraints.ts";
 import { emit } from "./emit.ts";
 import { ambiguous, noSuchCombination, unknownMnemonic } from "./errors.ts";
+import type { Form } from "./forms.ts";
 import { applyHints, byDirection, checkHints, suffixHints } from "./hints.ts";
 import { candidates, type Query } from "./match.ts";
 import { resolveMnemonic } from "./mnemonics.ts";
 import type { Pattern } from "./patterns.ts";
 import { type Prefixes, parsePrefixes } from "./prefixes.ts";
 import { pseudoNamed, spelledOut } from "./pseudo.ts";
+import { regInfo } from "./registers.ts";
 import { rewrite } from "./rewrite.ts";
 import {
   byAddressPrefix,
@@ -21,7 +23,7 @@ import {
   prefixWarnings,
   withoutSize,
 } from "./tools.ts";
-import type { AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
+import type { Architecture, AsmOperand, EncodeRequest, EncodeResult, Encoding } from "./types.ts";
 import { losesBits, valuesFit } from "./values.ts";
 
 /** Is the word an instruction of NASM's? */
@@ -115,6 +117,16 @@ function longForm(
   return "encoding" in result ? result.encoding : undefined;
 }
 
+/** Does GNU as take it for that processor? Branches of any distance, and 32-bit operations without 32-bit registers, it does. */
+function isThere(form: Form, architecture: Architecture, operands: readonly AsmOperand[]): boolean {
+  if (form.obsolete) return false;
+  if (form.slots[0]?.place === "rel" || !architecture.lacks(form.code)) return true;
+  const opcode = form.opcode[0]!;
+  const plain = form.encoding === "legacy" && form.escape.length === 0 && (opcode < 0xd8 || opcode > 0xdf);
+  const wide = operands.some((operand) => operand.kind === "reg" && regInfo(operand.reg)?.class === "r32");
+  return plain && form.operandSize === 32 && !wide;
+}
+
 function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): EncodeResult | undefined {
   const found = candidates(query, request);
   if (found.patterns.length === 0) return undefined;
@@ -128,9 +140,7 @@ function tryQuery(query: Query, request: EncodeRequest, prefixes: Prefixes): Enc
     request.hints,
   );
   const { architecture } = request;
-  const there = architecture
-    ? patterns.filter(({ form }) => !form.obsolete && !architecture.lacks(form.code))
-    : patterns;
+  const there = architecture ? patterns.filter(({ form }) => isThere(form, architecture, request.operands)) : patterns;
   if (architecture && there.length === 0)
     return failed(`"${request.mnemonic}" is not supported on ${architecture.name}`, -1);
   const chosen = choose(there, request, prefixes);
