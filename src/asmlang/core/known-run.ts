@@ -24,7 +24,7 @@ import type { Span } from "./source.ts";
 import type { BlockLines } from "./source-blocks.ts";
 import type { AsmSymbol } from "./symbols.ts";
 
-/** A label where it stands in its line; both dialects' own word for its name. */
+/** A label where it stands in its line; its name is what the dialect's scope knows it by. */
 export interface KnownLabel extends Part {
   readonly name: string;
 }

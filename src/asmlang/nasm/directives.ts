@@ -223,7 +223,7 @@ const setDefault: NasmDirective = (assembler, cursor) => {
 
 type SymbolAct = (symbol: AsmSymbol, span: Span, assembler: NasmAssembler) => void;
 
-/** Reads what stands behind each symbol of a list, and does it; `undefined` is what cannot be done again. */
+/** Reads what stands behind each symbol of a list, and does it; `again`: it depends on its text alone. */
 const eachSymbol =
   (read: (assembler: NasmAssembler, cursor: TokenCursor) => { act: SymbolAct; again: boolean }): NasmDirective =>
   (assembler, cursor) => {
