@@ -393,7 +393,7 @@ export function readRegisterAlone(cursor: Cursor, reader: OperandReader): Placed
   const start = cursor.skipSpace().at;
   const word = cursor.match(ALONE)?.toLowerCase();
   const register = word === undefined ? undefined : REGISTERS.get(word);
-  if (register === undefined || (reader.bits !== 64 && needs64(word!))) {
+  if (register === undefined || /^st\d$/.test(word!) || (reader.bits !== 64 && needs64(word!))) {
     cursor.at = start;
     return undefined;
   }
