@@ -70,10 +70,6 @@ export const EXPLAINED: readonly Explanation[] = [
       line.syntax === "att" && line.bits === 64 && /\$-?0x([89a-f][0-9a-f]{7}|[0-9a-f]{9,})\b/.test(line.text),
   },
   {
-    reason: "GNU as takes any width of CL and DX as count and port",
-    test: refused("att intel", /^(\w+ )*(in|out|sh[lr]|sa[lr]|ro[lr]|rc[lr]|sh[lr]d)[bwlq]? /),
-  },
-  {
     reason: "the tool does not know the mnemonic: newer than it, or of odd processors",
     test: ({ verdict, theirs }) => verdict === "we-accept" && UNKNOWN.test(theirs),
   },
@@ -166,13 +162,6 @@ export const EXPLAINED: readonly Explanation[] = [
   {
     reason: "GNU as loses the brackets of a number without registers before decorations",
     test: accepted("intel", /\[-?0x[0-9a-f]+\]\{/),
-  },
-  {
-    reason: "GNU as wants no size keyword there",
-    test: accepted(
-      "intel",
-      /\b(movdir64b|enqcmds?|bnd\w+|bound|fn?save|frstor|fn?stenv|fldenv|fxsave(64)?|fxrstor(64)?|xsave\w*|xrstor\w*|[ls][ig]dt|aes\w+kl|ldtilecfg|sttilecfg|invlpg|clflush\w*|prefetch\w*) .*ptr/,
-    ),
   },
   {
     reason: "GNU as takes these from Intel syntax with a suffix only",
