@@ -1,0 +1,3 @@
+import { benchEdits } from "./edit-bench.ts";
+
+benchEdits("nasm");
