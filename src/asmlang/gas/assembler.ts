@@ -7,6 +7,7 @@ import { OrgFragment } from "../core/fragment.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
 import { AsmSymbol, type SectionBuilder } from "../core/symbols.ts";
 import type { AssembleOptions, AssembleResult, Bits, SourceText } from "../types.ts";
+import { Bundles } from "./bundles.ts";
 import { CallFrames } from "./cfi.ts";
 import { Conditions } from "./conditions.ts";
 import { CPreprocessor } from "./cpp.ts";
@@ -67,6 +68,7 @@ export class GasAssembler {
   alternate = false;
   alternateLabels = 0;
   readonly machine = new Machine();
+  readonly bundles = new Bundles(this);
   /** Between `.func` and `.endfunc`. */
   function = false;
   /** `.code16gcc`: the stack is as wide as in 32-bit code. */
@@ -103,6 +105,11 @@ export class GasAssembler {
     this.builder.section = this.builder.sections.get(".text")!;
     if (source.uri.endsWith(".S")) this.#cpp = this.#makePreprocessor(bits);
     this.#predefine();
+  }
+
+  /** What lines come to does not depend on their text and the syntax alone. */
+  get particular(): boolean {
+    return this.machine.architecture !== undefined || this.bundles.active;
   }
 
   get bits(): Bits {
@@ -143,6 +150,7 @@ export class GasAssembler {
       this.#statements();
       this.conditions.close();
       this.frames.finish();
+      this.bundles.finish();
       this.reportMissing();
       writeAttributes(this.builder, this.attributes, { text: "", uri: this.#source.uri, line: 0 });
       this.values.finish();
@@ -234,7 +242,8 @@ export class GasAssembler {
     else {
       cursor.at = start;
       const watch = label !== false && lower !== "" && this.#known.watch(cursor.line);
-      assembleInstruction(this, cursor);
+      if (this.bundles.active) this.bundles.instruction(cursor.line, () => assembleInstruction(this, cursor));
+      else assembleInstruction(this, cursor);
       if (watch) this.#known.keep(cursor.line, watch, { label, word: lower, at: start, directive: undefined });
     }
   }
@@ -314,10 +323,15 @@ export class GasAssembler {
     cursor.expect("=");
     const once = cursor.eat("=");
     const expr = this.expressions.read(cursor);
-    if (name === ".") this.builder.add(new OrgFragment(this.builder.section, cursor.line, expr, 0));
-    else this.values.assign(name.replaceAll('"', ""), span, expr, once);
+    this.assign(name.replaceAll('"', ""), span, expr, once);
     cursor.finish();
     return true;
+  }
+
+  /** Gives a name a value; to "." it moves on. */
+  assign(name: string, span: Span, expr: Expr, once: boolean): void {
+    if (name === ".") this.builder.add(new OrgFragment(this.builder.section, span.line, expr, 0));
+    else this.values.assign(name, span, expr, once);
   }
 
   isDefined(name: string): boolean {

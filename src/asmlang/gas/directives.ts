@@ -5,6 +5,7 @@ import { lookUp } from "../core/look-up.ts";
 import { ownName, relocationSize } from "../core/relocations.ts";
 import { wholeLine } from "../core/source.ts";
 import type { GasAssembler } from "./assembler.ts";
+import { BUNDLES } from "./bundles.ts";
 import { CFI } from "./cfi.ts";
 import type { Cursor } from "./cursor.ts";
 import { DATA } from "./data.ts";
@@ -190,6 +191,7 @@ export const DIRECTIVES: ReadonlyMap<string, Directive> = new Map([
   ...Object.entries({
     ...OTHER,
     ...NOTES,
+    ...BUNDLES,
     ...DATA,
     ...SECTIONS,
     ...SYMBOLS,

@@ -65,7 +65,7 @@ export class KnownLines implements NameScope {
   replay(line: Line): boolean {
     const assembler = this.#assembler;
     const known = this.#find(line);
-    if (!known || assembler.machine.architecture || !assembler.conditions.active || assembler.macros.has(known.word))
+    if (!known || assembler.particular || !assembler.conditions.active || assembler.macros.has(known.word))
       return false;
     const { label, statement } = known;
     if (label && !this.#label(label, line)) return true;
@@ -108,8 +108,8 @@ export class KnownLines implements NameScope {
   }
 
   watch({ text }: Line): StatementWatch | undefined {
-    const { builder, values, machine } = this.#assembler;
-    if (machine.architecture) return undefined;
+    const { builder, values, particular } = this.#assembler;
+    if (particular) return undefined;
     const { mentions } = values;
     const worth = text.length < MAX_KNOWN && (mentions.keptAtOnce || KNOWN.isMet(this.#state, text));
     return worth ? new StatementWatch(builder, mentions) : undefined;

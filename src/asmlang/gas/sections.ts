@@ -37,10 +37,7 @@ const named =
   };
 
 function readIndex(assembler: GasAssembler, cursor: Cursor): number {
-  const start = cursor.skipSpace().at;
-  const index = assembler.constant(cursor, "the number of the subsection");
-  if (index < 0n || index > 8192n) throw new SourceError(cursor.span(start), "subsections have numbers from 0 to 8192");
-  return Number(index);
+  return Number(BigInt.asIntN(32, assembler.constant(cursor, "the number of the subsection")));
 }
 
 const subsection: Directive = (assembler, cursor) => {

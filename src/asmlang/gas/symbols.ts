@@ -157,7 +157,7 @@ const set =
   (assembler, cursor) => {
     const { name, span } = cursor.name("a symbol name");
     cursor.expect(",");
-    assembler.values.assign(name, span, assembler.expressions.read(cursor), once);
+    assembler.assign(name, span, assembler.expressions.read(cursor), once);
   };
 
 const eqv: Directive = (assembler, cursor) => {
