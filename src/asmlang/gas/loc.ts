@@ -71,6 +71,9 @@ const file: Directive = (assembler, cursor) => {
   const first = readText(cursor);
   const second = cursor.skipSpace().peek() === '"' ? readText(cursor) : undefined;
   const name = second === undefined || second.startsWith("/") ? (second ?? first) : `${first}/${second}`;
+  const known = assembler.locations.file(index);
+  if (known !== undefined && known !== name)
+    throw new SourceError(cursor.span(start), `file ${index} is '${known}' already`);
   assembler.locations.name(index, name);
   cursor.rest(); // a checksum
 };
