@@ -175,8 +175,8 @@ function asWideAs(to: AsmOperand, from: AsmOperand): AsmOperand {
   return from.kind === "mem" && from.size === 0 && size !== undefined ? { ...from, size } : from;
 }
 
-/** The count of shifts and rotations, and one operand of IN and OUT: any width of CL and DX will do. */
-const BY_CL = /^(s[ah][lr]|r[oc][lr])[bwlqd]?$/;
+/** The count of shifts and rotations: ECX and RCX are CL, CX is not. One operand of IN and OUT: any width of DX will do. */
+const BY_CL = /^(s[ah][lr]|r[oc][lr]|sh[lr]d)[bwlqd]?$/;
 const BY_DX = /^(in|out)[bwld]?$/;
 
 function widthless(request: EncodeRequest): EncodeRequest {
@@ -184,7 +184,8 @@ function widthless(request: EncodeRequest): EncodeRequest {
   const narrowed = operands.map((operand, i) => {
     const info = operand.kind === "reg" ? regInfo(operand.reg) : undefined;
     if (info === undefined || !/^r(16|32|64)$/.test(info.class)) return operand;
-    if (info.number === 1 && i > 0 && i === operands.length - 1 && BY_CL.test(mnemonic)) return register(Register.CL);
+    const isCount = info.number === 1 && info.class !== "r16" && i > 0 && i === operands.length - 1;
+    if (isCount && BY_CL.test(mnemonic)) return register(Register.CL);
     return info.number === 2 && BY_DX.test(mnemonic) ? register(Register.DX) : operand;
   });
   return { ...request, operands: narrowed };

@@ -57,7 +57,7 @@ function enqueued(draft: Draft): Draft[] {
 
 /** Instructions of processors that had no 64-bit mode: NASM takes them in every mode. */
 const everywhereInNasm = ({ mnemonic, obsolete, modes }: Draft): boolean =>
-  (mnemonic === "salc" || (obsolete && !/^(bnd|cmpxchg|f)/.test(mnemonic))) && (modes & 64) === 0;
+  (mnemonic === "salc" || (obsolete && !/^(bnd|cmpxchg|f|mov$)/.test(mnemonic))) && (modes & 64) === 0;
 
 export function asWritten(draft: Draft): Draft[] {
   const { mnemonic, operandSize } = draft;

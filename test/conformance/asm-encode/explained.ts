@@ -37,6 +37,10 @@ export const EXPLAINED: readonly Explanation[] = [
     test: ({ verdict, theirs }) => verdict === "we-accept" && theirs.startsWith("panic:"),
   },
   {
+    reason: "GNU as ends with an internal error",
+    test: ({ verdict, theirs }) => verdict === "we-accept" && theirs.startsWith("Internal error"),
+  },
+  {
     reason: "NASM 2.16 leaves the F3 out of PTWRITE, which makes it XSAVE",
     test: where("nasm", /\bptwrite/),
   },
@@ -118,7 +122,7 @@ export const EXPLAINED: readonly Explanation[] = [
   {
     reason:
       "NASM looks at {vex2} before it knows that a store would do with two bytes; GNU as has no {store} of LOADIWKEY",
-    test: accepted("nasm att intel", /^\{vex2\} vmov|loadiwkey/),
+    test: accepted("nasm att intel", /^\{vex2\} (rep |repne )?vmov|loadiwkey/),
   },
   {
     reason: "NASM forgets the REX prefix of PINSRB from a byte register",

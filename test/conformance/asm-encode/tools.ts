@@ -32,7 +32,7 @@ function run(command: string, args: readonly string[], directory: string): Outpu
 /** Errors by line number of the file; NASM also panics on some lines. */
 function errorsOf(output: string): Map<number, string> {
   const errors = new Map<number, string>();
-  for (const match of output.matchAll(/^(?:panic: in\.s:(\d+): (.*)|in\.s:(\d+): ([Ee]rror.*))$/gm)) {
+  for (const match of output.matchAll(/^(?:panic: in\.s:(\d+): (.*)|in\.s:(\d+): ([Ee]rror.*|Internal error.*))$/gm)) {
     errors.set(Number(match[1] ?? match[3]), match[2] === undefined ? match[4]! : `panic: ${match[2]}`);
   }
   return errors;
