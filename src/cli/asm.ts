@@ -2,7 +2,7 @@
 import { assemble, link, writeElfExecutable, writeElfObject, writeFlatBinary, writeListing } from "../asmlang/index.ts";
 import type { AssembleResult, Diagnostic } from "../asmlang/types.ts";
 import { diagnosticLines, includeBytes, includeText, readFile, uriOf, writeFile } from "./files.ts";
-import { bitsOption, choice, dialectOption, pairs, parse, text, texts } from "./options.ts";
+import { bitsOption, choice, dialectOption, pairs, parse, text, texts as textsOf } from "./options.ts";
 import { UsageError } from "./usage.ts";
 
 const FORMATS = ["elf", "object", "bin", "listing"] as const;
@@ -22,18 +22,24 @@ export function asm(args: readonly string[]): number {
   if (name === undefined || rest.length > 0) throw new UsageError("asm takes one PROGRAM");
   if (output === undefined) throw new UsageError("asm needs -o OUT");
   const format = choice(parsed, "format", FORMATS, "elf");
-  const dirs = texts(parsed, "include");
+  const dirs = textsOf(parsed, "include");
   const source = { uri: uriOf(name), text: new TextDecoder().decode(readFile(name)) };
+  const texts = new Map([[source.uri, source.text]]);
+  const include = includeText(dirs);
   const result = assemble(source, {
     dialect: dialectOption(parsed),
     bits: bitsOption(parsed),
     output: format === "bin" ? "flat" : format === "object" ? "object" : undefined,
     defines: pairs(parsed, "define"),
-    include: includeText(dirs),
+    include: (name, from) => {
+      const found = include(name, from);
+      if (found !== undefined) texts.set(found.uri, found.text);
+      return found;
+    },
     includeBytes: includeBytes(dirs),
   });
   if (report(result.diagnostics)) return 1;
-  const made = produce(format, result);
+  const made = produce(format, result, texts);
   if (report(made.diagnostics)) return 1;
   writeFile(output, made.bytes, format === "elf" ? 0o755 : 0o644);
   return 0;
@@ -42,9 +48,10 @@ export function asm(args: readonly string[]): number {
 function produce(
   format: Format,
   result: AssembleResult,
+  texts: ReadonlyMap<string, string>,
 ): { bytes: Uint8Array | string; diagnostics: readonly Diagnostic[] } {
   if (format === "object") return { bytes: writeElfObject(result, undefined, { debug: true }), diagnostics: [] };
-  if (format === "listing") return { bytes: writeListing(result), diagnostics: [] };
+  if (format === "listing") return { bytes: writeListing(result, texts), diagnostics: [] };
   if (format === "bin") return writeFlatBinary(result);
   const image = link([result]);
   return { bytes: writeElfExecutable(image, { debug: true }), diagnostics: image.diagnostics };

@@ -75,7 +75,7 @@ function check(uri: string, text: string, dialect: Dialect | "auto"): void {
     loadElfSymbols(writeElfExecutable(image));
     writeElfObject(result);
     writeFlatBinary(result);
-    writeListing(result);
+    writeListing(result, new Map());
   }
   expect(performance.now() - started).toBeLessThan(20_000);
 }

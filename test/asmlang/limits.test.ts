@@ -330,7 +330,7 @@ function check([name, uri, text, expected]: Case): void {
     writeElfObject(result, true, { debug: true });
     writeFlatBinary(result);
     writeElfExecutable(link([result]));
-    writeListing(result);
+    writeListing(result, new Map());
   }
   const seconds = process.cpuUsage(started).user / 1e6;
   const [first] = errors;

@@ -1,13 +1,17 @@
-/** Listings: offset, bytes and source position of every statement that made bytes. */
+/** Listings: offset, bytes and source line of every statement that made bytes. */
+import { fileNameOf } from "../core/uri.ts";
 import type { AssembleResult, LineRow, Section } from "../types.ts";
 
 const BYTES_A_LINE = 8;
 
-/** `source` gives a file's lines, so that they stand beside their bytes; without it positions stand there. */
-export function writeListing(
-  result: AssembleResult,
-  source?: (uri: string) => readonly string[] | undefined,
-): Uint8Array {
+/** @param texts of the sources by URI. A line of another file than the first has that file's name beside its number. */
+export function writeListing(result: AssembleResult, texts: ReadonlyMap<string, string>): Uint8Array {
+  const [first] = texts.keys();
+  const lines = new Map([...texts].map(([uri, text]) => [uri, text.split(/\r\n?|\n/)]));
+  const source = ({ uri, line }: LineRow): string => {
+    const number = uri === first ? String(line + 1) : `${fileNameOf(uri)}:${line + 1}`;
+    return `${number.padStart(5)}  ${lines.get(uri)?.[line] ?? ""}`;
+  };
   const out: string[] = [];
   const rows = new Map<string, LineRow[]>(result.sections.map(({ name }) => [name, []]));
   for (const row of result.lines) rows.get(row.section)?.push(row);
@@ -19,15 +23,13 @@ export function writeListing(
 function listSection(
   rows: readonly LineRow[],
   section: Section,
-  source: ((uri: string) => readonly string[] | undefined) | undefined,
+  source: (row: LineRow) => string,
   out: string[],
 ): void {
   out.push(`section ${section.name} (${section.size} bytes)`);
   rows.forEach((row, i) => {
     const end = rows[i + 1]?.offset ?? section.size;
-    const text = source?.(row.uri)?.[row.line];
-    const where = text ?? `${row.uri}:${row.line + 1}`;
-    listBytes(section, row.offset, Math.max(row.offset, end), `${String(row.line + 1).padStart(5)}  ${where}`, out);
+    listBytes(section, row.offset, Math.max(row.offset, end), source(row), out);
   });
 }
 
