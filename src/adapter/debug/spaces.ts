@@ -4,6 +4,7 @@
  */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
+import { absolute } from "../../emu/kernel/exec/program-file.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import type { Mm } from "../../emu/kernel/state.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
@@ -55,7 +56,6 @@ const MOST_SPACES = 64;
 /** Programs, vDSOs and their places that are remembered of the past. */
 const MOST_SEEN = 256;
 const NOTHING: ProgramNames = { index: new SymbolIndex([], () => []), relocatable: false, ehFrame: undefined };
-const absolute = (name: string): string => (name.startsWith("/") ? name : `/${name}`);
 
 export class KernelSpaces implements Spaces {
   readonly #kernel: Kernel;

@@ -59,6 +59,9 @@ export class SymbolIndex {
 
   /** The nearest symbol at or below `address`. */
   nearest(address: Addr): (NamedAddress & { readonly offset: number }) | undefined {
+    const [first, last] = [this.#symbols[0], this.#symbols.at(-1)];
+    // most of what is asked about, by the words of a stack, is far off
+    if (first === undefined || address < first.address || address - last!.address > NAMED_WITHIN) return undefined;
     const i = lastAtOrBelow(this.#symbols, (symbol) => symbol.address, address);
     const symbol = this.#symbols[i];
     if (symbol === undefined || address - symbol.address > NAMED_WITHIN) return undefined;
@@ -66,7 +69,10 @@ export class SymbolIndex {
   }
 
   lineAt(address: Addr): LineSpan | undefined {
-    const span = this.#spans[lastAtOrBelow(this.#spans, (s) => s.start, address)];
+    const spans = this.#spans;
+    const first = spans[0];
+    if (first === undefined || address < first.start || address >= spans.at(-1)!.end) return undefined;
+    const span = spans[lastAtOrBelow(spans, (s) => s.start, address)];
     return span !== undefined && address < span.end ? span : undefined;
   }
 

@@ -1,5 +1,6 @@
 /** Source lines of an ELF file's code from its line tables, .debug_line (DWARF 5, section 6.2), versions 2 to 5. */
 import type { Addr } from "../../../emu/cpu/state.ts";
+import { normalize } from "../../../emu/kernel/syscall/paths.ts";
 import { contentsOf, type ElfFile, sectionNamed } from "../elf-sections.ts";
 import type { LineSpan } from "../symbols.ts";
 import { canonicalUri } from "../uris.ts";
@@ -125,12 +126,7 @@ function uriOf(compiledIn: string, directory: string, name: string): string | un
   if (name === "" || name.startsWith("<")) return undefined;
   const path = [compiledIn, directory, name].reduce((path, next) => (next.startsWith("/") ? next : `${path}/${next}`));
   if (!path.startsWith("/")) return undefined;
-  const parts: string[] = [];
-  for (const part of path.split("/")) {
-    if (part === "..") parts.pop();
-    else if (part !== "" && part !== ".") parts.push(part);
-  }
-  return canonicalUri(`file:///${parts.join("/")}`.replace(/%/g, "%25"));
+  return canonicalUri(`file://${normalize(path)}`.replace(/%/g, "%25"));
 }
 
 /** The state machine's registers that matter here (section 6.2.2). */

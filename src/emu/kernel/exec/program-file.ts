@@ -2,7 +2,8 @@
 import type { Kernel } from "../kernel.ts";
 import type { Program } from "../types.ts";
 
-const absolute = (name: string): string => (name.startsWith("/") ? name : `/${name}`);
+/** A program's name may be that of a file on the host: in the guest it is at the top. */
+export const absolute = (name: string): string => (name.startsWith("/") ? name : `/${name}`);
 
 /** The program at an absolute path, undefined = no such file. */
 export function programAt(k: Kernel, path: string): Program | undefined {

@@ -1,6 +1,7 @@
 /** Files by name: opening, and what is told about them; what /proc/self/exe says. */
 import { E } from "../abi/errno.ts";
 import { AT_FD, MFD, O, S_IF, STAT_32, STAT_64, STAT64_32, STATX, STATX_BASIC_STATS } from "../abi/file.ts";
+import { absolute } from "../exec/program-file.ts";
 import { installFd } from "../fs/fdtable.ts";
 import { inodeOf } from "../fs/inodes.ts";
 import { contentsOf, look, lookParent, type Node, namelessFile, resizeFile } from "../fs/root.ts";
@@ -128,8 +129,7 @@ function readlink(c: SyscallContext, pathIndex: number): number {
   }
   const size = c.int(pathIndex + 2);
   if (size <= 0) return -E.EINVAL;
-  const { exe } = c.mm;
-  const bytes = new TextEncoder().encode(exe.startsWith("/") ? exe : `/${exe}`).subarray(0, size);
+  const bytes = new TextEncoder().encode(absolute(c.mm.exe)).subarray(0, size);
   return copyToUser(c.k, c.task, c.addr(pathIndex + 1), bytes) ? bytes.length : -E.EFAULT;
 }
 

@@ -1,6 +1,7 @@
 /** Path arguments: made absolute by the working directory or a descriptor's, with /proc/self/exe followed. */
 import { E } from "../abi/errno.ts";
 import { AT_FD } from "../abi/file.ts";
+import { absolute } from "../exec/program-file.ts";
 import { strncpyFromUser } from "../mm/uaccess.ts";
 import type { SyscallContext } from "./types.ts";
 
@@ -22,7 +23,7 @@ function pathText(c: SyscallContext, i: number): string | number {
   return text === "toolong" ? -E.ENAMETOOLONG : text;
 }
 
-function absolute(c: SyscallContext, text: string, directory: number): string | number {
+function fullPath(c: SyscallContext, text: string, directory: number): string | number {
   if (text === "" || text.startsWith("/")) return text === "" ? "" : normalize(text);
   if (directory === AT_FD.AT_FDCWD) return normalize(`${c.process.fs.cwd}/${text}`);
   const file = c.process.files[directory];
@@ -32,7 +33,7 @@ function absolute(c: SyscallContext, text: string, directory: number): string | 
 /** The absolute path of argument i, "" for an empty one, or a negative error number. `directory` is a descriptor. */
 export function pathArg(c: SyscallContext, i: number, directory: number = AT_FD.AT_FDCWD): string | number {
   const text = pathText(c, i);
-  return typeof text === "number" ? text : absolute(c, text, directory);
+  return typeof text === "number" ? text : fullPath(c, text, directory);
 }
 
 /** The file meant, links followed: with AT_EMPTY_PATH an empty path is the descriptor itself. */
@@ -42,14 +43,12 @@ export function pathAt(c: SyscallContext, i: number, directory: number = AT_FD.A
 }
 
 function followed(c: SyscallContext, text: string, directory: number, flags: number): string | number {
-  const path = absolute(c, text, directory);
+  const path = fullPath(c, text, directory);
   if (path === "") {
     if ((flags & AT_FD.AT_EMPTY_PATH) === 0) return -E.ENOENT;
     return c.process.files[directory]?.path ?? -E.EBADF;
   }
-  if (path !== "/proc/self/exe") return path;
-  const { exe } = c.mm;
-  return exe.startsWith("/") ? exe : `/${exe}`;
+  return path === "/proc/self/exe" ? absolute(c.mm.exe) : path;
 }
 
 /** A file to be executed: where it is, and the name that the new program is told (alloc_bprm()). */
