@@ -7,7 +7,6 @@ import type { AssembleOptions, AssembleResult, Diagnostic, Dialect, SourceText }
 export { dialectOf } from "./dialect.ts";
 export { writeElfExecutable } from "./image/elf-executable.ts";
 export { writeElfObject } from "./image/elf-object.ts";
-export { loadElfSymbols } from "./image/elf-symbols.ts";
 export { writeFlatBinary } from "./image/flat.ts";
 export { type LinkOptions, link } from "./image/link.ts";
 export { writeListing } from "./image/listing.ts";

@@ -3,10 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { elfNames } from "../../src/adapter/debug/elf-names.ts";
 import {
   assemble,
   link,
-  loadElfSymbols,
   writeElfExecutable,
   writeElfObject,
   writeFlatBinary,
@@ -72,7 +72,7 @@ function check(uri: string, text: string, dialect: Dialect | "auto"): void {
   }
   if (!result.diagnostics.some((one) => one.severity === "error")) {
     const image = link([result]);
-    loadElfSymbols(writeElfExecutable(image));
+    elfNames(writeElfExecutable(image)).lines();
     writeElfObject(result);
     writeFlatBinary(result);
     writeListing(result, new Map());
@@ -109,7 +109,7 @@ describe("never throws, never hangs", () => {
         (changes, length) => {
           const damaged = file.slice(0, length);
           for (const [at, value] of changes) if (at < damaged.length) damaged[at] = value;
-          loadElfSymbols(damaged);
+          elfNames(damaged).lines();
         },
       ),
       { numRuns: RUNS },

@@ -3,7 +3,8 @@ import { spawnSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, it } from "vitest";
-import { assemble, link, loadElfSymbols, writeElfExecutable, writeElfObject } from "../../src/asmlang/index.ts";
+import { elfNames } from "../../src/adapter/debug/elf-names.ts";
+import { assemble, link, writeElfExecutable, writeElfObject } from "../../src/asmlang/index.ts";
 import type { AssembleResult, Dialect } from "../../src/asmlang/types.ts";
 import { requireTool } from "../tools.ts";
 import { inTemporaryFolder, run } from "./oracle.ts";
@@ -112,7 +113,7 @@ describe.runIf(process.platform === "linux" && process.arch === "x64")("run nati
       writeFileSync(path.join(folder, "a"), bytes);
       chmodSync(path.join(folder, "a"), 0o755);
       expect(execute(folder, "a")).toEqual({ output: `Hello from ${name}\n`, status: 42, signal: null });
-      const symbols = new Map(loadElfSymbols(bytes).map((symbol) => [symbol.name, symbol.address]));
+      const symbols = new Map(elfNames(bytes).symbols.map(({ name, address }) => [name, BigInt(address)]));
       expect(symbols.get("_start")).toBe(image.entry);
       expect(symbols.get("text")).toBe(image.symbols.get("text"));
     });

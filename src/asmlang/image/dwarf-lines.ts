@@ -1,31 +1,17 @@
 /** The line number program of DWARF 5: a sequence of rows for each range of code. */
 import type { DebugRange, DebugSection, DebugStrings, DebugUnit } from "./dwarf.ts";
 import { DebugBuilder, pathOf } from "./dwarf.ts";
+import { FORM, LNCT, LNS } from "./dwarf-numbers.ts";
 
 const LINE_BASE = -5;
 const LINE_RANGE = 14;
 const OPCODE_BASE = 13;
 const OPERANDS = [0, 1, 1, 1, 1, 0, 0, 0, 1, 0, 0, 1];
-const DW_LNS = {
-  copy: 1,
-  advancePc: 2,
-  advanceLine: 3,
-  setFile: 4,
-  setColumn: 5,
-  negateStatement: 6,
-  basicBlock: 7,
-  prologueEnd: 10,
-  epilogueBegin: 11,
-} as const;
 const MARKS = {
-  basic_block: DW_LNS.basicBlock,
-  prologue_end: DW_LNS.prologueEnd,
-  epilogue_begin: DW_LNS.epilogueBegin,
+  basic_block: LNS.SET_BASIC_BLOCK,
+  prologue_end: LNS.SET_PROLOGUE_END,
+  epilogue_begin: LNS.SET_EPILOGUE_BEGIN,
 } as const;
-const PATH = 1;
-const FOLDER = 2;
-const LINE_STRING = 0x1f;
-const UNSIGNED = 0x0f;
 
 /** Folders and files, each once; the source's own come first. */
 class FileTable {
@@ -64,9 +50,9 @@ export function lineProgram(unit: DebugUnit, strings: DebugStrings, wide: boolea
 
 function header(out: DebugBuilder, table: FileTable, strings: DebugStrings): void {
   out.bytes(1, 1, 1, LINE_BASE & 0xff, LINE_RANGE, OPCODE_BASE, ...OPERANDS);
-  out.bytes(1, PATH, LINE_STRING).unsigned(table.folders.length);
+  out.bytes(1, LNCT.PATH, FORM.LINE_STRP).unsigned(table.folders.length);
   for (const folder of table.folders) out.place(".debug_line_str", strings.add(folder));
-  out.bytes(2, PATH, LINE_STRING, FOLDER, UNSIGNED).unsigned(table.files.length);
+  out.bytes(2, LNCT.PATH, FORM.LINE_STRP, LNCT.DIRECTORY, FORM.UDATA).unsigned(table.files.length);
   for (const { name, folder } of table.files) out.place(".debug_line_str", strings.add(name)).unsigned(folder);
 }
 
@@ -75,14 +61,14 @@ function sequence(out: DebugBuilder, range: DebugRange, table: FileTable): void 
   out.bytes(0, 1 + (out.wide ? 8 : 4), 2).address(range.start);
   for (const row of range.rows) {
     const index = table.index(row.file);
-    if (index !== file) out.byte(DW_LNS.setFile).unsigned((file = index));
-    if (row.column !== column) out.byte(DW_LNS.setColumn).unsigned((column = row.column));
-    if (row.statement !== statement) out.byte(DW_LNS.negateStatement);
+    if (index !== file) out.byte(LNS.SET_FILE).unsigned((file = index));
+    if (row.column !== column) out.byte(LNS.SET_COLUMN).unsigned((column = row.column));
+    if (row.statement !== statement) out.byte(LNS.NEGATE_STMT);
     if (row.mark) out.byte(MARKS[row.mark]);
     advance(out, row.offset - offset, row.line - line);
     ({ offset, line, statement } = row);
   }
-  if (range.size > offset) out.byte(DW_LNS.advancePc).unsigned(range.size - offset);
+  if (range.size > offset) out.byte(LNS.ADVANCE_PC).unsigned(range.size - offset);
   out.bytes(0, 1, 1);
 }
 
@@ -90,14 +76,14 @@ function sequence(out: DebugBuilder, range: DebugRange, table: FileTable): void 
 function advance(out: DebugBuilder, bytes: number, lines: number): void {
   let step = lines;
   if (step < LINE_BASE || step >= LINE_BASE + LINE_RANGE) {
-    out.byte(DW_LNS.advanceLine).signed(step);
+    out.byte(LNS.ADVANCE_LINE).signed(step);
     step = 0;
   }
   const opcode = step - LINE_BASE + LINE_RANGE * bytes + OPCODE_BASE;
   if (opcode <= 255) out.byte(opcode);
   else
     out
-      .byte(DW_LNS.advancePc)
+      .byte(LNS.ADVANCE_PC)
       .unsigned(bytes)
       .byte(step - LINE_BASE + OPCODE_BASE);
 }

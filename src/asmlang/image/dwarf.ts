@@ -5,6 +5,7 @@ import { leb128 } from "../core/fragment.ts";
 import { percentDecoded } from "../core/uri.ts";
 import type { DebugRow } from "../types.ts";
 import { lineProgram } from "./dwarf-lines.ts";
+import { FORM } from "./dwarf-numbers.ts";
 
 /** An address: in a section of an object, or absolute. */
 export interface DebugAddress {
@@ -152,19 +153,10 @@ export function pathOf(file: string): { folder: string; name: string } {
 }
 
 const TAG = { compileUnit: 0x11, subprogram: 0x2e } as const;
-const FORM = {
-  address: 0x01,
-  data2: 0x05,
-  string: 0x08,
-  flag: 0x0c,
-  unsigned: 0x0f,
-  offset: 0x17,
-  lineString: 0x1f,
-} as const;
-const UNIT = [0x25, FORM.string, 0x13, FORM.data2, 0x03, FORM.lineString, 0x1b, FORM.lineString, 0x10, FORM.offset];
-const LOW_AND_HIGH = [0x11, FORM.address, 0x12, FORM.unsigned];
-const LOW_AND_RANGES = [0x11, FORM.address, 0x55, FORM.offset];
-const FUNCTION = [0x03, FORM.string, 0x3f, FORM.flag, ...LOW_AND_HIGH];
+const UNIT = [0x25, FORM.STRING, 0x13, FORM.DATA2, 0x03, FORM.LINE_STRP, 0x1b, FORM.LINE_STRP, 0x10, FORM.SEC_OFFSET];
+const LOW_AND_HIGH = [0x11, FORM.ADDR, 0x12, FORM.UDATA];
+const LOW_AND_RANGES = [0x11, FORM.ADDR, 0x55, FORM.SEC_OFFSET];
+const FUNCTION = [0x03, FORM.STRING, 0x3f, FORM.FLAG, ...LOW_AND_HIGH];
 const ASSEMBLER = 0x8001;
 const PRODUCER = "Ringside";
 const RANGE_LIST = 12;

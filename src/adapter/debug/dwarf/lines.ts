@@ -1,4 +1,5 @@
 /** Source lines of an ELF file's code from its line tables, .debug_line (DWARF 5, section 6.2), versions 2 to 5. */
+import { LNCT, LNE, LNS } from "../../../asmlang/image/dwarf-numbers.ts";
 import type { Addr } from "../../../emu/cpu/state.ts";
 import { normalize } from "../../../emu/kernel/syscall/paths.ts";
 import { contentsOf, type ElfFile, sectionNamed } from "../elf-sections.ts";
@@ -10,20 +11,6 @@ import { compilationDirectories } from "./units.ts";
 const OLDEST = 2;
 const NEWEST = 5;
 const SHF_COMPRESSED = 0x800;
-/** DW_LNS_*, DW_LNE_* and DW_LNCT_*. */
-const LNS = {
-  EXTENDED: 0,
-  COPY: 1,
-  ADVANCE_PC: 2,
-  ADVANCE_LINE: 3,
-  SET_FILE: 4,
-  NEGATE_STMT: 6,
-  CONST_ADD_PC: 8,
-  FIXED_ADVANCE_PC: 9,
-};
-const LNE = { END_SEQUENCE: 1, SET_ADDRESS: 2 };
-const LNCT = { PATH: 1, DIRECTORY: 2 };
-
 interface Header {
   readonly end: number;
   readonly minimum: number;

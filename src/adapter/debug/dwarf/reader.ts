@@ -1,44 +1,5 @@
 /** Numbers and texts of DWARF sections (DWARF 5, section 7), 2 to 5. Reading beyond a section throws a RangeError. */
-
-/** DW_FORM_*: how an attribute's value is written. */
-export const FORM = {
-  ADDR: 0x01,
-  BLOCK2: 0x03,
-  BLOCK4: 0x04,
-  DATA2: 0x05,
-  DATA4: 0x06,
-  DATA8: 0x07,
-  STRING: 0x08,
-  BLOCK: 0x09,
-  BLOCK1: 0x0a,
-  DATA1: 0x0b,
-  FLAG: 0x0c,
-  SDATA: 0x0d,
-  STRP: 0x0e,
-  UDATA: 0x0f,
-  REF_ADDR: 0x10,
-  REF1: 0x11,
-  REF2: 0x12,
-  REF4: 0x13,
-  REF8: 0x14,
-  REF_UDATA: 0x15,
-  SEC_OFFSET: 0x17,
-  EXPRLOC: 0x18,
-  FLAG_PRESENT: 0x19,
-  STRX: 0x1a,
-  ADDRX: 0x1b,
-  DATA16: 0x1e,
-  LINE_STRP: 0x1f,
-  IMPLICIT_CONST: 0x21,
-  LOCLISTX: 0x22,
-  RNGLISTX: 0x23,
-  STRX1: 0x25,
-  STRX2: 0x26,
-  STRX3: 0x27,
-  STRX4: 0x28,
-  ADDRX1: 0x29,
-  ADDRX4: 0x2c,
-} as const;
+import { FORM } from "../../../asmlang/image/dwarf-numbers.ts";
 
 /** Sections that values of forms point into. */
 export interface Strings {

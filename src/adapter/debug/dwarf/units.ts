@@ -1,5 +1,6 @@
 /** Compilation units of .debug_info, as far as a line table needs them: where each was compiled (DWARF 5, sections 3.1 and 7.5). */
-import { DwarfReader, FORM, type Strings, type UnitSizes, type Value } from "./reader.ts";
+import { FORM } from "../../../asmlang/image/dwarf-numbers.ts";
+import { DwarfReader, type Strings, type UnitSizes, type Value } from "./reader.ts";
 
 const AT = { STMT_LIST: 0x10, COMP_DIR: 0x1b };
 const FIRST_WITH_TYPE = 5;
