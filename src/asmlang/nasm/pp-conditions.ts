@@ -42,9 +42,9 @@ function same(preprocessor: Preprocessor, tokens: readonly Token[], span: Span, 
 const TESTS: Readonly<Record<string, Test>> = {
   "": (preprocessor, tokens, span) => preprocessor.evaluate(tokens, span) !== 0n,
   def: (preprocessor, tokens) =>
-    names(tokens).some((name) => preprocessor.macros.isDefined(preprocessor.contextName(name))),
+    names(tokens).some((name) => preprocessor.macros.isDefined(preprocessor.contexts.nameOf(name))),
   macro: (preprocessor, tokens, span) => preprocessor.hasMacro(tokens, span),
-  ctx: (preprocessor, tokens) => names(tokens).some((name) => preprocessor.contextIs(name.text)),
+  ctx: (preprocessor, tokens) => names(tokens).some((name) => preprocessor.contexts.isTop(name.text)),
   idn: (preprocessor, tokens, span) => same(preprocessor, tokens, span, false),
   idni: (preprocessor, tokens, span) => same(preprocessor, tokens, span, true),
   id: single((token) => token.kind === "id" || /^%%|^%\$/.test(token.text)),

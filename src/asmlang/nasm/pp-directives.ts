@@ -22,7 +22,7 @@ function nameAndRest(
   const [first] = all;
   if (!first || (first.kind !== "id" && first.kind !== "pp"))
     throw new SourceError(first ?? span, "expected the name of a macro");
-  return { name: preprocessor.contextName(first), rest: all.slice(1) };
+  return { name: preprocessor.contexts.nameOf(first), rest: all.slice(1) };
 }
 
 const define: PpDirective = (preprocessor, tokens, span, directive) => {
@@ -158,7 +158,7 @@ const line: PpDirective = (preprocessor, tokens, span) => {
   const match = /^(\d+)\s*(?:\+\s*(\d+))?(?:\s+(.*))?$/.exec(textOf(trim(tokens)));
   if (!match) throw new SourceError(span, "'%line' takes a number, '+' and a step, and the name of a file");
   const file = match[3]?.trim().replace(/^(["'`])(.*)\1$/, "$2");
-  preprocessor.markLine(span.line, Number(match[1]), Number(match[2] ?? 1), file || undefined);
+  preprocessor.lineMarks.add(span.line, Number(match[1]), Number(match[2] ?? 1), file || undefined);
 };
 
 /** `%depend "file"`: for those who write makefiles. */
@@ -232,9 +232,9 @@ export const PP_DIRECTIVES: Readonly<Record<string, PpDirective>> = {
   },
   "%unmacro": (preprocessor, tokens, span) => preprocessor.removeMacro(tokens, span),
   "%unimacro": (preprocessor, tokens, span) => preprocessor.removeMacro(tokens, span),
-  "%push": (preprocessor, tokens) => preprocessor.pushContext(textOf(trim(tokens))),
-  "%pop": (preprocessor, tokens, span) => preprocessor.popContext(textOf(trim(tokens)), span),
-  "%repl": (preprocessor, tokens, span) => preprocessor.renameContext(textOf(trim(tokens)), span),
+  "%push": (preprocessor, tokens) => preprocessor.contexts.push(textOf(trim(tokens)), preprocessor.takeIds(1)),
+  "%pop": (preprocessor, tokens, span) => preprocessor.contexts.pop(textOf(trim(tokens)), span),
+  "%repl": (preprocessor, tokens, span) => preprocessor.contexts.rename(textOf(trim(tokens)), span),
   "%clear": clear,
   "%line": line,
   "%null": ignore,

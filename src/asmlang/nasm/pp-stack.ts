@@ -73,7 +73,7 @@ export const local: PpDirective = (preprocessor, tokens, span) => {
   for (const { name, size } of items(tokens, stack.unit, span, "%local")) {
     stack.local += size;
     defineAt(preprocessor, name, -stack.local, span);
-    const total = preprocessor.contextName({ ...span, kind: "pp", text: "%$localsize" });
+    const total = preprocessor.contexts.nameOf({ ...span, kind: "pp", text: "%$localsize" });
     const sum = preprocessor.evaluate(tokensFor(`${total}+${size}`, span), span);
     const body = tokensFor(String(sum), span);
     preprocessor.macros.define({ name: total, parameters: undefined, body, ignoreCase: false });

@@ -11,6 +11,7 @@ import type { SourceText } from "../types.ts";
 import { FileLines, NOTHING } from "./file-lines.ts";
 import type { CallMaker } from "./known-calls.ts";
 import type { KnownLines } from "./known-lines.ts";
+import { LineMarks } from "./line-marks.ts";
 import {
   bind,
   definedAt,
@@ -22,6 +23,7 @@ import {
   type TokenLine,
 } from "./multi-line.ts";
 import { NasmConditions, testOf } from "./pp-conditions.ts";
+import { Contexts } from "./pp-contexts.ts";
 import { PP_DIRECTIVES } from "./pp-directives.ts";
 import { quote } from "./pp-functions.ts";
 import { stackModel } from "./pp-stack.ts";
@@ -76,13 +78,12 @@ export class Preprocessor {
   readonly reporter: Reporter;
   readonly macros: SingleMacros;
   readonly #conditions = new NasmConditions();
+  readonly contexts = new Contexts();
+  readonly lineMarks = new LineMarks();
   readonly #multi = new Map<string, MultiMacro[]>();
   readonly #frames: Frame[] = [];
-  readonly #contexts: { name: string; id: number }[] = [];
   /** Those that `%use` named. */
   readonly packages = new Set<string>();
-  /** What `%line` said, by where it stands. */
-  readonly #marks: { uri: string; line: number; number: number; step: number; file: string | undefined }[] = [];
   stack = stackModel("flat")!;
   #recording: Recording | undefined;
   /** The last number given to a macro's use or a context. */
@@ -98,21 +99,11 @@ export class Preprocessor {
     });
   }
 
-  /** `%line`: the lines after this one have these numbers, and are of that file. */
-  markLine(at: Line, number: number, step: number, file: string | undefined): void {
-    const before = this.#marks.findLast(({ uri }) => uri === at.uri);
-    this.#marks.push({ uri: at.uri, line: at.line, number, step, file: file ?? before?.file });
-  }
-
   #dynamic(name: string, at: Token): string | undefined {
     if (!name.startsWith("__")) return undefined;
     const plain = name.replace(/^__\??/, "").replace(/\??__$/, "");
-    if (plain === "LINE" || plain === "FILE") {
-      const { uri, line } = at.line;
-      const mark = this.#marks.findLast((one) => one.uri === uri && one.line < line);
-      if (plain === "LINE") return String(mark ? mark.number + mark.step * (line - mark.line) : line + 1);
-      return quote(mark?.file ?? uri.slice(uri.lastIndexOf("/") + 1));
-    }
+    if (plain === "LINE") return String(this.lineMarks.placeOf(at.line).number);
+    if (plain === "FILE") return quote(this.lineMarks.placeOf(at.line).file);
     return this.#host.dynamic(plain);
   }
 
@@ -244,12 +235,12 @@ export class Preprocessor {
 
   /** Context-local names and single-line macros replaced. */
   expand(tokens: readonly Token[]): Token[] {
-    return this.macros.expand(this.contextTokens(tokens));
+    return this.macros.expand(this.contexts.named(tokens));
   }
 
   /** Only `%[...]` and context-local names replaced: where a directive wants a name. */
   indirect(tokens: readonly Token[]): readonly Token[] {
-    const named = this.contextTokens(tokens);
+    const named = this.contexts.named(tokens);
     if (!named.some((token) => token.text === "%[")) return named;
     const end = named.findIndex((token, i) => i > 0 && isSpace(token));
     const head = end < 0 ? named : named.slice(0, end);
@@ -260,7 +251,7 @@ export class Preprocessor {
 
   /** A body as it is kept: `%[...]` counts at once. */
   expandMarked(tokens: readonly Token[]): readonly Token[] {
-    return this.macros.expandMarked(this.contextTokens(tokens));
+    return this.macros.expandMarked(this.contexts.named(tokens));
   }
 
   evaluate(tokens: readonly Token[], span: Span): bigint {
@@ -269,48 +260,10 @@ export class Preprocessor {
     return this.#host.constant(expanded, span);
   }
 
-  contextTokens(tokens: readonly Token[]): readonly Token[] {
-    if (!tokens.some(({ kind }) => kind === "pp")) return tokens;
-    return tokens.map((token) =>
-      token.kind === "pp" && /^%\$/.test(token.text) ? { ...token, kind: "id", text: this.contextName(token) } : token,
-    );
-  }
-
-  /** `%$name` is a name of the context on top of the stack, `%$$name` of the one below. */
-  contextName(token: Token): string {
-    const match = /^%(\$+)(.+)$/.exec(token.text);
-    if (!match) return token.text;
-    const context = this.#contexts.at(-match[1]!.length);
-    if (!context) throw new SourceError(token, `'${token.text}': the context stack is not that deep`);
-    return `..@${context.id}.${match[2]}`;
-  }
-
   /** NASM's own directives are macros, too, and push contexts: they take numbers. */
   takeIds(count: number): number {
     this.#ids += count;
     return this.#ids;
-  }
-
-  pushContext(name: string): void {
-    this.#contexts.push({ name, id: ++this.#ids });
-  }
-
-  popContext(name: string, span: Span): void {
-    const top = this.#contexts.at(-1);
-    if (!top) throw new SourceError(span, "'%pop' with an empty context stack");
-    if (name !== "" && name !== top.name)
-      throw new SourceError(span, `the context on top is '${top.name}', not '${name}'`);
-    this.#contexts.pop();
-  }
-
-  renameContext(name: string, span: Span): void {
-    const top = this.#contexts.at(-1);
-    if (!top) throw new SourceError(span, "'%repl' with an empty context stack");
-    top.name = name;
-  }
-
-  contextIs(name: string): boolean {
-    return this.#contexts.at(-1)?.name.toLowerCase() === name.toLowerCase();
   }
 
   // Multi-line macros
