@@ -3,7 +3,7 @@
  * program and a README. dist/scenarios.json lists their files, because a web extension cannot list a folder.
  */
 import * as vscode from "vscode";
-import type { LaunchSettings } from "./launch.ts";
+import { type LaunchSettings, withUris } from "./launch.ts";
 import { readUri } from "./uris.ts";
 
 export interface Scenario {
@@ -35,8 +35,9 @@ async function readJson<T>(uri: vscode.Uri): Promise<T | undefined> {
 
 function launchOf(file: ScenarioFile, folder: vscode.Uri): LaunchSettings {
   const program = file.program ?? file.launch?.program;
-  const uri = program === undefined ? undefined : vscode.Uri.joinPath(folder, program).toString();
-  return { ...file.launch, ...(uri !== undefined && { program: uri }) };
+  return withUris({ ...file.launch, ...(program !== undefined && { program }) }, (place) =>
+    vscode.Uri.joinPath(folder, place).toString(),
+  );
 }
 
 export class ScenarioCatalogue {

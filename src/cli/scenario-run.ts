@@ -3,7 +3,9 @@
  * it names, and must fail there, since an expectation that nothing can break proves nothing.
  */
 import { readConfiguration } from "../adapter/debug/configuration.ts";
+import { madeOf } from "../adapter/debug/guest-files.ts";
 import { triggerReader } from "../adapter/debug/kernel-access.ts";
+import type { Bits } from "../asmlang/types.ts";
 import { X86_64 } from "../emu/kernel/arch64.ts";
 import { I386 } from "../emu/kernel/i386/arch.ts";
 import { loadProgram } from "../emu/kernel/program.ts";
@@ -43,10 +45,17 @@ export interface Expectation {
   readonly events: readonly (Fields & { readonly cite: string })[];
 }
 
+interface Read {
+  readonly uri: string;
+  readonly bytes: Uint8Array;
+}
+
 export interface Scenario {
   readonly name: string;
   readonly file: ScenarioFile;
-  readonly program: { readonly uri: string; readonly bytes: Uint8Array };
+  readonly program: Read;
+  /** The launch's `files`, by their paths in the guest. */
+  readonly files: ReadonlyMap<string, Read>;
 }
 
 export interface ScenarioResult {
@@ -60,10 +69,11 @@ export interface ScenarioResult {
 const MOST_INSTRUCTIONS = 50_000_000;
 const MEMORY = 128 << 20;
 
-export function readScenario(name: string, read: (file: string) => { uri: string; bytes: Uint8Array }): Scenario {
+export function readScenario(name: string, read: (file: string) => Read): Scenario {
   const text = new TextDecoder().decode(read("scenario.json").bytes);
   const file = JSON.parse(text) as ScenarioFile;
-  return { name, file, program: read(file.program) };
+  const files = Object.entries((file.launch.files ?? {}) as Readonly<Record<string, string>>);
+  return { name, file, program: read(file.program), files: new Map(files.map(([path, from]) => [path, read(from)])) };
 }
 
 export function runScenario(scenario: Scenario): ScenarioResult {
@@ -103,8 +113,8 @@ interface Run {
   readonly instructions: number;
 }
 
-function runOnce({ name, program }: Scenario, launch: Fields, mutation?: EntryMutation): Run {
-  const system = createScenarioSystem(name, program, launch, mutation);
+function runOnce(scenario: Scenario, launch: Fields, mutation?: EntryMutation): Run {
+  const system = createScenarioSystem(scenario, launch, mutation);
   const events: MachineEvent[] = [];
   const stdout: number[] = [];
   system.machine.events.listen((event) => {
@@ -121,12 +131,7 @@ function runOnce({ name, program }: Scenario, launch: Fields, mutation?: EntryMu
 }
 
 /** The system a scenario runs on; also for tests that look closer. */
-export function createScenarioSystem(
-  name: string,
-  program: Scenario["program"],
-  launch: Fields,
-  mutation?: EntryMutation,
-) {
+export function createScenarioSystem({ name, program, files }: Scenario, launch: Fields, mutation?: EntryMutation) {
   const configuration = readConfiguration({ ...launch, program: program.uri });
   if (configuration.arch === "bare") throw new UsageError(`scenario ${name}: there is no kernel on a bare machine`);
   const loaded = loadProgram(program, { dialect: configuration.dialect, bits: configuration.bits });
@@ -138,9 +143,15 @@ export function createScenarioSystem(
     program: loaded.program,
     stdin: new TextEncoder().encode(configuration.stdin),
     ramSize: MEMORY,
-    files: {},
+    files: Object.fromEntries([...files].map(([path, file]) => [path, guestFile(name, file, configuration.bits)])),
     ...(mutation === undefined ? {} : { entrySource: mutatedEntry(name, configuration.arch, mutation) }),
   });
+}
+
+function guestFile(name: string, file: Read, bits: Bits): Uint8Array {
+  const made = madeOf(file, { bits });
+  if ("problem" in made) throw new UsageError(`scenario ${name}: ${made.problem}`);
+  return made.bytes;
 }
 
 function mutatedEntry(name: string, arch: "x86_64" | "i386", mutation: EntryMutation): { uri: string; text: string } {

@@ -270,6 +270,15 @@ describe("the guest's files", () => {
   });
   const nameOf = ({ name }: { name: string }) => name.replace(/ {2}.*/, "");
 
+  it("are beside the program where their places are relative", async () => {
+    const client = new DapClient(sources());
+    await client.launch({ program, files: { "/bin/child": "child.asm" }, stopOnEntry: false });
+    expect(named(client, "exited")).toEqual([{ exitCode: 42 }]);
+    const up = new DapClient({ ...sources(), "file:///my%20files/child.asm": CHILD });
+    await up.launch({ program, files: { "/bin/child": "../my files/child.asm" }, stopOnEntry: false });
+    expect(named(up, "exited")).toEqual([{ exitCode: 42 }]);
+  });
+
   it("are refused where they make no sense, errors of their sources told with their place", async () => {
     const refused = async (wanted: unknown, more: Record<string, string> = {}) => {
       const client = new DapClient({ ...sources(), ...more });

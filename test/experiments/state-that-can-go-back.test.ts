@@ -22,8 +22,8 @@ const load = (name: string) =>
   });
 
 function boot(name: string): System {
-  const { file, program } = load(name);
-  return createScenarioSystem(name, program, file.launch);
+  const scenario = load(name);
+  return createScenarioSystem(scenario, scenario.file.launch);
 }
 
 function runToEnd(system: System): { events: string[]; hash: string } {

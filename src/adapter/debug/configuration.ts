@@ -2,6 +2,7 @@
 import type { Bits, Dialect } from "../../asmlang/types.ts";
 import type { Injection } from "../../emu/kernel/types.ts";
 import type { CpuModel } from "../../emu/machine/types.ts";
+import { resolveUri } from "./includes.ts";
 
 export interface LaunchConfiguration {
   /** URI. */
@@ -38,17 +39,19 @@ type Raw = Readonly<Record<string, unknown>>;
 /** @throws ConfigurationError naming the attribute and what it takes. */
 export function readConfiguration(raw: Raw): LaunchConfiguration {
   const arch = choice(raw, "arch", ["x86_64", "i386", "bare"] as const, "x86_64");
+  const program = toUri(text(raw, "program"));
+  const beside = (place: string) => placeBeside(program, place);
   return {
-    program: toUri(text(raw, "program")),
+    program,
     args: strings(raw, "args"),
     env: stringRecord(raw.env ?? {}, "env"),
     stdin: text(raw, "stdin", ""),
-    root: raw.root === undefined ? undefined : toUri(text(raw, "root")),
-    files: readFiles(raw.files ?? {}),
+    root: raw.root === undefined ? undefined : beside(text(raw, "root")),
+    files: readFiles(raw.files ?? {}, beside),
     arch,
     bits: choice(raw, "bits", [16, 32, 64] as const, arch === "bare" ? 16 : 64),
     ...readCpu(raw.cpu ?? "intel"),
-    ...readKernel(raw.kernel ?? "linux-6.1"),
+    ...readKernel(raw.kernel ?? "linux-6.1", beside),
     dialect: choice(raw, "dialect", ["auto", "gas", "nasm"] as const, "auto"),
     stopOnEntry: boolean(raw, "stopOnEntry", true),
     stepIntoKernel: boolean(raw, "stepIntoKernel", false),
@@ -68,6 +71,12 @@ export function toUri(place: string): string {
   const slashes = place.replaceAll("\\", "/").replaceAll(SURROGATE, "\ufffd");
   return `file://${slashes.startsWith("/") ? "" : "/"}${slashes.split("/").map(encodeURIComponent).join("/").replaceAll("%3A", ":")}`;
 }
+
+/** A relative place is one beside the program. */
+const placeBeside = (program: string, place: string): string =>
+  /^([a-z][\w+.-]*:|[\\/])/i.test(place) ? toUri(place) : resolveUri(program, toUri(place).slice(FILE_ROOT.length));
+
+const FILE_ROOT = "file:///";
 
 /** Characters of a wrong value that are told back. */
 const MOST_SHOWN = 200;
@@ -113,12 +122,12 @@ function stringRecord(value: unknown, name: string): Record<string, string> {
 }
 
 /** Paths as the kernel has them: from its root, without "." and "..". */
-function readFiles(value: unknown): Record<string, string> {
+function readFiles(value: unknown, beside: (place: string) => string): Record<string, string> {
   const files = Object.entries(stringRecord(value, "files"));
   for (const [path] of files) {
     if (!/^(\/(?!\.{0,2}(\/|$))[^/\0]*)+$/.test(path)) fail("files", `paths of the guest ("/bin/child")`, path);
   }
-  return Object.fromEntries(files.map(([path, place]) => [path, toUri(place)]));
+  return Object.fromEntries(files.map(([path, place]) => [path, beside(place)]));
 }
 
 function readCpu(value: unknown): { cpu: CpuModel; cpus: number } {
@@ -136,10 +145,13 @@ function readCpu(value: unknown): { cpu: CpuModel; cpus: number } {
   return { cpu, cpus: whole(raw, "count", 2, 1, 8) };
 }
 
-function readKernel(value: unknown): { preset: string; designs: Record<string, string>; entry: string | undefined } {
+function readKernel(
+  value: unknown,
+  beside: (place: string) => string,
+): { preset: string; designs: Record<string, string>; entry: string | undefined } {
   if (typeof value === "string") return { preset: value, designs: {}, entry: undefined };
   const { preset = "linux-6.1", entry, ...designs } = stringRecord(value, "kernel");
-  return { preset, designs, entry: entry === undefined ? undefined : toUri(entry) };
+  return { preset, designs, entry: entry === undefined ? undefined : beside(entry) };
 }
 
 const MOST_INJECTIONS = 1000;

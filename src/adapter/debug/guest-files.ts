@@ -4,14 +4,14 @@
  */
 import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { writeElfExecutable } from "../../asmlang/index.ts";
-import type { Diagnostic } from "../../asmlang/types.ts";
+import type { AssembleOptions, Diagnostic } from "../../asmlang/types.ts";
 import { ROOT_BYTES } from "../../emu/kernel/fs/root.ts";
-import { isElf, isSourceName } from "../../emu/kernel/program.ts";
+import { isElf, isSourceName, loadProgram } from "../../emu/kernel/program.ts";
 import type { Program } from "../../emu/kernel/types.ts";
 import type { LaunchConfiguration } from "./configuration.ts";
 import { errorSummary } from "./diagnostics.ts";
 import type { FileSystem } from "./files.ts";
-import { loadProgramFrom } from "./includes.ts";
+import { withIncludes } from "./includes.ts";
 import { elfProgram, imageProgram, type ProgramNames } from "./program-names.ts";
 
 export interface GuestFiles {
@@ -58,9 +58,17 @@ interface Made {
 async function guestFile({ bits }: LaunchConfiguration, host: FileSystem, uri: string): Promise<Made | Problem> {
   const bytes = await host.read(uri);
   if (bytes === undefined) return { problem: `cannot read ${uri}: no such file` };
+  return withIncludes(host, (include) => madeOf({ uri, bytes }, { bits, ...include }));
+}
+
+/** What the guest finds of a file that has been read. */
+export function madeOf(
+  { uri, bytes }: { readonly uri: string; readonly bytes: Uint8Array },
+  options: Omit<AssembleOptions, "dialect">,
+): Made | Problem {
   if (isElf(bytes)) return { bytes, program: elfProgram(bytes), warnings: [] };
   if (!isSourceName(fileNameOf(uri))) return { bytes, warnings: [] };
-  const loaded = await loadProgramFrom(host, uri, bytes, { dialect: "auto", bits });
+  const loaded = loadProgram({ uri, bytes }, { dialect: "auto", ...options });
   if (!loaded.ok)
     return { problem: loaded.problem ?? errorSummary(uri, loaded.diagnostics), diagnostics: loaded.diagnostics };
   const { image } = loaded.program as Extract<Program, { kind: "image" }>;

@@ -25,7 +25,7 @@ export const assembleWithIncludes = (
 
 type IncludeOptions = Required<Pick<AssembleOptions, "include" | "includeBytes">>;
 
-async function withIncludes<T>(files: FileSystem, attempt: (include: IncludeOptions) => T): Promise<T> {
+export async function withIncludes<T>(files: FileSystem, attempt: (include: IncludeOptions) => T): Promise<T> {
   const known = new Map<string, Uint8Array | undefined>();
   for (let round = 0; ; round++) {
     const missing = new Set<string>();

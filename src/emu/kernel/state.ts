@@ -121,8 +121,10 @@ export interface Wait {
   key?: string;
   bitset?: number;
   pid?: number;
-  /** clone: the tracer's event that is still to be seen. */
+  /** clone, execve: the tracer's event that is still to be seen. */
   event?: number;
+  /** The call's number: execve leaves another one in orig_ax. */
+  nr?: number;
   /** pipe, socket: bytes written so far. */
   progress?: number;
   /** addfd: what came of it. */

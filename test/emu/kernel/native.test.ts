@@ -1,6 +1,6 @@
 /** Programs in C of our own that use files, pipes, sockets, timers, execve, ptrace and job control, static and dynamic: the same output and status here as on the host's kernel. */
 import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -59,6 +59,20 @@ describe.runIf(requireTool("gcc"))("as on the host", () => {
         const { status, stdout } = spawnSync(file, [], { cwd, encoding: "utf8", timeout: 20_000 });
         expect(status).toBe(0);
         expect(here(file, target)).toEqual({ status, output: stdout });
+      },
+      60_000,
+    );
+
+    test.runIf(target.arch === "x86_64")(
+      "cross.c",
+      () => {
+        const file = build("cross", target.bits);
+        const other = build("cross", 96 - target.bits);
+        const cwd = mkdtempSync(path.join(dir, "cross-"));
+        copyFileSync(other, path.join(cwd, "other"));
+        const { status, stdout } = spawnSync(file, [], { cwd, encoding: "utf8", timeout: 20_000 });
+        expect(status).toBe(0);
+        expect(here(file, target, { "/other": readFileSync(other) })).toEqual({ status, output: stdout });
       },
       60_000,
     );

@@ -68,6 +68,9 @@ export class CfiReader {
   byte(): number {
     return Number(this.unsigned(1));
   }
+  bytes(count: number): Uint8Array {
+    return Uint8Array.from({ length: count }, () => this.byte());
+  }
 
   uleb(): bigint {
     return this.#leb().value;

@@ -4,7 +4,6 @@
  */
 import type { Addr } from "../../../emu/cpu/state.ts";
 import { ELF32_EHDR, ELF32_PHDR, ELF64_EHDR, ELF64_PHDR, ELFCLASS64 } from "../../../emu/kernel/abi/elf.ts";
-import { peekBytes } from "../guest-memory.ts";
 import { type CfiReader, NoCfi, OMITTED } from "./cfi-reader.ts";
 
 /** CIE and FDE of a function, as far as an unwinder needs them. */
@@ -39,12 +38,11 @@ const MOST_ENTRIES = 100_000;
 /** Where the .eh_frame_hdr is of an ELF file that is mapped from `start` on; undefined if it has none. */
 export function ehFrameHeader(reader: CfiReader, start: Addr): Addr | undefined {
   if (reader.from(start).unsigned(4) !== ELF_MAGIC) return undefined;
-  const head = peekBytes(reader.cpu, start, 64);
+  const head = reader.from(start).bytes(ELF64_EHDR.size);
   const wide = head[4] === ELFCLASS64;
   const header = (wide ? ELF64_EHDR : ELF32_EHDR).at(head);
   const [at, size, count] = [Number(header.big("e_phoff")), header.get("e_phentsize"), header.get("e_phnum")];
-  const table = peekBytes(reader.cpu, start + at, size * count);
-  if (table.length < size * count) return undefined;
+  const table = reader.from(start + at).bytes(size * count);
   const segments = Array.from({ length: count }, (_, i) =>
     (wide ? ELF64_PHDR : ELF32_PHDR).at(table.subarray(i * size, (i + 1) * size)),
   );

@@ -1,6 +1,7 @@
 /** execve's second half (fs/exec.c, fs/binfmt_elf.c), which the first program begins with: a new address space with segments, break, vDSO and stack, and the registers to begin with. */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { RLIMIT } from "../abi/file.ts";
+import { syscallNumber } from "../abi/syscalls.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { createMm } from "../mm/mm.ts";
@@ -42,9 +43,18 @@ export function execProgram(
   if (sp === undefined) return "not enough guest memory for arguments and environment";
   clearFpu(cpu);
   k.arch.startThread(k, cpu, k.userRegs(task), loaded.start, sp, loadable.bits);
-  k.setFlag(task, "IA32", loadable.bits === 32 && k.arch.bits === 64);
-  k.setFlag(task, "ADDR32", loadable.bits === 32 && k.arch.bits === 64);
+  if (k.arch.bits === 64) setPersonality(k, task, loadable.bits);
   return undefined;
+}
+
+/** set_personality_ia32() and set_personality_64bit(): the call that began the program returns as one of the program's own kind. */
+function setPersonality(k: Kernel, task: Task, bits: 32 | 64): void {
+  k.setFlag(task, "IA32", bits === 32);
+  k.setFlag(task, "ADDR32", bits === 32);
+  const status = k.threadInfo(task, "status");
+  const { COMPAT = 0 } = k.layout.status;
+  k.setThreadInfo(task, "status", bits === 32 ? status | COMPAT : status & ~COMPAT);
+  k.userRegs(task).set("orig_ax", syscallNumber(bits === 32 ? "i386" : "x86_64", "execve"));
 }
 
 /** arch_pick_mmap_layout(). */

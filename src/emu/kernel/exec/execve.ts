@@ -68,7 +68,8 @@ function execve(c: SyscallContext, asked: ExecPath | number, argv: number, envp:
     forceFatalSig(k, c.cpu, task, SIG.SIGSEGV);
     return -E.ENOMEM;
   }
-  c.regs.set("orig_ax", origAx);
+  // what the 64-bit kernel has there is of the new program's kind
+  if (k.arch.bits === 32) c.regs.set("orig_ax", origAx);
   k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, path: executable.name, args });
   return reportExec(c, oldPid);
 }

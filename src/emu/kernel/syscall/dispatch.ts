@@ -9,15 +9,16 @@ import { armTimer } from "../task/sched.ts";
 import { SCHEDULE, type Upcall } from "../upcall.ts";
 import { BLOCK, SyscallContext, type SyscallTable } from "./types.ts";
 
-/** Runs call `nr` of a table and sets ax; or the task sleeps, and this is called again. -1 is no call at all: a tracer took it away. */
+/** Runs a call of a table and sets ax; or the task sleeps, and this is called again. -1 is no call at all: a tracer took it away. */
 export function callSyscall(
   k: Kernel,
   cpu: Cpu,
   task: Task,
   regs: PtRegs,
   table: SyscallTable,
-  nr: number,
+  asked: number,
 ): ReturnType<Upcall> {
+  const nr = task.wait?.nr ?? asked;
   if (nr === -1) return;
   const again = task.wait !== undefined || k.run?.resumed === true;
   const mask = table.compat ? 0xffff_ffffn : 0xffff_ffff_ffff_ffffn;
@@ -33,6 +34,7 @@ export function callSyscall(
   if (result === BLOCK) {
     task.asleep = true;
     task.wait ??= { reason: "stop" };
+    task.wait.nr = nr;
     armTimer(k);
     return SCHEDULE;
   }
