@@ -11,13 +11,13 @@ import { GUESTS, type Guest, restart, setStack16, start } from "./guests.ts";
 
 const HOT = 3;
 
-/** Makes the `nth` data access fault (0 = none) and counts them. All accesses are forced through the slow path by watching all pages. */
+/** Makes the `nth` data access fault (0 = none) and counts them. All accesses are forced through the slow path by watching all bytes. */
 class Injector {
   count = 0;
   nth = 0;
   constructor({ cpu, core }: TestMachine) {
-    for (let page = 0; page < core.ramSize >> 12; page++) core.watch[page] = 3;
-    cpu.flushTlb();
+    cpu.setWatchpoints([{ start: 0, length: core.ramSize, read: true, write: true }]);
+    cpu.watches.note = () => false;
     const original = cpu.translateHalves.bind(cpu);
     cpu.translateHalves = (low, high, access) => {
       if (!(access & ACCESS.EXEC) && ++this.count === this.nth) {

@@ -100,11 +100,6 @@ export const TEMP_COUNT = 256;
 export const CONTEXT = 0x19800;
 /** u32: how breakpoints are armed (contract.ts, ARMED); not part of the guest's state. */
 export const ARMING = 0x19804;
-/** u64: the first byte that a data watch by linear address is about; derived too. */
-export const WATCH_FIRST = 0x19808;
-/** u64 each, for accesses of 1, 2, 4 and 8 bytes: how far from WATCH_FIRST on their last byte may lie if they touch what is watched. */
-export const WATCH_REACH = 0x19810;
-export const watchReach = (size: number): number => WATCH_REACH + 8 * Math.log2(size);
 /** Tier 1's table of entries by RIP (tier1/jumps.ts): JUMP_ENTRIES of JUMP_STRIDE bytes, also derived. */
 export const JUMPS = 0x1a000;
 export const JUMP_ENTRIES = 512;
@@ -113,6 +108,12 @@ export const JUMP_STRIDE = 32;
 /** Translations for a debugger's looks from compiled code (mmu.ts, fillPeek): PEEK_ENTRIES like those of a TLB, with read tags only. */
 export const PEEKS = 0x1e000;
 export const PEEK_ENTRIES = 64;
+
+/**
+ * A byte for each offset in a page: the sizes (1, 2, 4, 8, or-ed) of the accesses from there that touch watched bytes, in whichever page;
+ * derived too. Only pages with TAG_WATCHED in their tags are asked about.
+ */
+export const WATCH_MAP = 0x1f000;
 
 export const SEG_STRIDE = 0x40;
 /** Segment registers in encoding order, then LDTR and TR. */
@@ -146,9 +147,9 @@ export const TLB_ENTRIES = 1024;
 export const TLB_STRIDE = 32;
 export const TLB_BYTES = TLB_ENTRIES * TLB_STRIDE;
 /**
- * One TLB entry. A tag is the 64-bit linear page address, or -1 for "take the slow path". A write tag is only installed when the
- * page's dirty bits (PTE and the machine's own) are set and the page holds no decoded code and no watchpoint. A tag with TAG_WATCHED
- * set is of a page with a watch by linear address, good for accesses that keep off the watched bytes.
+ * One TLB entry. A tag is the 64-bit linear page address, or TLB_NONE for "take the slow path". A write tag is only installed when the
+ * page's dirty bits (PTE and the machine's own) are set and the page holds no decoded code. A tag with the bits of TAG_WATCHED set is of
+ * a page with watched bytes, good for accesses that keep off these.
  */
 export const TLBF = {
   READ_TAG: 0,
@@ -160,7 +161,10 @@ export const TLBF = {
   FRAME: 28,
 } as const;
 
-export const TAG_WATCHED = 1;
+/** All bits of an offset in the page: an address or-ed with it is compared with the tag at once. */
+export const TAG_WATCHED = 0xfff;
+/** In both halves of a tag: no address has it, watched or not. In FRAME: the entry is not in use. */
+export const TLB_NONE = -2;
 export const TLB_GLOBAL = 1 << 31;
 export const TLB_LARGE = 1 << 30;
 /** The page number in FRAME. */

@@ -36,8 +36,6 @@ export class CoreMemory {
 
   /** One byte a RAM page, a bit a CPU: that CPU holds decoded code of the page. */
   readonly code: Uint8Array;
-  /** One byte a RAM page: 1 = writes must be seen (data breakpoints), 2 = reads too. Change it only through `setWatch`. */
-  readonly watch: Uint8Array;
   /** The processors on this memory, by index. */
   readonly holders: CodeHolder[] = [];
 
@@ -59,7 +57,6 @@ export class CoreMemory {
     this.dirty = new Uint8Array(this.ramSize / PAGE_SIZE);
     this.touched = new Uint8Array(this.ramSize / PAGE_SIZE);
     this.code = new Uint8Array(this.ramSize / PAGE_SIZE);
-    this.watch = new Uint8Array(this.ramSize / PAGE_SIZE);
   }
 
   /** Byte offset of CPU `index`'s constant pool. */
@@ -103,11 +100,6 @@ export class CoreMemory {
   noteCode(page: number, cpu: number): void {
     if (this.code[page]! === 0) for (const holder of this.holders) holder.dropWriteTagsOf(page);
     this.code[page]! |= 1 << cpu;
-  }
-
-  setWatch(page: number, watch: 0 | 1 | 3): void {
-    this.watch[page] = watch;
-    for (const holder of this.holders) holder.dropWriteTagsOf(page);
   }
 
   /** Byte offset of CPU `index`'s state; of the one behind the last, that of a debugger's stand-in, which never runs. */

@@ -16,15 +16,15 @@ import {
   TLB_FRAME_MASK,
   TLB_GLOBAL,
   TLB_LARGE,
+  TLB_NONE,
   TLB_STRIDE,
   TLBF,
-  WATCH_FIRST,
-  watchReach,
+  WATCH_MAP,
 } from "./layout.ts";
 import type { CoreMemory } from "./memory.ts";
 import { ACCESS, PageWalk, type WalkStep } from "./paging.ts";
 import { PhysicalMemory } from "./phys.ts";
-import { type Addr, addrHigh, addrLow, addrOf, addrToBig, isCanonical } from "./state.ts";
+import { type Addr, addrHigh, addrLow, addrOf, isCanonical } from "./state.ts";
 import { SEE, Watches } from "./watch.ts";
 
 const WORDS = TLB_STRIDE >> 2;
@@ -70,9 +70,9 @@ export class Mmu extends PhysicalMemory {
     this.walk = new PageWalk(this);
     this.tlbStart = (this.base + OFF.TLB) >> 2;
     this.tlbEnd = this.tlbStart + 3 * TLB_ENTRIES * WORDS;
-    this.i32.fill(-1, this.tlbStart, this.tlbEnd);
+    this.i32.fill(TLB_NONE, this.tlbStart, this.tlbEnd);
     this.peeks = (this.base + PEEKS) >> 2;
-    this.i32.fill(-1, this.peeks, this.peeks + PEEK_ENTRIES * WORDS);
+    this.i32.fill(TLB_NONE, this.peeks, this.peeks + PEEK_ENTRIES * WORDS);
   }
 
   // --- TLB maintenance
@@ -95,7 +95,7 @@ export class Mmu extends PhysicalMemory {
   private translationsChanged(): void {
     this.epoch++;
     if (!this.peeked) return;
-    this.i32.fill(-1, this.peeks, this.peeks + PEEK_ENTRIES * WORDS);
+    this.i32.fill(TLB_NONE, this.peeks, this.peeks + PEEK_ENTRIES * WORDS);
     this.peeked = false;
   }
 
@@ -139,8 +139,8 @@ export class Mmu extends PhysicalMemory {
   /** With its frame gone it is not looked at again until it is filled. */
   private dropEntry(e: number): void {
     const { i32 } = this;
-    for (let word = e; word < e + ADDEND; word++) i32[word] = -1;
-    i32[e + FRAME] = -1;
+    for (let word = e; word < e + ADDEND; word++) i32[word] = TLB_NONE;
+    i32[e + FRAME] = TLB_NONE;
   }
 
   /** After the machine's dirty bytes were cleared: the next write to each page that is clean must be seen. */
@@ -148,9 +148,9 @@ export class Mmu extends PhysicalMemory {
     const { i32 } = this;
     const { dirty } = this.core;
     for (const e of this.filled) {
-      if (i32[e + WRITE] === -1 || dirty[i32[e + FRAME]! & TLB_FRAME_MASK]) continue;
-      i32[e + WRITE] = -1;
-      i32[e + WRITE + 1] = -1;
+      if (i32[e + WRITE] === TLB_NONE || dirty[i32[e + FRAME]! & TLB_FRAME_MASK]) continue;
+      i32[e + WRITE] = TLB_NONE;
+      i32[e + WRITE + 1] = TLB_NONE;
     }
   }
 
@@ -170,7 +170,7 @@ export class Mmu extends PhysicalMemory {
   /** Places of the entries in use, each once, in order. */
   private inUse(): number[] {
     const { i32 } = this;
-    return [...new Set(this.filled)].filter((e) => i32[e + FRAME] !== -1).sort((a, b) => a - b);
+    return [...new Set(this.filled)].filter((e) => i32[e + FRAME] !== TLB_NONE).sort((a, b) => a - b);
   }
 
   private noteFilled(e: number): void {
@@ -185,40 +185,32 @@ export class Mmu extends PhysicalMemory {
       this.filled.push(e);
       for (let word = 0; word < WORDS; word++) i32[e + word] = saved[at + 1 + word]!;
       const page = i32[e + FRAME]! & TLB_FRAME_MASK;
-      const tag = [READ, WRITE, EXEC].find((each) => i32[e + each] !== -1);
+      const tag = [READ, WRITE, EXEC].find((each) => i32[e + each] !== TLB_NONE);
       if (tag === undefined) continue;
       const [low, high] = [i32[e + tag]! & ~TAG_WATCHED, i32[e + tag + 1]!];
       if (i32[e + FRAME]! & TLB_LARGE) this.noteLarge(low, high);
-      let seen: number = core.watch[page]!;
-      if (this.watches.active) seen |= this.watches.pageBits(addrOf(low, high), page * 0x1000);
-      if (seen & SEE.READS) i32.fill(-1, e + READ, e + READ + 2);
-      if (seen !== 0 || core.code[page]) i32.fill(-1, e + WRITE, e + WRITE + 2);
-      else if (i32[e + WRITE] !== -1) core.markDirty(page);
+      const seen = this.seenAt(low, high, page);
+      if (seen & SEE.READS) i32.fill(TLB_NONE, e + READ, e + READ + 2);
+      if (seen !== 0 || core.code[page]) i32.fill(TLB_NONE, e + WRITE, e + WRITE + 2);
+      else if (i32[e + WRITE] !== TLB_NONE) core.markDirty(page);
     }
   }
 
-  /** The same for one physical page; reads too if it is watched. */
+  /** The same for one physical page. */
   dropWriteTagsOf(page: number): void {
     const { i32 } = this;
-    const reads = (this.core.watch[page]! & 2) !== 0;
     for (const e of this.filled) {
       if ((i32[e + FRAME]! & TLB_FRAME_MASK) !== page) continue;
-      i32[e + WRITE] = -1;
-      i32[e + WRITE + 1] = -1;
-      if (reads) {
-        i32[e + READ] = -1;
-        i32[e + READ + 1] = -1;
-      }
+      i32[e + WRITE] = TLB_NONE;
+      i32[e + WRITE + 1] = TLB_NONE;
     }
   }
 
   /** After the watched ranges have changed: every access is looked at anew. */
   protected dropDataTags(): void {
     const { i32 } = this;
-    const [first, end] = this.watches.hull ?? [0, 0];
-    this.set64(WATCH_FIRST, addrToBig(first));
-    for (const size of [1, 2, 4, 8]) this.set64(watchReach(size), addrToBig(end - first + size - 1));
-    for (const e of this.filled) i32.fill(-1, e + READ, e + EXEC);
+    this.watches.draw(this.u8.subarray(this.base + WATCH_MAP, this.base + WATCH_MAP + 0x1000));
+    for (const e of this.filled) i32.fill(TLB_NONE, e + READ, e + EXEC);
   }
 
   /** A watched access was made. */
@@ -228,10 +220,14 @@ export class Mmu extends PhysicalMemory {
     if (this.watches.note(addrOf(low, high), pa, size, write)) this.afterWatchHit();
   }
 
-  /** Must accesses to this place be seen one by one? */
+  /** SEE bits of a page. */
+  private seenAt(pageLow: number, high: number, page: number): number {
+    return this.watches.active ? this.watches.pageBits(addrOf(pageLow, high), page * 0x1000) : 0;
+  }
+
+  /** Must accesses to the page of this place be seen one by one? */
   isWatched(low: number, high: number, pa: number): boolean {
-    if (this.core.watch[pa >>> 12]) return true;
-    return this.watches.active && this.watches.pageBits(addrOf(low & ~0xfff, high), pa - (pa & 0xfff)) !== 0;
+    return this.seenAt(low & ~0xfff, high, pa >>> 12) !== 0;
   }
 
   /** Chooses the TLB for explicit data accesses at the present privilege. */
@@ -285,10 +281,9 @@ export class Mmu extends PhysicalMemory {
     const { i32 } = this;
     if (walk.large) this.noteLarge(low, high);
     const pageLow = low & ~0xfff;
-    let seen: number = core.watch[page]!;
-    if (this.watches.active) seen |= this.watches.pageBits(addrOf(pageLow, high), page * 0x1000);
-    const fresh = i32[e + FRAME] === -1 || this.sameEntry(e, pageLow, high, page);
-    if (i32[e + FRAME] === -1) this.noteFilled(e);
+    const seen = this.seenAt(pageLow, high, page);
+    const fresh = i32[e + FRAME] === TLB_NONE || this.sameEntry(e, pageLow, high, page);
+    if (i32[e + FRAME] === TLB_NONE) this.noteFilled(e);
     else if (!fresh) this.dropEntry(e);
     i32[e + ADDEND] = (this.ramBase + page * 0x1000 - pageLow) | 0;
     i32[e + FRAME] = page | (walk.global ? TLB_GLOBAL : 0) | (walk.large ? TLB_LARGE : 0);
@@ -302,7 +297,6 @@ export class Mmu extends PhysicalMemory {
       watched = seen & SEE.READS;
       tag = READ;
     }
-    if (watched !== 0 && (core.watch[page] || !this.watches.onlyLinear(page * 0x1000))) return pa;
     if (tag === WRITE) core.markDirty(page);
     i32[e + tag] = watched === 0 ? pageLow : pageLow | TAG_WATCHED;
     i32[e + tag + 1] = high;
@@ -314,7 +308,7 @@ export class Mmu extends PhysicalMemory {
   private sameEntry(e: number, pageLow: number, high: number, page: number): boolean {
     const { i32 } = this;
     for (const tag of [READ, WRITE, EXEC]) {
-      if (i32[e + tag] === -1) continue;
+      if (i32[e + tag] === TLB_NONE) continue;
       const same = (i32[e + FRAME]! & TLB_FRAME_MASK) === page;
       return same && (i32[e + tag]! & ~TAG_WATCHED) === pageLow && i32[e + tag + 1] === high;
     }

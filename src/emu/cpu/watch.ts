@@ -1,6 +1,7 @@
 /**
  * Data watch: ranges of addresses whose reads or writes are to be seen, for the debug registers and for a debugger. Pages without a
- * range keep their fast path; on the others every access takes the slow path, which asks here.
+ * range keep their fast path. On the others accesses take the slow path, which asks here; compiled code that meets such a page often
+ * looks into a map of offsets first, and stays on the fast path if it keeps off what is watched.
  */
 import type { Addr } from "./state.ts";
 
@@ -22,12 +23,20 @@ export interface WatchHit {
   readonly write: boolean;
 }
 
-/** Of a page: whose accesses must be seen. The same bits as CoreMemory.watch. */
+/** Of a page: whose accesses must be seen. */
 export const SEE = { WRITES: 1, READS: 2 } as const;
 
 const PAGE = 0x1000;
 const overlaps = (range: WatchRange, from: Addr, size: number): boolean =>
   from < range.start + range.length && from + size > range.start;
+const pageOf = (addr: Addr): Addr => Math.floor(addr / PAGE) * PAGE;
+
+/** Marks the offsets from which an access touches bytes from `first` to before `end`. */
+function markOffsets(map: Uint8Array, first: number, end: number): void {
+  for (const size of [1, 2, 4, 8]) {
+    for (let at = Math.max(0, first - size + 1); at < end; at++) map[at]! |= size;
+  }
+}
 
 export class Watches {
   active = false;
@@ -65,19 +74,17 @@ export class Watches {
     this.debugBits = 0;
   }
 
-  /** From the first byte watched by linear address to behind the last; undefined if there is none. */
-  get hull(): readonly [Addr, Addr] | undefined {
-    const linear = this.all.filter(({ physical }) => !physical);
-    if (linear.length === 0) return undefined;
-    return [
-      Math.min(...linear.map(({ start }) => start)),
-      Math.max(...linear.map(({ start, length }) => start + length)),
-    ];
-  }
-
-  /** Is the page watched, but not by its physical address? */
-  onlyLinear(physical: number): boolean {
-    return !this.all.some((range) => range.physical && overlaps(range, physical, PAGE));
+  /** Fills the map of offsets whose accesses must be seen (WATCH_MAP). */
+  draw(map: Uint8Array): void {
+    map.fill(0);
+    for (const { start, length } of this.all) {
+      // What goes beyond a page has marked every offset by then.
+      const end = start + Math.min(length, 2 * PAGE);
+      for (let from = start; from < end; from = pageOf(from) + PAGE) {
+        const first = from - pageOf(from);
+        markOffsets(map, first, Math.min(first + end - from, PAGE));
+      }
+    }
   }
 
   /** SEE bits of a page, by its linear address and its physical one. */

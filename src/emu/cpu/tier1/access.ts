@@ -5,17 +5,7 @@
  * which returns a status: 0 done, 1 a fault is kept aside, 2 done, but leave after this instruction.
  */
 import type { Load, Peek, Space, Store, Value } from "../ir/types.ts";
-import {
-  PEEK_ENTRIES,
-  PEEKS,
-  SEGF,
-  type SegIndex,
-  TAG_WATCHED,
-  TLB_ENTRIES,
-  TLBF,
-  WATCH_FIRST,
-  watchReach,
-} from "../layout.ts";
+import { PEEK_ENTRIES, PEEKS, SEGF, type SegIndex, TAG_WATCHED, TLB_ENTRIES, TLBF, WATCH_MAP } from "../layout.ts";
 import { EXCHANGE, type Frame, importIndex } from "./frame.ts";
 import type { Values } from "./values.ts";
 import { type FunctionBody, I32, I64, type Label, type MemName } from "./wasm.ts";
@@ -132,9 +122,10 @@ export class AccessEmitter {
     const out = f.block();
     const permitted = f.block();
     this.find(space, address);
-    if (missing !== "never" && space.kind === "linear") {
+    if (missing !== "never") {
       const near = f.block();
       this.offWatch(size, write, near);
+      if (space.kind === "segment") this.bounds(space.seg, size, write);
       f.brIf(permitted);
       f.end();
     }
@@ -149,19 +140,18 @@ export class AccessEmitter {
     f.end();
   }
 
-  /** Branches to `not` where the TLB has not the page, watched or not; leaves 1 where the access keeps off all from watched byte to watched byte. */
+  /** Branches to `not` where the TLB has not the page as a watched one; leaves 1 where the access keeps off the watched bytes. */
   private offWatch(size: number, write: boolean, not: Label): void {
     const { f, frame } = this;
     f.get(this.entry).mem("i64.load", write ? TLBF.WRITE_TAG : TLBF.READ_TAG);
     this.lastByte(size);
-    f.i64(-4096, -1).op("i64.and").op("i64.sub").i64(TAG_WATCHED, 0).op("i64.gt_u").brIf(not);
-    this.lastByte(size);
-    f.i32(0)
-      .mem("i64.load", frame.base + WATCH_FIRST)
-      .op("i64.sub");
-    f.i32(0)
-      .mem("i64.load", frame.base + watchReach(size))
-      .op("i64.ge_u");
+    f.i64(TAG_WATCHED, 0).op("i64.or").op("i64.ne").brIf(not);
+    f.get(this.address64)
+      .op("i32.wrap")
+      .i32(0xfff)
+      .op("i32.and")
+      .mem("i32.load8_u", frame.base + WATCH_MAP);
+    f.i32(size).op("i32.and").op("i32.eqz");
   }
 
   private lastByte(size: number): void {
