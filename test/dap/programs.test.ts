@@ -194,6 +194,23 @@ describe("a program that execve begins", () => {
     expect((await client.topFrame()).source).toMatchObject(parent);
   });
 
+  it.each([[], [8]])(
+    "is where a step over execve itself goes, with breakpoints on lines %j of it",
+    async (...lines) => {
+      const client = await launched(PARENT, async (each) => {
+        await breakAt(each, parent, 11);
+        await breakAt(each, child, ...lines);
+      });
+      await client.run("continue");
+      const away = await frames(client);
+      expect(await client.run("next")).toMatchObject({ reason: "step" });
+      expect(await frames(client)).toEqual([["_start", "child.asm", 3]]);
+      await client.run("stepBack");
+      expect(await frames(client)).toEqual(away);
+      expect(away[0]).toEqual(["away+0x11", "parent.asm", 11]);
+    },
+  );
+
   it("runs beside its parent: each task has its own names, and its own breakpoints", async () => {
     const client = await launched(FORKING, async (each) => {
       await breakAt(each, child, 8);

@@ -139,6 +139,44 @@ describe("steps", () => {
     expect(await client.evaluate("rbx,d")).toBe("42");
   });
 
+  it("go over a system call with the signal handler that it lets run, and over sigreturn to what was interrupted", async () => {
+    const text = `        bits 64
+        global _start
+_start: mov eax, 13
+        mov edi, 10
+        lea rsi, [rel act]
+        xor edx, edx
+        mov r10d, 8
+        syscall
+        mov eax, 39
+        syscall
+        mov edi, eax
+        mov esi, 10
+        mov eax, 62
+raised: syscall
+        nop
+        mov eax, 60
+        xor edi, edi
+        syscall
+handler: ret
+restorer: mov eax, 15
+back:   syscall
+        section .data
+act:    dq handler, 0x04000000, restorer, 0
+`;
+    const at = async (name: string) => {
+      const client = new DapClient({ "file:///w/s.asm": text });
+      const breakpoints = [{ name }];
+      await client.launch({ program: "file:///w/s.asm", cpu: { count: 1 } }, () =>
+        client.ok("setFunctionBreakpoints", { breakpoints }),
+      );
+      await client.run("continue");
+      await client.run("next");
+      return (await client.topFrame()).name.replace(/ {2}.*/, "");
+    };
+    expect([await at("raised"), await at("back")]).toEqual(["raised+0x2", "raised+0x2"]);
+  });
+
   it("go into and out of a call", async () => {
     const { client } = await started({}, (c) => c.ok("setBreakpoints", { source, breakpoints: [{ line: 10 }] }));
     await client.run("continue");
@@ -255,7 +293,7 @@ describe("the protocol", () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     await client.ok("pause", { threadId: 1 });
     expect((await stopped).reason).toBe("pause");
-    expect(BigInt(await client.evaluate("rax"))).toBeGreaterThan(1000n);
+    expect(BigInt((await client.evaluate("rax")).split(" ")[0]!)).toBeGreaterThan(1000n);
     const again = client.next("stopped");
     await client.ok("restart", {});
     expect((await again).reason).toBe("entry");

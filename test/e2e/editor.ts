@@ -135,6 +135,26 @@ export class Editor {
     });
   }
 
+  /** The number of the instruction that comes next, in the status bar. */
+  async instant(): Promise<number> {
+    const shown = await this.page
+      .locator("#ringside\\.ringside\\.instant, [id*='ringside.instant']")
+      .first()
+      .textContent();
+    return Number((shown ?? "").trim().split(" ")[0]!.replaceAll(",", ""));
+  }
+
+  /** Presses a step's key, and waits for the number of the next stop. A key that comes while the editor still thinks that the program runs is lost. */
+  async step(key: string): Promise<void> {
+    const before = await this.instant();
+    const moved = async () => (await this.instant()) !== before;
+    await this.until(key, async () => {
+      await this.stopped();
+      await this.press(key);
+      return this.until(key, moved, 4000).then(() => true);
+    });
+  }
+
   async running(): Promise<void> {
     await this.page.locator(".debug-toolbar .codicon-debug-pause").waitFor();
   }

@@ -32,26 +32,10 @@ describeKinds("time travel in the workbench", (kind) => {
       console.error(await editor.picture(`failed-time-${kind}`), editor.log.slice(-30).join("\n"));
   });
 
-  const instant = async () => {
-    const shown = await editor.page
-      .locator("#ringside\\.ringside\\.instant, [id*='ringside.instant']")
-      .first()
-      .textContent();
-    return Number((shown ?? "").trim().split(" ")[0]!.replaceAll(",", ""));
-  };
+  const instant = () => editor.instant();
+  const step = (key: string) => editor.step(key);
   const settles = (what: string, check: (now: number) => boolean) =>
     editor.until(what, async () => check(await instant()));
-
-  /** Presses a step's key, and waits for the number of the next stop. A key that comes while the editor still thinks that the program runs is lost. */
-  const step = async (key: string) => {
-    const before = await instant();
-    const moved = async () => (await instant()) !== before;
-    await editor.until(key, async () => {
-      await editor.stopped();
-      await editor.press(key);
-      return editor.until(key, moved, 4000).then(() => true);
-    });
-  };
 
   it("counts instructions in the status bar, forwards and backwards", async () => {
     await editor.openFile("mixed-mode", program);

@@ -129,13 +129,25 @@ async function stepOnceOver(
   isOver: (cpu: Cpu) => boolean,
 ): Promise<Stop | undefined> {
   const { cpu, thread } = subject;
-  const { flow, next } = currentInstruction(cpu);
+  const { address, flow, next } = currentInstruction(cpu);
   const sp = linearSp(cpu);
+  const from = control.target.machine.icount;
   const stop = await stepOnce(control, subject, intoKernel);
   subject.settle();
   if (stop !== undefined || !CALLS.has(flow) || subject.cpu.linearIp === next || !isOver(subject.cpu)) return stop;
+  if (isSystemCall(control, thread, from) && !comesBackTo(control, subject.cpu, [address, next])) return undefined;
   return unlessReached(await runToReturn(control, thread, next, (now) => now >= sp));
 }
+
+/** Whether the step that began at `from` was a system call, seen from user mode. */
+function isSystemCall(control: RunControl, thread: number, from: number): boolean {
+  const entered = control.enteredBy(thread);
+  return entered !== undefined && entered.icount >= from && !entered.restarts;
+}
+
+/** From a signal handler the thread does; not from a program that the call has begun, or from what sigreturn went back to. */
+const comesBackTo = ({ target }: RunControl, cpu: Cpu, places: readonly Addr[]): boolean =>
+  callStack(target, cpu).some(({ address }) => places.includes(address));
 
 const CALLS: ReadonlySet<string> = new Set(["call", "interrupt"]);
 const unlessReached = (outcome: Stop | "reached"): Stop | undefined => (outcome === "reached" ? undefined : outcome);
