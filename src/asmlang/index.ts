@@ -1,4 +1,5 @@
 /** The assembler: source text to sections, symbols, lines and diagnostics; and from there to images and files. */
+import { onlyDiagnostics } from "./core/diagnostics.ts";
 import { dialectOf, looksLike } from "./dialect.ts";
 import { assembleGas } from "./gas/assembler.ts";
 import { assembleNasm } from "./nasm/assembler.ts";
@@ -42,14 +43,7 @@ function linesOf(text: string): number {
 
 function failed(dialect: Dialect, options: AssembleOptions, source: SourceText, message: string): AssembleResult {
   const range = { uri: source.uri, line: 0, column: 0, endLine: 0, endColumn: 1 };
-  return {
-    dialect,
-    sections: [],
-    symbols: [],
-    lines: [],
-    bits: options.bits ?? 64,
-    diagnostics: [{ severity: "error", message, range }],
-  };
+  return onlyDiagnostics(dialect, options.bits ?? 64, [{ severity: "error", message, range }]);
 }
 
 const NAMES = { gas: "GNU assembler", nasm: "NASM" } as const;

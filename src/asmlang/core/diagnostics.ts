@@ -1,5 +1,5 @@
 /** Collects diagnostics: at most 100, each once, with the macro calls that led there as related places. */
-import type { Diagnostic, Range } from "../types.ts";
+import type { AssembleResult, Bits, Diagnostic, Dialect, Range } from "../types.ts";
 import { callChain, rangeOf, type Span } from "./source.ts";
 
 export const MAX_DIAGNOSTICS = 100;
@@ -97,3 +97,13 @@ export class Reporter {
     });
   }
 }
+
+/** What comes of a source that could not be read to its end. */
+export const onlyDiagnostics = (dialect: Dialect, bits: Bits, diagnostics: readonly Diagnostic[]): AssembleResult => ({
+  dialect,
+  sections: [],
+  symbols: [],
+  lines: [],
+  bits,
+  diagnostics,
+});

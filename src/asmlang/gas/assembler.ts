@@ -1,7 +1,7 @@
 /** The GNU dialect: reads statements, keeps what they change, and hands the object to layout. */
 import { Budget } from "../core/budget.ts";
 import { ObjectBuilder } from "../core/builder.ts";
-import { Reporter, SourceError } from "../core/diagnostics.ts";
+import { onlyDiagnostics, Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, notSimple, number, symbolExpr } from "../core/expr.ts";
 import { OrgFragment } from "../core/fragment.ts";
 import { type Call, type Line, type Span, wholeLine } from "../core/source.ts";
@@ -160,14 +160,7 @@ export class GasAssembler {
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this.reporter.report(error);
-      return {
-        dialect: "gas",
-        sections: [],
-        symbols: [],
-        lines: [],
-        bits: this.#entryBits,
-        diagnostics: this.reporter.diagnostics,
-      };
+      return onlyDiagnostics("gas", this.#entryBits, this.reporter.diagnostics);
     }
   }
 

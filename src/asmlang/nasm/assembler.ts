@@ -1,7 +1,7 @@
 /** The NASM dialect: takes preprocessed statements one by one and builds the object. */
 import { Budget } from "../core/budget.ts";
 import { ObjectBuilder } from "../core/builder.ts";
-import { Reporter, SourceError } from "../core/diagnostics.ts";
+import { onlyDiagnostics, Reporter, SourceError } from "../core/diagnostics.ts";
 import { type EvalContext, type Expr, evaluate, evaluateConstant, number, symbolExpr } from "../core/expr.ts";
 import { BytesFragment } from "../core/fragment.ts";
 import { type Line, rangeOf, type Span, wholeLine } from "../core/source.ts";
@@ -180,14 +180,7 @@ export class NasmAssembler {
     } catch (error) {
       if (!(error instanceof SourceError)) throw error;
       this.reporter.report(error);
-      return {
-        dialect: "nasm",
-        sections: [],
-        symbols: [],
-        lines: [],
-        bits: this.#entryBits,
-        diagnostics: this.reporter.diagnostics,
-      };
+      return onlyDiagnostics("nasm", this.#entryBits, this.reporter.diagnostics);
     }
   }
 
