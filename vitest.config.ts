@@ -7,7 +7,8 @@ export default defineConfig({
     exclude: ["test/e2e/**", "**/node_modules/**"],
     // left to itself vitest keeps a processor free, which on a machine of two is half of them
     maxWorkers: availableParallelism(),
-    testTimeout: 60_000,
-    hookTimeout: 120_000,
+    // ends what hangs; it says nothing about speed, for a machine may be busy with much else
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
   },
 });
