@@ -1,6 +1,8 @@
 /** `ringside run`: boot a machine around a program, run it to its end, and leave with its exit status. */
 
 import { triggerReader } from "../adapter/debug/kernel-access.ts";
+import { programNames } from "../adapter/debug/program-names.ts";
+import { laterSpaces } from "../adapter/debug/spaces.ts";
 import { assemble, writeFlatBinary } from "../asmlang/index.ts";
 import { isElf, loadProgram } from "../emu/kernel/program.ts";
 import { createSystem, SystemError } from "../emu/kernel/system.ts";
@@ -99,7 +101,8 @@ function bootKernel(
   }
   report(loaded.warnings);
   const program = { ...loaded.program, name };
-  return createOrExplain(() => createSystem({ ...options, program, args, readTrigger: triggerReader(program) }));
+  const spacesOf = laterSpaces(() => ({ first: programNames(program), others: new Map() }));
+  return createOrExplain(() => createSystem({ ...options, program, args, readTrigger: triggerReader(spacesOf) }));
 }
 
 export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<SystemOptions, "program" | "args"> {

@@ -5,6 +5,8 @@
 import { readConfiguration } from "../adapter/debug/configuration.ts";
 import { madeOf } from "../adapter/debug/guest-files.ts";
 import { triggerReader } from "../adapter/debug/kernel-access.ts";
+import { programNames } from "../adapter/debug/program-names.ts";
+import { laterSpaces } from "../adapter/debug/spaces.ts";
 import type { Bits } from "../asmlang/types.ts";
 import { X86_64 } from "../emu/kernel/arch64.ts";
 import { I386 } from "../emu/kernel/i386/arch.ts";
@@ -138,7 +140,7 @@ export function createScenarioSystem({ name, program, files }: Scenario, launch:
   if (!loaded.ok) throw new UsageError(`scenario ${name}: ${loaded.problem ?? loaded.diagnostics[0]?.message}`);
   return createSystem({
     ...configuration,
-    readTrigger: triggerReader(loaded.program),
+    readTrigger: triggerReader(laterSpaces(() => ({ first: programNames(loaded.program), others: new Map() }))),
     arch: configuration.arch,
     program: loaded.program,
     stdin: new TextEncoder().encode(configuration.stdin),

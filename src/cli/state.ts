@@ -72,7 +72,7 @@ export async function stateAt(launch: Readonly<Record<string, unknown>>, files: 
 async function runTo(target: Target, at: string): Promise<void> {
   const control = new RunControl(target, new Breakpoints());
   const place = /^\d[\d_]*$/.test(at) ? `#${at}` : at;
-  const trigger = readTrigger(place, target.symbols(target.machine.currentCpu), (cpu) => expressionScope(target, cpu));
+  const trigger = readTrigger(place, target.spaces, (cpu) => expressionScope(target, cpu));
   if (typeof trigger === "string") throw new UsageError(trigger.replace("nothing to inject", "no instant"));
   const goal = goalOf(control, trigger);
   if (goal === undefined)

@@ -141,6 +141,119 @@ describe("inject in the launch configuration", () => {
   });
 });
 
+/** Begins another program; `work` and `status` are at the same addresses in both. */
+const PARENT = `        bits 64
+        global _start
+_start: call work
+        mov eax, 59
+        lea rdi, [rel path]
+        xor esi, esi
+        xor edx, edx
+        syscall
+        ud2
+work:   nop
+        ret
+        times 64 nop
+        section .data
+status: dd 40
+path:   db "/bin/child", 0
+`;
+const CHILD = `        bits 64
+        global _start
+_start: jmp begin
+        times 64 nop
+begin:  mov ecx, 2
+again:  call work               ; line 6
+        loop again
+        mov eax, 60
+        mov edi, [rel status]
+        syscall
+work:   inc dword [rel status]
+        ret
+        section .data
+status: dd 40
+`;
+const SEES = { name: "child.asm", path: "/w/child.asm" };
+
+async function begun(inject: readonly unknown[], configure: (client: DapClient) => Promise<unknown> = async () => {}) {
+  const client = new DapClient({ [program]: PARENT, "file:///w/child.asm": CHILD });
+  await client.launch({ program, files: { "/bin/child": "child.asm" }, inject }, () => configure(client));
+  return client;
+}
+const endOf = (client: DapClient) => client.events.find(({ event: name }) => name === "exited")?.body.exitCode;
+const struck = async (client: DapClient) => Number(await client.evaluate("dword [status],u"));
+
+describe("inject in a program that execve begins", () => {
+  const kill = "signal:SIGTERM";
+
+  it("waits for it, and strikes in it alone", async () => {
+    // both have work
+    for (const [at, status] of [
+      ["again if ecx == 1", 41],
+      ["work + 6 if dword [status] == 42", 42],
+      ["begin", 40],
+    ]) {
+      const client = await begun([{ at, event: kill }]);
+      const stop = client.next("stopped", "terminated");
+      await client.ok("setExceptionBreakpoints", { filters: ["fatal"] });
+      await client.ok("continue", { threadId: 1 });
+      expect(await stop).toMatchObject({ reason: "exception" });
+      expect(await struck(client)).toBe(status);
+    }
+    const own = await begun([{ at: "work", event: kill, count: 1 }]);
+    await own.run("continue");
+    expect(await own.evaluate("rcx")).not.toBe("0x2");
+  });
+
+  it("is part of the past, where going back to the first program and on meets it again", async () => {
+    const client = await begun([{ at: "again", event: "nmi", count: 2 }], (each) =>
+      each.ok("setFunctionBreakpoints", { breakpoints: [{ name: "work" }] }),
+    );
+    await client.ok("setExceptionBreakpoints", { filters: [] });
+    const stops: string[] = [];
+    const note = async () => {
+      stops.push(`${(await client.topFrame()).source.name} ${(await client.ok("ringside/time")).icount}`);
+    };
+    for (let i = 0; i < 3; i++) {
+      await client.run("continue");
+      await note();
+    }
+    for (let i = 0; i < 2; i++) await client.run("reverseContinue");
+    for (let i = 0; i < 2; i++) {
+      await client.run("continue");
+      await note();
+    }
+    expect(stops.slice(3)).toEqual(stops.slice(1, 3));
+    await client.run("continue");
+    expect(endOf(client)).toBe(42);
+  });
+
+  it("stops what else wants to stop at the event that it waits for", async () => {
+    const client = await begun([{ at: "event exec", event: "nmi" }], (each) =>
+      each.ok("setBreakpoints", { source: SEES, breakpoints: [{ line: 6 }] }),
+    );
+    expect(await client.run("continue")).toMatchObject({ reason: "breakpoint" });
+    const entry = await begun([{ at: "event entry", event: "nmi" }], (each) =>
+      each.ok("setExceptionBreakpoints", { filters: ["entry"] }),
+    );
+    const first = await entry.ok("ringside/time");
+    expect(await entry.run("continue")).toMatchObject({ reason: "exception" });
+    expect((await entry.ok("ringside/time")).icount).toBeLessThan(first.icount + 20);
+  });
+
+  it("is typed, too", async () => {
+    const client = await begun([]);
+    const stopped = client.next("stopped");
+    const { result } = await client.ok("evaluate", { expression: "inject nmi at again if ecx == 1", context: "repl" });
+    expect(result).toContain("at again");
+    expect(await stopped).toMatchObject({ reason: "goto" });
+    expect((await client.topFrame()).source).toMatchObject(SEES);
+    expect(await struck(client)).toBe(41);
+    const nowhere = await client.request("evaluate", { expression: "inject nmi at nowhere", context: "repl" });
+    expect(nowhere.message).toMatch(/"nowhere".*\(column 1\)/);
+  });
+});
+
 describe("inject in the console", () => {
   const type = async (client: DapClient, expression: string): Promise<string> => {
     const answer = await client.request("evaluate", { expression, context: "repl" });

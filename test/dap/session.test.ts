@@ -303,13 +303,52 @@ describe("the protocol", () => {
     await terminated;
   });
 
-  it("stops at a fatal signal, and says what happened", async () => {
+  describe("at a fatal signal", () => {
     const crash = "file:///w/crash.asm";
-    const client = new DapClient({ [crash]: "bits 64\nglobal _start\n_start: mov eax, [0x10]\n" });
-    await client.launch({ program: crash }, () => client.ok("setExceptionBreakpoints", { filters: ["fatal"] }));
-    const stop = await client.run("continue");
-    expect(stop).toMatchObject({ reason: "exception" });
-    expect((await client.ok("exceptionInfo", { threadId: 1 })).exceptionId).toMatch(/SIGSEGV/);
+    const at = async (text: string, more: object = {}) => {
+      const client = new DapClient({ [crash]: `bits 64\nglobal _start\n_start: ${text}\nsection .data\nx: dd 5\n` });
+      await client.launch({ program: crash, ...more }, () =>
+        client.ok("setExceptionBreakpoints", { filters: ["fatal"] }),
+      );
+      return client;
+    };
+    const FAULT = "inc dword [x]\n mov eax, [0x10]\n nop";
+    const exits = (client: DapClient) => client.events.flatMap(({ event, body }) => (event === "exited" ? [body] : []));
+
+    it("stops where it came from, all of the program still there, and says what happened", async () => {
+      const client = await at(FAULT);
+      expect(await client.run("continue")).toMatchObject({ reason: "exception", description: "SIGSEGV", threadId: 1 });
+      expect((await client.ok("exceptionInfo", { threadId: 1 })).exceptionId).toMatch(/SIGSEGV/);
+      expect(await client.topFrame()).toMatchObject({ line: 4, name: expect.stringMatching(/^_start/) });
+      expect(await client.evaluate("dword [x],d")).toBe("6");
+      await client.run("continue");
+      expect(exits(client)).toEqual([{ exitCode: 128 + 11 }]);
+    });
+
+    it("stops again after going back, and from a later one with reverse continue", async () => {
+      const client = await at(FAULT);
+      await client.run("continue");
+      await client.run("stepBack");
+      expect((await client.topFrame()).line).toBe(3);
+      expect(await client.run("continue")).toMatchObject({ reason: "exception", threadId: 1 });
+      expect((await client.topFrame()).line).toBe(4);
+      await client.run("next");
+      expect(exits(client)).toEqual([{ exitCode: 128 + 11 }]);
+      expect(await client.run("reverseContinue")).toMatchObject({ reason: "exception", threadId: 1 });
+      expect((await client.topFrame()).line).toBe(4);
+      expect(await client.run("reverseContinue")).toMatchObject({ reason: "entry" });
+    });
+
+    it("stops in the kernel where that is stepped through, or where the program has called it", async () => {
+      const client = await at(FAULT, { stepIntoKernel: true });
+      await client.run("continue");
+      expect((await client.topFrame()).name).toMatch(/ring 0/);
+      const kill = await at("mov eax, 39\n syscall\n mov edi, eax\n mov esi, 15\n mov eax, 62\n syscall\n nop");
+      expect(await kill.run("continue")).toMatchObject({ description: "SIGTERM", threadId: 1 });
+      const { stackFrames } = await kill.ok("stackTrace", { threadId: 1 });
+      expect(stackFrames.at(-1)).toMatchObject({ line: 9 });
+      expect(await kill.evaluate("dword [x],d")).toBe("5");
+    });
   });
 });
 

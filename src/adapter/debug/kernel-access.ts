@@ -6,15 +6,14 @@ import { bigToAddr } from "../../emu/cpu/state.ts";
 import { inject, injectionProblem } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
-import { SymbolTable } from "../../emu/kernel/symbols.ts";
-import type { Program, TriggerReader } from "../../emu/kernel/types.ts";
+import type { TriggerReader } from "../../emu/kernel/types.ts";
 import { vm86Of } from "../../emu/kernel/vm86/state.ts";
 import { linearSp } from "./code.ts";
-import { elfNames } from "./elf-names.ts";
 import { peekValue } from "./guest-memory.ts";
 import { readTrigger } from "./injections.ts";
 import { expressionScope } from "./scope.ts";
 import { isHandled, sendToProcesses } from "./signals.ts";
+import type { KernelSpaces } from "./spaces.ts";
 import type { EspfixPlace, KernelAccess, Mapping } from "./target.ts";
 import { Tasks } from "./tasks.ts";
 
@@ -126,14 +125,11 @@ function espfix32(kernel: Kernel, cpu: Cpu, task: Task): EspfixPlace | undefined
   };
 }
 
-/** Reads the places of a program's injections, in the debugger's language. */
-export function triggerReader(program: Program): TriggerReader {
-  const own = program.kind === "elf" ? elfNames(program.bytes).symbols : [];
-  const ofElf = new Map(own.map(({ name, address }) => [name, address]));
+/** Reads the places of injections, in the debugger's language. */
+export function triggerReader(spacesOf: (kernel: Kernel) => KernelSpaces): TriggerReader {
   return (kernel, at) => {
-    const table = new SymbolTable(kernel);
-    const symbols = { address: (name: string) => ofElf.get(name) ?? table.address(name) };
-    const names = { kernel: kernelAccess(kernel), symbols: () => symbols };
-    return readTrigger(at, symbols, (cpu) => expressionScope(names, cpu));
+    const spaces = spacesOf(kernel);
+    const names = { kernel: kernelAccess(kernel, spaces.tasks), symbols: (cpu: Cpu) => spaces.of(cpu).symbols };
+    return readTrigger(at, spaces, (cpu) => expressionScope(names, cpu));
   };
 }

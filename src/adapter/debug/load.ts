@@ -13,10 +13,9 @@ import { guestFiles } from "./guest-files.ts";
 import { assembleWithIncludes, loadProgramFrom } from "./includes.ts";
 import { kernelAccess, triggerReader } from "./kernel-access.ts";
 import { imageIndex, programNames } from "./program-names.ts";
-import { bareSpaces, KernelSpaces } from "./spaces.ts";
+import { bareSpaces, laterSpaces } from "./spaces.ts";
 import { SymbolIndex } from "./symbols.ts";
 import type { Target } from "./target.ts";
-import { Tasks } from "./tasks.ts";
 
 export type Loaded =
   | { readonly target: Target; readonly diagnostics: readonly Diagnostic[] }
@@ -50,6 +49,8 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
   if (typeof entrySource === "string") return problem(entrySource);
   const inGuest = await guestFiles(configuration, files);
   if ("problem" in inGuest) return problem(inGuest.problem, inGuest.diagnostics);
+  const programs = { first: programNames(loaded.program), others: inGuest.programs };
+  const spacesOf = laterSpaces(() => programs);
   try {
     const system = createSystem({
       ...configuration,
@@ -58,18 +59,16 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
       stdin: new TextEncoder().encode(configuration.stdin),
       ramSize: RAM,
       files: inGuest.files,
-      readTrigger: triggerReader(loaded.program),
+      readTrigger: triggerReader(spacesOf),
       ...(entrySource === undefined ? {} : { entrySource }),
     });
-    const tasks = new Tasks(system.kernel);
-    const programs = { first: programNames(loaded.program), others: inGuest.programs };
-    const spaces = new KernelSpaces(system.kernel, tasks, programs);
+    const spaces = spacesOf(system.kernel);
     const texts = new Map(system.symbols.sources().map(({ uri, text }) => [uri, text]));
     const target: Target = {
       machine: system.machine,
       programName: loaded.program.name,
       run: (max, before) => system.run(max, before),
-      kernel: kernelAccess(system.kernel, tasks),
+      kernel: kernelAccess(system.kernel, spaces.tasks),
       spaces,
       symbols: (cpu) => spaces.of(cpu).symbols,
       sourceText: (uri) => texts.get(uri),

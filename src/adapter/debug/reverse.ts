@@ -209,8 +209,10 @@ export async function goToInstruction(control: RunControl, history: History, ico
 export function reverseContinue(control: RunControl, history: History): Promise<Stop> {
   const search = { armed: control.everyBreakpoint(), judge: (met: Met) => stopFor(control, met) };
   const from = control.target.machine.icount;
+  // what a program has ended with is in its past
+  const end = control.ended === undefined ? from : from + 1;
   return control.whileReplaying(async () => {
-    const moment = await lastMoment(control, history, search, from);
+    const moment = await lastMoment(control, history, search, end);
     if (moment === "paused") {
       await settleAt(control, history, from);
       return { reason: "pause" };

@@ -6,7 +6,7 @@ import { ARMED, type Cpu } from "../../emu/cpu/cpu.ts";
 import type { Test } from "../../emu/cpu/ir/types.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
-import { MAP, PROT } from "../../emu/kernel/abi/mman.ts";
+import { bringsCode } from "../../emu/kernel/exec/brings-code.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import { linearOf, standsAt } from "./breakpoint-modes.ts";
 import type { Breakpoints, Hit } from "./breakpoints.ts";
@@ -39,13 +39,6 @@ const NONE: ReadonlySet<number> = new Set();
 /** System calls that change what a selector stands for. */
 const DESCRIPTOR_CALLS: ReadonlySet<string> = new Set(["modify_ldt", "set_thread_area"]);
 
-/** execve, or a file that is mapped to be run. */
-function bringsCode({ type, name, args }: MachineEvent): boolean {
-  if (type !== "syscall" || (name !== "mmap" && name !== "mmap2")) return type === "exec";
-  const [, , prot = 0, flags = 0] = (args as readonly string[]).map(Number);
-  return (prot & PROT.PROT_EXEC) !== 0 && (flags & MAP.MAP_ANONYMOUS) === 0;
-}
-
 /** Hands control back to the host's event loop once. */
 const breathe = (): Promise<void> =>
   new Promise((resolve) => {
@@ -64,6 +57,7 @@ export type EventFilter = (event: MachineEvent) => string | undefined;
 
 /** Where a run wants to get to: one of `addresses` with `reached` true, just after an event, or an instant. */
 export interface Goal {
+  /** Asked for again when a program has come: they may be in that. */
   readonly addresses?: readonly Addr[];
   readonly reached?: () => boolean;
   readonly event?: (event: MachineEvent) => boolean;
@@ -124,6 +118,7 @@ export class RunControl implements Observer {
   /** The filter of a search. */
   #searched = this.#filter;
   #caught: Stop | undefined;
+  #told: { readonly at: number; readonly icount: number } | undefined;
   readonly pacer = new Pacer();
   #goal: Goal = {};
   #goalReached = false;
@@ -186,6 +181,12 @@ export class RunControl implements Observer {
   /** Forgets a pause that came while nothing ran. */
   begin(): void {
     this.#pauseRequested = false;
+    if (this.target.machine.icount !== this.#told?.at) this.#told = undefined;
+  }
+
+  /** An event of which the user has been told here, at an instant before it: going on from here it is no news. */
+  tell({ icount }: MachineEvent): void {
+    this.#told = { at: this.target.machine.icount, icount };
   }
 
   /** Whether events are of a past that is being replayed: they are not news to anyone. */
@@ -301,10 +302,10 @@ export class RunControl implements Observer {
     this.target.machine.stop({ kind: "request" });
   }
 
-  /** Breakpoints in a program that has not run before have their places now. */
+  /** Breakpoints and goals in a program that has not run before have their places now. */
   #noteProgram(): void {
     this.onProgram();
-    if (!this.#armed || this.#marked === this.breakpoints.version) return;
+    if (!this.#armed || (this.#marked === this.breakpoints.version && this.#goal.addresses === undefined)) return;
     this.#rearm = true;
     this.target.machine.stop({ kind: "request" });
   }
@@ -319,7 +320,8 @@ export class RunControl implements Observer {
       this.target.machine.stop({ kind: "request" });
     }
     const filter = (this.#mode === "search" ? this.#searched : this.#filter)(event);
-    if (filter === undefined || this.#caught !== undefined) return;
+    const isNews = this.#mode === "search" || event.icount !== this.#told?.icount;
+    if (filter === undefined || this.#caught !== undefined || !isNews) return;
     this.#caught = { reason: "exception", event, filter };
     this.target.machine.stop({ kind: "request" });
   }

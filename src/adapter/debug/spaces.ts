@@ -6,6 +6,7 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
 import { absolute } from "../../emu/kernel/exec/program-file.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
+import { isElf } from "../../emu/kernel/program.ts";
 import type { Mm } from "../../emu/kernel/state.ts";
 import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
 import { mapping } from "./kernel-access.ts";
@@ -13,7 +14,7 @@ import { type Placed, PlacedSymbols } from "./placed-symbols.ts";
 import { elfProgram, type ProgramNames } from "./program-names.ts";
 import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import type { Mapping } from "./target.ts";
-import type { Tasks } from "./tasks.ts";
+import { Tasks } from "./tasks.ts";
 import type { EhFrame } from "./unwind/eh-frame.ts";
 
 /** What one address space holds. */
@@ -38,6 +39,8 @@ export interface Spaces {
   readonly seen: readonly Placed[];
   /** Programs that could be run, running or not. */
   readonly known: readonly SymbolIndex[];
+  /** Whether one of those, or any file that could be run, has such a name. */
+  knows(name: string): boolean;
 }
 
 /** Shared libraries, and whatever else is mapped. */
@@ -59,7 +62,7 @@ const NOTHING: ProgramNames = { index: new SymbolIndex([], () => []), relocatabl
 
 export class KernelSpaces implements Spaces {
   readonly #kernel: Kernel;
-  readonly #tasks: Tasks;
+  readonly tasks: Tasks;
   readonly #programs: KnownPrograms;
   readonly #kernelPart: Placed;
   /** Programs by what their files hold, and each one's number. */
@@ -73,9 +76,9 @@ export class KernelSpaces implements Spaces {
   readonly #seen = new Map<string, Placed>();
   #last: Space | undefined;
 
-  constructor(kernel: Kernel, tasks: Tasks, programs: KnownPrograms) {
+  constructor(kernel: Kernel, programs: KnownPrograms) {
     this.#kernel = kernel;
-    this.#tasks = tasks;
+    this.tasks = new Tasks(kernel);
     this.#programs = programs;
     this.#byBytes = new WeakMap(programs.others);
     const names = imageNames(kernel.image, kernel.layout.wordSize === 8 ? bigToAddr : Number);
@@ -86,8 +89,14 @@ export class KernelSpaces implements Spaces {
     return [this.#programs.first, ...this.#programs.others.values()].map(({ index }) => index);
   }
 
+  knows(name: string): boolean {
+    const isIn = (index: SymbolIndex) => index.find(name) !== undefined;
+    if (this.known.some(isIn)) return true;
+    return Object.values(this.#kernel.state.files).some((bytes) => isElf(bytes) && isIn(this.#programIn(bytes).index));
+  }
+
   of(cpu: Cpu): Space {
-    const mm = this.#kernel.mmOf(this.#tasks.of(cpu));
+    const mm = this.#kernel.mmOf(this.tasks.of(cpu));
     if (mm !== undefined) this.#last = this.#ofMm(mm);
     return (this.#last ??= this.live()[0] ?? { program: "", symbols: new PlacedSymbols([this.#kernelPart]) });
   }
@@ -163,6 +172,12 @@ export class KernelSpaces implements Spaces {
   }
 }
 
+/** The spaces of the one system that is made with it: what is needed before there is a kernel. */
+export function laterSpaces(programs: () => KnownPrograms): (kernel: Kernel) => KernelSpaces {
+  let spaces: KernelSpaces | undefined;
+  return (kernel) => (spaces ??= new KernelSpaces(kernel, programs()));
+}
+
 function vdsoIndex(kind: (typeof VDSO_KINDS)[number]): SymbolIndex {
   const { symbols, lines, size } = vdsoImage(kind);
   const names = [...symbols].map(([name, offset]) => ({ name, address: offset }));
@@ -173,5 +188,5 @@ function vdsoIndex(kind: (typeof VDSO_KINDS)[number]): SymbolIndex {
 export function bareSpaces(program: string, index: SymbolIndex): Spaces {
   const parts = [{ key: program, index, base: 0 }];
   const space = { program, symbols: new PlacedSymbols(parts), mappings: () => [] };
-  return { of: () => space, live: () => [space], seen: parts, known: [index] };
+  return { of: () => space, live: () => [space], seen: parts, known: [index], knows: () => false };
 }

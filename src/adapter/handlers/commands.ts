@@ -169,7 +169,7 @@ function injectHere(context: Context, event: string, cpu: Cpu): void {
 function injectAt(context: Context, event: string, at: string): string {
   const { target, control } = context.launched;
   const scopeOf = (cpu: Cpu) => expressionScope(target, cpu);
-  const trigger = readTrigger(at, target.symbols(context.cpu), scopeOf);
+  const trigger = readTrigger(at, target.spaces, scopeOf);
   if (typeof trigger === "string") throw new RequestError(trigger);
   const goal = goalOf(control, trigger);
   if (goal === undefined)

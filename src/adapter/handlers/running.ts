@@ -1,6 +1,7 @@
 /** Continue, pause and the steps. A run answers at once; how it ended comes as an event. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { describeEvent } from "../debug/exceptions.ts";
+import { goToInstruction } from "../debug/reverse.ts";
 import type { Stop } from "../debug/run-control.ts";
 import { INTO_KERNEL } from "../debug/step-targets.ts";
 import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.ts";
@@ -48,11 +49,27 @@ function prepared(context: Context, work: () => Promise<Stop>): () => void {
   return () => {
     if (gone(context, launched)) return;
     if (!known) context.client.event("continued", { threadId: thread, allThreadsContinued: true });
-    context.work = work().then(
+    context.work = beforeTheEnd(launched, work()).then(
       (stop) => report(context, launched, stop),
       (error: unknown) => crash(context, launched, error),
     );
   };
+}
+
+/**
+ * A fatal signal leaves nothing to look at: back to the instant before, in user mode where an exception or interrupt has brought it, unless
+ * the kernel's code is what the user steps through.
+ */
+async function beforeTheEnd({ control, history, configuration }: Context["launched"], run: Promise<Stop>) {
+  const stop = await run;
+  if (stop.reason !== "exception" || stop.filter !== "fatal" || history.start >= stop.event.icount) return stop;
+  await goToInstruction(control, history, stop.event.icount - 1);
+  const thread = control.threads.on(control.cpu);
+  const entered = control.enteredBy(thread);
+  if (entered?.restarts === true && !configuration.stepIntoKernel && entered.icount >= history.start)
+    await goToInstruction(control, history, entered.icount);
+  control.tell(stop.event);
+  return { ...stop, thread };
 }
 
 /** Restarted or disconnected meanwhile. */

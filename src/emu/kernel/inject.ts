@@ -4,6 +4,7 @@ import { type Cpu, PENDING } from "../cpu/cpu.ts";
 import type { Addr } from "../cpu/state.ts";
 import type { StopReason } from "../machine/types.ts";
 import { SI_CODE, signalNumber } from "./abi/signal.ts";
+import { bringsCode } from "./exec/brings-code.ts";
 import { raiseIrq } from "./irq.ts";
 import type { Kernel } from "./kernel.ts";
 import { VECTORS } from "./layout/linux-6.1.ts";
@@ -16,6 +17,8 @@ interface Installed {
   readonly injection: Injection;
   readonly trigger: Trigger;
   readonly fire: (cpu: Cpu) => void;
+  /** Where it has a probe. */
+  readonly probed: Set<Addr>;
 }
 
 /** The injections of a system. Those at addresses are probes; for the others the run is cut where they may strike. */
@@ -43,7 +46,7 @@ export class Injections {
       if (fire === undefined) return unknownEvent(injection.event);
       const trigger = readTrigger === undefined ? labelled(injection.at, resolve) : readTrigger(k, injection.at);
       if (typeof trigger === "string") return trigger;
-      installed.push({ index, injection, trigger, fire });
+      installed.push({ index, injection, trigger, fire, probed: new Set() });
     }
     return new Injections(k, installed);
   }
@@ -51,12 +54,16 @@ export class Injections {
   #connect(installed: Installed): void {
     const { index, trigger } = installed;
     const { place, holds } = trigger;
+    const { machine } = this.#k;
     if (place.kind === "address") {
-      this.#k.probes.add(place.address, (cpu) => {
-        if (this.#isLeft(installed) && (holds?.(cpu, undefined) ?? true)) this.#strike(installed, cpu);
-      });
+      this.#probe(installed, place.addresses());
+      machine.events.listen(
+        (event) => {
+          if (bringsCode(event)) this.#probe(installed, place.addresses());
+        },
+        ["exec", "syscall"],
+      );
     } else if (place.kind === "event") {
-      const { machine } = this.#k;
       machine.events.listen(
         (event) => {
           const { state } = this.#k;
@@ -64,10 +71,22 @@ export class Injections {
           if (!(holds?.(machine.cpus[event.cpu]!, event) ?? true)) return;
           state.injecting = [...(state.injecting ?? []), { index, cpu: event.cpu }];
           this.#cut = true;
-          machine.stop({ kind: "request" });
+          machine.stop({ kind: "budget" });
         },
         [place.type],
       );
+    }
+  }
+
+  /** What has been there stays: going back may meet it. */
+  #probe(installed: Installed, addresses: readonly Addr[]): void {
+    const { probed, trigger } = installed;
+    for (const address of addresses) {
+      if (probed.has(address)) continue;
+      probed.add(address);
+      this.#k.probes.add(address, (cpu) => {
+        if (this.#isLeft(installed) && (trigger.holds?.(cpu, undefined) ?? true)) this.#strike(installed, cpu);
+      });
     }
   }
 
@@ -93,9 +112,9 @@ export class Injections {
       if (left <= 0) return { kind: "budget" };
       const from = machine.icount;
       const reason = machine.run(Math.min(left, this.#untilDue()), before);
-      const isOurs = reason.kind === "request" && this.#cut;
+      const isOurs = this.#cut;
       this.#cut = false;
-      if (!isOurs && (reason.kind !== "budget" || machine.icount === from)) return reason;
+      if (reason.kind !== "budget" || (machine.icount === from && !isOurs)) return reason;
     }
   }
 
@@ -133,7 +152,7 @@ function labelled(at: string, resolve: (name: string) => Addr | undefined): Trig
   const address = resolve(at) ?? literal(at);
   return address === undefined
     ? `nothing to inject at: there is no symbol ${at}`
-    : { place: { kind: "address", address } };
+    : { place: { kind: "address", addresses: () => [address] } };
 }
 
 const unknownEvent = (event: string): string =>

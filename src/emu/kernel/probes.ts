@@ -7,13 +7,16 @@ export type ProbeHandler = (cpu: Cpu, addr: Addr) => void;
 
 export class Probes {
   readonly #handlers = new Map<Addr, ProbeHandler[]>();
+  #machine: Machine | undefined;
 
   add(addr: Addr, handler: ProbeHandler): void {
     this.#handlers.set(addr, [...(this.#handlers.get(addr) ?? []), handler]);
+    for (const cpu of this.#machine?.cpus ?? []) cpu.setProbes(this.#handlers.keys());
   }
 
-  /** Once, when all are added. */
+  /** Once; what is added before costs less. */
   install(machine: Machine): void {
+    this.#machine = machine;
     for (const cpu of machine.cpus) {
       cpu.hooks.probe = (c: Cpu, addr: Addr) => {
         for (const handler of this.#handlers.get(addr) ?? []) handler(c, addr);

@@ -21,7 +21,7 @@ export interface Injection {
 /** Where an injection strikes, read from its `at`. */
 export interface Trigger {
   readonly place:
-    | { readonly kind: "address"; readonly address: Addr } // before the instruction there runs
+    | { readonly kind: "address"; addresses(): readonly Addr[] } // before the instruction there runs: asked again when code has come
     | { readonly kind: "instruction"; readonly icount: number } // before instruction number `icount`
     | { readonly kind: "event"; readonly type: string } // right behind the instruction that the event belongs to
     | { readonly kind: "everywhere" }; // before any instruction

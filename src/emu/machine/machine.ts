@@ -86,7 +86,7 @@ export class Machine {
 
   /** Ends the present run() as soon as the running instruction is done; the first reason given wins. */
   stop(reason: StopReason): void {
-    this.#stop ??= reason;
+    if (this.#stop === undefined || this.#stop.kind === "budget") this.#stop = reason;
     this.#slice?.cpu.requestStop();
   }
 
