@@ -14,7 +14,8 @@ export interface Observer {
   restore(state: unknown): void;
 }
 
-interface Checkpoint {
+/** An instant with all that it takes to be there again. */
+export interface Checkpoint {
   readonly snapshot: Snapshot;
   readonly observers: readonly unknown[];
 }
@@ -99,7 +100,7 @@ export class History {
   /** The user changed something: what was the future is no more, and the past ends with this state. */
   changed(): void {
     const [past, future] = [this.#upTo(this.#now), this.#checkpoints.length];
-    for (const { snapshot } of this.#checkpoints.splice(past, future - past)) this.#target.machine.letGo(snapshot);
+    for (const gone of this.#checkpoints.splice(past, future - past)) this.letGo(gone);
     this.#latest = this.#now;
     this.#take();
     this.#goOn();
@@ -124,9 +125,22 @@ export class History {
 
   /** Restores the latest checkpoint at or before `icount`. */
   restoreBefore(icount: number): void {
-    const { snapshot, observers } = this.#checkpoints[Math.max(0, this.#upTo(icount) - 1)]!;
+    this.returnTo(this.#checkpoints[Math.max(0, this.#upTo(icount) - 1)]!);
+  }
+
+  /** This instant, for a while: history does not know of it, and whoever asked for it lets it go. */
+  mark(): Checkpoint {
+    const snapshot = this.#target.machine.save();
+    return { snapshot, observers: this.#observers.map((observer) => observer.save()) };
+  }
+
+  returnTo({ snapshot, observers }: Checkpoint): void {
     this.#target.machine.restore(snapshot);
     for (const [i, observer] of this.#observers.entries()) observer.restore(observers[i]);
+  }
+
+  letGo({ snapshot }: Checkpoint): void {
+    this.#target.machine.letGo(snapshot);
   }
 
   async replay(icount: number, breathe: () => Promise<boolean>): Promise<void> {
@@ -154,19 +168,15 @@ export class History {
     this.#due = this.#checkpoints.length === 0 ? Number.POSITIVE_INFINITY : this.#now + this.#interval.instructions;
   }
 
-  /** A checkpoint of this instant, unless there is one. */
+  /** A checkpoint of this instant; of two of one instant the later one counts. */
   #take(): void {
-    const { machine } = this.#target;
-    const snapshot = machine.save();
-    const observers = this.#observers.map((observer) => observer.save());
-    const index = this.#upTo(snapshot.icount);
-    this.#checkpoints.splice(index, 0, { snapshot, observers });
+    this.#checkpoints.splice(this.#upTo(this.#now), 0, this.mark());
     this.#keepBudget();
   }
 
   #drop(index: number): void {
     const [gone] = this.#checkpoints.splice(index, 1);
-    this.#target.machine.letGo(gone!.snapshot);
+    this.letGo(gone!);
   }
 
   /** Lets those go that are dense for how far off they are: their memory serves the next ones, and what is recycled costs little. */
