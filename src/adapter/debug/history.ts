@@ -85,6 +85,13 @@ export class History {
     return this.#due;
   }
 
+  /** Where a checkpoint would make the steps back from here short; undefined if they are, or if nothing lies before it to begin at. */
+  get wanting(): number | undefined {
+    const close = this.#now - BEFORE_END;
+    const last = this.#checkpoints[this.#upTo(this.#now - 1) - 1];
+    return last !== undefined && close - last.snapshot.icount >= BEFORE_END ? close : undefined;
+  }
+
   /** Takes a checkpoint if enough has run since the last one. Call it wherever the run pauses. */
   note(): void {
     this.#latest = this.latest;
@@ -168,10 +175,21 @@ export class History {
     this.#due = this.#checkpoints.length === 0 ? Number.POSITIVE_INFINITY : this.#now + this.#interval.instructions;
   }
 
-  /** A checkpoint of this instant; of two of one instant the later one counts. */
+  /** A checkpoint of this instant, if there is room for it without another one's going. */
+  add(): void {
+    const here = this.mark();
+    if (this.bytes + STATE_BYTES > this.#budget) this.letGo(here);
+    else this.#insert(here);
+  }
+
   #take(): void {
-    this.#checkpoints.splice(this.#upTo(this.#now), 0, this.mark());
+    this.#insert(this.mark());
     this.#keepBudget();
+  }
+
+  /** Of two checkpoints of one instant the later one counts. */
+  #insert(checkpoint: Checkpoint): void {
+    this.#checkpoints.splice(this.#upTo(checkpoint.snapshot.icount), 0, checkpoint);
   }
 
   #drop(index: number): void {

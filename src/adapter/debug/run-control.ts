@@ -2,7 +2,7 @@
  * Running the target without ever blocking its client: slices of a few milliseconds, between which messages are handled. Pausing,
  * breakpoints, and the ways a run ends come together here; stepping.ts builds on it.
  */
-import { ARMED, type Cpu } from "../../emu/cpu/cpu.ts";
+import { ARMED, type Arming, type Cpu } from "../../emu/cpu/cpu.ts";
 import type { Test } from "../../emu/cpu/ir/types.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
@@ -40,7 +40,7 @@ const NONE: ReadonlySet<number> = new Set();
 const DESCRIPTOR_CALLS: ReadonlySet<string> = new Set(["modify_ldt", "set_thread_area"]);
 
 /** Hands control back to the host's event loop once. */
-const breathe = (): Promise<void> =>
+export const breathe = (): Promise<void> =>
   new Promise((resolve) => {
     const immediate = (globalThis as { setImmediate?: (callback: () => void) => void }).setImmediate;
     if (immediate !== undefined) return immediate(resolve);
@@ -130,7 +130,7 @@ export class RunControl implements Observer {
   #marked = -1;
   #ended: Stop | undefined;
   #mode: "live" | "silent" | "search" = "live";
-  #armed = false;
+  #armed: Arming = ARMED.OFF;
   #rearm = false;
   #writes: (Access & { readonly by: string })[] = [];
   /** How each thread last came from user mode into the kernel. */
@@ -207,6 +207,19 @@ export class RunControl implements Observer {
     }
   }
 
+  /** At most `max` instructions of the past, while the program stands still: what is armed, and how the last run ended, stays as it is. */
+  runUnseen(max: number): void {
+    const armed = this.#armed;
+    this.#mode = "silent";
+    this.disarmBreakpoints();
+    try {
+      this.target.run(max);
+    } finally {
+      this.#setArmed(armed);
+      this.#mode = "live";
+    }
+  }
+
   /**
    * Within whileReplaying: `action` with event filters and up-calls' writes looked at. `passed` is called with the machine at each
    * armed address, before its instruction; the run does not stop for it.
@@ -241,7 +254,7 @@ export class RunControl implements Observer {
 
   /** An up-call wrote what is watched: what it means is looked at when it is done. */
   #kernelWrote(by: string, access: Access): void {
-    if (this.#mode === "silent" || !this.#armed || !this.#watched.touches(access)) return;
+    if (this.#mode === "silent" || this.#armed === ARMED.OFF || !this.#watched.touches(access)) return;
     this.#writes.push({ by, ...access });
     this.target.machine.stop({ kind: "request" });
   }
@@ -270,11 +283,7 @@ export class RunControl implements Observer {
   }
 
   disarmBreakpoints(): void {
-    this.#armed = false;
-    for (const cpu of this.target.machine.cpus) {
-      cpu.armBreakpoints(ARMED.OFF);
-      if (this.#watched.any) cpu.setWatchpoints([]);
-    }
+    this.#setArmed(ARMED.OFF);
   }
 
   save(): unknown {
@@ -305,7 +314,8 @@ export class RunControl implements Observer {
   /** Breakpoints and goals in a program that has not run before have their places now. */
   #noteProgram(): void {
     this.onProgram();
-    if (!this.#armed || (this.#marked === this.breakpoints.version && this.#goal.addresses === undefined)) return;
+    const known = this.#marked === this.breakpoints.version && this.#goal.addresses === undefined;
+    if (this.#armed === ARMED.OFF || known) return;
     this.#rearm = true;
     this.target.machine.stop({ kind: "request" });
   }
@@ -314,7 +324,7 @@ export class RunControl implements Observer {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
     if (this.#mode === "silent") return;
     if (this.#mode === "live" && bringsCode(event)) this.#noteProgram();
-    if (this.#armed && this.#mode === "live") this.#noteDescriptors(event);
+    if (this.#armed !== ARMED.OFF && this.#mode === "live") this.#noteDescriptors(event);
     if (this.#goal.event?.(event)) {
       this.#goalReached = true;
       this.target.machine.stop({ kind: "request" });
@@ -491,22 +501,30 @@ export class RunControl implements Observer {
     this.#rearm = false;
     for (const cpu of this.target.machine.cpus) {
       this.#mark(cpu, this.#addressesAnd(goal.addresses ?? []));
-      cpu.armBreakpoints(goal.addresses === undefined ? ARMED.TESTED : ARMED.ALL);
     }
+    this.#setArmed(this.#armed);
     this.#marked = this.breakpoints.version;
   }
 
   #arm({ addresses, data, physical = NONE, tested = true }: Armed): void {
-    this.#armed = true;
     this.#watched = data;
     if (data.any) data.remember(this.cpu);
     for (const cpu of this.target.machine.cpus) {
       this.#mark(cpu, addresses);
       cpu.setPhysicalBreakpoints(physical);
-      cpu.armBreakpoints(tested ? ARMED.TESTED : ARMED.ALL);
-      cpu.setWatchpoints(data.ranges());
     }
+    this.#setArmed(tested ? ARMED.TESTED : ARMED.ALL);
     this.#marked = this.breakpoints.version;
+  }
+
+  /** Arms, or disarms, what the processors know of. */
+  #setArmed(armed: Arming): void {
+    this.#armed = armed;
+    const watched = armed === ARMED.OFF ? [] : this.#watched.ranges();
+    for (const cpu of this.target.machine.cpus) {
+      cpu.armBreakpoints(armed);
+      cpu.setWatchpoints(watched);
+    }
   }
 
   /** Code that was compiled with the tests of other breakpoints goes. */

@@ -22,6 +22,7 @@ import type { Threads } from "../debug/threads.ts";
 import type { Variable } from "../debug/variables.ts";
 import { Bindings } from "./bindings.ts";
 import { notLaunched, notStopped, RequestError } from "./errors.ts";
+import { Leisure } from "./leisure.ts";
 import type { Told } from "./programs.ts";
 import { Progress } from "./progress.ts";
 import type { Shelf } from "./shelf.ts";
@@ -72,6 +73,7 @@ export class Context {
   /** As the client gave them, for a restart. */
   launchArguments: Readonly<Record<string, unknown>> = {};
   readonly progress: Progress;
+  readonly leisure = new Leisure(this);
   lastStop: Stop | undefined;
   /** What runs in the background: settled when it stands still. */
   work: Promise<unknown> = Promise.resolve();

@@ -79,6 +79,7 @@ const gone = (context: Context, { target }: Context["launched"]): boolean =>
 function report(context: Context, launched: Context["launched"], stop: Stop): void {
   if (gone(context, launched)) return;
   context.running = false;
+  context.leisure.rest();
   if (context.interjection !== undefined && launched.control.ended === undefined && goesOn(context, stop)) return;
   if (stop.reason === "exited") exited(context, stop.status, stop.signal);
   else stopped(context, stop);
@@ -167,7 +168,7 @@ function exited(context: Context, status: number, signal: number | undefined): v
 }
 
 /** A failure of ours must not leave the client waiting. */
-function crash(context: Context, launched: Context["launched"], error: unknown): void {
+export function crash(context: Context, launched: Context["launched"], error: unknown): void {
   if (gone(context, launched)) return;
   context.running = false;
   context.client.event("output", {

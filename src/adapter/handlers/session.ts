@@ -37,6 +37,7 @@ class RingsideSession extends DebugSession {
   /** What is answered at once is answered before another request is looked at. */
   protected override dispatchRequest(request: DebugProtocol.Request): void {
     const actions: (() => void)[] = [];
+    this.#context.leisure.end();
     this.#afterResponse = actions;
     this.#context.command = request.command;
     const finish = (outcome: Outcome) => this.#finish(request, outcome, actions);
@@ -68,6 +69,7 @@ class RingsideSession extends DebugSession {
     else if (body !== undefined) response.body = body;
     this.sendResponse(response);
     for (const action of [...actions, ...this.#late.splice(0)]) action();
+    this.#context.leisure.requestDone();
   }
 
   #hint({ message }: Hint): void {

@@ -77,6 +77,18 @@ export type CpuStop =
 
 /** Breakpoints are passed, or looked at if their tests want it, or looked at each time. */
 export const ARMED = { OFF: 0, TESTED: 1, ALL: 2 } as const;
+export type Arming = (typeof ARMED)[keyof typeof ARMED];
+/** What has been asked already about an instruction that has not run, each at its count: the debugger's doing, no part of the guest's state. */
+export interface Asked {
+  /** The breakpoint that the last run stopped at, not to stop at again before moving on. */
+  stoppedAt: number;
+  /** The breakpoint that was asked about last, and the answer. */
+  askedAt: number;
+  stops: boolean;
+  /** The last probe: an instruction is probed once, even if something came in between. */
+  probedAt: number;
+}
+export const nothingAsked = (): Asked => ({ stoppedAt: -1, askedAt: -1, stops: false, probedAt: -1 });
 export const ACTIVITY = { RUNNING: 0, HALTED: 1, SHUTDOWN: 2, WAIT_SIPI: 3 } as const;
 /** DEBUG: a debug trap of the instruction that has just retired; PENDING_DEBUG has its DR6 bits. */
 export const PENDING = { NMI: 1, MC: 2, INTR: 4, DEBUG: 8 } as const;

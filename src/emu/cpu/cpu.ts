@@ -15,10 +15,13 @@ import { type Block, Blocks } from "./blocks.ts";
 import {
   ACTIVITY,
   ARMED,
+  type Arming,
+  type Asked,
   type CpuHooks,
   type CpuModel,
   type CpuOptions,
   type CpuStop,
+  nothingAsked,
   PENDING,
   SHADOW,
 } from "./contract.ts";
@@ -70,14 +73,9 @@ export class Cpu extends SegmentedMemory {
   private block: Block | undefined;
   /** ICOUNT when the slice's budget is used up. */
   private sliceEnd = 0;
-  /** The breakpoint that the last run stopped at, not to stop at again before moving on. */
-  private stoppedAt = -1;
   private skipMark = false;
-  /** ICOUNT at the last probe: an instruction is probed once, even if something came in between. */
-  private probedAt = -1;
-  /** ICOUNT when a breakpoint was last asked about, and the answer. */
-  private askedAt = -1;
-  private stops = false;
+  /** What has been asked already; gone with a state that is replaced. */
+  asked: Asked = nothingAsked();
   private readonly contexts = new Contexts();
 
   constructor(
@@ -125,9 +123,7 @@ export class Cpu extends SegmentedMemory {
     this.debugRegistersChanged();
     this.updateMode();
     this.endBlock();
-    this.probedAt = -1;
-    this.askedAt = -1;
-    this.stoppedAt = -1;
+    this.asked = nothingAsked();
   }
 
   /** Forgets all decoded code, after RAM was written behind the processor's back. */
@@ -194,7 +190,7 @@ export class Cpu extends SegmentedMemory {
     this.blocks.setMarks(SPECIAL.BREAKPOINT, addresses);
     this.armBreakpoints(ARMED.TESTED);
   }
-  armBreakpoints(how: (typeof ARMED)[keyof typeof ARMED]): void {
+  armBreakpoints(how: Arming): void {
     this.set32(ARMING, how);
   }
   /** Breakpoints by physical address, through whatever alias it is run. */
@@ -236,7 +232,7 @@ export class Cpu extends SegmentedMemory {
 
   /** The next instruction runs even if a breakpoint is on it. */
   skipBreakpoint(): void {
-    this.stoppedAt = Number(this.icount);
+    this.asked.stoppedAt = Number(this.icount);
   }
 
   /** Linear address of RIP. */
@@ -300,8 +296,8 @@ export class Cpu extends SegmentedMemory {
   }
 
   private runSlice(): CpuStop {
-    this.skipMark = this.stoppedAt === this.sliceEnd - this.get32(OFF.BUDGET);
-    this.stoppedAt = -1;
+    this.skipMark = this.asked.stoppedAt === this.sliceEnd - this.get32(OFF.BUDGET);
+    this.asked.stoppedAt = -1;
     for (;;) {
       try {
         return this.loop();
@@ -504,7 +500,7 @@ export class Cpu extends SegmentedMemory {
     const marked = this.blocks.marksAt(this.linearIp);
     if (marked & SPECIAL.BREAKPOINT && !this.skipMark && this.stopsHere()) {
       this.syncCount();
-      this.stoppedAt = Number(this.icount);
+      this.asked.stoppedAt = Number(this.icount);
       return { kind: "breakpoint", address: this.linearIp };
     }
     if (marked & SPECIAL.DEBUG && takesInstructionBreakpoint(this)) return undefined;
@@ -524,12 +520,13 @@ export class Cpu extends SegmentedMemory {
     if (this.get32(ARMING) === ARMED.OFF) return false;
     if (this.hooks.breakpoint === undefined) return true;
     const now = this.retired;
-    if (this.askedAt !== now) {
+    if (this.asked.askedAt !== now) {
       this.setCount(now);
-      this.askedAt = now;
-      this.stops = this.hooks.breakpoint(this);
+      this.asked.askedAt = now;
+      const stops = this.hooks.breakpoint(this);
+      this.asked.stops = stops;
     }
-    return this.stops;
+    return this.asked.stops;
   }
 
   /** Asks about the breakpoint at RIP. True if the instruction must not simply be run then. */
@@ -546,9 +543,9 @@ export class Cpu extends SegmentedMemory {
   /** Calls the probe of the instruction at RIP, once. True if that instruction must not simply be run then. */
   probeHere(): boolean {
     const now = this.retired;
-    if (this.probedAt === now) return false;
+    if (this.asked.probedAt === now) return false;
     this.setCount(now);
-    this.probedAt = now;
+    this.asked.probedAt = now;
     const { attention } = this;
     const [low, high, context] = [this.get32(OFF.RIP), this.get32(OFF.RIP + 4), this.get32(CONTEXT)];
     this.hooks.probe?.(this, this.linearIp);
