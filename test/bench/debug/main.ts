@@ -6,7 +6,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { loadavg, tmpdir } from "node:os";
 import path from "node:path";
-import { guestFiles, guestUri, nativeGuest } from "./guests.ts";
+import { type GuestName, guestFiles, guestUri, nativeGuest } from "./guests.ts";
 import { digits, milliseconds, perSecond, spreadOf } from "./measure.ts";
 import { gdb, gdbOnQemu, gdbWatch, type OtherFigures, unicorn } from "./others.ts";
 import * as ringside from "./ringside.ts";
@@ -37,6 +37,12 @@ const steps = (figures: OtherFigures | undefined): string =>
 const conditions = (figures: OtherFigures | undefined): string =>
   figures?.conditions === undefined ? absent : perSecond(figures.conditions);
 
+/** p50 and p99 of all steps back and of those that are the first after a stop, and the bound in instructions. */
+async function stepsBack(guest: GuestName, after: "a look" | "no time"): Promise<string> {
+  const { all, first, replayed } = await ringside.stepsBack(root, guest, after, 20, 25);
+  return `${milliseconds(all)} (first ${milliseconds(first)}, at most ${digits(replayed)} replayed)`;
+}
+
 async function measure(): Promise<void> {
   const program = await programOnDisk();
   const native = nativeGuest(root, "alu", directory);
@@ -66,12 +72,13 @@ async function measure(): Promise<void> {
     "gdb record full": record?.recorded === undefined ? absent : perSecond(record.recorded),
   }));
   for (const guest of ["alu", "sieve", "crc"] as const) {
-    await row(`step back, 100 M deep, ${guest}, p50/p99`, "5 ms", async () => {
-      const { all, first, replayed } = await ringside.stepsBack(root, guest, 10, 50);
-      const most = `first ${milliseconds(first)}, at most ${digits(replayed)} replayed`;
+    await row(`step back, 100 M deep, 0.2 s after a stop, ${guest}`, "5 ms", async () => {
       const back = record?.back === undefined ? absent : `${milliseconds(spreadOf(record.back))} at 100 k`;
-      return { Ringside: `${milliseconds(all)} (${most})`, ...(guest === "alu" ? { "gdb record full": back } : {}) };
+      return { Ringside: await stepsBack(guest, "a look"), ...(guest === "alu" ? { "gdb record full": back } : {}) };
     });
+    await row(`step back, 100 M deep, at once, ${guest}`, "", async () => ({
+      Ringside: await stepsBack(guest, "no time"),
+    }));
   }
   for (const guest of ["alu", "sieve", "crc"] as const) {
     await row(`reverse continue over 100 M, ${guest}`, "500 ms", async () => {

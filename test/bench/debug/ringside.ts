@@ -5,6 +5,7 @@ import { allBits } from "../../../src/adapter/debug/data-breakpoints.ts";
 import { History } from "../../../src/adapter/debug/history.ts";
 import { KernelHistory } from "../../../src/adapter/debug/kernel-view.ts";
 import { createTarget } from "../../../src/adapter/debug/load.ts";
+import { NearPast } from "../../../src/adapter/debug/near-past.ts";
 import { reverseContinue, stepBack } from "../../../src/adapter/debug/reverse.ts";
 import { RunControl } from "../../../src/adapter/debug/run-control.ts";
 import { AdapterProcess } from "./adapter.ts";
@@ -100,24 +101,38 @@ async function launched(root: string, program: string) {
 }
 
 export interface StepsBack {
-  /** The first step back after a run, and all of them. */
+  /** The first step back after a stop, and all of them. */
   readonly first: Spread;
   readonly all: Spread;
   /** The most instructions that a step back replayed. */
   readonly replayed: number;
 }
 
-/** Steps back from a place `DEEP` instructions into the run, and from others beyond it. */
-export async function stepsBack(root: string, guest: GuestName, rounds: number, each: number): Promise<StepsBack> {
+/** Instructions from one stop to the next: longer than any interval between checkpoints. */
+const APART = 53_333_333;
+
+/**
+ * Steps back from a place `DEEP` instructions into the run, and from others beyond it: `after` the adapter has brought the past near, as
+ * it does when the client has been silent for a moment, or before it could.
+ */
+export async function stepsBack(
+  root: string,
+  guest: GuestName,
+  after: "a look" | "no time",
+  rounds: number,
+  each: number,
+): Promise<StepsBack> {
   const session = await boot(root, guest);
   session.recording();
   const { control, history } = session;
+  const nearPast = new NearPast(control, history);
   await runOn(session, DEEP);
   const first: number[] = [];
   const all: number[] = [];
   let replayed = 0;
   for (let round = 0; round < rounds; round++) {
-    await runOn(session, 3_333_333);
+    await runOn(session, APART);
+    if (after === "a look") await nearPast.approach();
     for (let i = 0; i < each; i++) {
       const took = await timed(() =>
         stepBack(control, history, { granularity: "instruction", intoKernel: false, thread: 1 }),
