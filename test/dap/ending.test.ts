@@ -182,7 +182,7 @@ describe("disconnect", () => {
         second.ok("setFunctionBreakpoints", { breakpoints: [{ name: "_start", condition: "qword [count] > 1000" }] }),
       );
       expect(stop.reason).toBe("function breakpoint");
-      expect(BigInt(await client.evaluate("qword [count]"))).toBeGreaterThan(1000n);
+      expect(BigInt(await client.evaluate("qword [count],d"))).toBeGreaterThan(1000n);
       expect(first.events.length).toBe(length);
       await client.run("restart");
       expect(await client.evaluate("qword [count],d")).toBe("0");
