@@ -10,12 +10,17 @@ import { definitionFor, validate } from "./schema.ts";
 
 type Message = DebugProtocol.ProtocolMessage;
 
+/** What values may be told with, and when. */
+const DECLARED = { supportsVariableType: true, supportsMemoryReferences: true, supportsInvalidatedEvent: true };
+
 export class DapClient {
   readonly #session: ReturnType<typeof createDebugSession>;
   readonly #pending = new Map<number, (response: DebugProtocol.Response) => void>();
   readonly #waiting: { events: readonly string[]; resolve: (event: DebugProtocol.Event) => void }[] = [];
   readonly #problems: Error[] = [];
   readonly events: DebugProtocol.Event[] = [];
+  /** What it says of itself beside, or instead of, what an editor with everything does. */
+  declared: Partial<DebugProtocol.InitializeRequestArguments> = {};
   /** The thread that stopped last. */
   thread = 1;
   #seq = 1;
@@ -107,6 +112,8 @@ export class DapClient {
       linesStartAt1: true,
       columnsStartAt1: true,
       pathFormat: "path",
+      ...DECLARED,
+      ...this.declared,
     });
     const initialized = this.next("initialized");
     await this.ok("launch", configuration);

@@ -187,7 +187,7 @@ describe("expressions in the console", () => {
     expect(await labels("wh")).toEqual(["who"]);
     expect(await labels("1 + wh")).toEqual([]);
     const [target] = (await client.ok("completions", { text: "1 + tot", column: 8 })).targets;
-    expect(target).toMatchObject({ start: 5, length: 3 });
+    expect(target).toMatchObject({ start: 4, length: 3 });
   });
 });
 

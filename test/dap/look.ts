@@ -93,13 +93,14 @@ async function lookAtPage(client: DapClient, variablesReference: number, all: re
   expect(plain(page.variables)).toEqual(plain(all.slice(start, start + 2)));
 }
 
-const NUMBER = /^(0x)?[\da-f]+(?=$| )/i;
+/** What is shown first; of a symbol, what lies there. */
+const NUMBER = /^(?:0x[\da-f]+: )?((0x)?[\da-f]+)(?=$| )/i;
 
 /** Its expression gives the same value; its memory holds it. */
 async function lookAtValue(client: DapClient, variable: Variable): Promise<void> {
   const { name, value: shown, evaluateName, memoryReference } = variable;
-  const number = NUMBER.exec(shown)?.[0];
-  if (evaluateName !== undefined && number !== undefined && !shown.includes(":")) {
+  const number = NUMBER.exec(shown)?.[1];
+  if (evaluateName !== undefined && number !== undefined) {
     const result = (await client.evaluate(evaluateName)).split(" ")[0]!;
     expect(BigInt(result), `${evaluateName}, shown as ${shown} at ${name}`).toBe(BigInt(number));
   }

@@ -209,7 +209,12 @@ text: db 27, "[31mred", 27, "[0m", 10
 async function start(wishes: object = {}) {
   const client = new DapClient({ [program]: SOURCE });
   await client.launch({ program });
-  await client.ok("initialize", { adapterID: "ringside", supportsMemoryEvent: true, ...wishes });
+  await client.ok("initialize", {
+    adapterID: "ringside",
+    supportsMemoryEvent: true,
+    supportsInvalidatedEvent: true,
+    ...wishes,
+  });
   return client;
 }
 const bodies = (client: DapClient, name: string) =>

@@ -240,7 +240,8 @@ describe("state", () => {
     });
     expect(atob(data)).toBe("Jello");
     expect((await client.request("evaluate", { expression: "rbx = 5", context: "hover" })).success).toBe(false);
-    expect(await client.evaluate("rbx = 5")).toBe("0x5");
+    expect((await client.request("evaluate", { expression: "rbx = 5", context: "watch" })).success).toBe(false);
+    expect((await client.ok("evaluate", { expression: "rbx = 5", context: "repl" })).result).toBe("0x5");
   });
 
   it("writes memory, and refuses what is not mapped", async () => {

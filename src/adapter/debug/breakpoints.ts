@@ -1,7 +1,8 @@
 /** Breakpoints of every kind as one set of addresses, with conditions, hit counts and log messages decided when one is hit. */
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { Where } from "./breakpoint-modes.ts";
-import { evaluate, formatValue, type Scope } from "./expression.ts";
+import { ask, formatValue, type Scope } from "./expression.ts";
+import { checkQuestion } from "./expression-tree.ts";
 import { ExpressionError } from "./reference.ts";
 
 export interface BreakpointRequest {
@@ -150,16 +151,47 @@ export class Breakpoints {
 }
 
 /** What is wrong with a request, in a sentence; undefined if nothing. Only syntax: names may come later. */
-export function requestProblem({ hitCondition }: BreakpointRequest): string | undefined {
-  if (hitCondition === undefined || hitCondition.trim() === "" || HIT_CONDITION.test(hitCondition)) return undefined;
-  return `a hit condition is a count, or one of >= <= == > < % before one, not "${hitCondition}"`;
+export function requestProblem({ condition, hitCondition, logMessage }: BreakpointRequest): string | undefined {
+  return conditionProblem(condition) ?? hitConditionProblem(hitCondition) ?? logMessageProblem(logMessage);
+}
+
+export function conditionProblem(condition: string | undefined): string | undefined {
+  return isBlank(condition) ? undefined : questionProblem(`condition "${condition}"`, condition!);
+}
+
+const isBlank = (text: string | undefined): boolean => text === undefined || text.trim() === "";
+
+function hitConditionProblem(text: string | undefined): string | undefined {
+  if (isBlank(text)) return undefined;
+  const match = HIT_CONDITION.exec(text!);
+  if (match?.[1] === "%" && Number(match[2]) === 0) return `"${text}" never happens: nothing is divided by 0`;
+  return match !== null ? undefined : `a hit condition is a count, or one of >= <= == > < % before one, not "${text}"`;
+}
+
+function logMessageProblem(message = ""): string | undefined {
+  const rest = message.replace(PLACEHOLDERS, "");
+  if (rest.includes("{")) return "the log message has a { without a }: a plain brace is written \\{";
+  const problems = [...message.matchAll(PLACEHOLDERS)].map(([whole, , expression]) =>
+    expression === undefined ? undefined : questionProblem(whole, expression),
+  );
+  return problems.find((problem) => problem !== undefined);
+}
+
+function questionProblem(what: string, text: string): string | undefined {
+  try {
+    checkQuestion(text);
+    return undefined;
+  } catch (error) {
+    if (error instanceof ExpressionError) return `${what}: ${error.message} (column ${error.column + 1})`;
+    throw error;
+  }
 }
 
 /** A condition that cannot be evaluated stops, and says why: silence would hide the mistake. */
-function conditionHolds(condition: string | undefined, scope: Scope, logs: string[]): boolean {
-  if (condition === undefined || condition.trim() === "") return true;
+export function conditionHolds(condition: string | undefined, scope: Scope, logs: string[]): boolean {
+  if (isBlank(condition)) return true;
   try {
-    return evaluate(condition, scope).value !== 0n;
+    return ask(condition!, scope).value !== 0n;
   } catch (error) {
     if (!(error instanceof ExpressionError)) throw error;
     logs.push(`breakpoint condition "${condition}": ${error.message} (column ${error.column + 1})`);
@@ -167,7 +199,8 @@ function conditionHolds(condition: string | undefined, scope: Scope, logs: strin
   }
 }
 
-function hitConditionHolds(text: string | undefined, hits: number): boolean {
+/** `hits` counts the present one. */
+export function hitConditionHolds(text: string | undefined, hits: number): boolean {
   const match = HIT_CONDITION.exec(text ?? "");
   if (match === null) return true;
   const count = Number(match[2]);
@@ -190,12 +223,15 @@ function hitConditionHolds(text: string | undefined, hits: number): boolean {
   }
 }
 
+/** In a log message: a brace behind a backslash, or an expression between braces. */
+const PLACEHOLDERS = /\\([{}])|\{([^}]*)\}/g;
+
 /** `{expression}` in a log message is replaced by its value; `\{` is a brace. */
 export function interpolate(message: string, scope: Scope): string {
-  return message.replace(/\\([{}])|\{([^}]*)\}/g, (_, escaped: string | undefined, expression: string | undefined) => {
+  return message.replace(PLACEHOLDERS, (_, escaped: string | undefined, expression: string | undefined) => {
     if (escaped !== undefined) return escaped;
     try {
-      return formatValue(evaluate(expression ?? "", scope));
+      return formatValue(ask(expression ?? "", scope));
     } catch (error) {
       if (error instanceof ExpressionError) return `{${expression}: ${error.message}}`;
       throw error;

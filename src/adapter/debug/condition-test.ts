@@ -7,7 +7,7 @@ import type { BinaryOp, Peek, Relation, Test, Type, Value } from "../../emu/cpu/
 import { SEG, type SegIndex } from "../../emu/cpu/layout.ts";
 import { addrToBig } from "../../emu/cpu/state.ts";
 import { isSigned, type Scope } from "./expression.ts";
-import { type BinaryOperator, type Node, type NodeOf, parseExpression } from "./expression-tree.ts";
+import { type BinaryOperator, type Node, type NodeOf, parseExpression, type SegmentName } from "./expression-tree.ts";
 import { ExpressionError, type Reference } from "./reference.ts";
 import { flagsPart, generalPart } from "./registers.ts";
 
@@ -23,7 +23,6 @@ export function testOf(conditions: readonly string[], scope: Scope, bits: 16 | 3
   return any && { peeks: lowering.peeks, temps: lowering.temps, value: any };
 }
 
-const SEGMENTS: readonly string[] = ["es", "cs", "ss", "ds", "fs", "gs"];
 const constant = (value: bigint): Value => ({
   op: "const",
   type: 64,
@@ -110,8 +109,7 @@ class Lowering {
 
   #memory({ segment, offset, bytes = this.#bits / 8 }: NodeOf<"memory">): Value | undefined {
     const at = this.#value(offset);
-    const address = at && this.#linear(segment, at);
-    return address && this.#peek(address, bytes);
+    return at && this.#peek(this.#linear(segment, at), bytes);
   }
 
   /** The current task is whichever it is when the test is made. */
@@ -131,10 +129,9 @@ class Lowering {
     return type === 64 ? value : wide(value);
   }
 
-  #linear(segment: string | undefined, offset: Value): Value | undefined {
+  #linear(segment: SegmentName | undefined, offset: Value): Value {
     if (segment === undefined) return offset;
-    const seg = SEGMENTS.includes(segment) ? (SEG[segment.toUpperCase() as keyof typeof SEG] as SegIndex) : undefined;
-    if (seg === undefined) return undefined;
+    const seg = SEG[segment.toUpperCase() as Uppercase<SegmentName>] as SegIndex;
     const linear = binary64("add", offset, { op: "segbase", type: 64, seg });
     return this.#bits === 64 ? linear : binary64("and", linear, constant(0xffff_ffffn));
   }

@@ -24,6 +24,9 @@ export interface DataPlace {
 export interface DataBreakpoint extends DataPlace {
   readonly id: number;
   readonly access: Watching;
+  readonly condition?: string | undefined;
+  readonly hitCondition?: string | undefined;
+  hits?: number;
 }
 
 export interface DataHit {
@@ -65,9 +68,16 @@ export function parseDataId(text: string): DataPlace | undefined {
 export class DataBreakpoints {
   #breakpoints: readonly DataBreakpoint[] = [];
   readonly #values = new Map<number, bigint | undefined>();
+  /** Whether its condition holds now; whoever runs the program says so. */
+  meets: (breakpoint: DataBreakpoint) => boolean = () => true;
 
   get all(): readonly DataBreakpoint[] {
     return this.#breakpoints;
+  }
+
+  /** They, not hit yet. */
+  afresh(): DataBreakpoint[] {
+    return this.#breakpoints.map((each) => ({ ...each, hits: 0 }));
   }
 
   get any(): boolean {
@@ -107,7 +117,7 @@ export class DataBreakpoints {
       const before = this.#values.get(each.id);
       const after = watchedValue(cpu, each);
       this.#values.set(each.id, after);
-      if (!wants(each, write, before !== after)) continue;
+      if (!wants(each, write, before !== after) || !this.meets(each)) continue;
       ids.push(each.id);
       if (each.bytes > WIDEST_SHOWN) change ||= `${access.size} of ${each.bytes} bytes`;
       else change ||= write ? `${shown(before)} -> ${shown(after)}` : shown(after);

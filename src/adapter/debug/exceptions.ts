@@ -1,6 +1,6 @@
 /** Which events the user wants to stop at: the exception filters, and what is shown of the one that was met. */
 import type { MachineEvent } from "../../emu/machine/types.ts";
-import { evaluate, type Scope } from "./expression.ts";
+import { ask, type Scope } from "./expression.ts";
 import { hex } from "./format.ts";
 import { ExpressionError } from "./reference.ts";
 import type { EventFilter } from "./run-control.ts";
@@ -83,7 +83,7 @@ export function filterEvents(
 function holds(condition: string | undefined, event: MachineEvent, scope: Scope): boolean {
   if (condition === undefined || condition.trim() === "") return true;
   try {
-    return evaluate(condition, eventScope(event, scope)).value !== 0n;
+    return ask(condition, eventScope(event, scope)).value !== 0n;
   } catch (error) {
     if (error instanceof ExpressionError) return true;
     throw error;
@@ -111,6 +111,7 @@ const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
   6: "#UD",
   7: "#NM",
   8: "#DF",
+  9: "coprocessor segment overrun",
   10: "#TS",
   11: "#NP",
   12: "#SS",
@@ -120,7 +121,11 @@ const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
   17: "#AC",
   18: "#MC",
   19: "#XM",
+  20: "#VE",
   21: "#CP",
+  28: "#HV",
+  29: "#VC",
+  30: "#SX",
 };
 
 /** A title and the details of an event, for the editor's exception box. */

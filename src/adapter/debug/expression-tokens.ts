@@ -16,7 +16,7 @@ export function tokenize(text: string): Token[] {
     PATTERN.lastIndex = at;
     const match = PATTERN.exec(text);
     const column = at + text.slice(at).search(/\S/);
-    if (match === null) throw new ExpressionError(`"${text[column]}" has no meaning here`, column);
+    if (match === null) throw new ExpressionError(meaningless(text, column), column);
     const [, character, number, name, operator] = match;
     if (character !== undefined)
       tokens.push({ kind: "number", text: character, column, value: characterCode(character) });
@@ -32,6 +32,11 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
+function meaningless(text: string, column: number): string {
+  const character = String.fromCodePoint(text.codePointAt(column)!);
+  return character === "'" ? "a character is one between quotes: 'A'" : `"${character}" has no meaning here`;
+}
+
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "0": "\0" };
 function characterCode(quoted: string): bigint {
   const inner = quoted.slice(1, -1);
@@ -44,5 +49,7 @@ export function parseNumber(text: string, column = 0): bigint {
   const plain = text.replaceAll("_", "").toLowerCase();
   const normal = /^[\da-f]+h$/.test(plain) && !plain.startsWith("0x") ? `0x${plain.slice(0, -1)}` : plain;
   if (!/^(0x[\da-f]+|0b[01]+|0o[0-7]+|\d+)$/.test(normal)) throw new ExpressionError(`"${text}" is no number`, column);
-  return BigInt.asUintN(64, BigInt(normal));
+  const value = BigInt(normal);
+  if (value !== BigInt.asUintN(64, value)) throw new ExpressionError(`"${text}" has more than 64 bits`, column);
+  return value;
 }

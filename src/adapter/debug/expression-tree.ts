@@ -20,6 +20,9 @@ const UNARY = ["-", "~", "!", "+"] as const;
 export type BinaryOperator = (typeof BINARY)[number][number];
 export type UnaryOperator = (typeof UNARY)[number];
 
+export const SEGMENT_PREFIXES = ["es", "cs", "ss", "ds", "fs", "gs"] as const;
+export type SegmentName = (typeof SEGMENT_PREFIXES)[number];
+
 /** `column` is where a complaint about the node points. */
 export type Node =
   | { readonly kind: "number"; readonly value: bigint }
@@ -27,7 +30,7 @@ export type Node =
   /** `bytes` undefined: as wide as an address. */
   | {
       readonly kind: "memory";
-      readonly segment: string | undefined;
+      readonly segment: SegmentName | undefined;
       readonly offset: Node;
       readonly bytes: number | undefined;
       readonly column: number;
@@ -84,6 +87,32 @@ export function parseExpression(text: string): Expression {
     known.set(text, expression);
   }
   return expression;
+}
+
+/** @throws ExpressionError if it is wrongly written, or changes something, which a question that is asked again and again must not. */
+export function checkQuestion(text: string): void {
+  const column = firstAssignment(parseExpression(text).root);
+  if (column !== undefined)
+    throw new ExpressionError("this would change what it asks: compare with ==, or assign in the console", column);
+}
+
+export const assigns = (text: string): boolean => firstAssignment(parseExpression(text).root) !== undefined;
+
+/** The column of an assignment in it. */
+function firstAssignment(node: Node): number | undefined {
+  switch (node.kind) {
+    case "assignment":
+      return node.column;
+    case "binary":
+      return firstAssignment(node.left) ?? firstAssignment(node.right);
+    case "unary":
+    case "cast":
+      return firstAssignment(node.operand);
+    case "memory":
+      return firstAssignment(node.offset);
+    default:
+      return undefined;
+  }
 }
 
 class Parser {
@@ -188,11 +217,14 @@ class Parser {
     return { kind: "memory", segment, offset: this.#closed("]"), bytes, column };
   }
 
-  #segmentPrefix(): string | undefined {
+  #segmentPrefix(): SegmentName | undefined {
     const [name, colon] = [this.#tokens[this.#next], this.#tokens[this.#next + 1]];
     if (colon?.text !== ":" || name === undefined) return undefined;
+    const segment = SEGMENT_PREFIXES.find((each) => each === name.text.toLowerCase());
+    if (segment === undefined)
+      throw new ExpressionError(`"${name.text}" is none of ${SEGMENT_PREFIXES.join(" ")}`, name.column);
     this.#next += 2;
-    return name.text.toLowerCase();
+    return segment;
   }
 
   #peek(): Token {

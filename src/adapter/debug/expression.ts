@@ -6,7 +6,16 @@
  *
  * Values are 64-bit; what a register or memory gives is unsigned of its size. Errors point at the column.
  */
-import { type BinaryOperator, type Node, type NodeOf, parseExpression, type UnaryOperator } from "./expression-tree.ts";
+import {
+  type BinaryOperator,
+  checkQuestion,
+  type Node,
+  type NodeOf,
+  parseExpression,
+  type SegmentName,
+  type UnaryOperator,
+} from "./expression-tree.ts";
+import { hex, hexAddr } from "./format.ts";
 import { ExpressionError, type Reference } from "./reference.ts";
 
 /** What names mean, and how memory is reached. */
@@ -14,7 +23,7 @@ export interface Scope {
   /** A register, flag, kernel field or symbol; a symbol reads as its address. */
   name(name: string): Reference | undefined;
   /** Memory at `offset` of a segment ("ds" where nothing was said). */
-  memory(segment: string | undefined, offset: bigint, bytes: number): Reference;
+  memory(segment: SegmentName | undefined, offset: bigint, bytes: number): Reference;
   /** Width of an address and of memory with no size given. */
   readonly wordBytes: 2 | 4 | 8;
 }
@@ -36,6 +45,12 @@ export function evaluate(text: string, scope: Scope): Evaluated {
   if (count > 1 && (reference?.address === undefined || reference.within !== undefined))
     throw new ExpressionError("only memory has more elements behind it", formatColumn);
   return { value, bits, reference, format, count };
+}
+
+/** As evaluate(), of what is to change nothing. @throws ExpressionError if it would. */
+export function ask(text: string, scope: Scope): Evaluated {
+  checkQuestion(text);
+  return evaluate(text, scope);
 }
 
 interface Result {
@@ -80,18 +95,25 @@ function resultOf(node: Node, scope: Scope): Result {
 function named({ name, column }: NodeOf<"name">, scope: Scope): Result {
   const reference = scope.name(name);
   if (reference === undefined)
-    throw new ExpressionError(`no register, symbol or kernel field is named "${name}"`, column);
+    throw new ExpressionError(`no register, symbol or kernel field is named "${brief(name)}"`, column);
   const value = reference.read();
   if (value === undefined) throw new ExpressionError(`${name} cannot be read now`, column);
   return { value, bits: reference.bits, reference };
 }
+
+/** Characters of a name that are told back. */
+const MOST_SHOWN = 80;
+const brief = (name: string): string => (name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN)}...` : name);
 
 function memory({ segment, offset, bytes = 0, column }: NodeOf<"memory">, scope: Scope): Result {
   const size = bytes || scope.wordBytes;
   const at = resultOf(offset, scope).value;
   const reference = scope.memory(segment, at, size);
   const value = reference.read();
-  if (value === undefined) throw new ExpressionError(`there is no memory mapped at 0x${at.toString(16)}`, column);
+  if (value === undefined) {
+    const where = reference.address === undefined ? hex(at) : hexAddr(reference.address);
+    throw new ExpressionError(`there is no memory mapped at ${where}`, column);
+  }
   return { value, bits: size * 8, reference };
 }
 

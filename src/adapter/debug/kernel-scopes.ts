@@ -12,7 +12,7 @@ export const taskScope = (kernel: KernelAccess, cpu: Cpu): VariableScope => ({
   name: "Task",
   expensive: false,
   variables: () => [
-    { name: "pid", value: String(kernel.task(cpu).pid) },
+    { name: "pid", value: String(kernel.task(cpu).pid), evaluateName: "task.pid" },
     { name: "comm", value: kernel.task(cpu).name },
     { name: "thread_info", value: hexAddr(kernel.threadInfo(cpu)), address: kernel.threadInfo(cpu) },
     ...Object.keys(kernel.layout.status).map((name) => bit(kernel, cpu, `TS_${name}`)),

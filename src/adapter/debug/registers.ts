@@ -243,10 +243,22 @@ const CONTROL: Readonly<Record<string, number>> = {
 const READ_ONLY: Readonly<Record<string, number>> = { cr0: OFF.CR0, cr3: OFF.CR3, cr4: OFF.CR4 };
 const BASES: Readonly<Record<string, SegIndex>> = { fs_base: SEG.FS, gs_base: SEG.GS };
 
+/** What governs floating point, and how it went. */
+const FLOATING: Readonly<Record<string, { readonly offset: number; readonly bits: 16 | 32 }>> = {
+  mxcsr: { offset: OFF.MXCSR, bits: 32 },
+  fcw: { offset: OFF.FCW, bits: 16 },
+  fsw: { offset: OFF.FSW, bits: 16 },
+  ftw: { offset: OFF.FTW, bits: 16 },
+};
+const floating = (cpu: Cpu, { offset, bits }: { readonly offset: number; readonly bits: 16 | 32 }): bigint =>
+  BigInt.asUintN(bits, BigInt(cpu.get32(offset)));
+
 function control(cpu: Cpu, name: string): Reference | undefined {
   if (name === "cpl") return { bits: 2, read: () => BigInt(cpu.cpl) };
   if (name === "gdtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.GDTR_LIMIT) & 0xffff) };
   if (name === "idtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.IDTR_LIMIT) & 0xffff) };
+  const status = lookUp(FLOATING, name);
+  if (status !== undefined) return { bits: status.bits, read: () => floating(cpu, status) };
   const base = lookUp(BASES, name);
   if (base !== undefined) return slice(cpu, OFF.SEG + base * SEG_STRIDE + SEGF.BASE, 64, 0);
   const fixed = lookUp(READ_ONLY, name);
@@ -273,6 +285,7 @@ export function registerNames(): string[] {
     ...["eip", "ip", "eflags", "flags"],
     ...segments,
     ...segments.flatMap((name) => SEGMENT_FIELDS.map((field) => `${name}.${field}`)),
+    ...Object.keys(FLOATING),
     ...Object.keys(FLAG_BITS),
     "IOPL",
     ...["cpl", "gdtr.limit", "idtr.limit"],

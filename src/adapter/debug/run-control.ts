@@ -9,9 +9,9 @@ import type { WatchHit } from "../../emu/cpu/watch.ts";
 import { bringsCode } from "../../emu/kernel/exec/brings-code.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import { linearOf, standsAt } from "./breakpoint-modes.ts";
-import type { Breakpoints, Hit } from "./breakpoints.ts";
+import { type Breakpoints, conditionHolds, type Hit, hitConditionHolds } from "./breakpoints.ts";
 import { testOf } from "./condition-test.ts";
-import { type Access, DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
+import { type Access, type DataBreakpoint, DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
 import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
@@ -142,6 +142,7 @@ export class RunControl implements Observer {
     this.#breakpoints = breakpoints;
     this.threads = new Threads(target);
     this.use(breakpoints);
+    this.data.meets = (breakpoint) => this.#meets(breakpoint);
     target.machine.events.listen((event) => this.#see(event));
     for (const own of target.machine.cpus) {
       own.hooks.breakpoint = (cpu) => this.#stopsAt(cpu);
@@ -273,6 +274,17 @@ export class RunControl implements Observer {
   #accessed({ address, size, write }: WatchHit): DataHit | undefined {
     const physical = this.cpu.peekTranslate(address);
     return this.#watched.accessed(this.cpu, { address, physical, size }, write, undefined);
+  }
+
+  /** Going back has no count of hits, as for other breakpoints. */
+  #meets(breakpoint: DataBreakpoint): boolean {
+    const logs: string[] = [];
+    const holds = conditionHolds(breakpoint.condition, expressionScope(this.target, this.cpu), logs);
+    if (this.#mode !== "live") return holds;
+    for (const text of logs) this.onLog(text);
+    if (!holds) return false;
+    breakpoint.hits = (breakpoint.hits ?? 0) + 1;
+    return hitConditionHolds(breakpoint.hitCondition, breakpoint.hits);
   }
 
   #stopAtData(hit: DataHit | undefined): Stop | undefined {

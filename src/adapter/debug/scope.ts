@@ -3,6 +3,7 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { SEG, type SegIndex } from "../../emu/cpu/layout.ts";
 import { type Addr, addrToBig, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
 import type { Scope } from "./expression.ts";
+import type { SegmentName } from "./expression-tree.ts";
 import { frameReference } from "./frame-registers.ts";
 import { peekValue, pokeValue } from "./guest-memory.ts";
 import { kernelReference } from "./kernel-fields.ts";
@@ -53,11 +54,15 @@ export function memoryReference(cpu: Cpu, address: Addr | undefined, bytes: numb
 }
 
 /** segment:offset to linear, by the segment's hidden base. Without a segment the offset is linear already. */
-export function linearAddress(cpu: Cpu, segment: string | undefined, offset: bigint, frame?: Frame): Addr | undefined {
+export function linearAddress(
+  cpu: Cpu,
+  segment: SegmentName | undefined,
+  offset: bigint,
+  frame?: Frame,
+): Addr | undefined {
   const value = BigInt.asUintN(64, offset);
   if (segment === undefined) return canonical(value);
-  const seg = SEG[segment.toUpperCase() as keyof typeof SEG] as SegIndex | undefined;
-  if (seg === undefined) return undefined;
+  const seg = SEG[segment.toUpperCase() as Uppercase<SegmentName>] as SegIndex;
   const base = frame === undefined || frame.current ? addrToBig(cpu.segBase(seg)) : frame.place.segBase(seg);
   if (base === undefined) return undefined;
   const linear = base + value;

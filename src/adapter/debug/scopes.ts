@@ -160,6 +160,9 @@ function describeSegment(cpu: Cpu, seg: SegIndex): string {
 }
 
 const STACK_WORDS = 32;
+/** By the width of the code. */
+const SIZE_OF = { 16: "word", 32: "dword", 64: "qword" } as const;
+const STACK_TOP = { 16: "ss:sp", 32: "ss:esp", 64: "rsp" } as const;
 
 function stackWords({ target, cpu, frame }: View): Variable[] {
   const width = frame.bits / 8;
@@ -171,7 +174,8 @@ function stackWords({ target, cpu, frame }: View): Variable[] {
     if (value === undefined) break;
     const near = value > 0xffffn ? target.symbols(cpu).describe(Number(BigInt.asIntN(64, value))) : undefined;
     const shown = hex(value, width * 8) + (near === undefined ? "" : ` <${near}>`);
-    words.push(leaf(`+${hex(i * width)}`, reference, { value: shown, evaluateName: undefined }));
+    const evaluateName = `${SIZE_OF[frame.bits]} [${STACK_TOP[frame.bits]}+${hex(i * width)}]`;
+    words.push(leaf(`+${hex(i * width)}`, reference, { value: shown, evaluateName }));
   }
   return words;
 }
@@ -190,7 +194,8 @@ function programSymbols({ target, cpu, frame }: View): Variable[] {
       return leaf(name, reference, {
         value: shown,
         type: isCode ? "label" : "data",
-        ...(isCode ? { reference: undefined } : {}),
+        // what is there can be looked at and changed, what is not has an address only
+        ...(value === undefined ? { reference: undefined } : { evaluateName: `${SIZE_OF[frame.bits]} [${name}]` }),
       });
     });
 }
@@ -200,7 +205,7 @@ function sse(cpu: Cpu, bits: number): Variable[] {
     const at = OFF.YMM + i * 32;
     return group(`xmm${i}`, hex(cpu.get64(at + 8), 64) + hex(cpu.get64(at), 64).slice(2), () => xmmViews(cpu, at));
   });
-  return [...rows, { name: "mxcsr", value: hex(cpu.get32(OFF.MXCSR) >>> 0, 32) }];
+  return [...rows, ...named(cpu, ["mxcsr"])];
 }
 
 /** The same 128 bits as floats, doubles and integers. */
@@ -228,9 +233,5 @@ function x87(cpu: Cpu): Variable[] {
       type: "sign and exponent : significand",
     };
   });
-  const words = (["FCW", "FSW", "FTW"] as const).map((name) => ({
-    name: name.toLowerCase(),
-    value: hex(cpu.get32(OFF[name]) & 0xffff, 16),
-  }));
-  return [...stack, ...words];
+  return [...stack, ...named(cpu, ["fcw", "fsw", "ftw"])];
 }

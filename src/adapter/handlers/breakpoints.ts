@@ -12,9 +12,10 @@ import { RequestError } from "./errors.ts";
 function setBreakpoints(context: Context, args: DebugProtocol.SetBreakpointsArguments) {
   const uri = context.sources.fromDap(args.source);
   if (uri === undefined) throw new RequestError("the breakpoint's source has neither a path nor a known reference");
-  const wanted = (args.breakpoints ?? []).map((request) =>
-    want("source", request, () => placeOnLine(context, uri, request)),
-  );
+  const wanted = (args.breakpoints ?? []).map((request) => {
+    const { resolve, ...rest } = want("source", request, () => placeOnLine(context, uri, request));
+    return { ...rest, resolve: () => withLine(resolve(), request) };
+  });
   return context.bindings.set(uri, wanted);
 }
 
@@ -22,6 +23,12 @@ function want(kind: Wanted["kind"], request: BreakpointRequest, resolve: () => R
   const problem = requestProblem(request);
   return { kind, request, resolve: problem === undefined ? resolve : () => refusal(problem) };
 }
+
+/** A breakpoint that is nowhere is where it was wanted: some clients show it on no line, or the first, if none is said. */
+const withLine = (found: Resolution, { line }: DebugProtocol.SourceBreakpoint): Resolution => ({
+  ...found,
+  answer: { line, ...found.answer },
+});
 
 function placeOnLine(context: Context, uri: string, { line, mode }: DebugProtocol.SourceBreakpoint): Resolution {
   if (!context.isLaunched) return refusal("the program is not loaded yet", "pending");
@@ -43,8 +50,9 @@ function placeOnLine(context: Context, uri: string, { line, mode }: DebugProtoco
 function nothingOnLine(context: Context, uri: string): Resolution {
   const { spaces } = context.launched.target;
   const runs = spaces.seen.some(({ index }) => index.sources.includes(uri));
-  const isKnown = !runs && spaces.known.some((index) => index.sources.includes(uri));
-  return isKnown ? NOT_RUNNING : refusal("there is no code on this line or below it");
+  if (runs) return refusal("there is no code on this line or below it");
+  const isKnown = spaces.known.some((index) => index.sources.includes(uri));
+  return isKnown ? NOT_RUNNING : refusal("no program that runs here is made from this file", "pending");
 }
 
 const NOT_RUNNING = refusal("no task runs the program that this is part of", "pending");

@@ -3,7 +3,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { bigToAddr } from "../../emu/cpu/state.ts";
 import { describeTable, type GATE_TABLES } from "../debug/descriptor-list.ts";
-import { evaluate } from "../debug/expression.ts";
+import { ask } from "../debug/expression.ts";
 import { hex, hexAddr } from "../debug/format.ts";
 import { translate } from "../debug/guest-memory.ts";
 import { goalOf, readTrigger } from "../debug/injections.ts";
@@ -32,7 +32,7 @@ const count = (rest: string, otherwise: number): number => {
 /** The address that an expression gives: where its memory is, or its value. */
 function addressOf(context: Context, expression: string): number {
   if (expression === "") throw new RequestError("an address is missing");
-  const { value, reference } = evaluate(expression, context.scope);
+  const { value, reference } = ask(expression, context.scope);
   return reference?.address !== undefined && !context.launched.target.symbols(context.cpu).address(expression)
     ? reference.address
     : bigToAddr(value);
@@ -130,7 +130,7 @@ const table = (name: keyof typeof GATE_TABLES, help: string): Command => ({
   usage: `${name} [INDEX]`,
   help,
   run(context, rest) {
-    const only = rest === "" ? undefined : Number(evaluate(rest, context.scope).value);
+    const only = rest === "" ? undefined : Number(ask(rest, context.scope).value);
     return describeTable(context.stopped.target, context.cpu, name, only);
   },
 });

@@ -24,8 +24,8 @@ function completionsRequest(context: Context, args: DebugProtocol.CompletionsArg
   const column = args.column - context.columnBase;
   const { target } = context.launched;
   const found = completions(target, context.cpu, [...COMMANDS.keys()], args.text, column);
-  // where a completion's text begins is counted as the client counts columns
-  return { targets: found.map(({ start, ...target }) => ({ ...target, start: start + context.columnBase })) };
+  // `start` counts from 0 whatever columns do: VS Code, nvim-dap, dape and vimspector read it so, against the protocol's text
+  return { targets: found };
 }
 
 export const consoleHandlers: HandlerTable = { completions: completionsRequest };

@@ -91,8 +91,8 @@ export class Context {
   told: Told | undefined;
   /** Memory that the client has read, and shows perhaps. */
   readonly seenMemory = new SeenMemory();
-  /** Whether it wants to hear that memory has changed. */
-  hearsOfMemory = false;
+  /** What the client has said that it can do, in `initialize`: what it has not, it is not sent. */
+  declared: Partial<DebugProtocol.InitializeRequestArguments> = {};
   /** The request that is being handled. */
   command = "";
   /** Instants by name. */

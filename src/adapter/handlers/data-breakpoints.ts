@@ -1,14 +1,16 @@
 /** Data breakpoints: on variables, on expressions (`TS_COMPAT`, `dword [count]`), and on addresses. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { requestProblem } from "../debug/breakpoints.ts";
 import {
   allBits,
   type DataAccess,
+  type DataBreakpoint,
   type DataPlace,
   dataId,
   MOST_BYTES,
   parseDataId,
 } from "../debug/data-breakpoints.ts";
-import { evaluate } from "../debug/expression.ts";
+import { ask } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
 import { placeOf } from "../debug/variables.ts";
 import { parseReference } from "./breakpoints.ts";
@@ -32,7 +34,7 @@ function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArgume
   if (args.variablesReference !== undefined && args.variablesReference > 0) {
     return context.childrenOf(args.variablesReference)?.find(({ name }) => name === args.name)?.place;
   }
-  const { reference } = evaluate(args.name, context.scopeOf(args.frameId));
+  const { reference } = ask(args.name, context.scopeOf(args.frameId));
   const place = reference && placeOf(reference);
   if (place === undefined || args.bytes === undefined || reference?.within !== undefined) return place;
   return atAddress(place.address, args.bytes);
@@ -53,18 +55,26 @@ function setDataBreakpoints(context: Context, args: DebugProtocol.SetDataBreakpo
   const made = args.breakpoints.map((wanted) => {
     const place = parseDataId(wanted.dataId);
     const access = ACCESSES.find((each) => each === (wanted.accessType ?? "write"));
-    if (place === undefined || access === undefined) return undefined;
-    return { ...place, access, id: context.breakpoints.nextId() };
+    if (place === undefined || access === undefined) return "this is no place that can be watched";
+    const { condition, hitCondition } = wanted;
+    return (
+      requestProblem(wanted) ??
+      ({
+        ...place,
+        access,
+        condition,
+        hitCondition,
+        id: context.breakpoints.nextId(),
+      } satisfies DataBreakpoint)
+    );
   });
   control.data.replace(
-    made.filter((each) => each !== undefined),
+    made.filter((each) => typeof each !== "string"),
     context.cpu,
   );
   return {
     breakpoints: made.map((each) =>
-      each === undefined
-        ? { verified: false, message: "this is no place that can be watched" }
-        : { id: each.id, verified: true },
+      typeof each === "string" ? { verified: false, message: each } : { id: each.id, verified: true },
     ),
   };
 }

@@ -1,25 +1,24 @@
 /** evaluate (watch, hover, console) and setExpression. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { addrToBig } from "../../emu/cpu/state.ts";
-import { type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
-import { hexAddr } from "../debug/format.ts";
+import { ask, type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
+import { assigns } from "../debug/expression-tree.ts";
 import type { Reference } from "../debug/reference.ts";
 import { leaf } from "../debug/variables.ts";
 import { runCommand } from "./console.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
-import { changed, references } from "./variables.ts";
+import { changed, memoryReferenceFor, references, typeFor } from "./variables.ts";
 
 async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArguments) {
   const { expression, context: where } = args;
   const { target } = context.stopped;
   const answer = where === "repl" ? await runCommand(context, expression) : undefined;
   if (answer !== undefined) return { result: answer, variablesReference: 0 };
-  const assigns = /(^|[^=<>!])=($|[^=])/.test(expression);
-  if (assigns && where === "hover") throw new RequestError("a hover does not change anything");
   const scope = context.scopeOf(args.frameId);
-  const result = evaluate(expression, scope);
-  if (assigns) changed(context);
+  // what an editor asks by itself, again and again, is to change nothing
+  const result = where === undefined || where === "repl" ? evaluate(expression, scope) : ask(expression, scope);
+  if (assigns(expression)) changed(context);
   if (where === "repl") context.results.push(constant(result));
   if (result.count > 1) return listOf(context, scope, result, hexOf(args.format));
   const near =
@@ -29,7 +28,7 @@ async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArg
   return {
     result:
       formatValue(withFormat(result, args.format)) + (near === undefined || result.format !== "x" ? "" : ` <${near}>`),
-    type: `${result.bits}-bit`,
+    ...typeFor(context, `${result.bits}-bit`),
     variablesReference: 0,
     ...referencesOf(context, result),
   };
@@ -55,10 +54,10 @@ function listOf(context: Context, scope: Scope, { reference, bits, count, format
   });
   return {
     result: elements.map(({ value }) => value).join(" "),
-    type: `${count} of ${bits} bits`,
+    ...typeFor(context, `${count} of ${bits} bits`),
     variablesReference: context.handle(() => elements),
     indexedVariables: count,
-    memoryReference: hexAddr(reference!.address!),
+    ...memoryReferenceFor(context, reference!.address!),
   };
 }
 
@@ -69,11 +68,11 @@ const referencesOf = (context: Context, { value, bits, reference }: Evaluated) =
 function setExpression(context: Context, args: DebugProtocol.SetExpressionArguments) {
   void context.stopped;
   const scope = context.scopeOf(args.frameId);
-  const { reference } = evaluate(args.expression, scope);
+  const { reference } = ask(args.expression, scope);
   if (reference?.write === undefined) throw new RequestError(`${args.expression} cannot be assigned to`);
-  reference.write(evaluate(args.value, scope).value);
+  reference.write(ask(args.value, scope).value);
   changed(context);
-  const now = evaluate(args.expression, scope);
+  const now = ask(args.expression, scope);
   return { value: formatValue(withFormat(now, args.format)), ...referencesOf(context, now) };
 }
 

@@ -1,5 +1,6 @@
 /** Exception filters, and the details of the event that stopped the program. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { conditionProblem } from "../debug/breakpoints.ts";
 import { describeEvent, FILTERS, filterEvents } from "../debug/exceptions.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -9,13 +10,15 @@ function setExceptionBreakpoints(context: Context, args: DebugProtocol.SetExcept
     ...args.filters.map((id) => ({ id, condition: undefined })),
     ...(args.filterOptions ?? []).map(({ filterId, condition }) => ({ id: filterId, condition })),
   ];
-  context.eventFilter = filterEvents(chosen, () => context.scope);
-  context.launched.control.setEventFilter(context.eventFilter);
-  const breakpoints = chosen.map(({ id }) => {
-    const known = FILTERS.some((filter) => filter.id === id);
-    return known ? { verified: true } : { verified: false, message: `there is no exception filter "${id}"` };
-  });
-  return { breakpoints };
+  const problems = chosen.map(({ id, condition }) =>
+    FILTERS.some((filter) => filter.id === id) ? conditionProblem(condition) : `there is no exception filter "${id}"`,
+  );
+  const sound = chosen.filter((_, i) => problems[i] === undefined);
+  context.eventFilter = filterEvents(sound, () => context.scope);
+  if (context.isLaunched) context.launched.control.setEventFilter(context.eventFilter);
+  return {
+    breakpoints: problems.map((message) => (message === undefined ? { verified: true } : { verified: false, message })),
+  };
 }
 
 function exceptionInfo(context: Context) {

@@ -11,7 +11,8 @@ export function initialize(
   context.lineBase = args.linesStartAt1 === false ? 0 : 1;
   context.columnBase = args.columnsStartAt1 === false ? 0 : 1;
   context.progress.supported = args.supportsProgressReporting === true;
-  context.hearsOfMemory = args.supportsMemoryEvent === true;
+  context.declared = args;
+  context.sources.asUris = args.pathFormat === "uri";
   return {
     supportsConfigurationDoneRequest: true,
     supportsFunctionBreakpoints: true,

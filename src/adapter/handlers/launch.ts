@@ -27,7 +27,6 @@ async function launch(context: Context, args: DebugProtocol.LaunchRequestArgumen
 /** There is a program now: the client may set its breakpoints. */
 export function tellLaunched(context: Context, startMethod: "launch" | "attach"): void {
   context.told = undefined;
-  lookAtPrograms(context);
   context.client.afterResponse(() => {
     if (!context.isLaunched) return;
     context.client.event("process", {
@@ -37,6 +36,7 @@ export function tellLaunched(context: Context, startMethod: "launch" | "attach")
     });
     context.client.event("initialized");
   });
+  lookAtPrograms(context);
 }
 
 async function load(context: Context, configuration: LaunchConfiguration): Promise<void> {
@@ -46,7 +46,7 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const { target } = loaded;
   const control = new RunControl(target, context.breakpoints);
   control.setEventFilter(context.eventFilter);
-  if (context.isLaunched) control.data.replace(context.launched.control.data.all, control.cpu);
+  if (context.isLaunched) control.data.replace(context.launched.control.data.afresh(), control.cpu);
   const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
   const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
   const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);

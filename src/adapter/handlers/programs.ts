@@ -42,14 +42,19 @@ export function lookAtPrograms(context: Context): void {
     sources: sourcesByPath(context),
   };
   context.told = now;
-  if (told === undefined) return;
-  tell(told.modules(), now.modules(), (reason, module) => context.client.event("module", { reason, module }));
-  tell(told.sources(), now.sources(), (reason, source) => context.client.event("loadedSource", { reason, source }));
+  if (told === undefined) context.client.afterResponse(() => tellPrograms(context, undefined, now));
+  else tellPrograms(context, told, now);
+}
+
+/** A client may know programs from these events alone, never asking for all of them: the first ones are news, too. */
+function tellPrograms({ client }: Context, before: Told | undefined, now: Told): void {
+  tell(before?.modules(), now.modules(), (reason, module) => client.event("module", { reason, module }));
+  tell(before?.sources(), now.sources(), (reason, source) => client.event("loadedSource", { reason, source }));
 }
 
 /** What is new, gone, or not as it was. */
 function tell<T>(
-  before: ReadonlyMap<string, T>,
+  before: ReadonlyMap<string, T> = new Map(),
   now: ReadonlyMap<string, T>,
   event: (reason: "new" | "changed" | "removed", thing: T) => void,
 ): void {

@@ -15,6 +15,7 @@ interface Optional {
 
 const optional = (kind: Shape | readonly [Kind]): Optional => ({ optional: kind });
 const SOURCE: Shape = { path: "string?", sourceReference: "whole?" };
+const FORMAT: Shape = { hex: "boolean?" };
 const BREAKPOINT: Shape = { condition: "string?", hitCondition: "string?", logMessage: "string?" };
 const STEP: Shape = { threadId: "whole?", granularity: "string?", targetId: "whole?" };
 
@@ -37,7 +38,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
     mode: "string?",
     frameId: "whole?",
   },
-  setDataBreakpoints: { breakpoints: [{ dataId: "string", accessType: "string?" }] },
+  setDataBreakpoints: { breakpoints: [{ dataId: "string", accessType: "string?", ...BREAKPOINT }] },
   disconnect: { restart: "boolean?", terminateDebuggee: "boolean?", suspendDebuggee: "boolean?" },
   terminateThreads: { threadIds: optional(["whole"]) },
   next: STEP,
@@ -59,11 +60,17 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   stackTrace: { threadId: "whole?", startFrame: "whole?", levels: "whole?" },
   scopes: { frameId: "whole" },
   source: { source: optional(SOURCE), sourceReference: "whole?" },
-  variables: { variablesReference: "whole", start: "whole?", count: "whole?" },
-  setVariable: { variablesReference: "whole", name: "string", value: "string" },
+  variables: {
+    variablesReference: "whole",
+    start: "whole?",
+    count: "whole?",
+    filter: "string?",
+    format: optional(FORMAT),
+  },
+  setVariable: { variablesReference: "whole", name: "string", value: "string", format: optional(FORMAT) },
   locations: { locationReference: "whole" },
-  evaluate: { expression: "string", frameId: "whole?", context: "string?", format: optional({ hex: "boolean?" }) },
-  setExpression: { expression: "string", value: "string", frameId: "whole?" },
+  evaluate: { expression: "string", frameId: "whole?", context: "string?", format: optional(FORMAT) },
+  setExpression: { expression: "string", value: "string", frameId: "whole?", format: optional(FORMAT) },
   readMemory: { memoryReference: "string", offset: "whole?", count: "whole" },
   writeMemory: { memoryReference: "string", offset: "whole?", data: "string", allowPartial: "boolean?" },
   disassemble: { memoryReference: "string", offset: "whole?", instructionOffset: "whole?", instructionCount: "whole" },

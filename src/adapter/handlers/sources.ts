@@ -9,10 +9,12 @@ import { canonicalUri, isFileUri, pathOfUri } from "../debug/uris.ts";
 export class Sources {
   /** URIs that the client cannot open, by sourceReference - 1. */
   readonly #references: string[] = [];
+  /** Whether the client names files by URI, not by path. */
+  asUris = false;
 
   toDap(target: Target, uri: string): DebugProtocol.Source {
     const name = fileNameOf(uri);
-    if (target.sourceText(uri) === undefined) return { name, path: isFileUri(uri) ? pathOfUri(uri) : uri };
+    if (target.sourceText(uri) === undefined) return { name, path: this.#placeOf(uri) };
     return {
       name,
       path: uri,
@@ -31,6 +33,12 @@ export class Sources {
 
   byReference(reference: number): string | undefined {
     return this.#references[reference - 1];
+  }
+
+  #placeOf(uri: string): string {
+    if (!isFileUri(uri)) return uri;
+    const path = pathOfUri(uri);
+    return this.asUris ? toUri(path) : path;
   }
 
   #referenceOf(uri: string): number {

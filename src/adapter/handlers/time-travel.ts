@@ -3,7 +3,7 @@
  * run back to a line, go to an instruction by number, "who last wrote this?".
  */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { evaluate } from "../debug/expression.ts";
+import { ask } from "../debug/expression.ts";
 import type { History } from "../debug/history.ts";
 import { type LastWrite, lastChange, lastWriter } from "../debug/last-writer.ts";
 import { inPrograms, placesOnLine } from "../debug/placed-symbols.ts";
@@ -80,7 +80,7 @@ function time(context: Context) {
 /** `ringside/lastWriter` { expression }: who last wrote the memory it names, changed the bit, or the register. */
 export async function lastWriterOf(context: Context, expression: string): Promise<LastWrite | undefined> {
   const { control, history } = context.stopped;
-  const { reference } = evaluate(expression, context.scope);
+  const { reference } = ask(expression, context.scope);
   if (reference === undefined) throw new RequestError(`${expression} is no place that can be written`);
   const place = placeOf(reference);
   const { cpu } = context;

@@ -1,21 +1,33 @@
 /** The contents of scopes and of what unfolds below them; new values. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
-import { evaluate, formatValue } from "../debug/expression.ts";
-import { hexAddr } from "../debug/format.ts";
+import { ask, formatValue } from "../debug/expression.ts";
+import { hex, hexAddr } from "../debug/format.ts";
 import type { Variable } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { tellMemory } from "./seen-memory.ts";
 
 function variables(context: Context, args: DebugProtocol.VariablesArguments) {
-  const found = childrenOf(context, args.variablesReference);
+  const { filter, format } = args;
+  const all = childrenOf(context, args.variablesReference);
+  const found = filter === undefined ? all : all.filter((variable) => isIndexed(variable) === (filter === "indexed"));
   const first = args.start ?? 0;
   return {
     variables: found
       .slice(first, args.count ? first + args.count : undefined)
-      .map((variable) => dapVariable(context, variable)),
+      .map((variable) => dapVariable(context, variable, format)),
   };
+}
+
+const isIndexed = ({ name }: Variable): boolean => /^\[\d+\]$/.test(name);
+
+/** What is shown with its number, the first thing in it, as the client wishes it. */
+export function inFormat(shown: string, format: DebugProtocol.ValueFormat | undefined): string {
+  if (format?.hex === undefined) return shown;
+  return format.hex
+    ? shown.replace(/^\d+(?= |$)/, (decimal) => hex(BigInt(decimal)))
+    : shown.replace(/^0x[\da-f]+(?= |$)/, (number) => BigInt(number).toString());
 }
 
 function childrenOf(context: Context, reference: number): readonly Variable[] {
@@ -25,18 +37,25 @@ function childrenOf(context: Context, reference: number): readonly Variable[] {
   return found;
 }
 
-function dapVariable(context: Context, variable: Variable): DebugProtocol.Variable {
+function dapVariable(
+  context: Context,
+  variable: Variable,
+  format: DebugProtocol.ValueFormat | undefined,
+): DebugProtocol.Variable {
   const { name, value, type, evaluateName, children, reference } = variable;
   return {
     name,
-    value,
+    value: inFormat(value, format),
     variablesReference: children === undefined ? 0 : context.handle(children),
-    ...(type === undefined ? {} : { type }),
+    ...typeFor(context, type),
     ...(evaluateName === undefined ? {} : { evaluateName }),
     ...references(context, variable.address, variable.pointsTo),
     ...(reference === undefined ? { presentationHint: { attributes: ["readOnly"] } } : {}),
   };
 }
+
+export const typeFor = ({ declared }: Context, type: string | undefined): { type?: string } =>
+  type === undefined || declared.supportsVariableType !== true ? {} : { type };
 
 /**
  * Where a value is in memory; of one that is not, the memory that it points to. If that is code with a line, so is the place.
@@ -47,10 +66,13 @@ export function references(context: Context, address: Addr | undefined, pointsTo
   const memory = address ?? target;
   const line = target === undefined ? undefined : context.launched.target.symbols(context.readCpu).lineAt(target);
   return {
-    ...(memory === undefined ? {} : { memoryReference: hexAddr(memory) }),
+    ...memoryReferenceFor(context, memory),
     ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(line) }),
   };
 }
+
+export const memoryReferenceFor = ({ declared }: Context, memory: Addr | undefined): { memoryReference?: string } =>
+  memory === undefined || declared.supportsMemoryReferences !== true ? {} : { memoryReference: hexAddr(memory) };
 
 function mappedAt({ readCpu }: Context, value: bigint): Addr | undefined {
   const address = isCanonical(Number(BigInt.asIntN(32, value >> 32n))) ? bigToAddr(value) : undefined;
@@ -70,13 +92,13 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   if (variable === undefined) throw new RequestError(`there is no "${args.name}" here`);
   const write = variable.reference?.write;
   if (write === undefined) throw new RequestError(`${args.name} cannot be changed`);
-  const { value } = evaluate(args.value, context.scope);
+  const { value } = ask(args.value, context.scope);
   write(value);
   changed(context);
   const { bits, address, read } = variable.reference!;
   const now = read() ?? value;
   return {
-    value: formatValue({ value: now, bits, format: "x" }),
+    value: inFormat(formatValue({ value: now, bits, format: "x" }), args.format),
     ...references(context, address, variable.pointsTo === undefined ? undefined : now),
   };
 }
@@ -85,7 +107,8 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
 export function changed(context: Context): void {
   context.launched.history.changed();
   context.client.afterResponse(() => {
-    context.client.event("invalidated", { areas: ["variables", "stacks"] });
+    if (context.declared.supportsInvalidatedEvent === true)
+      context.client.event("invalidated", { areas: ["variables", "stacks"] });
     context.client.event("ringside/changed");
     tellMemory(context);
   });

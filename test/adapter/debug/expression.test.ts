@@ -54,6 +54,8 @@ describe("expressions", () => {
     ["7 / 2,d", "3"],
     ["7 % 4,d", "3"],
     ["3 >= 3", "0x1"],
+    ["0xffffffffffffffff", "0xffffffffffffffff"],
+    ["'=' == 61", "0x1"],
   ])("%s is %s", (text, result) => {
     expect(show(text)).toBe(result);
   });
@@ -79,6 +81,12 @@ describe("expressions", () => {
     ["0x12g4", 0, /no number/],
     ["rax,q", 4, /a format is one of/],
     ["unmapped", 0, /cannot be read now/],
+    ["1 + 0x10000000000000000", 4, /has more than 64 bits/],
+    ["rax + [zz:rax]", 7, /"zz" is none of es cs ss ds fs gs/],
+    ["[0x2b:rax]", 1, /"0x2b" is none of/],
+    ["'AB'", 0, /a character is one between quotes: 'A'/],
+    ["1 + \u{1f600}", 4, /"\u{1f600}" has no meaning here/u],
+    ["x".repeat(100_000), 0, /^.{0,200}$/],
   ])("%s fails at column %i", (text, column, message) => {
     try {
       evaluate(text, scope);
