@@ -7,7 +7,7 @@ import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import type { Trigger } from "../../emu/kernel/types.ts";
 import { eventScope } from "./exceptions.ts";
 import { evaluate, type Scope } from "./expression.ts";
-import { parseExpression } from "./expression-tree.ts";
+import { checkQuestion } from "./expression-tree.ts";
 import { ExpressionError } from "./reference.ts";
 import type { Goal, RunControl } from "./run-control.ts";
 import type { Addresses } from "./scope.ts";
@@ -100,7 +100,7 @@ function addressOf(text: string, addressOfName: (name: string) => Addr | undefin
 /** Not true while something in it cannot be read. */
 function test(condition: string, column: number, scopeOf: (cpu: Cpu) => Scope): NonNullable<Trigger["holds"]> {
   try {
-    parseExpression(condition);
+    checkQuestion(condition);
   } catch (error) {
     if (error instanceof ExpressionError) throw new ExpressionError(error.message, error.column + column);
     throw error;

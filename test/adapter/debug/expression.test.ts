@@ -86,7 +86,6 @@ describe("expressions", () => {
     ["[0x2b:rax]", 1, /"0x2b" is none of/],
     ["'AB'", 0, /a character is one between quotes: 'A'/],
     ["1 + \u{1f600}", 4, /"\u{1f600}" has no meaning here/u],
-    ["x".repeat(100_000), 0, /^.{0,200}$/],
   ])("%s fails at column %i", (text, column, message) => {
     try {
       evaluate(text, scope);
@@ -96,6 +95,10 @@ describe("expressions", () => {
       expect((error as ExpressionError).message).toMatch(message);
       expect((error as ExpressionError).column).toBe(column);
     }
+  });
+
+  it("does not tell back all of a long name", () => {
+    expect(() => evaluate("x".repeat(100_000), scope)).toThrow(/^no register.{0,200}$/);
   });
 
   it("fills log messages", () => {
