@@ -107,7 +107,8 @@ class Lowering {
     return value === undefined ? undefined : constant(value);
   }
 
-  #memory({ segment, offset, bytes = this.#bits / 8 }: NodeOf<"memory">): Value | undefined {
+  #memory({ segment, offset, bytes = this.#bits / 8, process }: NodeOf<"memory">): Value | undefined {
+    if (process !== undefined) return undefined;
     const at = this.#value(offset);
     return at && this.#peek(this.#linear(segment, at), bytes);
   }

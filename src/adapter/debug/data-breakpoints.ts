@@ -6,15 +6,15 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchRange } from "../../emu/cpu/watch.ts";
 import { hex } from "./format.ts";
-import { peekValue, physicalValue } from "./guest-memory.ts";
+import { peekValue, physicalValue, translate } from "./guest-memory.ts";
+import { type MemoryPlace, parseReference, placeText } from "./memory-place.ts";
 
 export type DataAccess = "read" | "write" | "readWrite";
 /** "write" is a change; a search for the last writer wants every write. */
 type Watching = DataAccess | "everyWrite";
 
 /** What is watched: up to 8 bytes and the bits of them that count. As text it is the protocol's dataId. */
-export interface DataPlace {
-  readonly address: Addr;
+export interface DataPlace extends MemoryPlace {
   readonly bytes: number;
   readonly mask: bigint;
   /** The address is physical: accesses through every alias count. */
@@ -28,6 +28,9 @@ export interface DataBreakpoint extends DataPlace {
   readonly hitCondition?: string | undefined;
   hits?: number;
 }
+
+/** A CPU that a place is seen from; undefined while its process has no memory. */
+export type View = (place: MemoryPlace) => Cpu | undefined;
 
 export interface DataHit {
   readonly ids: readonly number[];
@@ -50,15 +53,15 @@ export const MOST_BYTES = 4096;
 
 export const allBits = (bytes: number): bigint => (1n << BigInt(bytes * 8)) - 1n;
 
-export const dataId = ({ address, bytes, mask, physical }: DataPlace): string =>
-  `${hex(address)}/${bytes}/${hex(mask)}${physical === true ? "/physical" : ""}`;
+export const dataId = ({ bytes, mask, physical, ...place }: DataPlace): string =>
+  `${placeText(place)}/${bytes}/${hex(mask)}${physical === true ? "/physical" : ""}`;
 
 /** undefined if the text is no dataId of ours. */
 export function parseDataId(text: string): DataPlace | undefined {
-  const match = /^(0x[\da-f]+)\/([1-9]\d{0,3})\/(0x[\da-f]+)(\/physical)?$/.exec(text);
+  const match = /^(0x[\da-f]+(?:@\d+)?)\/([1-9]\d{0,3})\/(0x[\da-f]+)(\/physical)?$/.exec(text);
   if (match === null) return undefined;
   return {
-    address: Number(BigInt.asIntN(64, BigInt(match[1]!))),
+    ...parseReference(match[1]!)!,
     bytes: Math.min(Number(match[2]), MOST_BYTES),
     mask: BigInt(match[3]!),
     ...(match[4] === undefined ? {} : { physical: true }),
@@ -84,15 +87,15 @@ export class DataBreakpoints {
     return this.#breakpoints.length > 0;
   }
 
-  replace(breakpoints: readonly DataBreakpoint[], cpu: Cpu): void {
+  replace(breakpoints: readonly DataBreakpoint[], view: View): void {
     this.#breakpoints = breakpoints;
-    this.remember(cpu);
+    this.remember(view);
   }
 
   /** Takes the present values as those that a change is a change from. */
-  remember(cpu: Cpu): void {
+  remember(view: View): void {
     this.#values.clear();
-    for (const each of this.#breakpoints) this.#values.set(each.id, watchedValue(cpu, each));
+    for (const each of this.#breakpoints) this.#values.set(each.id, watchedValue(view(each), each));
   }
 
   ranges(): WatchRange[] {
@@ -110,10 +113,12 @@ export class DataBreakpoints {
   }
 
   /** After an access: which breakpoints want to stop; undefined if none does. */
-  accessed(cpu: Cpu, access: Access, write: boolean, by: string | undefined): DataHit | undefined {
+  accessed(view: View, access: Access, write: boolean, by: string | undefined): DataHit | undefined {
     const ids: number[] = [];
     let change = "";
     for (const each of this.#breakpoints.filter((one) => overlaps(one, access))) {
+      const cpu = view(each);
+      if (!isMeant(each, cpu, access)) continue;
       const before = this.#values.get(each.id);
       const after = watchedValue(cpu, each);
       this.#values.set(each.id, after);
@@ -126,6 +131,12 @@ export class DataBreakpoints {
   }
 }
 
+/** The same address may be other memory in another process. Before its process was forked, its memory was that of another. */
+function isMeant({ process, access: wanted }: DataBreakpoint, cpu: Cpu | undefined, access: Access): boolean {
+  if (process === undefined || access.physical === undefined) return true;
+  return cpu === undefined ? wanted === "everyWrite" : translate(cpu, access.address) === access.physical;
+}
+
 function wants({ access }: DataBreakpoint, write: boolean, changed: boolean): boolean {
   if (!write) return access === "read" || access === "readWrite";
   return access === "write" ? changed : access !== "read";
@@ -136,7 +147,8 @@ function overlaps({ address, bytes, physical }: DataPlace, access: Access): bool
   return from !== undefined && from < address + bytes && from + access.size > address;
 }
 
-function watchedValue(cpu: Cpu, { address, bytes, mask, physical }: DataPlace): bigint | undefined {
+function watchedValue(cpu: Cpu | undefined, { address, bytes, mask, physical }: DataPlace): bigint | undefined {
+  if (cpu === undefined) return undefined;
   const value = physical === true ? physicalValue(cpu, address, bytes) : peekValue(cpu, address, bytes);
   return value === undefined ? undefined : value & mask;
 }

@@ -33,6 +33,8 @@ export type Node =
       readonly segment: SegmentName | undefined;
       readonly offset: Node;
       readonly bytes: number | undefined;
+      /** Whose memory, if not that of whom one looks at. */
+      readonly process: number | undefined;
       readonly column: number;
     }
   | { readonly kind: "cast"; readonly bits: number; readonly signed: boolean; readonly operand: Node }
@@ -211,10 +213,21 @@ class Parser {
     return this.#memory(bytes, column);
   }
 
-  /** After "[": an optional segment and colon, an offset, "]". */
+  /** After "[": an optional segment and colon, an offset, an optional "@1001", "]". */
   #memory(bytes: number | undefined, column: number): Node {
     const segment = this.#segmentPrefix();
-    return { kind: "memory", segment, offset: this.#closed("]"), bytes, column };
+    const offset = this.#deeper(() => this.#assignment());
+    const process = /^@(\d+)$/.exec(this.#peek().text)?.[1];
+    if (process !== undefined) this.#advance();
+    this.#expect("]");
+    return {
+      kind: "memory",
+      segment,
+      offset,
+      bytes,
+      process: process === undefined ? undefined : Number(process),
+      column,
+    };
   }
 
   #segmentPrefix(): SegmentName | undefined {

@@ -23,7 +23,8 @@ export interface Scope {
   /** A register, flag, kernel field or symbol; a symbol reads as its address. */
   name(name: string): Reference | undefined;
   /** Memory at `offset` of a segment ("ds" where nothing was said). */
-  memory(segment: SegmentName | undefined, offset: bigint, bytes: number): Reference;
+  /** @param process whose memory, by its pid; that of whom one looks at if not said. */
+  memory(segment: SegmentName | undefined, offset: bigint, bytes: number, process?: number): Reference;
   /** Width of an address and of memory with no size given. */
   readonly wordBytes: 2 | 4 | 8;
 }
@@ -105,10 +106,10 @@ function named({ name, column }: NodeOf<"name">, scope: Scope): Result {
 const MOST_SHOWN = 80;
 const brief = (name: string): string => (name.length > MOST_SHOWN ? `${name.slice(0, MOST_SHOWN)}...` : name);
 
-function memory({ segment, offset, bytes = 0, column }: NodeOf<"memory">, scope: Scope): Result {
+function memory({ segment, offset, bytes = 0, process, column }: NodeOf<"memory">, scope: Scope): Result {
   const size = bytes || scope.wordBytes;
   const at = resultOf(offset, scope).value;
-  const reference = scope.memory(segment, at, size);
+  const reference = scope.memory(segment, at, size, process);
   const value = reference.read();
   if (value === undefined) {
     const where = reference.address === undefined ? hex(at) : hexAddr(reference.address);

@@ -27,6 +27,9 @@ export function kernelAccess(kernel: Kernel, tasks = new Tasks(kernel)): KernelA
     designs: choice.values,
     tasks: () => tasks.list(),
     pidOn: (cpu) => tasks.pidOn(cpu),
+    processes: () => [...new Set(kernel.state.tasks.flatMap((task) => (kernel.mmOf(task) ? [task.tgid] : [])))],
+    processOn: (cpu) => tasks.processOn(cpu),
+    seenFromProcess: (process) => tasks.seenFromProcess(process),
     standIn: (pid) => tasks.standIn(pid),
     task: (cpu) => {
       const task = current(cpu);

@@ -27,7 +27,7 @@ export function lastWriter(control: RunControl, history: History, place: DataPla
     const data = new DataBreakpoints();
     // of a whole value every write counts; of some bits, only one that changes them
     const access = place.mask === allBits(place.bytes) ? "everyWrite" : "write";
-    data.replace([{ ...place, id: 0, access }], control.cpu);
+    data.replace([{ ...place, id: 0, access }], control.view);
     const moment = await lastMoment(
       control,
       history,

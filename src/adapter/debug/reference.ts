@@ -8,6 +8,8 @@ export interface Reference {
   readonly write?: (value: bigint) => void;
   /** Where it is in memory, for memory views and data breakpoints. */
   readonly address?: number;
+  /** Whose memory, if the expression says it. */
+  readonly process?: number;
   /** It always reads the same. */
   readonly fixed?: true;
   /** Of a field of bits: the bytes at `address` that hold it, and which of their bits it is. */

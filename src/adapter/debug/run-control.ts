@@ -11,8 +11,9 @@ import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
 import { linearOf, standsAt } from "./breakpoint-modes.ts";
 import { type Breakpoints, conditionHolds, type Hit, hitConditionHolds } from "./breakpoints.ts";
 import { testOf } from "./condition-test.ts";
-import { type Access, type DataBreakpoint, DataBreakpoints, type DataHit } from "./data-breakpoints.ts";
+import { type Access, type DataBreakpoint, DataBreakpoints, type DataHit, type View } from "./data-breakpoints.ts";
 import type { Observer } from "./history.ts";
+import { processKey } from "./memory-place.ts";
 import { Pacer } from "./pacer.ts";
 import { expressionScope } from "./scope.ts";
 import type { Target } from "./target.ts";
@@ -159,12 +160,17 @@ export class RunControl implements Observer {
     this.#breakpoints = breakpoints;
     this.#marked = -1;
     breakpoints.standsAt = (place) => standsAt(this.cpu, place);
-    breakpoints.holds = (keys) => this.target.symbols(this.cpu).holds(keys);
+    breakpoints.holds = (keys) =>
+      this.target.symbols(this.cpu).holds(keys) || keys.has(processKey(this.target.kernel?.processOn(this.cpu)));
   }
 
   get cpu(): Cpu {
     return this.target.machine.currentCpu;
   }
+  /** Where a place in memory is seen from. */
+  readonly view: View = ({ process }) =>
+    process === undefined ? this.cpu : this.target.kernel?.seenFromProcess(process);
+
   /** The stop that ended the program, if it has ended. */
   get ended(): Stop | undefined {
     return this.#ended;
@@ -265,7 +271,7 @@ export class RunControl implements Observer {
     const writes = this.#writes;
     this.#writes = [];
     for (const { by, ...access } of writes) {
-      const hit = this.#watched.accessed(this.cpu, access, true, by);
+      const hit = this.#watched.accessed(this.view, access, true, by);
       if (hit !== undefined) return hit;
     }
     return undefined;
@@ -273,7 +279,7 @@ export class RunControl implements Observer {
 
   #accessed({ address, size, write }: WatchHit): DataHit | undefined {
     const physical = this.cpu.peekTranslate(address);
-    return this.#watched.accessed(this.cpu, { address, physical, size }, write, undefined);
+    return this.#watched.accessed(this.view, { address, physical, size }, write, undefined);
   }
 
   /** Going back has no count of hits, as for other breakpoints. */
@@ -520,7 +526,7 @@ export class RunControl implements Observer {
 
   #arm({ addresses, data, physical = NONE, tested = true }: Armed): void {
     this.#watched = data;
-    if (data.any) data.remember(this.cpu);
+    if (data.any) data.remember(this.view);
     for (const cpu of this.target.machine.cpus) {
       this.#mark(cpu, addresses);
       cpu.setPhysicalBreakpoints(physical);

@@ -30,7 +30,12 @@ export function expressionScope(target: Names, cpu: Cpu, frame?: Frame): Scope {
       registerReference(cpu, name) ??
       (target.kernel === undefined ? undefined : kernelReference(target.kernel, cpu, name)) ??
       symbolReference(target.symbols(cpu), name),
-    memory: (segment, offset, bytes) => memoryReference(cpu, linearAddress(cpu, segment, offset, frame), bytes),
+    memory: (segment, offset, bytes, process) => {
+      const address = linearAddress(cpu, segment, offset, frame);
+      if (process === undefined) return memoryReference(cpu, address, bytes);
+      const view = target.kernel?.seenFromProcess(process);
+      return { ...memoryReference(view ?? cpu, view && address, bytes), process };
+    },
     wordBytes: ((frame?.bits ?? codeBits(cpu)) / 8) as 2 | 4 | 8,
   };
 }

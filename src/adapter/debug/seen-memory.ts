@@ -1,11 +1,8 @@
 /** Memory that a client has read, remembered to tell it what of that has changed when the program stands still again. */
-import type { Addr } from "../../emu/cpu/state.ts";
-
 interface Seen {
   /** As the client named it. */
   readonly memoryReference: string;
   readonly offset: number;
-  readonly address: Addr;
   bytes: Uint8Array;
 }
 
@@ -21,20 +18,20 @@ export interface ChangedMemory {
 export class SeenMemory {
   readonly #ranges = new Map<string, Seen>();
 
-  note(memoryReference: string, offset: number, address: Addr, bytes: Uint8Array): void {
+  note(memoryReference: string, offset: number, bytes: Uint8Array): void {
     if (bytes.length === 0) return;
     const key = `${memoryReference} ${offset} ${bytes.length}`;
     this.#ranges.delete(key);
-    this.#ranges.set(key, { memoryReference, offset, address, bytes });
+    this.#ranges.set(key, { memoryReference, offset, bytes });
     const [oldest] = this.#ranges.keys();
     if (this.#ranges.size > MOST_RANGES) this.#ranges.delete(oldest!);
   }
 
   /** From the first byte of each range that is not what it was to the last one. */
-  changes(read: (address: Addr, count: number) => Uint8Array): ChangedMemory[] {
+  changes(read: (memoryReference: string, offset: number, count: number) => Uint8Array): ChangedMemory[] {
     return [...this.#ranges.values()].flatMap((seen) => {
-      const { memoryReference, offset, address, bytes: before } = seen;
-      const now = read(address, before.length);
+      const { memoryReference, offset, bytes: before } = seen;
+      const now = read(memoryReference, offset, before.length);
       seen.bytes = now.length === before.length ? now : padded(now, before.length);
       const first = before.findIndex((byte, i) => byte !== now[i]);
       if (first < 0) return [];

@@ -37,6 +37,12 @@ export interface KernelAccess {
   standIn(pid: number): Cpu | undefined;
   /** pid of the task that a CPU, or the stand-in, runs; it costs little. */
   pidOn(cpu: Cpu): number;
+  /** Processes that have memory, by their pids. */
+  processes(): readonly number[];
+  /** That of the task that a CPU, or the stand-in, runs; undefined of a task without user memory. */
+  processOn(cpu: Cpu): number | undefined;
+  /** A CPU, or the stand-in, to read a process's memory from; undefined if it has none now. */
+  seenFromProcess(process: number): Cpu | undefined;
   /** The task that a CPU, or the stand-in, runs. All below are of that task. */
   task(cpu: Cpu): { readonly pid: number; readonly name: string };
   threadInfo(cpu: Cpu): Addr;

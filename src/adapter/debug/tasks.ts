@@ -57,6 +57,19 @@ export class Tasks {
     return cpu === this.#standIn ? this.#standsFor! : this.#kernel.state.current[cpu.index]!;
   }
 
+  /** The process that a CPU's task is of, if it has memory. */
+  processOn(cpu: Cpu): number | undefined {
+    const task = this.of(cpu);
+    return this.#kernel.mmOf(task) === undefined ? undefined : task.tgid;
+  }
+
+  /** A CPU to read a process's memory from; undefined if it has none now. */
+  seenFromProcess(process: number): Cpu | undefined {
+    const k = this.#kernel;
+    const task = k.state.tasks.find((each) => each.tgid === process && k.mmOf(each) !== undefined);
+    return k.machine.cpus.find((cpu) => this.processOn(cpu) === process) ?? (task && this.standIn(task.pid));
+  }
+
   /** The CPU whose per-CPU variables count. */
   home(cpu: Cpu): Cpu {
     return cpu === this.#standIn ? this.#kernel.machine.cpus[this.of(cpu).cpu]! : cpu;

@@ -60,9 +60,9 @@ export const group = (name: string, value: string, children: () => readonly Vari
 });
 
 /** The memory behind a reference; undefined for a register. */
-export function placeOf({ address, bits, within }: Reference): DataPlace | undefined {
+export function placeOf({ address, process, bits, within }: Reference): DataPlace | undefined {
   if (address === undefined) return undefined;
-  if (within !== undefined) return { address, ...within };
+  if (within !== undefined) return { address, process, ...within };
   const bytes = Math.max(1, bits >> 3);
-  return { address, bytes, mask: allBits(bytes) };
+  return { address, process, bytes, mask: allBits(bytes) };
 }

@@ -1,9 +1,11 @@
 /** Breakpoints: source lines, labels, instructions; and where on a line they can be. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
 import { parseSegmented, placeInMode, type Where } from "../debug/breakpoint-modes.ts";
 import { type BreakpointRequest, requestProblem } from "../debug/breakpoints.ts";
 import { hexAddr } from "../debug/format.ts";
+import { parseReference, placeText, processKey } from "../debug/memory-place.ts";
 import { inPrograms, type PlacedSymbols, type PlaceIn, placesOfName, placesOnLine } from "../debug/placed-symbols.ts";
 import { type Resolution, refusal, type Wanted, type Which } from "./bindings.ts";
 import type { Context, HandlerTable } from "./context.ts";
@@ -39,7 +41,7 @@ function placeOnLine(context: Context, uri: string, { line, mode }: DebugProtoco
   const everywhere = inPrograms(found.places);
   const now = whereNow(context, found.places);
   if (now.length === 0) return { ...everywhere, ...NOT_RUNNING };
-  const where = placesInMode(context, mode, now);
+  const where = placesInMode(context.cpu, mode, now);
   if (typeof where === "string") return refusal(where, "pending");
   const source = context.sources.toDap(context.launched.target, uri);
   const answer = { verified: true, line: context.line(found.line), source, instructionReference: hexAddr(now[0]!) };
@@ -99,25 +101,27 @@ function placeAtInstruction(context: Context, wanted: DebugProtocol.InstructionB
     return { where: [{ ...segmented, offset: segmented.offset + offset }], answer: { verified: true } };
   const base = parseReference(instructionReference);
   if (base === undefined) return refusal(`"${instructionReference}" is no address`);
-  const address = base + offset;
-  const where = placesInMode(context, mode, [address]);
+  const { process } = base;
+  const address = base.address + offset;
+  const cpu = process === undefined ? context.cpu : context.launched.target.kernel?.seenFromProcess(process);
+  if (cpu === undefined) return refusal(`there is no process ${process} now`, "pending");
+  const where = placesInMode(cpu, mode, [address]);
   if (typeof where === "string") return refusal(where, "pending");
-  const place = { addresses: [address], where };
-  const symbols = context.launched.target.symbols(context.cpu);
-  const mapped = where !== undefined || context.cpu.peekTranslate(address) !== undefined;
-  if (mapped) return { ...place, answer: { verified: true, ...placeOf(context, address, symbols) } };
+  const within = process === undefined ? {} : { within: new Map([[address, new Set([processKey(process)])]]) };
+  const place = { addresses: [address], where, ...within };
+  const symbols = context.launched.target.symbols(cpu);
+  const reference = { instructionReference: placeText({ address, process }) };
+  const mapped = where !== undefined || cpu.peekTranslate(address) !== undefined;
+  if (mapped) return { ...place, answer: { verified: true, ...placeOf(context, address, symbols), ...reference } };
   const message = "nothing is mapped there yet";
-  return {
-    ...place,
-    answer: { verified: false, reason: "pending", message, instructionReference: hexAddr(address) },
-  };
+  return { ...place, answer: { verified: false, reason: "pending", message, ...reference } };
 }
 
 /** Addresses as another mode has them; undefined for linear ones. A text says why they cannot be had. */
-function placesInMode(context: Context, mode: string | undefined, addresses: readonly number[]) {
+function placesInMode(cpu: Cpu, mode: string | undefined, addresses: readonly number[]) {
   if (mode === undefined || mode === "linear") return undefined;
   if (mode !== "physical" && mode !== "segmented") return `there is no breakpoint mode "${mode}"`;
-  const places = addresses.map((address) => placeInMode(context.cpu, mode, address));
+  const places = addresses.map((address) => placeInMode(cpu, mode, address));
   return places.find((place) => typeof place === "string") ?? (places as Where[]);
 }
 
@@ -134,11 +138,6 @@ function placeOf(context: Context, address: Addr, symbols: PlacedSymbols): Omit<
 /** Tells the client of breakpoints that have found their place, moved or lost it. */
 export function rebind(context: Context, which: Which): void {
   context.bindings.rebind(which, (breakpoint) => context.client.event("breakpoint", { reason: "changed", breakpoint }));
-}
-
-/** A memory or instruction reference as we give them out: hexadecimal text. */
-export function parseReference(text: string): number | undefined {
-  return /^(0x[\da-f]+|\d+)$/i.test(text.trim()) ? bigToAddr(BigInt(text.trim())) : undefined;
 }
 
 function breakpointLocations(context: Context, args: DebugProtocol.BreakpointLocationsArguments) {

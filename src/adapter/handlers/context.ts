@@ -11,6 +11,7 @@ import type { Scope } from "../debug/expression.ts";
 import type { FileSystem } from "../debug/files.ts";
 import type { History } from "../debug/history.ts";
 import type { KernelHistory } from "../debug/kernel-view.ts";
+import { type MemoryPlace, parseReference, referenceTo } from "../debug/memory-place.ts";
 import type { Reference } from "../debug/reference.ts";
 import type { EventFilter, RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
@@ -181,6 +182,21 @@ export class Context {
   /** The CPU of the thread that is being read. */
   get readCpu(): Cpu {
     return this.threads.seenFrom(this.#reading) ?? this.cpu;
+  }
+
+  /** A reference to memory, of the thread that is being read if nothing else is said. */
+  reference(place: MemoryPlace, bits?: 16 | 32 | 64): string {
+    return referenceTo(this.launched.target.kernel, this.readCpu, place, bits);
+  }
+
+  /** What a client's reference means, and a CPU to read it from. @throws RequestError if it means nothing now. */
+  memoryAt(reference: string, offset = 0): { readonly address: Addr; readonly cpu: Cpu } {
+    const place = parseReference(reference);
+    if (place === undefined) throw new RequestError(`"${reference}" is no memory reference`);
+    const { address, process } = place;
+    const cpu = process === undefined ? this.cpu : this.launched.target.kernel?.seenFromProcess(process);
+    if (cpu === undefined) throw new RequestError(`there is no process ${process} now`);
+    return { address: address + offset, cpu };
   }
 
   get scope(): Scope {

@@ -1,5 +1,6 @@
 /** Data breakpoints: on variables, on expressions (`TS_COMPAT`, `dword [count]`), and on addresses. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { requestProblem } from "../debug/breakpoints.ts";
 import {
   allBits,
@@ -12,17 +13,18 @@ import {
 } from "../debug/data-breakpoints.ts";
 import { ask } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
+import { inProcess, type MemoryPlace, parseReference } from "../debug/memory-place.ts";
 import { placeOf } from "../debug/variables.ts";
-import { parseReference } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 
 const ACCESSES: readonly DataAccess[] = ["read", "write", "readWrite"];
 
 function dataBreakpointInfo(context: Context, args: DebugProtocol.DataBreakpointInfoArguments) {
   void context.stopped;
-  const linear = placeFor(context, args);
-  if (linear === undefined) return { dataId: null, description: `${args.name} is not in memory` };
-  const place = args.mode === "physical" ? physicalPlace(context, linear) : linear;
+  const found = placeFor(context, args);
+  if (found === undefined) return { dataId: null, description: `${args.name} is not in memory` };
+  const linear = inProcess(context.launched.target.kernel, context.readCpu, found);
+  const place = args.mode === "physical" ? physicalPlace(linear, context.launched.control.view(linear)) : linear;
   if (place === undefined) return { dataId: null, description: `${args.name} is not mapped now` };
   const kind = place.physical === true ? "physical " : "";
   const description = `${args.name} (${place.bytes} bytes at ${kind}${hexAddr(place.address)})`;
@@ -30,24 +32,27 @@ function dataBreakpointInfo(context: Context, args: DebugProtocol.DataBreakpoint
 }
 
 function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArguments): DataPlace | undefined {
-  if (args.asAddress === true) return atAddress(parseReference(args.name), args.bytes);
+  if (args.asAddress === true) {
+    void context.cpu;
+    return atAddress(parseReference(args.name), args.bytes);
+  }
   if (args.variablesReference !== undefined && args.variablesReference > 0) {
     return context.childrenOf(args.variablesReference)?.find(({ name }) => name === args.name)?.place;
   }
   const { reference } = ask(args.name, context.scopeOf(args.frameId));
   const place = reference && placeOf(reference);
   if (place === undefined || args.bytes === undefined || reference?.within !== undefined) return place;
-  return atAddress(place.address, args.bytes);
+  return atAddress(place, args.bytes);
 }
 
-function physicalPlace(context: Context, place: DataPlace): DataPlace | undefined {
-  const address = context.cpu.peekTranslate(place.address);
+function physicalPlace({ process: _, ...place }: DataPlace, cpu: Cpu | undefined): DataPlace | undefined {
+  const address = cpu?.peekTranslate(place.address);
   return address === undefined ? undefined : { ...place, address, physical: true };
 }
 
-function atAddress(address: number | undefined, bytes = 1): DataPlace | undefined {
+function atAddress(place: MemoryPlace | undefined, bytes = 1): DataPlace | undefined {
   const size = Math.min(Math.max(1, bytes), MOST_BYTES);
-  return address === undefined ? undefined : { address, bytes: size, mask: allBits(size) };
+  return place === undefined ? undefined : { ...place, bytes: size, mask: allBits(size) };
 }
 
 function setDataBreakpoints(context: Context, args: DebugProtocol.SetDataBreakpointsArguments) {
@@ -70,7 +75,7 @@ function setDataBreakpoints(context: Context, args: DebugProtocol.SetDataBreakpo
   });
   control.data.replace(
     made.filter((each) => typeof each !== "string"),
-    context.cpu,
+    control.view,
   );
   return {
     breakpoints: made.map((each) =>

@@ -57,13 +57,13 @@ function listOf(context: Context, scope: Scope, { reference, bits, count, format
     ...typeFor(context, `${count} of ${bits} bits`),
     variablesReference: context.handle(() => elements),
     indexedVariables: count,
-    ...memoryReferenceFor(context, reference!.address!),
+    ...memoryReferenceFor(context, reference!),
   };
 }
 
 /** A value wide enough to be an address can be looked at as memory. */
 const referencesOf = (context: Context, { value, bits, reference }: Evaluated) =>
-  references(context, reference?.address, bits >= 32 ? value : undefined);
+  references(context, reference ?? {}, bits >= 32 ? value : undefined);
 
 function setExpression(context: Context, args: DebugProtocol.SetExpressionArguments) {
   void context.stopped;

@@ -21,7 +21,7 @@ function gotoTargets(context: Context, args: DebugProtocol.GotoTargetsArguments)
     id: context.gotoTarget(address),
     label: target.symbols(context.cpu).describe(address) ?? hexAddr(address),
     line: context.line(places.line),
-    instructionPointerReference: hexAddr(address),
+    instructionPointerReference: context.reference({ address }),
   }));
   return { targets };
 }

@@ -46,7 +46,7 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
   const { target } = loaded;
   const control = new RunControl(target, context.breakpoints);
   control.setEventFilter(context.eventFilter);
-  if (context.isLaunched) control.data.replace(context.launched.control.data.afresh(), control.cpu);
+  if (context.isLaunched) control.data.replace(context.launched.control.data.afresh(), control.view);
   const kernelHistory = target.kernel === undefined ? undefined : new KernelHistory(target, target.kernel);
   const observers = kernelHistory === undefined ? [control] : [control, kernelHistory];
   const history = new History(target, observers, configuration.historyMegabytes * MEBIBYTE);

@@ -6,7 +6,6 @@ import { fromBase64, toBase64 } from "../debug/base64.ts";
 import { type CodeLine, codeAround } from "../debug/disassembly.ts";
 import { hexAddr } from "../debug/format.ts";
 import { peekBytes, pokeBytes } from "../debug/guest-memory.ts";
-import { parseReference } from "./breakpoints.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { changed } from "./variables.ts";
@@ -15,18 +14,12 @@ import { changed } from "./variables.ts";
 const MOST_BYTES = 1 << 20;
 const MOST_INSTRUCTIONS = 10_000;
 
-function addressOf(reference: string, offset = 0): number {
-  const base = parseReference(reference);
-  if (base === undefined) throw new RequestError(`"${reference}" is no memory reference`);
-  return base + offset;
-}
-
 function readMemory(context: Context, args: DebugProtocol.ReadMemoryArguments) {
   void context.stopped;
-  const address = addressOf(args.memoryReference, args.offset);
+  const { address, cpu } = context.memoryAt(args.memoryReference, args.offset);
   const count = Math.min(Math.max(0, args.count), MOST_BYTES);
-  const bytes = peekBytes(context.cpu, address, count);
-  context.seenMemory.note(args.memoryReference, args.offset ?? 0, address, bytes);
+  const bytes = peekBytes(cpu, address, count);
+  context.seenMemory.note(args.memoryReference, args.offset ?? 0, bytes);
   return {
     address: hexAddr(address),
     data: toBase64(bytes),
@@ -36,25 +29,25 @@ function readMemory(context: Context, args: DebugProtocol.ReadMemoryArguments) {
 
 function writeMemory(context: Context, args: DebugProtocol.WriteMemoryArguments) {
   void context.stopped;
-  const address = addressOf(args.memoryReference, args.offset);
+  const { address, cpu } = context.memoryAt(args.memoryReference, args.offset);
   const bytes = fromBase64(args.data);
   if (bytes === undefined) throw new RequestError("the data is not base64");
-  const mapped = peekBytes(context.cpu, address, bytes.length).length;
+  const mapped = peekBytes(cpu, address, bytes.length).length;
   if (mapped < bytes.length && args.allowPartial !== true) {
     throw new RequestError(`only ${mapped} of ${bytes.length} bytes at ${hexAddr(address)} are mapped`);
   }
-  const bytesWritten = pokeBytes(context.cpu, address, bytes.subarray(0, mapped));
+  const bytesWritten = pokeBytes(cpu, address, bytes.subarray(0, mapped));
   changed(context);
   return { bytesWritten, offset: 0 };
 }
 
 function disassembleRequest(context: Context, args: DebugProtocol.DisassembleArguments) {
   const { target } = context.stopped;
-  const address = addressOf(args.memoryReference, args.offset);
+  const { address, cpu } = context.memoryAt(args.memoryReference, args.offset);
   if (!isCanonical(addrHigh(address))) throw new RequestError(`no code can be at ${hexAddr(address)}`);
   const count = Math.min(Math.max(0, args.instructionCount), MOST_INSTRUCTIONS);
   const offset = Math.max(-MOST_INSTRUCTIONS, Math.min(MOST_INSTRUCTIONS, args.instructionOffset ?? 0));
-  const lines = codeAround(target, context.cpu, address, offset, count, syntaxOf(context));
+  const lines = codeAround(target, cpu, address, offset, count, syntaxOf(context));
   return { instructions: lines.map((line, i) => dapInstruction(context, line, lines[i - 1])) };
 }
 

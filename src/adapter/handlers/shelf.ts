@@ -27,7 +27,7 @@ export class Shelf {
   put(left: Left): void {
     const { control } = left.launched;
     control.use(new Breakpoints());
-    control.data.replace([], control.cpu);
+    control.data.replace([], control.view);
     control.setEventFilter(() => undefined);
     control.onLog = () => {};
     this.#left = left;

@@ -1,6 +1,5 @@
 /** Threads, frames, scopes and a source's text. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { hexAddr } from "../debug/format.ts";
 import { type Range, rangesOf } from "../debug/modules.ts";
 import { scopesOf } from "../debug/scopes.ts";
 import type { Frame } from "../debug/stack.ts";
@@ -36,7 +35,7 @@ function dapFrame(context: Context, ranges: readonly Range[], frame: Frame, id: 
     id,
     name: frameName(frame),
     column: 0,
-    instructionPointerReference: hexAddr(frame.address, frame.bits),
+    instructionPointerReference: context.reference(frame, frame.bits),
     ...moduleOf(ranges, frame),
     presentationHint: frame.found === "call site" ? ("subtle" as const) : ("normal" as const),
   };

@@ -6,6 +6,7 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import { ask } from "../debug/expression.ts";
 import type { History } from "../debug/history.ts";
 import { type LastWrite, lastChange, lastWriter } from "../debug/last-writer.ts";
+import { inProcess } from "../debug/memory-place.ts";
 import { inPrograms, placesOnLine } from "../debug/placed-symbols.ts";
 import { backTo, goToInstruction, restartFrame, reverseContinue, stepBack, stepBackInto } from "../debug/reverse.ts";
 import { stepBackOut } from "../debug/reverse-out.ts";
@@ -82,8 +83,9 @@ export async function lastWriterOf(context: Context, expression: string): Promis
   const { control, history } = context.stopped;
   const { reference } = ask(expression, context.scope);
   if (reference === undefined) throw new RequestError(`${expression} is no place that can be written`);
-  const place = placeOf(reference);
   const { cpu } = context;
+  const where = placeOf(reference);
+  const place = where && inProcess(context.launched.target.kernel, cpu, where);
   const found = await context.busy("Looking for the last write", () =>
     place === undefined ? lastChange(control, history, cpu, reference) : lastWriter(control, history, place),
   );

@@ -2,7 +2,8 @@
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
 import { ask, formatValue } from "../debug/expression.ts";
-import { hex, hexAddr } from "../debug/format.ts";
+import { hex } from "../debug/format.ts";
+import type { MemoryPlace } from "../debug/memory-place.ts";
 import type { Variable } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -49,7 +50,7 @@ function dapVariable(
     variablesReference: children === undefined ? 0 : context.handle(children),
     ...typeFor(context, type),
     ...(evaluateName === undefined ? {} : { evaluateName }),
-    ...references(context, variable.address, variable.pointsTo),
+    ...references(context, variable, variable.pointsTo),
     ...(reference === undefined ? { presentationHint: { attributes: ["readOnly"] } } : {}),
   };
 }
@@ -61,18 +62,23 @@ export const typeFor = ({ declared }: Context, type: string | undefined): { type
  * Where a value is in memory; of one that is not, the memory that it points to. If that is code with a line, so is the place.
  * @param pointsTo a value that may be an address
  */
-export function references(context: Context, address: Addr | undefined, pointsTo: bigint | undefined) {
+export function references(context: Context, place: Partial<MemoryPlace>, pointsTo: bigint | undefined) {
   const target = pointsTo === undefined ? undefined : mappedAt(context, pointsTo);
-  const memory = address ?? target;
+  const { address = target } = place;
   const line = target === undefined ? undefined : context.launched.target.symbols(context.readCpu).lineAt(target);
   return {
-    ...memoryReferenceFor(context, memory),
+    ...memoryReferenceFor(context, { ...place, address }),
     ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(line) }),
   };
 }
 
-export const memoryReferenceFor = ({ declared }: Context, memory: Addr | undefined): { memoryReference?: string } =>
-  memory === undefined || declared.supportsMemoryReferences !== true ? {} : { memoryReference: hexAddr(memory) };
+export const memoryReferenceFor = (
+  context: Context,
+  { address, process }: { readonly address?: Addr | undefined; readonly process?: number | undefined },
+): { memoryReference?: string } =>
+  address === undefined || context.declared.supportsMemoryReferences !== true
+    ? {}
+    : { memoryReference: context.reference({ address, process }) };
 
 function mappedAt({ readCpu }: Context, value: bigint): Addr | undefined {
   const address = isCanonical(Number(BigInt.asIntN(32, value >> 32n))) ? bigToAddr(value) : undefined;
@@ -95,11 +101,11 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   const { value } = ask(args.value, context.scope);
   write(value);
   changed(context);
-  const { bits, address, read } = variable.reference!;
+  const { bits, read } = variable.reference!;
   const now = read() ?? value;
   return {
     value: inFormat(formatValue({ value: now, bits, format: "x" }), args.format),
-    ...references(context, address, variable.pointsTo === undefined ? undefined : now),
+    ...references(context, variable.reference!, variable.pointsTo === undefined ? undefined : now),
   };
 }
 

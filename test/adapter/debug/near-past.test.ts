@@ -109,7 +109,7 @@ describe("the past is brought near", () => {
     const { control, target, history } = session;
     const address = target.symbols(control.cpu).address("count")!;
     const mask = 0xffff_ffffn;
-    control.data.replace([{ id: 1, address, bytes: 4, mask, access: "write" }], control.cpu);
+    control.data.replace([{ id: 1, address, bytes: 4, mask, access: "write" }], control.view);
     expect(await control.run({ icount: target.machine.icount + 100_000 })).toBe("reached");
     const here = present(session);
     await new NearPast(control, history).approach();

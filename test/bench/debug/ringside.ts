@@ -204,7 +204,7 @@ export const dataBreakpoint = (root: string, guest: GuestName): Promise<number> 
   ratio(root, guest, ({ control }) => {
     const { cpu } = control;
     const address = Number(cpu.gpr(4)) - 64;
-    control.data.replace([{ id: 1, address, bytes: 8, mask: allBits(8), access: "readWrite" }], cpu);
+    control.data.replace([{ id: 1, address, bytes: 8, mask: allBits(8), access: "readWrite" }], control.view);
   });
 
 export const historyOn = (root: string, guest: GuestName): Promise<number> =>

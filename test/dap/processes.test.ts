@@ -1,0 +1,196 @@
+/** Two processes with different bytes at the same addresses: references that were given out for one keep meaning it, whoever is in focus. */
+import type { DebugProtocol } from "@vscode/debugprotocol";
+import { describe, expect, it } from "vitest";
+import { DapClient } from "./client.ts";
+
+const program = "file:///w/two.asm";
+/** The child makes its x 2, the parent its own 3; each then goes to its own place. */
+const TWO = `        bits 64
+        global _start
+_start: mov eax, 57
+        syscall
+        test eax, eax
+        jz child
+        mov [rel pid], eax
+        mov dword [rel x], 3
+wait:   mov eax, 61             ; line 9
+        mov edi, -1
+        xor esi, esi
+        xor edx, edx
+        xor r10d, r10d
+        syscall
+reaped: mov dword [rel x], 5
+        mov eax, 60
+        mov edi, [rel x]
+        syscall
+child:  mov dword [rel x], 2
+here:   nop                     ; line 20
+        mov dword [rel x], 4
+last:   mov eax, 60
+        xor edi, edi
+        syscall
+        section .data
+x:      dd 1
+pid:    dd 0
+`;
+interface At {
+  readonly client: DapClient;
+  readonly parent: number;
+  readonly child: number;
+  /** "0x...@1001" */
+  readonly references: { readonly parent: string; readonly child: string };
+}
+
+const framesOf = async (client: DapClient, threadId: number): Promise<DebugProtocol.StackFrame[]> =>
+  (await client.ok("stackTrace", { threadId })).stackFrames;
+const evaluateIn = async (client: DapClient, threadId: number, expression: string) =>
+  client.ok("evaluate", { expression, frameId: (await framesOf(client, threadId))[0]!.id, context: "watch" });
+
+/** The child at \`here\`, the parent waiting for it. */
+async function atHere(): Promise<At> {
+  const client = new DapClient({ [program]: TWO });
+  await client.launch({ program, cpu: { count: 1 } }, () =>
+    client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "here" }] }),
+  );
+  const parent = client.thread;
+  await client.run("continue");
+  const child = client.thread;
+  expect(child).not.toBe(parent);
+  const references = {
+    parent: (await evaluateIn(client, parent, "dword [x]")).memoryReference,
+    child: (await evaluateIn(client, child, "dword [x]")).memoryReference,
+  };
+  return { client, parent, child, references };
+}
+
+const read = async (client: DapClient, memoryReference: string, more: object = {}): Promise<number> =>
+  atob((await client.ok("readMemory", { memoryReference, count: 4, ...more })).data).charCodeAt(0);
+const write = (client: DapClient, memoryReference: string, value: number) =>
+  client.ok("writeMemory", { memoryReference, data: btoa(String.fromCharCode(value, 0, 0, 0)) });
+const exitCode = (client: DapClient) => client.events.find(({ event }) => event === "exited")?.body.exitCode;
+
+describe("memory of two processes", () => {
+  it("is read by the references that each gave out, and by an address of whom one looks at", async () => {
+    const { client, parent, child, references } = await atHere();
+    expect(references.parent).not.toBe(references.child);
+    const plain = (await client.evaluate("x")).split(" ")[0]!;
+    const bytes = async () =>
+      Promise.all([references.parent, references.child, plain].map((each) => read(client, each)));
+    expect(await bytes()).toEqual([3, 2, 2]);
+    const said = await client.ok("evaluate", { expression: "dword [x @1000],d", context: "watch" });
+    expect(said).toMatchObject({ result: "3", memoryReference: references.parent });
+    // the parent in focus
+    await client.ok("stepIn", { threadId: parent, granularity: "instruction" });
+    await client.next("stopped");
+    expect(await client.ok("threads")).toBeDefined();
+    expect(client.thread).toBe(parent);
+    const later = await client.request("readMemory", { memoryReference: references.child, count: 4 });
+    expect(later).toMatchObject({ success: false, message: expect.stringMatching(/^there is no process \d+ now$/) });
+    expect(await read(client, plain)).toBe(3);
+    await client.run("reverseContinue");
+    expect(client.thread).toBe(child);
+    expect(await bytes()).toEqual([3, 2, 2]);
+    expect(await read(client, references.parent, { offset: -4, count: 8 })).toBeGreaterThan(-1);
+    const beside = async (reference: string) => read(client, reference, { offset: 4 });
+    expect(await beside(references.parent)).not.toBe(0);
+    expect(await beside(references.child)).toBe(0);
+  });
+
+  it("has references in frames, variables and disassembly, and none where there is one process alone", async () => {
+    const { client, parent, child } = await atHere();
+    for (const thread of [parent, child]) {
+      const [top] = await framesOf(client, thread);
+      const user = (await framesOf(client, thread)).at(-1)!;
+      expect(user.instructionPointerReference).toMatch(/^0x[\da-f]{16}@\d+$/);
+      const { scopes } = await client.ok("scopes", { frameId: top!.id });
+      const variables = await client.variables(scopes[0].variablesReference);
+      const { instructions } = await client.ok("disassemble", {
+        memoryReference: user.instructionPointerReference,
+        instructionOffset: -1,
+        instructionCount: 3,
+      });
+      expect(instructions[1].address).toBe(user.instructionPointerReference!.split("@")[0]);
+      const sp = thread === child ? variables.get("rsp")! : undefined;
+      if (sp !== undefined) expect(sp.memoryReference).toMatch(/@\d+$/);
+    }
+    expect((await framesOf(client, parent))[0]!.instructionPointerReference).toMatch(/^0xffffffff[\da-f]{8}$/);
+    const alone = new DapClient({ [program]: TWO });
+    await alone.launch({ program });
+    expect((await alone.topFrame()).instructionPointerReference).toMatch(/^0x[\da-f]{16}$/);
+  });
+
+  it("is written by them, and said to have changed where it has", async () => {
+    const { client, parent, child, references } = await atHere();
+    await client.ok("initialize", { adapterID: "ringside", supportsMemoryEvent: true });
+    await write(client, references.parent, 40);
+    await write(client, references.child, 20);
+    expect(await Promise.all([references.parent, references.child].map((each) => read(client, each)))).toEqual([
+      40, 20,
+    ]);
+    expect((await evaluateIn(client, parent, "dword [x],d")).result).toBe("40");
+    expect((await evaluateIn(client, child, "dword [x],d")).result).toBe("20");
+    await client.evaluate("dword [x @1000] = 41");
+    expect(await read(client, references.parent)).toBe(41);
+    expect((await client.request("evaluate", { expression: "dword [x @77]" })).message).toMatch(/no memory mapped/);
+    const from = client.events.length;
+    await client.run("stepIn");
+    await client.run("stepIn");
+    const told = client.events.slice(from).filter(({ event }) => event === "memory");
+    expect(told.map(({ body }) => body.memoryReference)).toEqual([references.child]);
+  });
+
+  it("is watched in the one that is meant", async () => {
+    const { client, parent, references } = await atHere();
+    const infos = [
+      await client.ok("dataBreakpointInfo", { name: references.parent, asAddress: true, bytes: 4 }),
+      await client.ok("dataBreakpointInfo", { name: "dword [x]", frameId: (await framesOf(client, parent))[0]!.id }),
+    ];
+    expect(new Set(infos.map(({ dataId }) => dataId)).size).toBe(1);
+    await client.ok("setDataBreakpoints", { breakpoints: [{ dataId: infos[0].dataId, accessType: "write" }] });
+    // not the child's write
+    expect(await client.run("continue")).toMatchObject({ reason: "data breakpoint", threadId: parent });
+    expect(await client.evaluate("dword [x],d")).toBe("5");
+    expect(client.events.at(-1)!.body.text).toMatch(/^0x3 -> 0x5/);
+    const own = await atHere();
+    const info = await own.client.ok("dataBreakpointInfo", { name: "dword [x]" });
+    await own.client.ok("setDataBreakpoints", { breakpoints: [{ dataId: info.dataId }] });
+    expect(await own.client.run("continue")).toMatchObject({ reason: "data breakpoint", threadId: own.child });
+    await own.client.run("continue");
+    expect(exitCode(own.client)).toBe(5);
+    // before the fork it was the parent's
+    const before = await own.client.run("reverseContinue");
+    expect(before).toMatchObject({ reason: "data breakpoint" });
+  });
+
+  it("is what 'who' asks about: the one in focus, from before it was forked, too", async () => {
+    const { client, references } = await atHere();
+    const who = (expression: string) => client.ok("ringside/lastWriter", { expression });
+    expect(await who("dword [x]")).toMatchObject({ found: true, by: expect.stringMatching(/^child/) });
+    expect((await who("dword [pid]")).found).toBe(false);
+    const parent = { found: true, by: expect.stringMatching(/^_start/) };
+    expect(await who("dword [pid @1000]")).toMatchObject(parent);
+    expect(await who(`dword [${references.parent}]`)).toMatchObject(parent);
+  });
+
+  it("has instruction breakpoints in the one that is meant", async () => {
+    const { client, parent, references } = await atHere();
+    const user = (await framesOf(client, parent)).at(-1)!;
+    const { breakpoints } = await client.ok("setInstructionBreakpoints", {
+      breakpoints: [
+        { instructionReference: user.instructionPointerReference },
+        {
+          instructionReference: (await client.topFrame()).instructionPointerReference.replace(/@.*/, "@1000"),
+          offset: 11,
+        },
+      ],
+    });
+    expect(breakpoints[0]).toMatchObject({ verified: true, instructionReference: user.instructionPointerReference });
+    // not where the child comes by
+    expect(await client.run("continue")).toMatchObject({ reason: "instruction breakpoint", threadId: parent });
+    expect((await client.topFrame()).name).toMatch(/^reaped/);
+    const gone = await client.ok("setInstructionBreakpoints", {
+      breakpoints: [{ instructionReference: references.child }, { instructionReference: "0x401000@x" }],
+    });
+    expect(gone.breakpoints.map(({ verified }: { verified: boolean }) => verified)).toEqual([false, false]);
+  });
+});
