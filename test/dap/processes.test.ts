@@ -129,7 +129,7 @@ describe("memory of two processes", () => {
     ]);
     expect((await evaluateIn(client, parent, "dword [x],d")).result).toBe("40");
     expect((await evaluateIn(client, child, "dword [x],d")).result).toBe("20");
-    await client.evaluate("dword [x @1000] = 41");
+    await client.ok("evaluate", { expression: "dword [x @1000] = 41", context: "repl" });
     expect(await read(client, references.parent)).toBe(41);
     expect((await client.request("evaluate", { expression: "dword [x @77]" })).message).toMatch(/no memory mapped/);
     const from = client.events.length;
