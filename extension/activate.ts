@@ -4,6 +4,7 @@ import type { BaseLanguageClient } from "vscode-languageclient";
 import { ConfigurationProvider, OfferedConfigurations } from "./configuration.ts";
 import { KernelStepping } from "./kernel-stepping.ts";
 import { languageClient } from "./language.ts";
+import { launchErrors } from "./launch-errors.ts";
 import { chooseScenario, copyScenario, openScenario, ScenarioTree } from "./scenario-tree.ts";
 import { ScenarioCatalogue } from "./scenarios.ts";
 import { Sessions } from "./sessions.ts";
@@ -18,6 +19,7 @@ import {
   stepBackOut,
 } from "./time-travel.ts";
 import { openAssemblyFile } from "./uris.ts";
+import { registerValues } from "./values.ts";
 
 export interface Host {
   readonly adapter: vscode.DebugAdapterDescriptorFactory;
@@ -105,11 +107,13 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
     vscode.window.registerTreeDataProvider("ringside.scenarios", new ScenarioTree(scenarios)),
     languageClient(host.createLanguageClient),
     stepping,
+    vscode.debug.registerDebugAdapterTrackerFactory("ringside", launchErrors),
     // folded at the bottom of the side bar it would not be found
     sessions.onDidFirstNeed(
       (kind) => void vscode.commands.executeCommand(`ringside.${kind}.focus`, { preserveFocus: true }),
     ),
     new InstantItem(),
+    registerValues(),
     ...commands({ scenarios, kernelState, espfix, stepping }),
   );
 }

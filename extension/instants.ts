@@ -21,12 +21,16 @@ export interface MenuContext {
 export const grouped = (count: number): string => count.toString().replace(/\B(?=(\d{3})+$)/g, ",");
 
 /** The status bar's: where this is, and how much of the past's future is known. */
-export function instantText({ icount, latest }: Instant): string {
-  return icount < latest ? `${grouped(icount)} of ${grouped(latest)}` : grouped(icount);
+export function instantText(now: Instant): string {
+  const { icount, latest } = now;
+  return isPast(now) ? `${grouped(icount)} of ${grouped(latest)}` : grouped(icount);
 }
 
-export function instantHelp({ icount, start, latest }: Instant): string {
-  const past = icount < latest ? ` The program has been as far as ${grouped(latest)}.` : "";
+export const isPast = ({ icount, latest }: Instant): boolean => icount < latest;
+
+export function instantHelp(now: Instant): string {
+  const { icount, start, latest } = now;
+  const past = isPast(now) ? ` This is the past: the program has been as far as ${grouped(latest)}.` : "";
   return `Before instruction ${grouped(icount)}.${past} History begins at ${grouped(start)}. Click to go to another instant.`;
 }
 

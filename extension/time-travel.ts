@@ -11,6 +11,7 @@ import {
   instantHelp,
   instantText,
   instructionNumber,
+  isPast,
   type MenuContext,
   sourceOf,
 } from "./instants.ts";
@@ -169,6 +170,7 @@ export class InstantItem implements vscode.DebugAdapterTrackerFactory, vscode.Di
       const now = (await session.customRequest("ringside/time")) as Instant;
       this.#item.text = `$(history) ${instantText(now)}`;
       this.#item.tooltip = instantHelp(now);
+      this.#item.backgroundColor = isPast(now) ? new vscode.ThemeColor("statusBarItem.warningBackground") : undefined;
       this.#item.show();
     } catch {
       // it runs, or has not begun: the next stop tells

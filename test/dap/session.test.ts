@@ -242,6 +242,10 @@ describe("state", () => {
     expect((await client.request("evaluate", { expression: "rbx = 5", context: "hover" })).success).toBe(false);
     expect((await client.request("evaluate", { expression: "rbx = 5", context: "watch" })).success).toBe(false);
     expect((await client.ok("evaluate", { expression: "rbx = 5", context: "repl" })).result).toBe("0x5");
+    const hover = async (expression: string) => (await client.ok("evaluate", { expression, context: "hover" })).result;
+    expect(await hover("msg")).toMatch(/^0x402000 <msg>: "Jello\\n"$/);
+    expect(await hover("len + 10")).toBe("0x10 = 16");
+    expect(await hover("twice")).toMatch(/^0x[\da-f]+ <twice>$/);
   });
 
   it("writes memory, and refuses what is not mapped", async () => {
@@ -340,14 +344,13 @@ describe("the protocol", () => {
       expect(await client.run("reverseContinue")).toMatchObject({ reason: "entry" });
     });
 
-    it("stops in the kernel where that is stepped through, or where the program has called it", async () => {
+    it("stops in the kernel where that is stepped through, else at the system call that has sent it", async () => {
       const client = await at(FAULT, { stepIntoKernel: true });
       await client.run("continue");
       expect((await client.topFrame()).name).toMatch(/ring 0/);
       const kill = await at("mov eax, 39\n syscall\n mov edi, eax\n mov esi, 15\n mov eax, 62\n syscall\n nop");
       expect(await kill.run("continue")).toMatchObject({ description: "SIGTERM", threadId: 1 });
-      const { stackFrames } = await kill.ok("stackTrace", { threadId: 1 });
-      expect(stackFrames.at(-1)).toMatchObject({ line: 9 });
+      expect(await kill.topFrame()).toMatchObject({ line: 8 });
       expect(await kill.evaluate("dword [x],d")).toBe("5");
     });
   });

@@ -173,7 +173,7 @@ describe.runIf(requireTool("gcc"))("a program with POSIX threads", () => {
     const { id } = (await threadsOf(client)).find(isBlocked)!;
     const user = (await framesOf(client, id)).find(({ name }) => !name.includes("ring 0"))!;
     const stop = await client.run("next", { threadId: id, granularity: "instruction" });
-    expect(stop).toMatchObject({ reason: "step", threadId: id });
+    expect(stop).toMatchObject({ description: "Paused on step", threadId: id });
     expect(await ipOf(client, id)).toBe(user.instructionPointerReference);
     expect(await client.evaluate("rax,d")).toBe("0");
     expect(await client.evaluate(`dword [${symbols.get("ready")}]`)).toBe("0x00000001");

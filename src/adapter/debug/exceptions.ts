@@ -4,6 +4,7 @@ import { ask, type Scope } from "./expression.ts";
 import { hex } from "./format.ts";
 import { ExpressionError } from "./reference.ts";
 import type { EventFilter } from "./run-control.ts";
+import { signalText } from "./signal-text.ts";
 
 export interface FilterInfo {
   readonly id: string;
@@ -14,14 +15,22 @@ export interface FilterInfo {
 }
 
 const PAGE_FAULT = 14;
+const EXITS: ReadonlySet<string> = new Set(["exit", "exit_group"]);
 
 export const FILTERS: readonly FilterInfo[] = [
   {
     id: "fatal",
     label: "Fatal signals",
-    description: "A signal that ends the program: stop before it is gone",
+    description: "A signal that ends the program: stops before it does, at the instruction that the signal comes from",
     byDefault: true,
     matches: (event) => event.type === "signal" && event.step === "default",
+  },
+  {
+    id: "end",
+    label: "Exit",
+    description: "exit() and exit_group(): stops before the task is gone, to look at its end and back from it",
+    byDefault: false,
+    matches: (event) => event.type === "syscall" && EXITS.has(String(event.name)),
   },
   {
     id: "exception",
@@ -131,7 +140,7 @@ const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
 /** A title and the details of an event, for the editor's exception box. */
 export function describeEvent(event: MachineEvent): { readonly title: string; readonly details: string } {
   const title = titleOf(event);
-  const why = typeof event.why === "string" ? [event.why] : [];
+  const why = event.type === "signal" ? [signalText(event)] : typeof event.why === "string" ? [event.why] : [];
   const decoded = event.type === "fault" ? errorCodeText(Number(event.vector), Number(event.errorCode)) : undefined;
   const fields = Object.entries(event)
     .filter(
@@ -163,6 +172,7 @@ function errorCodeText(vector: number, code: number): string | undefined {
 function titleOf(event: MachineEvent): string {
   if (event.type === "fault") return EXCEPTION_NAMES[Number(event.vector)] ?? `vector ${event.vector}`;
   if (event.type === "signal") return String(event.signal);
+  if (event.type === "syscall") return `${event.name}(${Number((event.args as readonly string[])[0])})`;
   if (event.type === "entry") return `kernel entry: ${event.kind}`;
   if (event.type === "exit") return `kernel exit: ${event.instruction}`;
   return event.type;

@@ -90,6 +90,8 @@ export type Met =
 export interface Entered {
   readonly icount: number;
   readonly restarts: boolean;
+  /** It has not run all the time since. */
+  readonly waited: boolean;
 }
 
 /** Someone who keeps the past, and wants a look at the machine now and then: at instruction count `due`, or soon after it. */
@@ -119,7 +121,6 @@ export class RunControl implements Observer {
   /** The filter of a search. */
   #searched = this.#filter;
   #caught: Stop | undefined;
-  #told: { readonly at: number; readonly icount: number } | undefined;
   readonly pacer = new Pacer();
   #goal: Goal = {};
   #goalReached = false;
@@ -136,6 +137,8 @@ export class RunControl implements Observer {
   #writes: (Access & { readonly by: string })[] = [];
   /** How each thread last came from user mode into the kernel. */
   #entered = new Map<number, Entered>();
+  /** An event that is still to come, and has been told of. */
+  #told: { readonly at: number; readonly icount: number; readonly type: string } | undefined;
   readonly threads: Threads;
 
   constructor(target: Target, breakpoints: Breakpoints) {
@@ -185,15 +188,20 @@ export class RunControl implements Observer {
     this.target.machine.stop({ kind: "request" });
   }
 
+  /** What runs on from here will meet this event: it is not told of again. */
+  hasTold({ icount, type }: MachineEvent): void {
+    this.#told = { at: this.target.machine.icount, icount, type };
+  }
+
+  /** Another future may come than the one that has been told of. */
+  changed(): void {
+    this.#told = undefined;
+  }
+
   /** Forgets a pause that came while nothing ran. */
   begin(): void {
     this.#pauseRequested = false;
     if (this.target.machine.icount !== this.#told?.at) this.#told = undefined;
-  }
-
-  /** An event of which the user has been told here, at an instant before it: going on from here it is no news. */
-  tell({ icount }: MachineEvent): void {
-    this.#told = { at: this.target.machine.icount, icount };
   }
 
   /** Whether events are of a past that is being replayed: they are not news to anyone. */
@@ -318,7 +326,13 @@ export class RunControl implements Observer {
 
   #noteEntry({ icount, cpu, kind }: MachineEvent): void {
     const restarts = kind === "exception" || kind === "irq" || kind === "nmi";
-    this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts });
+    this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts, waited: false });
+  }
+
+  #noteSwitch({ from }: MachineEvent): void {
+    const thread = this.threads.ofPid(from);
+    const entered = thread === undefined ? undefined : this.#entered.get(thread);
+    if (entered !== undefined) this.#entered.set(thread!, { ...entered, waited: true });
   }
 
   /** A table that a selector of a breakpoint is looked up in may have changed: where it is has to be found again. */
@@ -340,6 +354,7 @@ export class RunControl implements Observer {
 
   #see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
+    if (event.type === "switch") this.#noteSwitch(event);
     if (this.#mode === "silent") return;
     if (this.#mode === "live" && bringsCode(event)) this.#noteProgram();
     if (this.#armed !== ARMED.OFF && this.#mode === "live") this.#noteDescriptors(event);
@@ -348,9 +363,10 @@ export class RunControl implements Observer {
       this.target.machine.stop({ kind: "request" });
     }
     const filter = (this.#mode === "search" ? this.#searched : this.#filter)(event);
-    const isNews = this.#mode === "search" || event.icount !== this.#told?.icount;
-    if (filter === undefined || this.#caught !== undefined || !isNews) return;
-    this.#caught = { reason: "exception", event, filter };
+    if (filter === undefined || this.#caught !== undefined) return;
+    if (this.#mode === "live" && event.icount === this.#told?.icount && event.type === this.#told.type) return;
+    const thread = this.threads.on(this.target.machine.cpus[event.cpu]!);
+    this.#caught = { reason: "exception", event, filter, thread };
     this.target.machine.stop({ kind: "request" });
   }
 
@@ -472,7 +488,7 @@ export class RunControl implements Observer {
     switch (reason.kind) {
       case "exit":
         this.#ended = { reason: "exited", status: reason.status, signal: reason.signal };
-        return this.#ended;
+        return caught ?? this.#ended;
       case "halt":
         this.#ended = { reason: "halted", why: "HLT, and nothing can wake the processor" };
         return this.#ended;

@@ -22,11 +22,13 @@ import type { Target } from "../debug/target.ts";
 import type { Threads } from "../debug/threads.ts";
 import type { Variable } from "../debug/variables.ts";
 import { Bindings } from "./bindings.ts";
-import { notLaunched, notStopped, RequestError } from "./errors.ts";
+import { notLaunched, notStopped, TooLate } from "./errors.ts";
+import { Handles, type Held } from "./handles.ts";
 import { Leisure } from "./leisure.ts";
 import type { Told } from "./programs.ts";
 import { Progress } from "./progress.ts";
 import type { Shelf } from "./shelf.ts";
+import { Shown } from "./shown.ts";
 import { Sources } from "./sources.ts";
 
 export interface Client {
@@ -110,7 +112,9 @@ export class Context {
   /** Lines of code that values point to, and the id of each. */
   #locations = new Map<string, number>();
   #located: LineSpan[] = [];
-  readonly #children: { readonly thread: number; readonly children: () => readonly Variable[] }[] = [];
+  readonly #handles = new Handles();
+  /** What the client has been answered, for its views. */
+  readonly shown = new Shown();
 
   constructor(client: Client, files: FileSystem, shelf: Shelf | undefined) {
     this.client = client;
@@ -132,6 +136,7 @@ export class Context {
     this.interjection = undefined;
     this.terminating = false;
     this.dropHandles();
+    this.shown.clear();
   }
 
   setLaunchedConfiguration(changes: Partial<LaunchConfiguration>): void {
@@ -245,20 +250,27 @@ export class Context {
     const index = (id - 1) % IDS_OF_A_THREAD;
     const frame = thread === undefined ? undefined : this.#stacks.get(thread)?.[index];
     const cpu = frame && this.select(thread!);
-    if (cpu === undefined) throw new RequestError(`there is no frame ${id} now`);
+    if (cpu === undefined) throw new TooLate(`there is no frame ${id} now`);
     return { thread: thread!, index, frame: frame!, cpu };
   }
 
   /** A variablesReference for lazily made children, of the thread that is being read. */
-  handle(children: () => readonly Variable[]): number {
-    return this.#children.push({ thread: this.#reading, children });
+  handle(path: string, children: () => readonly Variable[]): number {
+    return this.#handles.give({ path, thread: this.#reading, children });
   }
-  childrenOf(reference: number): readonly Variable[] | undefined {
-    const found = this.#children[reference - 1];
-    if (found === undefined) return undefined;
+  /** What a variablesReference stands for, its thread selected. */
+  held(reference: number): Held {
+    const found = this.#handles.at(reference);
+    if (found === undefined) throw new TooLate("these variables are from an earlier stop");
     this.select(found.thread);
-    return found.children();
+    return found;
   }
+  childNamed(reference: number, wanted: string): Variable | undefined {
+    return this.held(reference)
+      .children()
+      .find(({ name }) => name === wanted);
+  }
+
   /** An id for a place to jump to, valid until the program runs. */
   gotoTarget(address: Addr): number {
     return this.#gotoTargets.push(address);
@@ -284,7 +296,7 @@ export class Context {
     this.#gotoTargets = [];
     this.#locations = new Map();
     this.#located = [];
-    this.#children.length = 0;
+    this.#handles.drop();
     this.#stacks = new Map();
   }
 

@@ -37,7 +37,7 @@ function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArgume
     return atAddress(parseReference(args.name), args.bytes);
   }
   if (args.variablesReference !== undefined && args.variablesReference > 0) {
-    return context.childrenOf(args.variablesReference)?.find(({ name }) => name === args.name)?.place;
+    return context.childNamed(args.variablesReference, args.name)?.place;
   }
   const { reference } = ask(args.name, context.scopeOf(args.frameId));
   const place = reference && placeOf(reference);

@@ -3,35 +3,54 @@ import type { DebugProtocol } from "@vscode/debugprotocol";
 import { addrToBig } from "../../emu/cpu/state.ts";
 import { ask, type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
 import { assigns } from "../debug/expression-tree.ts";
+import { contents, decimal } from "../debug/hover-text.ts";
 import type { Reference } from "../debug/reference.ts";
 import { leaf } from "../debug/variables.ts";
 import { runCommand } from "./console.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
+import { shown } from "./shown.ts";
 import { changed, memoryReferenceFor, references, typeFor } from "./variables.ts";
 
 async function evaluateRequest(context: Context, args: DebugProtocol.EvaluateArguments) {
+  if (args.context === "watch") return watched(context, args as never);
+  void context.stopped;
+  const answer = args.context === "repl" ? await runCommand(context, args.expression) : undefined;
+  return answer === undefined ? value(context, args) : { result: answer, variablesReference: 0 };
+}
+
+function value(context: Context, args: DebugProtocol.EvaluateArguments) {
   const { expression, context: where } = args;
   const { target } = context.stopped;
-  const answer = where === "repl" ? await runCommand(context, expression) : undefined;
-  if (answer !== undefined) return { result: answer, variablesReference: 0 };
   const scope = context.scopeOf(args.frameId);
   // what an editor asks by itself, again and again, is to change nothing
   const result = where === undefined || where === "repl" ? evaluate(expression, scope) : ask(expression, scope);
   if (assigns(expression)) changed(context);
   if (where === "repl") context.results.push(constant(result));
-  if (result.count > 1) return listOf(context, scope, result, hexOf(args.format));
+  if (result.count > 1) return listOf(context, `= ${expression}`, scope, result, hexOf(args.format));
   const near =
     result.bits >= 32 && result.value > 0xffffn
       ? target.symbols(context.readCpu).describe(Number(BigInt.asIntN(64, result.value)))
       : undefined;
+  const shownValue = formatValue(withFormat(result, args.format));
+  const more = result.format === "x" ? (near === undefined ? "" : ` <${near}>`) : "";
   return {
-    result:
-      formatValue(withFormat(result, args.format)) + (near === undefined || result.format !== "x" ? "" : ` <${near}>`),
+    result: shownValue + more + (where === "hover" ? hovered(context, result, near) : ""),
     ...typeFor(context, `${result.bits}-bit`),
     variablesReference: 0,
     ...referencesOf(context, result),
   };
+}
+
+const watched = shown(value);
+
+/** What a hover shows besides: of data that has a name, what is there. */
+function hovered({ launched, readCpu }: Context, { value, bits, reference }: Evaluated, near: string | undefined) {
+  if (near === undefined) return decimal(value, bits);
+  const address = Number(BigInt.asIntN(64, value));
+  const isCode = launched.target.symbols(readCpu).lineAt(address)?.bits !== undefined;
+  const there = isCode || reference?.fixed !== true ? undefined : contents(readCpu, address);
+  return there === undefined ? "" : `: ${there}`;
 }
 
 const constant = ({ value, bits }: Evaluated): Reference => ({ bits, read: () => value });
@@ -42,7 +61,8 @@ const withFormat = (result: Evaluated, format: DebugProtocol.ValueFormat | undef
 const hexOf = (format: DebugProtocol.ValueFormat | undefined): boolean => format?.hex !== false;
 
 /** Several values in a row: text of all, and each as a child. */
-function listOf(context: Context, scope: Scope, { reference, bits, count, format }: Evaluated, hexadecimal: boolean) {
+function listOf(context: Context, path: string, scope: Scope, result: Evaluated, hexadecimal: boolean) {
+  const { reference, bits, count, format } = result;
   const bytes = bits >> 3;
   const start = addrToBig(reference!.address!);
   const shownAs = format === "x" && !hexadecimal ? "u" : format;
@@ -55,7 +75,7 @@ function listOf(context: Context, scope: Scope, { reference, bits, count, format
   return {
     result: elements.map(({ value }) => value).join(" "),
     ...typeFor(context, `${count} of ${bits} bits`),
-    variablesReference: context.handle(() => elements),
+    variablesReference: context.handle(path, () => elements),
     indexedVariables: count,
     ...memoryReferenceFor(context, reference!),
   };

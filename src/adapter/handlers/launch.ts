@@ -10,7 +10,7 @@ import { createTarget } from "../debug/load.ts";
 import { RunControl, type Stop } from "../debug/run-control.ts";
 import { TIMELINE, timelineLine } from "../debug/timeline-text.ts";
 import type { Context, HandlerTable, Launched } from "./context.ts";
-import { RequestError } from "./errors.ts";
+import { Reported, RequestError } from "./errors.ts";
 import { lookAtPrograms } from "./programs.ts";
 import { resume, tellThreads } from "./running.ts";
 
@@ -42,7 +42,10 @@ export function tellLaunched(context: Context, startMethod: "launch" | "attach")
 async function load(context: Context, configuration: LaunchConfiguration): Promise<void> {
   const loaded = await createTarget(configuration, context.files);
   report(context, loaded.diagnostics);
-  if (loaded.target === undefined) throw new RequestError(loaded.problem);
+  if (loaded.target === undefined)
+    throw loaded.diagnostics.some(({ severity }) => severity === "error")
+      ? new Reported(loaded.problem)
+      : new RequestError(loaded.problem);
   const { target } = loaded;
   const control = new RunControl(target, context.breakpoints);
   control.setEventFilter(context.eventFilter);

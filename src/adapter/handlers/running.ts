@@ -1,7 +1,6 @@
 /** Continue, pause and the steps. A run answers at once; how it ended comes as an event. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { describeEvent } from "../debug/exceptions.ts";
-import { goToInstruction } from "../debug/reverse.ts";
+import { beforeTheEnd } from "../debug/before-the-end.ts";
 import type { Stop } from "../debug/run-control.ts";
 import { INTO_KERNEL } from "../debug/step-targets.ts";
 import { type StepOptions, stepIn, stepOut, stepOver } from "../debug/stepping.ts";
@@ -9,6 +8,7 @@ import type { Context, HandlerTable } from "./context.ts";
 import { Hint, RequestError } from "./errors.ts";
 import { lookAtPrograms } from "./programs.ts";
 import { tellMemory } from "./seen-memory.ts";
+import { stopBody } from "./stop-body.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
 export function resume(context: Context, action: () => Promise<Stop>): void {
@@ -49,27 +49,16 @@ function prepared(context: Context, work: () => Promise<Stop>): () => void {
   return () => {
     if (gone(context, launched)) return;
     if (!known) context.client.event("continued", { threadId: thread, allThreadsContinued: true });
-    context.work = beforeTheEnd(launched, work()).then(
-      (stop) => report(context, launched, stop),
-      (error: unknown) => crash(context, launched, error),
-    );
+    const { control, history, configuration } = launched;
+    const settled = async (stop: Stop) =>
+      gone(context, launched) ? stop : beforeTheEnd(control, history, stop, configuration.stepIntoKernel);
+    context.work = work()
+      .then(settled)
+      .then(
+        (stop) => report(context, launched, stop),
+        (error: unknown) => crash(context, launched, error),
+      );
   };
-}
-
-/**
- * A fatal signal leaves nothing to look at: back to the instant before, in user mode where an exception or interrupt has brought it, unless
- * the kernel's code is what the user steps through.
- */
-async function beforeTheEnd({ control, history, configuration }: Context["launched"], run: Promise<Stop>) {
-  const stop = await run;
-  if (stop.reason !== "exception" || stop.filter !== "fatal" || history.start >= stop.event.icount) return stop;
-  await goToInstruction(control, history, stop.event.icount - 1);
-  const thread = control.threads.on(control.cpu);
-  const entered = control.enteredBy(thread);
-  if (entered?.restarts === true && !configuration.stepIntoKernel && entered.icount >= history.start)
-    await goToInstruction(control, history, entered.icount);
-  control.tell(stop.event);
-  return { ...stop, thread };
 }
 
 /** Restarted or disconnected meanwhile. */
@@ -91,6 +80,7 @@ export function interject(context: Context, action: () => void, after: "run" | "
   const change = () => {
     action();
     history.changed();
+    control.changed();
   };
   if (context.running) {
     context.interjection = () => {
@@ -121,7 +111,7 @@ export function stopped(context: Context, stop: Stop): void {
   tellThreads(context);
   lookAtPrograms(context);
   tellMemory(context);
-  context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(stop) });
+  context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(context, stop) });
 }
 
 /** A thread that a CPU runs; if all sleep, the one that was looked at last. */
@@ -136,27 +126,6 @@ export function tellThreads({ client, threads }: Context): void {
   const { started, exited } = threads.changes();
   for (const threadId of started) client.event("thread", { reason: "started", threadId });
   for (const threadId of exited) client.event("thread", { reason: "exited", threadId });
-}
-
-function stopBody(stop: Stop): Omit<DebugProtocol.StoppedEvent["body"], "threadId"> {
-  switch (stop.reason) {
-    case "breakpoint": {
-      const reason = stop.kind === "source" ? "breakpoint" : `${stop.kind} breakpoint`;
-      return { reason, hitBreakpointIds: [...stop.ids] };
-    }
-    case "data breakpoint":
-      return { reason: "data breakpoint", hitBreakpointIds: [...stop.ids], text: stop.text };
-    case "exception": {
-      const { title, details } = describeEvent(stop.event);
-      return { reason: "exception", description: title, text: details.split("\n")[0] ?? title };
-    }
-    case "halted":
-      return { reason: "pause", description: "Processor halted", text: stop.why };
-    case "exited":
-      return { reason: "pause" };
-    default:
-      return { reason: stop.reason, ...(stop.text === undefined ? {} : { text: stop.text }) };
-  }
 }
 
 function exited(context: Context, status: number, signal: number | undefined): void {

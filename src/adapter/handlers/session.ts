@@ -8,7 +8,7 @@ import { ConfigurationError } from "../debug/configuration.ts";
 import type { FileSystem } from "../debug/files.ts";
 import { ExpressionError } from "../debug/reference.ts";
 import { Context } from "./context.ts";
-import { Hint, RequestError } from "./errors.ts";
+import { Hint, Reported, RequestError } from "./errors.ts";
 import { checkArguments } from "./shapes.ts";
 import type { Shelf } from "./shelf.ts";
 import { HANDLERS } from "./table.ts";
@@ -65,7 +65,7 @@ class RingsideSession extends DebugSession {
   #finish({ seq, command }: DebugProtocol.Request, { body, error }: Outcome, actions: readonly (() => void)[]): void {
     const response = { type: "response", seq: 0, request_seq: seq, command, success: true } as DebugProtocol.Response;
     if (error instanceof Hint) this.#hint(error);
-    if (error !== undefined) fail(response, error, TOLD_TO_USER.has(command) && !(error instanceof Hint));
+    if (error !== undefined) fail(response, error, TOLD_TO_USER.has(command) && !isTold(error));
     else if (body !== undefined) response.body = body;
     this.sendResponse(response);
     for (const action of [...actions, ...this.#late.splice(0)]) action();
@@ -76,6 +76,8 @@ class RingsideSession extends DebugSession {
     this.#context.client.event("output", { category: "console", output: `${message}\n` });
   }
 }
+
+const isTold = (error: unknown): boolean => error instanceof Hint || error instanceof Reported;
 
 interface Outcome {
   readonly body?: unknown;

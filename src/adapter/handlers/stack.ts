@@ -7,6 +7,7 @@ import type { VariableScope } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { threadOf } from "./running.ts";
+import { shown } from "./shown.ts";
 
 const threads = (context: Context) => ({ threads: context.threads.list() });
 
@@ -56,13 +57,13 @@ function moduleOf(ranges: readonly Range[], { address }: Frame): { moduleId?: st
 
 function scopes(context: Context, { frameId }: DebugProtocol.ScopesArguments) {
   const { target } = context.stopped;
-  const { cpu, frame } = context.selectFrame(frameId);
-  return { scopes: scopesOf(target, cpu, frame).map((scope) => dapScope(context, scope)) };
+  const { cpu, frame, thread, index } = context.selectFrame(frameId);
+  return { scopes: scopesOf(target, cpu, frame).map((scope) => dapScope(context, scope, `${thread}/${index}`)) };
 }
 
-const dapScope = (context: Context, scope: VariableScope): DebugProtocol.Scope => ({
+const dapScope = (context: Context, scope: VariableScope, frame: string): DebugProtocol.Scope => ({
   name: scope.name,
-  variablesReference: context.handle(scope.variables),
+  variablesReference: context.handle(`${frame}/${scope.name}`, scope.variables),
   expensive: scope.expensive,
   ...(scope.hint === undefined ? {} : { presentationHint: scope.hint }),
 });
@@ -77,4 +78,4 @@ function source(context: Context, args: DebugProtocol.SourceArguments) {
   return { content, mimeType: "text/x-asm" };
 }
 
-export const stackHandlers: HandlerTable = { threads, stackTrace, scopes, source };
+export const stackHandlers: HandlerTable = { threads, stackTrace, scopes: shown(scopes), source };

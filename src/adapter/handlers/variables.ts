@@ -8,16 +8,20 @@ import type { Variable } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { tellMemory } from "./seen-memory.ts";
+import { shown } from "./shown.ts";
 
 function variables(context: Context, args: DebugProtocol.VariablesArguments) {
+  void context.stopped;
   const { filter, format } = args;
-  const all = childrenOf(context, args.variablesReference);
-  const found = filter === undefined ? all : all.filter((variable) => isIndexed(variable) === (filter === "indexed"));
+  const { path, children } = context.held(args.variablesReference);
+  const all = children().map((variable, i) => ({ variable, path: `${path}/${i} ${variable.name}` }));
+  const isWanted = ({ variable }: { variable: Variable }) => isIndexed(variable) === (filter === "indexed");
+  const found = filter === undefined ? all : all.filter(isWanted);
   const first = args.start ?? 0;
   return {
     variables: found
       .slice(first, args.count ? first + args.count : undefined)
-      .map((variable) => dapVariable(context, variable, format)),
+      .map((each) => dapVariable(context, each.variable, each.path, format)),
   };
 }
 
@@ -31,23 +35,17 @@ export function inFormat(shown: string, format: DebugProtocol.ValueFormat | unde
     : shown.replace(/^0x[\da-f]+(?= |$)/, (number) => BigInt(number).toString());
 }
 
-function childrenOf(context: Context, reference: number): readonly Variable[] {
-  void context.stopped;
-  const found = context.childrenOf(reference);
-  if (found === undefined) throw new RequestError("these variables are from an earlier stop");
-  return found;
-}
-
 function dapVariable(
   context: Context,
   variable: Variable,
+  path: string,
   format: DebugProtocol.ValueFormat | undefined,
 ): DebugProtocol.Variable {
   const { name, value, type, evaluateName, children, reference } = variable;
   return {
     name,
     value: inFormat(value, format),
-    variablesReference: children === undefined ? 0 : context.handle(children),
+    variablesReference: children === undefined ? 0 : context.handle(path, children),
     ...typeFor(context, type),
     ...(evaluateName === undefined ? {} : { evaluateName }),
     ...references(context, variable, variable.pointsTo),
@@ -94,7 +92,11 @@ function locations(context: Context, { locationReference }: DebugProtocol.Locati
 }
 
 function setVariable(context: Context, args: DebugProtocol.SetVariableArguments) {
-  const variable = childrenOf(context, args.variablesReference).find(({ name }) => name === args.name);
+  void context.stopped;
+  const variable = context
+    .held(args.variablesReference)
+    .children()
+    .find(({ name }) => name === args.name);
   if (variable === undefined) throw new RequestError(`there is no "${args.name}" here`);
   const write = variable.reference?.write;
   if (write === undefined) throw new RequestError(`${args.name} cannot be changed`);
@@ -112,6 +114,7 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
 /** A new future begins here; and what the client shows may be stale: one register can be a part of another, and a symbol's, and a flag's. */
 export function changed(context: Context): void {
   context.launched.history.changed();
+  context.launched.control.changed();
   context.client.afterResponse(() => {
     if (context.declared.supportsInvalidatedEvent === true)
       context.client.event("invalidated", { areas: ["variables", "stacks"] });
@@ -120,4 +123,4 @@ export function changed(context: Context): void {
   });
 }
 
-export const variableHandlers: HandlerTable = { variables, setVariable, locations };
+export const variableHandlers: HandlerTable = { variables: shown(variables), setVariable, locations };
