@@ -22,7 +22,7 @@ import type { Target } from "../debug/target.ts";
 import type { Threads } from "../debug/threads.ts";
 import type { Variable } from "../debug/variables.ts";
 import { Bindings } from "./bindings.ts";
-import { notLaunched, notStopped, TooLate } from "./errors.ts";
+import { notLaunched, notStopped, RequestError, TooLate } from "./errors.ts";
 import { Handles, type Held } from "./handles.ts";
 import { Leisure } from "./leisure.ts";
 import type { Told } from "./programs.ts";
