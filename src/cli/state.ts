@@ -112,7 +112,7 @@ function codeState(target: Target, cpu: Cpu) {
 }
 
 function scopesState(target: Target, cpu: Cpu): Record<string, Record<string, unknown>> {
-  const [frame] = callStack(target, cpu);
+  const [frame] = callStack(target, cpu, 1);
   if (frame === undefined) return {};
   return Object.fromEntries(
     scopesOf(target, cpu, frame).map(({ name, variables }) => [name, unfolded(variables(), LEVELS)]),

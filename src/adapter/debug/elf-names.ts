@@ -13,6 +13,9 @@ const MOST_NAMED_TYPE = 2;
 /** GNU's indirect functions: their address is the resolver's. */
 const STT_GNU_IFUNC = 10;
 
+/** Labels that assemblers drop but in what other files refer to. */
+const COMPILERS_OWN = ".L";
+
 export interface ElfNames {
   readonly symbols: readonly NamedAddress[];
   /** Source lines, read when they are first asked for. */
@@ -59,7 +62,7 @@ function namesOf({ view, bits }: ElfFile, table: Section, strings: Section): Nam
     if ((type > MOST_NAMED_TYPE && type !== STT_GNU_IFUNC) || section === 0) continue;
     const name = textAt(view, strings.offset + view.getUint32(at, true));
     const value = wide ? bigToAddr(view.getBigUint64(at + 8, true)) : view.getUint32(at + 4, true);
-    if (name !== "") found.push({ name, address: value });
+    if (name !== "" && !name.startsWith(COMPILERS_OWN)) found.push({ name, address: value });
   }
   return found;
 }

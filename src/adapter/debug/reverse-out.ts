@@ -13,9 +13,12 @@ import type { RunControl, Stop } from "./run-control.ts";
 import { lastMoment } from "./search.ts";
 import type { Frame } from "./stack.ts";
 
+/** Frames among which a signal's handler, its restorer and what it struck are. */
+const NEAREST = 3;
+
 /** undefined, and no move, where no caller is known, or history does not hold what led here. */
 export async function stepBackOut(control: RunControl, history: History, thread: number): Promise<Stop | undefined> {
-  const stack = stackOf(control, thread);
+  const stack = stackOf(control, thread, NEAREST);
   const [here, caller] = stack;
   if (here === undefined || caller === undefined) return undefined;
   const entered = control.enteredBy(thread)?.icount;

@@ -1,11 +1,9 @@
 /** Going back: a step, out of a function, or to the previous stop. Everything rolls back: registers, memory, kernel, devices. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
-import { type Flow, instructionAt } from "../../emu/cpu/disassemble.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import type { Within } from "./breakpoints.ts";
 import { currentInstruction, linearSp } from "./code.ts";
 import { DataBreakpoints } from "./data-breakpoints.ts";
-import { peekBytes } from "./guest-memory.ts";
 import type { History } from "./history.ts";
 import { codeBits } from "./registers.ts";
 import type { Met, RunControl, Stop } from "./run-control.ts";
@@ -13,6 +11,7 @@ import { expressionScope } from "./scope.ts";
 import { lastMoment, type Moment, type Search } from "./search.ts";
 import { callStack, type Frame } from "./stack.ts";
 import type { StepOptions } from "./stepping.ts";
+import { type CallSite, callSites } from "./unwind/calls.ts";
 
 /** Instructions a step back by statement may cross within one source line. */
 const MOST_IN_A_LINE = 1000;
@@ -93,7 +92,7 @@ async function backOver(control: RunControl, history: History, options: StepOpti
   const { thread } = options;
   const cpu = cpuOf(control, thread);
   const here = { address: cpu.linearIp, sp: linearSp(cpu), cpl: cpu.cpl };
-  const calls = callSites(cpu, here.address);
+  const calls = callSites(cpu, here.address, codeBits(cpu));
   await backOne(control, history, options);
   const now = cpuOf(control, thread);
   if (calls.length === 0 || now.cpl !== here.cpl || currentInstruction(now).flow !== "return") return;
@@ -102,27 +101,15 @@ async function backOver(control: RunControl, history: History, options: StepOpti
   await settleAt(control, history, typeof call === "object" ? call.icount : returned);
 }
 
-const LONGEST_CALL = 7;
-
-/** Addresses from which a CALL would return to `address`. */
-function callSites(cpu: Cpu, address: Addr): Addr[] {
-  const bits = codeBits(cpu);
-  const sites: Addr[] = [];
-  for (let length = 2; length <= LONGEST_CALL; length++) {
-    const bytes = peekBytes(cpu, address - length, length);
-    if (bytes.length !== length) continue;
-    const found: { length: number; flow: Flow } = instructionAt(bytes, bits);
-    if (found.length === length && found.flow === "call") sites.push(address - length);
-  }
-  return sites;
-}
-
 /** The last time the thread was about to run one of `sites` with the stack pointer at `sp`. */
-const lastCall = (control: RunControl, history: History, sites: readonly Addr[], sp: Addr, thread: number) =>
+const lastCall = (control: RunControl, history: History, sites: readonly CallSite[], sp: Addr, thread: number) =>
   lastMoment(
     control,
     history,
-    atAddresses(sites, () => linearSp(control.cpu) === sp && control.threads.on(control.cpu) === thread),
+    atAddresses(
+      sites.map(({ address }) => address),
+      () => linearSp(control.cpu) === sp && control.threads.on(control.cpu) === thread,
+    ),
     control.target.machine.icount,
   );
 
@@ -138,19 +125,20 @@ export async function restartFrame(
   index: number,
   thread: number,
 ): Promise<Stop | undefined> {
-  const caller = stackOf(control, thread)[index + 1];
+  const caller = stackOf(control, thread, index + 2)[index + 1];
   return caller === undefined ? undefined : backToCall(control, history, caller, 1, thread);
 }
 
-export function stackOf(control: RunControl, thread: number): Frame[] {
+/** The innermost `most` frames. */
+export function stackOf(control: RunControl, thread: number, most: number): Frame[] {
   const cpu = control.threads.seenFrom(thread);
-  return cpu === undefined ? [] : callStack(control.target, cpu);
+  return cpu === undefined ? [] : callStack(control.target, cpu, most);
 }
 
 /** `after` = 0: before the call that returns to `caller`; 1: just after it. undefined if history does not hold that call. */
 export const backToCall = (control: RunControl, history: History, caller: Frame, after: 0 | 1, thread: number) =>
   backToMoment(control, history, after, { ...STEPPED, thread }, () =>
-    lastCall(control, history, callSites(caller.place.cpu, caller.address), caller.sp, thread),
+    lastCall(control, history, callSites(caller.place.cpu, caller.address, caller.bits), caller.sp, thread),
   );
 
 /** Back to the last time one of `addresses` was about to run, in the programs meant; undefined, and no move, if it never did. */

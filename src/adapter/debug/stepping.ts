@@ -33,7 +33,7 @@ const hasLine = ({ target }: RunControl, cpu: Cpu): boolean => target.symbols(cp
 /** Until the thread's present function returns; from the kernel, until user mode is back. */
 export async function stepOut(control: RunControl, thread: number): Promise<Stop | undefined> {
   const cpu = control.threads.seenFrom(thread);
-  const [here, caller] = cpu === undefined ? [] : callStack(control.target, cpu);
+  const [here, caller] = cpu === undefined ? [] : callStack(control.target, cpu, 2);
   if (here === undefined || caller === undefined) return undefined;
   if (here.cpl < 3 && caller.cpl === 3) return finished(control, thread, await control.runToUser(thread));
   const { sp } = here;

@@ -16,7 +16,7 @@ import type { Reference } from "../debug/reference.ts";
 import type { EventFilter, RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
 import { SeenMemory } from "../debug/seen-memory.ts";
-import { callStack, type Frame } from "../debug/stack.ts";
+import { CallStack, type Frame, MOST_FRAMES } from "../debug/stack.ts";
 import type { LineSpan } from "../debug/symbols.ts";
 import type { Target } from "../debug/target.ts";
 import type { Threads } from "../debug/threads.ts";
@@ -56,8 +56,8 @@ export interface Selected {
   readonly cpu: Cpu;
 }
 
-/** Frame ids: those of the thread that stopped are 1, 2, ..., those of the next one looked at 1001, 1002, ... */
-const IDS_OF_A_THREAD = 1000;
+/** Frame ids: those of the thread that stopped are 1, 2, ..., those of the next one looked at 100001, 100002, ... */
+const IDS_OF_A_THREAD = MOST_FRAMES;
 
 export class Context {
   readonly client: Client;
@@ -107,7 +107,7 @@ export class Context {
   #focus = 1;
   /** The thread that is being read. */
   #reading = 1;
-  #stacks = new Map<number, readonly Frame[]>();
+  #stacks = new Map<number, CallStack>();
   #gotoTargets: number[] = [];
   /** Lines of code that values point to, and the id of each. */
   #locations = new Map<string, number>();
@@ -223,20 +223,16 @@ export class Context {
     return match[1] === "" ? this.results.at(-1) : this.results[Number(match[1]) - 1];
   }
 
-  get frames(): readonly Frame[] {
-    return this.framesOf(this.#focus);
-  }
-
-  /** Innermost first; none of a thread that has ended. */
-  framesOf(thread: number): readonly Frame[] {
-    const known = this.#stacks.get(thread);
-    if (known !== undefined) return known;
+  /** None of a thread that has ended. What it is asked for is read of the thread: it is the one selected now. */
+  stackOf(thread: number): CallStack | undefined {
     const { target } = this.stopped;
-    if (!this.#stacks.has(this.#focus) && thread !== this.#focus) this.framesOf(this.#focus);
+    if (!this.#stacks.has(this.#focus) && thread !== this.#focus) this.stackOf(this.#focus);
     const cpu = this.select(thread);
-    const frames = cpu === undefined ? [] : callStack(target, cpu);
-    this.#stacks.set(thread, frames);
-    return frames;
+    const known = this.#stacks.get(thread);
+    if (known !== undefined || cpu === undefined) return known;
+    const stack = new CallStack(target, cpu);
+    this.#stacks.set(thread, stack);
+    return stack;
   }
 
   frameId(thread: number, index: number): number {
@@ -245,10 +241,10 @@ export class Context {
 
   /** The frame of an id, its thread selected. @throws RequestError if there is none now. */
   selectFrame(id: number): Selected {
-    if (!this.#stacks.has(this.#focus)) this.framesOf(this.#focus);
+    if (!this.#stacks.has(this.#focus)) this.stackOf(this.#focus);
     const thread = [...this.#stacks.keys()][Math.floor((id - 1) / IDS_OF_A_THREAD)];
     const index = (id - 1) % IDS_OF_A_THREAD;
-    const frame = thread === undefined ? undefined : this.#stacks.get(thread)?.[index];
+    const frame = thread === undefined ? undefined : this.stackOf(thread)?.at(index);
     const cpu = frame && this.select(thread!);
     if (cpu === undefined) throw new TooLate(`there is no frame ${id} now`);
     return { thread: thread!, index, frame: frame!, cpu };

@@ -202,7 +202,7 @@ function step(take: typeof stepIn) {
 function stepOutRequest(context: Context, args: StepArguments) {
   void context.stopped;
   const thread = threadOf(context, args);
-  if (context.framesOf(thread).length < 2) throw new Hint("there is no caller to step out to");
+  if (context.stackOf(thread)?.at(1) === undefined) throw new Hint("there is no caller to step out to");
   resume(context, async () => (await stepOut(context.launched.control, thread)) ?? { reason: "step" });
 }
 

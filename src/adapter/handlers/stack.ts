@@ -2,7 +2,7 @@
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { type Range, rangesOf } from "../debug/modules.ts";
 import { scopesOf } from "../debug/scopes.ts";
-import type { Frame } from "../debug/stack.ts";
+import { type Frame, MOST_AT_ONCE } from "../debug/stack.ts";
 import type { VariableScope } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -14,14 +14,15 @@ const threads = (context: Context) => ({ threads: context.threads.list() });
 function stackTrace(context: Context, args: DebugProtocol.StackTraceArguments) {
   void context.stopped;
   const thread = threadOf(context, args);
-  const all = context.framesOf(thread);
+  const stack = context.stackOf(thread);
   const first = args.startFrame ?? 0;
-  const count = args.levels ? args.levels : all.length;
+  const end = first + (args.levels || MOST_AT_ONCE);
   const ranges = rangesOf(context.launched.target, context.select(thread) ?? context.cpu);
-  const frames = all
-    .slice(first, first + count)
-    .map((frame, i) => dapFrame(context, ranges, frame, context.frameId(thread, first + i)));
-  return { stackFrames: frames, totalFrames: all.length };
+  const found = stack?.first(end).slice(first) ?? [];
+  const frames = found.map((frame, i) => dapFrame(context, ranges, frame, context.frameId(thread, first + i)));
+  // of a stack that goes on, at least one more is known
+  const isMore = stack?.at(end) !== undefined;
+  return { stackFrames: frames, totalFrames: isMore ? stack!.found : first + frames.length };
 }
 
 /** Says the ring and mode where they are not those of plain user code, and how a caller was found if not from the code. */

@@ -34,7 +34,7 @@ const backwards = (step: typeof stepBack) => (context: Context, args: StepArgume
 function stepBackOutRequest(context: Context, args: StepArguments) {
   void context.stopped;
   const thread = threadOf(context, args);
-  if (context.framesOf(thread).length < 2) throw new Hint("there is no caller to go back to");
+  if (context.stackOf(thread)?.at(1) === undefined) throw new Hint("there is no caller to go back to");
   goBack(context, "Going back to the caller", (control, history) => stepBackOut(control, history, thread), {
     reason: "step",
     thread,
@@ -45,7 +45,7 @@ function stepBackOutRequest(context: Context, args: StepArguments) {
 function restartFrameRequest(context: Context, { frameId }: DebugProtocol.RestartFrameArguments) {
   void context.stopped;
   const { index, thread } = context.selectFrame(frameId);
-  if (context.framesOf(thread)[index + 1] === undefined)
+  if (context.stackOf(thread)?.at(index + 1) === undefined)
     throw new Hint("this frame has no known caller: restart the program to begin again");
   goBack(
     context,

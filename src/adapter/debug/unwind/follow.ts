@@ -26,18 +26,60 @@ export function follow(from: Place, behindCall: (to: Place) => boolean): Return 
 }
 
 /** undefined: all paths have ended. */
-function followOnce(from: Place, behindCall: (to: Place) => boolean): Return | "too long" | undefined {
+const followOnce = (from: Place, behindCall: (to: Place) => boolean): Return | "too long" | undefined =>
+  walk(from, {
+    ended: (place, step) => (isJump(place, step, behindCall) ? { onwards: step.to } : { found: step }),
+  });
+
+/**
+ * How code at `entry` gets to where `there` is without returning, its stack pointer and frame pointer then being the same; undefined if it does
+ * not. A jump through a table may have led there. What memory and other registers hold by then is not known.
+ */
+export function wayTo(entry: Place, there: Place): Place | undefined {
+  const [sp, bp] = [there.regs[GPR.RSP], there.regs[GPR.RBP]];
+  const agrees = ({ regs, calls }: Place) =>
+    calls.length === 0 && regs[GPR.RSP] === sp && (bp === undefined || (regs[GPR.RBP] ?? bp) === bp);
+  const arrived = walk(entry, {
+    reached: (place) => (place.address === there.address && agrees(place) ? place : undefined),
+    lost: (place) => (agrees(place) ? place : undefined),
+  });
+  return arrived === "too long" ? undefined : arrived;
+}
+
+interface Walk<T> {
+  /** What is looked for, once a path has come to it. */
+  readonly reached?: (place: Place) => T | undefined;
+  /** A path has come to a jump to nobody knows where. */
+  readonly lost?: (place: Place) => T | undefined;
+  /** A path has come to a return: it goes on, or this is what was looked for. Without it, no path goes beyond. */
+  readonly ended?: (place: Place, step: Return) => { readonly onwards: Place } | { readonly found: T };
+}
+
+/** Goes all the ways that code may go; undefined: all have ended. */
+function walk<T>(from: Place, { reached, lost, ended }: Walk<T>): T | "too long" | undefined {
   const paths = [from.copy()];
   const seen: Seen = new Map();
   let left = MOST_INSTRUCTIONS;
-  for (let place = paths.pop(); place !== undefined; place = paths.pop()) {
+  for (let path = paths.pop(); path !== undefined; path = paths.pop()) {
+    let place: Place = path;
     for (; left > 0 && isNew(seen, place); left--) {
+      const found = reached?.(place);
+      if (found !== undefined) return found;
       const step = stepOn(place);
       if (step === undefined) break;
       if (step.kind === "on") {
         if (step.other !== undefined && paths.length < MOST_PATHS) paths.push(step.other);
-      } else if (isJump(place, step, behindCall)) place = step.to;
-      else return step;
+        continue;
+      }
+      if (step.kind === "lost") {
+        const found = lost?.(place);
+        if (found !== undefined) return found;
+        break;
+      }
+      const end = ended?.(place, step);
+      if (end === undefined) break;
+      if ("found" in end) return end.found;
+      place = end.onwards;
     }
     if (left === 0) return "too long";
   }
@@ -45,13 +87,13 @@ function followOnce(from: Place, behindCall: (to: Place) => boolean): Return | "
 }
 
 /** Stack pointers that each instruction was met with. */
-type Seen = Map<Addr, Known[]>;
+type Seen = Map<Addr, Set<Known>>;
 
 function isNew(seen: Seen, { address, regs }: Place): boolean {
   const pointers = seen.get(address);
-  if (pointers === undefined) seen.set(address, [regs[GPR.RSP]]);
-  else if (pointers.includes(regs[GPR.RSP])) return false;
-  else pointers.push(regs[GPR.RSP]);
+  if (pointers === undefined) seen.set(address, new Set([regs[GPR.RSP]]));
+  else if (pointers.has(regs[GPR.RSP])) return false;
+  else pointers.add(regs[GPR.RSP]);
   return true;
 }
 
@@ -74,7 +116,7 @@ export function behindSystemCall(place: Place): Place {
 }
 
 /** The code that ends a signal handler, which the kernel made it return to. */
-function isRestorer(to: Place): boolean {
+export function isRestorer(to: Place): boolean {
   const place = to.copy();
   for (let i = 0; i < RESTORER_STEPS; i++) {
     const step = stepOn(place);

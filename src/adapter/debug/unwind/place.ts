@@ -2,7 +2,7 @@
 import type { Cpu } from "../../../emu/cpu/cpu.ts";
 import type { Knowledge, Known } from "../../../emu/cpu/ir/foresee.ts";
 import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
-import { EFER, OFF, SEG, SEG_NULL, type SegIndex } from "../../../emu/cpu/layout.ts";
+import { EFER, GPR, OFF, SEG, SEG_NULL, type SegIndex } from "../../../emu/cpu/layout.ts";
 import { type Bits, MODE } from "../../../emu/cpu/mode.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
 import { ATTR, baseOf } from "../../../emu/cpu/system/descriptor.ts";
@@ -56,10 +56,12 @@ export class Place implements Knowledge {
   calls: readonly bigint[] = [];
   /** Instructions that this path, or one that it has parted from, has read: nothing changes them meanwhile. */
   code = new Map<Addr, ReadCode>();
+  /** Bytes that functions called on the way take off the stack when they return. */
+  popped = new Map<Addr, number>();
   /** What up-calls on the way do. */
   effects: UpcallEffects = NO_EFFECTS;
-  /** Memory but for stacks may be anything by then: others write it, and loops wait for that. */
-  #doubtsMemory = false;
+  /** What memory that the path has not written is known to hold: that of stacks only, where others may write the rest meanwhile. */
+  #trusted: "all" | "stacks" | "none" = "all";
   #stored: Stored | undefined;
   /** Where the stack pointer was before the path went to another stack, and to the next. */
   #stacks: readonly Addr[] = [];
@@ -94,9 +96,21 @@ export class Place implements Knowledge {
   /** The same point, with memory doubted that others could write before the path comes to read it. */
   doubting(): Place {
     const other = this.copy();
-    other.#doubtsMemory = true;
+    other.#trusted = "stacks";
     const entry = entryStack(this.cpu);
     if (entry !== undefined) other.#stacks = [entry];
+    return other;
+  }
+
+  /** Other code of the same mode, of which nothing is known but its stack pointer, `offset` from this one, and maybe the same frame pointer. */
+  unknownAt(address: Addr, offset: number): Place {
+    const { bits, base } = this.mode.code;
+    const other = this.at(this.mode, BigInt.asUintN(bits, addrToBig(address) - addrToBig(base)));
+    other.forget(new Set([GPR.RSP, GPR.RBP]));
+    other.gs = { base: undefined, swapped: undefined };
+    other.#stored = undefined;
+    other.#trusted = "none";
+    other.release(offset);
     return other;
   }
 
@@ -117,7 +131,8 @@ export class Place implements Knowledge {
     other.calls = this.calls;
     other.effects = this.effects;
     other.code = this.code;
-    other.#doubtsMemory = this.#doubtsMemory;
+    other.popped = this.popped;
+    other.#trusted = this.#trusted;
     return other;
   }
 
@@ -189,17 +204,17 @@ export class Place implements Knowledge {
       if (one.address === at && one.bytes === bytes) return one.value;
       if (one.address < at + bytes && at < one.address + one.bytes) return undefined;
     }
-    if (this.#doubtsMemory && !this.#isNearStack(address)) return undefined;
+    if (this.#trusted === "none" || (this.#trusted === "stacks" && !this.#isNearStack(address))) return undefined;
     return peekValue(this.cpu, bigToAddr(address), bytes);
   }
 
   /** Memory is what it is now while the stack pointer is loaded: where a task's stacks are is nobody else's to change. */
   changeStack<T>(load: () => T): T {
-    const doubts = this.#doubtsMemory;
+    const trusted = this.#trusted;
     const before = this.sp;
-    this.#doubtsMemory = false;
+    if (trusted === "stacks") this.#trusted = "all";
     const result = load();
-    this.#doubtsMemory = doubts;
+    this.#trusted = trusted;
     if (before !== undefined) this.#stacks = [...this.#stacks, before];
     return result;
   }

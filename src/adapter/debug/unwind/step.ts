@@ -14,9 +14,13 @@ import { throughUpcall } from "./upcalls.ts";
 
 export type Step =
   /** `place` has moved on; `other` is the way that a branch may go as well. */
-  { readonly kind: "on"; readonly other?: Place } | Return;
+  | { readonly kind: "on"; readonly other?: Place }
+  /** A jump to nobody knows where. */
+  | { readonly kind: "lost" }
+  | Return;
 
 const ON: Step = { kind: "on" };
+const LOST: Step = { kind: "lost" };
 const LONGEST_INSTRUCTION = 15;
 
 /** Moves `place` over one instruction, or over a whole call. undefined: no way on can be told. */
@@ -25,14 +29,14 @@ export function stepOn(place: Place): Step | undefined {
   if (ir === undefined) return undefined;
   const { insn } = ir;
   const next = BigInt.asUintN(insn.bits, place.ip + BigInt(insn.length));
-  if (insn.mnemonic === Mnemonic.Call) return isFollowed(place) ? intoCall(place, ir, next) : overCall(place, next);
+  if (insn.mnemonic === Mnemonic.Call) return isFollowed(place) ? intoCall(place, ir, next) : overCall(place, ir, next);
   const outcome = loadsStackPointer(insn) ? place.changeStack(() => foresee(ir, place)) : foresee(ir, place);
   if (outcome.kind === "helper") return throughHelper(place, insn, next);
   if (outcome.kind === "next") return goTo(place, next);
   const { target, taken } = outcome as Extract<typeof outcome, { kind: "jump" }>;
   if (insn.mnemonic === Mnemonic.Ret) return nearReturn(place, target);
   if (taken === false) return goTo(place, next);
-  if (taken === true) return goTo(place, target);
+  if (taken === true) return target === undefined ? LOST : goTo(place, target);
   const other = target === undefined ? undefined : place.copy();
   if (other !== undefined) other.ip = target!;
   place.ip = next;
@@ -55,8 +59,7 @@ function nearReturn(place: Place, target: Known): Step | undefined {
   return goTo(place, target);
 }
 
-function goTo(place: Place, target: Known): Step | undefined {
-  if (target === undefined) return undefined;
+function goTo(place: Place, target: bigint): Step {
   place.ip = target;
   return ON;
 }
@@ -116,19 +119,57 @@ const keptBy = ({ mode }: Place): ReadonlySet<number> => (mode.code.bits === 64 
  */
 function intoCall(place: Place, ir: IrInsn, next: bigint): Step {
   const other = place.copy();
-  overCall(other, next);
-  const outcome = foresee(ir, place.copy());
-  if (outcome.kind !== "jump" || outcome.target === undefined) return overCall(place, next);
+  leaveCall(other, next);
+  const target = calledBy(place, ir);
+  if (target === undefined) return leaveCall(place, next);
   foresee(ir, place);
   place.calls = [...place.calls, next];
-  place.ip = outcome.target;
+  place.ip = target;
   return { kind: "on", other };
 }
 
-function overCall(place: Place, next: bigint): Step {
+function calledBy(place: Place, ir: IrInsn): Known {
+  const outcome = foresee(ir, place.copy());
+  return outcome.kind === "jump" ? outcome.target : undefined;
+}
+
+/** The function called takes its own arguments off the stack, if it takes any. */
+function overCall(place: Place, ir: IrInsn, next: bigint): Step {
+  const target = calledBy(place, ir);
+  if (target !== undefined) place.release(poppedBy(place, target));
+  return leaveCall(place, next);
+}
+
+function leaveCall(place: Place, next: bigint): Step {
   place.forget(keptBy(place));
   place.ip = next;
   return ON;
+}
+
+/** Instructions of a function looked at for its return. */
+const MOST_TO_RETURN = 400;
+
+/** Bytes that the function's RET takes beyond its return address: those of the first one in its text, jumps gone along. */
+function poppedBy(from: Place, entry: bigint): number {
+  const place = from.at(from.mode, entry);
+  const start = place.address;
+  const known = place.popped.get(start);
+  if (known !== undefined) return known;
+  let popped = 0;
+  for (let i = 0; i < MOST_TO_RETURN; i++) {
+    const insn = instructionAt(place)?.insn;
+    if (insn === undefined || ENDS.has(insn.mnemonic)) break;
+    const [op] = insn.ops;
+    if (insn.mnemonic === Mnemonic.Ret) {
+      popped = op?.kind === "imm" ? op.low : 0;
+      break;
+    }
+    if (insn.mnemonic !== Mnemonic.Jmp) place.ip = BigInt.asUintN(insn.bits, place.ip + BigInt(insn.length));
+    else if (op?.kind === "near") place.ip = (BigInt(op.targetHigh >>> 0) << 32n) | BigInt(op.targetLow >>> 0);
+    else break;
+  }
+  place.popped.set(start, popped);
+  return popped;
 }
 
 /** Instructions that no path goes beyond. */
@@ -214,14 +255,19 @@ const MOVED_BYTES: Readonly<Record<number, number>> = {
 /** A longer copy is no frame that moves from stack to stack. */
 const MOST_COPIED = 1024;
 
-/** MOVS upwards, of a known length. False: it cannot be told what it copies. */
-function copyString(place: Place, { mnemonic, rep, addrSize }: Insn): boolean {
+/** MOVS upwards. False: it cannot be told what it copies. A program's own copies leave the stack as it was, whatever they copy. */
+function copyString(place: Place, insn: Insn): boolean {
+  const { mnemonic, rep, addrSize } = insn;
   const { regs } = place;
   const bytes = BigInt(MOVED_BYTES[mnemonic]!);
   const [count, from, to] = [rep ? regs[GPR.RCX] : 1n, regs[GPR.RSI], regs[GPR.RDI]];
   const [fromBase, toBase] = [place.segBase(SEG.DS), place.segBase(SEG.ES)];
-  if (count === undefined || from === undefined || to === undefined) return false;
-  if (fromBase === undefined || toBase === undefined || count * bytes > MOST_COPIED) return false;
+  const isKnown = count !== undefined && from !== undefined && to !== undefined;
+  if (!isKnown || fromBase === undefined || toBase === undefined || count * bytes > MOST_COPIED) {
+    regs[GPR.RSI] = regs[GPR.RDI] = undefined;
+    if (rep) regs[GPR.RCX] = 0n;
+    return place.mode.cpl === 3;
+  }
   for (let at = 0n; at < count * bytes; at += bytes)
     place.store(toBase + to + at, Number(bytes), place.load(fromBase + from + at, Number(bytes)));
   regs[GPR.RSI] = BigInt.asUintN(addrSize, from + count * bytes);
