@@ -12,7 +12,6 @@ import { readConfiguration } from "../../../src/adapter/debug/configuration.ts";
 import { createTarget } from "../../../src/adapter/debug/load.ts";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
-import { isBehindCall } from "../../../src/adapter/debug/unwind/calls.ts";
 import { callerByCfi } from "../../../src/adapter/debug/unwind/cfi.ts";
 import { follow } from "../../../src/adapter/debug/unwind/follow.ts";
 import { Place } from "../../../src/adapter/debug/unwind/place.ts";
@@ -137,7 +136,7 @@ describe.runIf(requireTool("gcc"))("call frame information", () => {
     let both = 0;
     for (let steps = 0; steps < 4000 && target.run(1).kind === "budget"; steps++) {
       if (cpu.cpl < 3 || steps % 3 !== 0) continue;
-      const caller = follow(Place.of(cpu), ({ address, mode }) => isBehindCall(cpu, address, mode.code.bits));
+      const caller = follow(Place.of(cpu));
       const described = callerByCfi(Place.of(cpu), { frames: target.spaces.of(cpu).ehFrame }, false);
       if (caller === undefined || described === undefined || described === "outermost") continue;
       expect(described.to.address, target.symbols(cpu).describe(cpu.linearIp)).toBe(caller.to.address);

@@ -35,14 +35,16 @@ interface Called {
 export function callerOf(target: Target, called: Called): Caller | undefined {
   const from = called.by === "interrupt" ? behindEntry(target, called.place) : called.place;
   const atCall = called.by === "return" || called.by === "far";
-  const behindCall = ({ cpu, address, mode }: Place) => isBehindCall(cpu, address, mode.code.bits);
   // what is behind a guess is one
   const sure = <T extends Found>(found: T) => (called.found === "call site" ? "call site" : found);
   const described = byCfi(target, from, atCall);
   if (described === "outermost") return undefined;
-  if (described !== undefined && (described.kind === "signal" || behindCall(described.to) || isRestorer(described.to)))
+  if (
+    described !== undefined &&
+    (described.kind === "signal" || isBehindCall(described.to) || isRestorer(described.to))
+  )
     return { ...described, found: sure("CFI") };
-  const followed = follow(from, behindCall);
+  const followed = follow(from);
   const entry = entryOf(target, from, atCall);
   if (followed !== undefined && !(mayHaveRunOn(from, followed) && !hasCalled(followed.to, from, entry)))
     return { ...followed, found: followed.kind === "interrupt" ? "code" : sure("code") };

@@ -3,6 +3,7 @@ import type { Cpu } from "../../../emu/cpu/cpu.ts";
 import { instructionAt } from "../../../emu/cpu/disassemble.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
 import { peekBytes } from "../guest-memory.ts";
+import type { Place } from "./place.ts";
 
 export interface CallSite {
   readonly address: Addr;
@@ -45,5 +46,5 @@ const targetOf = (start: Addr, displacement: bigint, bits: 16 | 32 | 64): Addr =
     ? bigToAddr(BigInt.asUintN(64, addrToBig(start) + displacement))
     : Number(BigInt.asUintN(32, addrToBig(start) + BigInt.asIntN(bits, displacement)));
 
-export const isBehindCall = (cpu: Cpu, address: Addr, bits: 16 | 32 | 64): boolean =>
-  callSites(cpu, address, bits).length > 0;
+export const isBehindCall = ({ cpu, address, mode }: Place): boolean =>
+  callSites(cpu, address, mode.code.bits).length > 0;

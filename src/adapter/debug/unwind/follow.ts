@@ -6,6 +6,7 @@
 import type { Known } from "../../../emu/cpu/ir/foresee.ts";
 import { GPR } from "../../../emu/cpu/layout.ts";
 import type { Addr } from "../../../emu/cpu/state.ts";
+import { isBehindCall } from "./calls.ts";
 import type { Return } from "./far-returns.ts";
 import type { Place } from "./place.ts";
 import { stepOn } from "./step.ts";
@@ -18,17 +19,16 @@ const MOST_PATHS = 100;
 /**
  * The caller of the code at `from`; undefined if following it does not tell. What is known of memory may keep a path in a loop for ever: if
  * all paths have come to an end without a return, they are followed once more with memory doubted.
- * @param behindCall whether a call would return there.
  */
-export function follow(from: Place, behindCall: (to: Place) => boolean): Return | undefined {
-  const found = followOnce(from, behindCall) ?? followOnce(from.doubting(), behindCall);
+export function follow(from: Place): Return | undefined {
+  const found = followOnce(from) ?? followOnce(from.doubting());
   return found === "too long" ? undefined : found;
 }
 
 /** undefined: all paths have ended. */
-const followOnce = (from: Place, behindCall: (to: Place) => boolean): Return | "too long" | undefined =>
+const followOnce = (from: Place): Return | "too long" | undefined =>
   walk(from, {
-    ended: (place, step) => (isJump(place, step, behindCall) ? { onwards: step.to } : { found: step }),
+    ended: (place, step) => (isJump(place, step) ? { onwards: step.to } : { found: step }),
   });
 
 /**
@@ -42,6 +42,7 @@ export function wayTo(entry: Place, there: Place): Place | undefined {
   const arrived = walk(entry, {
     reached: (place) => (place.address === there.address && agrees(place) ? place : undefined),
     lost: (place) => (agrees(place) ? place : undefined),
+    ended: (place, step) => (isJump(place, step) ? { onwards: step.to } : undefined),
   });
   return arrived === "too long" ? undefined : arrived;
 }
@@ -52,7 +53,7 @@ interface Walk<T> {
   /** A path has come to a jump to nobody knows where. */
   readonly lost?: (place: Place) => T | undefined;
   /** A path has come to a return: it goes on, or this is what was looked for. Without it, no path goes beyond. */
-  readonly ended?: (place: Place, step: Return) => { readonly onwards: Place } | { readonly found: T };
+  readonly ended?: (place: Place, step: Return) => { readonly onwards: Place } | { readonly found: T } | undefined;
 }
 
 /** Goes all the ways that code may go; undefined: all have ended. */
@@ -100,8 +101,8 @@ function isNew(seen: Seen, { address, regs }: Place): boolean {
 const NEAR_AND_FAR: ReadonlySet<string> = new Set(["return", "far"]);
 
 /** Only returns within a privilege level are used to jump. */
-const isJump = (from: Place, { kind, to }: Return, behindCall: (to: Place) => boolean): boolean =>
-  NEAR_AND_FAR.has(kind) && to.mode.cpl === from.mode.cpl && !behindCall(to) && !isRestorer(to);
+const isJump = (from: Place, { kind, to }: Return): boolean =>
+  NEAR_AND_FAR.has(kind) && to.mode.cpl === from.mode.cpl && !isBehindCall(to) && !isRestorer(to);
 
 /** Steps that a handler's return takes to its system call: "pop eax; mov eax, 119; int 0x80" is the longest. */
 const RESTORER_STEPS = 3;

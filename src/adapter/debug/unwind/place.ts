@@ -102,6 +102,11 @@ export class Place implements Knowledge {
     return other;
   }
 
+  /** A loop ends some time, however often what is known now says that it goes on. */
+  get goesBothWays(): boolean {
+    return this.#trusted !== "all" && this.mode.cpl === 3;
+  }
+
   /** Other code of the same mode, of which nothing is known but its stack pointer, `offset` from this one, and maybe the same frame pointer. */
   unknownAt(address: Addr, offset: number): Place {
     const { bits, base } = this.mode.code;

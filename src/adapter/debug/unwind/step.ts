@@ -6,7 +6,7 @@ import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
 import { GPR, SEG } from "../../../emu/cpu/layout.ts";
 import { lowerInsn } from "../../../emu/cpu/lower.ts";
 import type { Insn } from "../../../emu/cpu/operation.ts";
-import type { Addr } from "../../../emu/cpu/state.ts";
+import { type Addr, addrToBig } from "../../../emu/cpu/state.ts";
 import { peekBytes } from "../guest-memory.ts";
 import { farReturn, interruptReturn, type Return, signalReturn, sysretReturn } from "./far-returns.ts";
 import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
@@ -35,12 +35,11 @@ export function stepOn(place: Place): Step | undefined {
   if (outcome.kind === "next") return goTo(place, next);
   const { target, taken } = outcome as Extract<typeof outcome, { kind: "jump" }>;
   if (insn.mnemonic === Mnemonic.Ret) return nearReturn(place, target);
-  if (taken === false) return goTo(place, next);
-  if (taken === true) return target === undefined ? LOST : goTo(place, target);
-  const other = target === undefined ? undefined : place.copy();
-  if (other !== undefined) other.ip = target!;
-  place.ip = next;
-  return other === undefined ? ON : { kind: "on", other };
+  if (insn.mnemonic === Mnemonic.Jmp) return target === undefined ? LOST : goTo(place, target);
+  if (taken !== undefined && !place.goesBothWays) return goTo(place, taken ? target! : next);
+  const other = place.copy();
+  [place.ip, other.ip] = taken === true ? [target!, next] : [next, target!];
+  return { kind: "on", other };
 }
 
 const loadsStackPointer = ({ mnemonic, ops: [to] }: Insn): boolean =>
@@ -133,9 +132,13 @@ function calledBy(place: Place, ir: IrInsn): Known {
   return outcome.kind === "jump" ? outcome.target : undefined;
 }
 
-/** The function called takes its own arguments off the stack, if it takes any. */
+/** The function called takes its own arguments off the stack, if it takes any. A call of what follows it only puts that address there. */
 function overCall(place: Place, ir: IrInsn, next: bigint): Step {
   const target = calledBy(place, ir);
+  if (target === next) {
+    foresee(ir, place);
+    return goTo(place, next);
+  }
   if (target !== undefined) place.release(poppedBy(place, target));
   return leaveCall(place, next);
 }
@@ -339,7 +342,8 @@ function moveStack(place: Place, insn: Insn): boolean {
   const { mnemonic, opSize, ops } = insn;
   const word = opSize / 8;
   const [to] = ops;
-  if (mnemonic === Mnemonic.Enter || mnemonic === Mnemonic.Lss) return false;
+  if (mnemonic === Mnemonic.Enter) return enter(place, insn);
+  if (mnemonic === Mnemonic.Lss) return false;
   if (to?.kind === "seg" && SEGMENT_LOADS.has(mnemonic)) place.loadSegment(to.seg, selectorOf(place, insn));
   const popped = POPS_ALL.has(mnemonic) ? place.stackWord(2 * word, word) : undefined;
   if (!KEEP_REGISTERS.has(mnemonic)) place.forget(keptBy(place));
@@ -351,6 +355,19 @@ function moveStack(place: Place, insn: Insn): boolean {
     place.forget(new Set([GPR.RSP]));
     place.regs[GPR.RBP] = popped;
   }
+  return true;
+}
+
+/** ENTER: the frame pointer saved, as many words of outer frames as its level says, and room. */
+function enter(place: Place, { ops: [size, level], opSize }: Insn): boolean {
+  const { regs } = place;
+  if (size?.kind !== "imm" || level?.kind !== "imm") return false;
+  const word = opSize / 8;
+  place.release(-word);
+  const { sp } = place;
+  place.store(sp === undefined ? undefined : addrToBig(sp), word, regs[GPR.RBP]);
+  regs[GPR.RBP] = regs[GPR.RSP];
+  place.release(-(level.low & 31) * word - (size.low & 0xffff));
   return true;
 }
 
