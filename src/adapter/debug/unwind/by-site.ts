@@ -38,7 +38,7 @@ export function callerBySite(
   const ours = candidates.filter(({ entry }) => entry === where.entry);
   const others = candidates.filter((candidate) => !ours.includes(candidate));
   for (const candidate of [...ours, ...others.slice(0, MOST_OTHERS)]) {
-    const way = wayIn(from, candidate);
+    const way = wayIn(from, candidate, where.entry);
     if (way !== undefined) return { to: behind(from, candidate, way), confirmed: true };
   }
   const guess = ours[0] ?? others[0];
@@ -48,8 +48,11 @@ export function callerBySite(
 /** Calls of something else that may have jumped here. */
 const MOST_OTHERS = 2;
 
-const wayIn = (from: Place, { entry, offset }: Pick<Candidate, "entry" | "offset">): Place | undefined =>
-  entry === undefined ? undefined : wayTo(from.unknownAt(entry, offset), from);
+const wayIn = (
+  from: Place,
+  { entry: start, offset }: Pick<Candidate, "entry" | "offset">,
+  entry: Addr | undefined,
+): Place | undefined => (start === undefined ? undefined : wayTo(from.unknownAt(start, offset), from, entry));
 
 /**
  * Whether the call that `to` is behind may have led to `from`: a path that ran over a call that does not return, into the next function, has
@@ -66,7 +69,7 @@ export function hasCalled(to: Place, from: Place, entry: Addr | undefined): bool
   )
     return true;
   const offset = Number(BigInt.asIntN(from.mode.stack.bits, top - now)) - wordOf(from);
-  return sites.some(({ target }) => wayIn(from, { entry: target, offset }) !== undefined);
+  return sites.some(({ target }) => wayIn(from, { entry: target, offset }, entry) !== undefined);
 }
 
 function behind(from: Place, { offset, word }: Candidate, way: Place | undefined): Place {

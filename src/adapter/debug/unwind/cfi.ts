@@ -50,7 +50,7 @@ export function callerByCfi(from: Place, source: CfiSource, behindCall: boolean)
   const reader = new CfiReader(from.cpu, bits === 64 ? 8 : 4, 0, source.special);
   try {
     const address = behindCall ? from.address - 1 : from.address;
-    const description = find(reader, source, address) ?? signalFrame(reader, source, from.address);
+    const description = find(from, reader, source, address) ?? signalFrame(from, reader, source);
     if (description === undefined) return undefined;
     return unwind(from, reader, description, address);
   } catch (error) {
@@ -59,15 +59,20 @@ export function callerByCfi(from: Place, source: CfiSource, behindCall: boolean)
   }
 }
 
-function find(reader: CfiReader, { elf, frames }: CfiSource, address: Addr): Description | undefined {
-  const header = elf === undefined ? undefined : ehFrameHeader(reader, elf);
+function find(from: Place, reader: CfiReader, { elf, frames }: CfiSource, address: Addr): Description | undefined {
+  const header = elf === undefined ? undefined : headerOf(from, reader, elf);
   if (header !== undefined) return describedByHeader(reader, header, address);
   return frames?.describe(reader, address);
 }
 
+function headerOf({ notes: { headers } }: Place, reader: CfiReader, elf: Addr): Addr | undefined {
+  if (!headers.has(elf)) headers.set(elf, ehFrameHeader(reader, elf));
+  return headers.get(elf);
+}
+
 /** A restorer has no call in front of it. */
-function signalFrame(reader: CfiReader, source: CfiSource, address: Addr): Description | undefined {
-  const found = find(reader, source, address);
+function signalFrame(from: Place, reader: CfiReader, source: CfiSource): Description | undefined {
+  const found = find(from, reader, source, from.address);
   return found?.signal === true ? found : undefined;
 }
 

@@ -18,10 +18,14 @@ const MOST_PATHS = 100;
 
 /**
  * The caller of the code at `from`; undefined if following it does not tell. What is known of memory may keep a path in a loop for ever: if
- * all paths have come to an end without a return, they are followed once more with memory doubted.
+ * all paths have come to an end without a return, they are followed once more with memory doubted, and those of a program with all branches
+ * going both ways.
  */
 export function follow(from: Place): Return | undefined {
-  const found = followOnce(from) ?? followOnce(from.doubting());
+  const found =
+    followOnce(from) ??
+    followOnce(from.doubting()) ??
+    (from.mode.cpl === 3 ? followOnce(from.doubting().undecided()) : undefined);
   return found === "too long" ? undefined : found;
 }
 
@@ -32,28 +36,35 @@ const followOnce = (from: Place): Return | "too long" | undefined =>
   });
 
 /**
- * How code at `entry` gets to where `there` is without returning, its stack pointer and frame pointer then being the same; undefined if it does
- * not. A jump through a table may have led there. What memory and other registers hold by then is not known.
+ * How code at `start` gets to where `there` is without returning, its stack pointer and frame pointer then being the same; undefined if it does
+ * not. A jump through a table may have led there, or to where the function begins that this is in (a tail call). What memory and other
+ * registers hold by then is not known.
  */
-export function wayTo(entry: Place, there: Place): Place | undefined {
+export function wayTo(start: Place, there: Place, entry: Addr | undefined): Place | undefined {
   const [sp, bp] = [there.regs[GPR.RSP], there.regs[GPR.RBP]];
   const agrees = ({ regs, calls }: Place) =>
     calls.length === 0 && regs[GPR.RSP] === sp && (bp === undefined || (regs[GPR.RBP] ?? bp) === bp);
-  const arrived = walk(entry, {
+  const look: Walk<Place> = {
     reached: (place) => (place.address === there.address && agrees(place) ? place : undefined),
-    lost: (place) => (agrees(place) ? place : undefined),
+    lost: (place) => {
+      if (agrees(place)) return { found: place };
+      return entry === undefined ? undefined : { onwards: place.goneTo(entry) };
+    },
     ended: (place, step) => (isJump(place, step) ? { onwards: step.to } : undefined),
-  });
+  };
+  const arrived = walk(start, look) ?? walk(start.undecided(), look);
   return arrived === "too long" ? undefined : arrived;
 }
 
+type End<T> = { readonly onwards: Place } | { readonly found: T } | undefined;
+
+/** What becomes of paths; what is not said, or undefined, ends one. */
 interface Walk<T> {
   /** What is looked for, once a path has come to it. */
   readonly reached?: (place: Place) => T | undefined;
-  /** A path has come to a jump to nobody knows where. */
-  readonly lost?: (place: Place) => T | undefined;
-  /** A path has come to a return: it goes on, or this is what was looked for. Without it, no path goes beyond. */
-  readonly ended?: (place: Place, step: Return) => { readonly onwards: Place } | { readonly found: T } | undefined;
+  /** A jump to nobody knows where. */
+  readonly lost?: (place: Place) => End<T>;
+  readonly ended?: (place: Place, step: Return) => End<T>;
 }
 
 /** Goes all the ways that code may go; undefined: all have ended. */
@@ -72,12 +83,7 @@ function walk<T>(from: Place, { reached, lost, ended }: Walk<T>): T | "too long"
         if (step.other !== undefined && paths.length < MOST_PATHS) paths.push(step.other);
         continue;
       }
-      if (step.kind === "lost") {
-        const found = lost?.(place);
-        if (found !== undefined) return found;
-        break;
-      }
-      const end = ended?.(place, step);
+      const end = step.kind === "lost" ? lost?.(place) : ended?.(place, step);
       if (end === undefined) break;
       if ("found" in end) return end.found;
       place = end.onwards;

@@ -42,6 +42,16 @@ export interface ReadCode {
   readonly ir: IrInsn | undefined;
 }
 
+/** Memory as it is now: nothing changes it meanwhile. */
+export interface Notes {
+  /** Instructions that paths have come to. */
+  readonly code: Map<Addr, ReadCode>;
+  /** Bytes that functions take off the stack when they return. */
+  readonly popped: Map<Addr, number>;
+  /** Where ELF files that are mapped have their table of frame descriptions. */
+  readonly headers: Map<Addr, Addr | undefined>;
+}
+
 export class Place implements Knowledge {
   readonly cpu: Cpu;
   mode: Mode;
@@ -54,10 +64,9 @@ export class Place implements Knowledge {
   gs: { readonly base: Known; readonly swapped: Known };
   /** Return addresses of the calls that the path is in, innermost last. */
   calls: readonly bigint[] = [];
-  /** Instructions that this path, or one that it has parted from, has read: nothing changes them meanwhile. */
-  code = new Map<Addr, ReadCode>();
-  /** Bytes that functions called on the way take off the stack when they return. */
-  popped = new Map<Addr, number>();
+  /** What places of one call stack have found out. */
+  notes: Notes = { code: new Map(), popped: new Map(), headers: new Map() };
+  goesBothWays = false;
   /** What up-calls on the way do. */
   effects: UpcallEffects = NO_EFFECTS;
   /** What memory that the path has not written is known to hold: that of stacks only, where others may write the rest meanwhile. */
@@ -102,15 +111,24 @@ export class Place implements Knowledge {
     return other;
   }
 
-  /** A loop ends some time, however often what is known now says that it goes on. */
-  get goesBothWays(): boolean {
-    return this.#trusted !== "all" && this.mode.cpl === 3;
+  /** The same point, where branches may go both ways: a loop ends some time, however often what is known now says that it goes on. */
+  undecided(): Place {
+    const other = this.copy();
+    other.goesBothWays = true;
+    return other;
+  }
+
+  /** The same point, but for going on at an address. */
+  goneTo(address: Addr): Place {
+    const { bits, base } = this.mode.code;
+    const other = this.copy();
+    other.ip = BigInt.asUintN(bits, addrToBig(address) - addrToBig(base));
+    return other;
   }
 
   /** Other code of the same mode, of which nothing is known but its stack pointer, `offset` from this one, and maybe the same frame pointer. */
   unknownAt(address: Addr, offset: number): Place {
-    const { bits, base } = this.mode.code;
-    const other = this.at(this.mode, BigInt.asUintN(bits, addrToBig(address) - addrToBig(base)));
+    const other = this.goneTo(address);
     other.forget(new Set([GPR.RSP, GPR.RBP]));
     other.gs = { base: undefined, swapped: undefined };
     other.#stored = undefined;
@@ -135,8 +153,8 @@ export class Place implements Knowledge {
     other.#stacks = this.#stacks;
     other.calls = this.calls;
     other.effects = this.effects;
-    other.code = this.code;
-    other.popped = this.popped;
+    other.notes = this.notes;
+    other.goesBothWays = this.goesBothWays;
     other.#trusted = this.#trusted;
     return other;
   }

@@ -74,10 +74,10 @@ const MOST_LOWERED = 4096;
 
 function instructionAt(place: Place): IrInsn | undefined {
   const { address, modeKey } = place;
-  const read = place.code.get(address);
+  const read = place.notes.code.get(address);
   if (read?.modeKey === modeKey) return read.ir;
   const ir = readInstruction(place, address, modeKey);
-  place.code.set(address, { modeKey, ir });
+  place.notes.code.set(address, { modeKey, ir });
   return ir;
 }
 
@@ -156,7 +156,7 @@ const MOST_TO_RETURN = 400;
 function poppedBy(from: Place, entry: bigint): number {
   const place = from.at(from.mode, entry);
   const start = place.address;
-  const known = place.popped.get(start);
+  const known = place.notes.popped.get(start);
   if (known !== undefined) return known;
   let popped = 0;
   for (let i = 0; i < MOST_TO_RETURN; i++) {
@@ -171,7 +171,7 @@ function poppedBy(from: Place, entry: bigint): number {
     else if (op?.kind === "near") place.ip = (BigInt(op.targetHigh >>> 0) << 32n) | BigInt(op.targetLow >>> 0);
     else break;
   }
-  place.popped.set(start, popped);
+  place.notes.popped.set(start, popped);
   return popped;
 }
 
