@@ -25,10 +25,14 @@ function pastOf({ launched }: Context, { reason }: Stop): { description?: string
   return isPast ? { description: `Paused on ${reason}, in the past` } : {};
 }
 
-function hasSource({ launched, cpu, frames }: Context): boolean {
-  return (
-    launched.target.symbols(cpu).lineAt(cpu.linearIp) !== undefined || frames.some(({ line }) => line !== undefined)
-  );
+/** Frames that editors ask for at first. */
+const FIRST_FRAMES = 20;
+
+function hasSource(context: Context): boolean {
+  const { launched, cpu, focus } = context;
+  if (launched.target.symbols(cpu).lineAt(cpu.linearIp) !== undefined) return true;
+  const frames = context.stackOf(focus)?.first(FIRST_FRAMES) ?? [];
+  return frames.some(({ line }) => line !== undefined);
 }
 
 /** An exception has a box in the source that it is in; of one without, the console tells. */
