@@ -1,5 +1,9 @@
 /** Back out of what nothing has called: signal handlers, the kernel's entry code, v8086 code. The way leads to what was interrupted for it. */
+import { readFileSync } from "node:fs";
+import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { INTO_KERNEL } from "../../src/adapter/debug/step-targets.ts";
+import { hostFiles } from "../../src/cli/host-files.ts";
 import { DapClient } from "./client.ts";
 
 const program = "file:///w/out.asm";
@@ -125,5 +129,71 @@ describe("stepping back out", () => {
     const { success, message } = await client.request("ringside/stepBackOut", { threadId: client.thread });
     expect([success, message]).toEqual([false, "there is no caller to go back to"]);
     expect(await icountOf(client)).toBe(before);
+  });
+});
+
+describe("stepping back out of v8086 code", () => {
+  const folder = path.resolve(import.meta.dirname, "../../scenarios/vm86");
+  const { launch } = JSON.parse(readFileSync(path.join(folder, "scenario.json"), "utf8"));
+  const step = (client: DapClient, more: object = {}) => client.run("stepIn", { granularity: "instruction", ...more });
+  const goTo = (client: DapClient, icount: number) => client.run("ringside/goToInstruction", { icount });
+  const isInV86 = async (client: DapClient) => / {2}\[.*v86\]$/.test((await client.topFrame()).name);
+
+  /** Before each of the four system calls that enter it, and the instants at which the client then stood in it, instruction by instruction. */
+  async function* entries(client: DapClient) {
+    const breakpoints = [{ name: "enter_vm86" }];
+    await client.launch({ ...launch, program: path.join(folder, "vm86.asm") }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints }),
+    );
+    for (let entry = 0; entry < 4; entry++) {
+      await client.run("continue");
+      for (let i = 0; i < 3; i++) await step(client);
+      const call = await icountOf(client);
+      expect(await nameOf(client)).toBe("enter_vm86+0xf");
+      const inside: number[] = [];
+      for (await step(client); await isInV86(client); await step(client)) inside.push(await icountOf(client));
+      yield { call, inside, left: await icountOf(client) };
+      await goTo(client, inside.at(-1)!);
+    }
+  }
+
+  it("goes to the system call that entered it, however far in, whatever was emulated meanwhile; forwards is back where it was", async () => {
+    const client = new DapClient(hostFiles);
+    const lengths: number[] = [];
+    for await (const { call, inside } of entries(client)) {
+      lengths.push(inside.length);
+      for (const instant of inside) {
+        await goTo(client, instant);
+        expect(await isInV86(client)).toBe(true);
+        expect(await backOut(client)).toBe("enter_vm86+0xf");
+        expect(await icountOf(client)).toBe(call);
+        for (let i = 0; i <= inside.indexOf(instant); i++) await step(client);
+        expect(await icountOf(client)).toBe(instant);
+      }
+    }
+    // INT comes out; CLI is emulated inside
+    expect(lengths).toEqual([3, 2, 1, 1]);
+  });
+
+  it("from the kernel's handling of a trap goes to the v8086 instruction; from the handler of a signal, too", async () => {
+    const client = new DapClient(hostFiles);
+    const names: string[] = [];
+    for await (const { inside, left } of entries(client)) {
+      const last = inside.at(-1)!;
+      await goTo(client, left);
+      names.push(await nameOf(client));
+      if (names.at(-1) === "handler") {
+        await backOut(client);
+        expect(await icountOf(client)).toBe(last);
+      }
+      await goTo(client, last);
+      // the trap's entry counts as an instruction
+      for (let i = 0; i < 30; i++) await step(client, { targetId: INTO_KERNEL });
+      expect(await client.evaluate("cpl")).toBe("0x0");
+      await backOut(client);
+      expect(await icountOf(client)).toBe(last);
+      expect(await isInV86(client)).toBe(true);
+    }
+    expect(names).toEqual(["enter_vm86+0x11", "enter_vm86+0x11", "enter_vm86+0x11", "handler"]);
   });
 });

@@ -36,6 +36,12 @@ export function peekBytes(cpu: Cpu, addr: Addr, count: number): Uint8Array {
   return bytes.subarray(0, done);
 }
 
+const NARROW: Readonly<Record<number, (view: DataView, at: number) => number>> = {
+  1: (view, at) => view.getUint8(at),
+  2: (view, at) => view.getUint16(at, true),
+  4: (view, at) => view.getUint32(at, true),
+};
+
 /** Little-endian value of 1-8 bytes; undefined if any byte is not mapped. */
 export function peekValue(cpu: Cpu, addr: Addr, size: number): bigint | undefined {
   const physical = translate(cpu, addr);
@@ -43,9 +49,9 @@ export function peekValue(cpu: Cpu, addr: Addr, size: number): bigint | undefine
     const { view, ramBase } = cpu.core;
     const at = ramBase + physical;
     if (size === 8) return view.getBigUint64(at, true);
-    if (size === 4) return BigInt(view.getUint32(at, true));
-    if (size === 2) return BigInt(view.getUint16(at, true));
-    if (size === 1) return BigInt(view.getUint8(at));
+    const narrow = NARROW[size]?.(view, at);
+    // one BigInt() for all sizes: V8 11 dies of code in which several meet (RepresentationChangerError)
+    if (narrow !== undefined) return BigInt(narrow);
   }
   const bytes = peekBytes(cpu, addr, size);
   if (bytes.length < size) return undefined;
