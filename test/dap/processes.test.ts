@@ -69,6 +69,66 @@ const write = (client: DapClient, memoryReference: string, value: number) =>
   client.ok("writeMemory", { memoryReference, data: btoa(String.fromCharCode(value, 0, 0, 0)) });
 const exitCode = (client: DapClient) => client.events.find(({ event }) => event === "exited")?.body.exitCode;
 
+/** A second thread begins another program; the first one spins meanwhile. */
+const THREAD = `        bits 64
+        global _start
+_start: mov eax, 56             ; clone: VM FS FILES SIGHAND THREAD SYSVSEM
+        mov edi, 0x50f00
+        lea rsi, [rel top]
+        xor edx, edx
+        xor r10d, r10d
+        xor r8d, r8d
+        syscall
+        test eax, eax
+        jz thread
+.spin:  pause
+        jmp .spin
+thread: mov eax, 59
+        lea rdi, [rel path]
+        xor esi, esi
+        xor edx, edx
+gone:   syscall
+        ud2
+path:   db "/bin/child", 0
+        section .bss
+        resb 4096
+top:
+`;
+const CHILD = `        bits 64
+        global _start
+_start: mov ecx, 5
+        mov eax, 60
+        mov edi, 42
+        syscall
+`;
+
+describe.each([1, 2])("a second thread that begins a program, on %i CPUs", (count) => {
+  it("is stepped into that as the process's only thread, the others gone; and back again", async () => {
+    const client = new DapClient({ [program]: THREAD, "file:///w/child.asm": CHILD });
+    const files = { "/bin/child": "child.asm" };
+    await client.launch({ program, files, cpu: { count } }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "gone" }] }),
+    );
+    const first = client.thread;
+    await client.run("continue");
+    const second = client.thread;
+    expect(second).not.toBe(first);
+    expect(await client.run("next")).toMatchObject({ reason: "step", threadId: first });
+    expect(await client.topFrame()).toMatchObject({ line: 3, source: { name: "child.asm" } });
+    const { threads } = await client.ok("threads");
+    expect(threads).toEqual([{ id: first, name: `child (pid 1000): CPU ${count - 1}` }]);
+    const ended = client.events.filter(({ event, body }) => event === "thread" && body.reason === "exited");
+    expect(ended.map(({ body }) => body.threadId)).toContain(second);
+    await client.run("next");
+    expect((await client.topFrame()).line).toBe(4);
+    await client.run("reverseContinue");
+    expect(client.thread).toBe(second);
+    expect((await client.topFrame()).name).toMatch(/^gone /);
+    await client.run("continue");
+    expect(exitCode(client)).toBe(42);
+  });
+});
+
 describe("memory of two processes", () => {
   it("is read by the references that each gave out, and by an address of whom one looks at", async () => {
     const { client, parent, child, references } = await atHere();

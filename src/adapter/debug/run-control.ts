@@ -441,10 +441,20 @@ export class RunControl implements Observer {
   /** Runs until user mode is entered by `thread` (any if not said), or it ends, or something stops it first. */
   runToUser(thread?: number): Promise<Stop | "reached"> {
     const { cpus } = this.target.machine;
-    const isOurs = (cpu: number) => thread === undefined || this.threads.on(cpus[cpu]!) === thread;
+    let ours = thread;
+    const isOurs = (cpu: number) => ours === undefined || this.threads.on(cpus[cpu]!) === ours;
     return this.run({
-      event: (event) => (event.type === "exit" ? event.toCpl === 3 && isOurs(event.cpu) : this.#isEndOf(thread, event)),
+      event: (event) => {
+        // the thread that begins a program goes on as its process's first one
+        if (ours !== undefined && this.beginsProgram(ours, event)) ours = this.threads.on(cpus[event.cpu]!);
+        return event.type === "exit" ? event.toCpl === 3 && isOurs(event.cpu) : this.#isEndOf(ours, event);
+      },
     });
+  }
+
+  /** Whether it is that thread's execve. */
+  beginsProgram(thread: number, { type, tid }: MachineEvent): boolean {
+    return type === "exec" && this.threads.ofPid(tid) === thread;
   }
 
   #isEndOf(thread: number | undefined, { type, from }: MachineEvent): boolean {

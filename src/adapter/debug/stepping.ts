@@ -113,6 +113,8 @@ async function stepOnce(control: RunControl, subject: Subject, intoKernel: boole
     if (!fromUser || subject.cpu.cpl === 3 || intoKernel || control.target.kernel === undefined) return undefined;
     const outcome = await control.runToUser(thread);
     if (outcome !== "reached") return outcome;
+    // gone: it has begun another program, as its process's first thread
+    if (control.threads.cpuOf(thread) === undefined) subject.cpu = control.cpu;
     subject.settle();
     // an interrupt or a page fault came first: the instruction is still to run
     const again =
@@ -161,7 +163,7 @@ async function runToReturn(control: RunControl, thread: number, address: Addr, i
   const outcome = await control.run({
     addresses: [address],
     reached: () => runsHere(control, thread) && isUnwound(linearSp(control.cpu)),
-    event: ({ type, pid }) => (replaced ||= type === "exec" && control.threads.ofPid(pid) === thread),
+    event: (event) => (replaced ||= control.beginsProgram(thread, event)),
   });
-  return replaced && outcome === "reached" ? control.runToUser(thread) : outcome;
+  return replaced && outcome === "reached" ? control.runToUser(control.threads.on(control.cpu)) : outcome;
 }

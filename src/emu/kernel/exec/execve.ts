@@ -70,7 +70,7 @@ function execve(c: SyscallContext, asked: ExecPath | number, argv: number, envp:
   }
   // what the 64-bit kernel has there is of the new program's kind
   if (k.arch.bits === 32) c.regs.set("orig_ax", origAx);
-  k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, path: executable.name, args });
+  k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, tid: oldPid, path: executable.name, args });
   return reportExec(c, oldPid);
 }
 
