@@ -67,6 +67,11 @@ export class DapClient {
     return response;
   }
 
+  /** The number of the latest request. */
+  get latest(): number {
+    return this.#seq - 1;
+  }
+
   /** The body of a request that must succeed, which must itself be valid. */
   // biome-ignore lint/suspicious/noExplicitAny: bodies are validated by schema, and read by tests
   async ok(command: string, args?: unknown): Promise<any> {

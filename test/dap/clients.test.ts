@@ -163,6 +163,23 @@ describe("values", () => {
     expect(named.variables).toHaveLength(all.variables.length);
   });
 
+  it("that are set in a caller mean what they mean there", async () => {
+    const called = text.replace(" dec ecx", " call inner\n dec ecx").concat("inner: mov ebx, 1\n ret\n");
+    const client = new DapClient({ [program]: called, "file:///w/plain one.asm": called });
+    await client.launch({ program }, () => client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "inner" }] }));
+    await client.run("continue");
+    const { stackFrames } = await client.ok("stackTrace", { threadId: 1 });
+    const pointers: string[] = [];
+    for (const frameId of stackFrames.slice(0, 2).map(({ id }: DebugProtocol.StackFrame) => id)) {
+      const { scopes } = await client.ok("scopes", { frameId });
+      const { variablesReference } = scopes.find(({ name }: DebugProtocol.Scope) => name === "Stack");
+      const { value } = await client.ok("setVariable", { variablesReference, name: "+0x8", value: "rsp" });
+      expect(value).toBe((await client.ok("evaluate", { expression: "rsp", frameId, context: "watch" })).result);
+      pointers.push(value);
+    }
+    expect(BigInt(pointers[1]!) - BigInt(pointers[0]!)).toBe(8n);
+  });
+
   // a client that can sets what has an evaluateName with setExpression, not with setVariable
   it("that can be set are set by their expressions, too", async () => {
     const client = await launched();
@@ -239,6 +256,45 @@ describe("conditions", () => {
     expect(await changes({ hitCondition: ">= 2" })).toEqual(["7", "8"]);
     expect(await changes({ condition: "qword [total] > 6", hitCondition: "== 2" })).toEqual(["8"]);
     expect(await changes({ condition: "total = 3" })).toContain("this would change");
+  });
+});
+
+describe("a running program", () => {
+  const endless = ` bits 64\n global _start\n section .data\nv: dq 0\n section .text\n_start: nop\nagain: inc qword [v]\n jmp again\n`;
+
+  async function running() {
+    const client = new DapClient({ [program]: endless, "file:///w/plain one.asm": endless });
+    await client.launch({ program, stopOnEntry: true });
+    const { dataId } = await client.ok("dataBreakpointInfo", { name: "qword [v]" });
+    await client.ok("continue", { threadId: 1 });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    return { client, dataId, stopped: client.next("stopped") };
+  }
+
+  it("meets breakpoints of every kind that are set meanwhile", async () => {
+    const line = await running();
+    expect((await breakpointsOf(line.client, [{ line: 7 }]))[0]).toMatchObject({ verified: true });
+    expect((await line.stopped).reason).toBe("breakpoint");
+    const label = await running();
+    await label.client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "again" }] });
+    expect((await label.stopped).reason).toBe("function breakpoint");
+    const physical = await running();
+    const wanted = { instructionReference: "0x401001", mode: "physical" };
+    await physical.client.ok("setInstructionBreakpoints", { breakpoints: [wanted] });
+    expect((await physical.stopped).reason).toBe("instruction breakpoint");
+    const data = await running();
+    await data.client.ok("setDataBreakpoints", { breakpoints: [{ dataId: data.dataId }] });
+    expect((await data.stopped).reason).toBe("data breakpoint");
+  });
+
+  it("passes those that are taken away meanwhile", async () => {
+    const { client, stopped } = await running();
+    await breakpointsOf(client, [{ line: 7, condition: "qword [v] == 1" }]);
+    await breakpointsOf(client, []);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(client.events.filter(({ event }) => event === "stopped")).toHaveLength(1);
+    await client.ok("pause", { threadId: 1 });
+    expect((await stopped).reason).toBe("pause");
   });
 });
 

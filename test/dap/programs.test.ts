@@ -103,8 +103,8 @@ describe("a program that execve begins", () => {
     const bound = named(client, "breakpoint").map(({ breakpoint }) => breakpoint);
     expect(bound).toMatchObject([{ id: waiting[0]!.id, verified: true, line: 8, source: child }]);
     const modules = named(client, "module").map(({ reason, module }) => [reason, module.name, module.path]);
-    expect(modules).toContainEqual(["removed", "parent.asm", "file:///w/parent.asm"]);
-    expect(modules).toContainEqual(["new", "/bin/child", "file:///w/child.asm"]);
+    expect(modules).toContainEqual(["removed", "parent.asm", "/w/parent.asm"]);
+    expect(modules).toContainEqual(["new", "/bin/child", "/w/child.asm"]);
     const loaded = named(client, "loadedSource")
       .slice(known)
       .map(({ reason, source }) => [reason, source.name]);

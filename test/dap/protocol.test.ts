@@ -263,11 +263,31 @@ describe("a client", () => {
     await client.ok("reverseContinue", { threadId: 1 });
     const { progressId, cancellable } = await begun;
     expect(cancellable).toBe(true);
+    // what is cancelled by its number is that request, and it has been answered
+    await client.ok("cancel", { requestId: client.latest });
+    await client.ok("cancel", { progressId: "another" });
     await client.next("progressUpdate");
     await client.ok("cancel", { progressId });
     expect((await stopped).reason).toBe("pause");
     expect(bodies(client, "progressEnd")).toEqual([{ progressId }]);
     for (const { percentage } of bodies(client, "progressUpdate")) expect(percentage).toBeLessThanOrEqual(100);
+  });
+
+  it("a long question is cancelled by its own number, and answered", async () => {
+    const client = await start({ supportsProgressReporting: true });
+    await client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "done" }] });
+    await client.run("continue");
+    const begun = client.next("progressStart");
+    const asked = client.request("evaluate", { expression: "who word [done]", context: "repl" });
+    const requestId = client.latest;
+    await begun;
+    expect((await client.request("stackTrace", { threadId: 1 })).message).toContain("running");
+    await client.ok("cancel", { requestId: requestId - 1 });
+    await client.next("progressUpdate");
+    await client.ok("cancel", { requestId });
+    expect(await asked).toMatchObject({ success: false, message: "cancelled" });
+    expect(bodies(client, "progressEnd")).toHaveLength(1);
+    expect((await client.ok("stackTrace", { threadId: 1 })).stackFrames.length).toBeGreaterThan(0);
   });
 
   it("colours of the program's output come through", async () => {

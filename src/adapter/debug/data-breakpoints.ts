@@ -70,6 +70,7 @@ export function parseDataId(text: string): DataPlace | undefined {
 
 export class DataBreakpoints {
   #breakpoints: readonly DataBreakpoint[] = [];
+  #version = 0;
   readonly #values = new Map<number, bigint | undefined>();
   /** Whether its condition holds now; whoever runs the program says so. */
   meets: (breakpoint: DataBreakpoint) => boolean = () => true;
@@ -87,8 +88,14 @@ export class DataBreakpoints {
     return this.#breakpoints.length > 0;
   }
 
+  /** Changes with every change of them. */
+  get version(): number {
+    return this.#version;
+  }
+
   replace(breakpoints: readonly DataBreakpoint[], view: View): void {
     this.#breakpoints = breakpoints;
+    this.#version++;
     this.remember(view);
   }
 

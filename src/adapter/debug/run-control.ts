@@ -134,6 +134,8 @@ export class RunControl implements Observer {
   #mode: "live" | "silent" | "search" = "live";
   #armed: Arming = ARMED.OFF;
   #rearm = false;
+  /** Of the data breakpoints that are watched. */
+  #remembered = 0;
   #writes: (Access & { readonly by: string })[] = [];
   /** How each thread last came from user mode into the kernel. */
   #entered = new Map<number, Entered>();
@@ -391,13 +393,11 @@ export class RunControl implements Observer {
     this.#goal = goal;
     this.#goalReached = false;
     this.#outcome = undefined;
-    this.#arm({
-      ...this.everyBreakpoint(),
-      addresses: this.#addressesAnd(goal.addresses ?? []),
-      tested: goal.addresses === undefined,
-    });
+    this.#armFor(goal);
     try {
       for (;;) {
+        // the user may have changed them since the last slice
+        if (this.#marked !== this.breakpoints.version || this.#remembered !== this.data.version) this.#armFor(goal);
         const outcome = this.#runSlice(goal);
         if (outcome !== undefined) return outcome;
         if (this.#pauseRequested || (await this.breathe())) return { reason: "pause" };
@@ -541,6 +541,14 @@ export class RunControl implements Observer {
     return addresses;
   }
 
+  #armFor(goal: Goal): void {
+    this.#arm({
+      ...this.everyBreakpoint(),
+      addresses: this.#addressesAnd(goal.addresses ?? []),
+      tested: goal.addresses === undefined,
+    });
+  }
+
   #armAgain(goal: Goal): void {
     this.#rearm = false;
     for (const cpu of this.target.machine.cpus) {
@@ -552,6 +560,7 @@ export class RunControl implements Observer {
 
   #arm({ addresses, data, physical = NONE, tested = true }: Armed): void {
     this.#watched = data;
+    this.#remembered = data.version;
     if (data.any) data.remember(this.view);
     for (const cpu of this.target.machine.cpus) {
       this.#mark(cpu, addresses);

@@ -97,7 +97,7 @@ export class Context {
   /** What the client has said that it can do, in `initialize`: what it has not, it is not sent. */
   declared: Partial<DebugProtocol.InitializeRequestArguments> = {};
   /** The request that is being handled. */
-  command = "";
+  request: Readonly<Pick<DebugProtocol.Request, "seq" | "command">> = { seq: 0, command: "" };
   /** Instants by name. */
   readonly bookmarks = new Map<string, number>();
   /** Results of the console, for `$1` and `$`. */
@@ -105,8 +105,9 @@ export class Context {
   #launched: Launched | undefined;
   /** The thread that stopped, or that the user steps: what is asked without a frame is asked of it. */
   #focus = 1;
-  /** The thread that is being read. */
+  /** The thread that is being read, and the frame of it if one was chosen. */
   #reading = 1;
+  #readFrame: number | undefined;
   #stacks = new Map<number, CallStack>();
   #gotoTargets: number[] = [];
   /** Lines of code that values point to, and the id of each. */
@@ -153,10 +154,11 @@ export class Context {
   /** Does something to the stopped program that takes long and ends where it began; requests that need a stopped one wait for it. */
   async busy<T>(title: string, action: () => Promise<T>): Promise<T> {
     const { control } = this.stopped;
+    const { seq } = this.request;
     this.running = true;
     control.begin();
     try {
-      return await this.progress.during(control, title, action);
+      return await this.progress.during(control, title, action, seq);
     } finally {
       this.running = false;
     }
@@ -181,6 +183,7 @@ export class Context {
   /** Makes a thread the one that is read: the CPU that runs it, or a stand-in that holds it until another is selected. */
   select(thread: number): Cpu | undefined {
     this.#reading = thread;
+    this.#readFrame = undefined;
     return this.threads.seenFrom(thread);
   }
 
@@ -247,18 +250,24 @@ export class Context {
     const frame = thread === undefined ? undefined : this.stackOf(thread)?.at(index);
     const cpu = frame && this.select(thread!);
     if (cpu === undefined) throw new TooLate(`there is no frame ${id} now`);
+    this.#readFrame = id;
     return { thread: thread!, index, frame: frame!, cpu };
   }
 
-  /** A variablesReference for lazily made children, of the thread that is being read. */
+  /** A variablesReference for lazily made children, of the thread and frame that are being read. */
   handle(path: string, children: () => readonly Variable[]): number {
-    return this.#handles.give({ path, thread: this.#reading, children });
+    return this.#handles.give({ path, thread: this.#reading, frame: this.#readFrame, children });
   }
-  /** What a variablesReference stands for, its thread selected. */
+  /** What names mean where the variables are that were looked at last. */
+  get readScope(): Scope {
+    return this.scopeOf(this.#readFrame);
+  }
+  /** What a variablesReference stands for, its thread and frame selected. */
   held(reference: number): Held {
     const found = this.#handles.at(reference);
     if (found === undefined) throw new TooLate("these variables are from an earlier stop");
-    this.select(found.thread);
+    if (found.frame === undefined) this.select(found.thread);
+    else this.selectFrame(found.frame);
     return found;
   }
   childNamed(reference: number, wanted: string): Variable | undefined {

@@ -8,6 +8,7 @@ export interface Held {
   /** "1/0/Registers/rax": thread, frame, scope, rows. */
   readonly path: string;
   readonly thread: number;
+  readonly frame: number | undefined;
   readonly children: () => readonly Variable[];
 }
 

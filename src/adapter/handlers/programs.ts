@@ -35,6 +35,7 @@ export function lookAtPrograms(context: Context): void {
   if (isAsTold) return;
   const { told } = context;
   const all = modulesOf(target, context.launched.control.cpu);
+  const dapModule = moduleFor(context);
   const now: Told = {
     target,
     signature,
@@ -66,18 +67,20 @@ function tell<T>(
   }
 }
 
-const allModules = ({ launched: { target, control } }: Context): DebugProtocol.Module[] =>
-  modulesOf(target, control.cpu).map(dapModule);
+const allModules = (context: Context): DebugProtocol.Module[] =>
+  modulesOf(context.launched.target, context.launched.control.cpu).map(moduleFor(context));
 const byId = (modules: readonly DebugProtocol.Module[]) => new Map(modules.map((each) => [String(each.id), each]));
 
-const dapModule = ({ name, start, end, sources, isProgram }: Module): DebugProtocol.Module => ({
-  id: name,
-  name,
-  ...(sources[0] === undefined ? {} : { path: sources[0] }),
-  symbolStatus: sources.length > 0 ? "lines and symbols" : "symbols only",
-  addressRange: `${hexAddr(start)}-${hexAddr(end)}`,
-  isUserCode: isProgram,
-});
+const moduleFor =
+  (context: Context) =>
+  ({ name, start, end, sources, isProgram }: Module): DebugProtocol.Module => ({
+    id: name,
+    name,
+    ...(sources[0] === undefined ? {} : { path: context.sources.placeOf(sources[0]) }),
+    symbolStatus: sources.length > 0 ? "lines and symbols" : "symbols only",
+    addressRange: `${hexAddr(start)}-${hexAddr(end)}`,
+    isUserCode: isProgram,
+  });
 
 /** Of the programs that there are now, whenever it is called. */
 function sourcesByPath({ launched: { target }, sources }: Context): Told["sources"] {

@@ -7,21 +7,28 @@ import type { Client, Context, HandlerTable } from "./context.ts";
 const PATIENCE_MILLISECONDS = 300;
 const BETWEEN_UPDATES_MILLISECONDS = 100;
 
+interface Current {
+  readonly progressId: string;
+  readonly request: number | undefined;
+  readonly control: RunControl;
+}
+
 export class Progress {
   readonly #client: Client;
   /** Whether the client understands progress events. */
   supported = false;
   #last = 0;
-  #current: { readonly id: string; readonly control: RunControl } | undefined;
+  #current: Current | undefined;
 
   constructor(client: Client) {
     this.#client = client;
   }
 
-  async during<T>(control: RunControl, title: string, action: () => Promise<T>): Promise<T> {
+  /** @param request the one that waits for it; none if that has been answered. */
+  async during<T>(control: RunControl, title: string, action: () => Promise<T>, request?: number): Promise<T> {
     const progressId = `progress-${++this.#last}`;
     const shown = { began: performance.now(), updated: 0, visible: false };
-    this.#current = { id: progressId, control };
+    this.#current = { progressId, request, control };
     control.onProgress = (part) => this.#update(progressId, title, part, shown);
     try {
       return await action();
@@ -50,15 +57,20 @@ export class Progress {
     shown.updated = now;
   }
 
-  /** Stops what goes on, if it is that one; undefined id = whatever it is. */
-  cancel(id: string | undefined): void {
-    if (this.#current !== undefined && (id === undefined || id === this.#current.id)) this.#current.control.pause();
+  /** Stops what goes on, if it is that one; whatever it is if nothing is said. */
+  cancel({ progressId, requestId }: DebugProtocol.CancelArguments): void {
+    const current = this.#current;
+    const isMeant =
+      progressId === undefined
+        ? requestId === undefined || requestId === current?.request
+        : progressId === current?.progressId;
+    if (isMeant) current?.control.pause();
   }
 }
 
 /** A request has been answered before another is read, unless it is a long one: there is only one of those at a time. */
-function cancel(context: Context, { progressId }: DebugProtocol.CancelArguments): void {
-  context.progress.cancel(progressId);
+function cancel(context: Context, args: DebugProtocol.CancelArguments): void {
+  context.progress.cancel(args);
 }
 
 export const progressHandlers: HandlerTable = { cancel };

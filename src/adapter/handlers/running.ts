@@ -45,7 +45,7 @@ function prepared(context: Context, work: () => Promise<Stop>): () => void {
   context.dropHandles();
   launched.control.begin();
   const thread = context.focus;
-  const known = KNOWN_TO_RESUME.has(context.command);
+  const known = KNOWN_TO_RESUME.has(context.request.command);
   return () => {
     if (gone(context, launched)) return;
     if (!known) context.client.event("continued", { threadId: thread, allThreadsContinued: true });

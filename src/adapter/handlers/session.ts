@@ -39,7 +39,7 @@ class RingsideSession extends DebugSession {
     const actions: (() => void)[] = [];
     this.#context.leisure.end();
     this.#afterResponse = actions;
-    this.#context.command = request.command;
+    this.#context.request = request;
     const finish = (outcome: Outcome) => this.#finish(request, outcome, actions);
     try {
       const body = this.#handle(request);

@@ -31,7 +31,7 @@ export class Shown {
 /** A handler whose answers are shown. */
 export function shown<A>(handler: (context: Context, args: A) => unknown): Handler {
   return (context: Context, args: A) => {
-    const question = JSON.stringify([context.command, args]);
+    const question = JSON.stringify([context.request.command, args]);
     try {
       return context.shown.note(question, handler(context, args)) as ReturnType<Handler>;
     } catch (error) {

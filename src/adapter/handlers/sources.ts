@@ -14,7 +14,7 @@ export class Sources {
 
   toDap(target: Target, uri: string): DebugProtocol.Source {
     const name = fileNameOf(uri);
-    if (target.sourceText(uri) === undefined) return { name, path: this.#placeOf(uri) };
+    if (target.sourceText(uri) === undefined) return { name, path: this.placeOf(uri) };
     return {
       name,
       path: uri,
@@ -35,7 +35,8 @@ export class Sources {
     return this.#references[reference - 1];
   }
 
-  #placeOf(uri: string): string {
+  /** As the client names it. */
+  placeOf(uri: string): string {
     if (!isFileUri(uri)) return uri;
     const path = pathOfUri(uri);
     return this.asUris ? toUri(path) : path;

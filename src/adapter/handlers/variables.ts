@@ -100,7 +100,7 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   if (variable === undefined) throw new RequestError(`there is no "${args.name}" here`);
   const write = variable.reference?.write;
   if (write === undefined) throw new RequestError(`${args.name} cannot be changed`);
-  const { value } = ask(args.value, context.scope);
+  const { value } = ask(args.value, context.readScope);
   write(value);
   changed(context);
   const { bits, read } = variable.reference!;
