@@ -16,7 +16,7 @@ export interface Connection {
 }
 
 /** @param write takes what goes to the client. @param shelf where a program can be left that outlives the connection. */
-export function connect(files: FileSystem, write: (text: string) => void, shelf?: Shelf): Connection {
+export function connect(files: FileSystem, write: (bytes: Uint8Array) => void, shelf?: Shelf): Connection {
   const session = createDebugSession(files, shelf);
   let open = true;
   session.onDidSendMessage((message) => {

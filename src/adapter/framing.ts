@@ -49,10 +49,10 @@ export class FrameReader {
 
   /** Whether there is more to be read now. */
   #readHeader(): boolean {
-    const head = latin1(this.#bytes.subarray(this.#start, Math.min(this.#end, this.#start + MOST_HEADER)));
-    const end = head.indexOf(END);
-    if (end < 0) return head.length === MOST_HEADER && this.#skipGarbage(head);
-    const header = head.slice(0, end);
+    const held = this.#bytes.subarray(this.#start, Math.min(this.#end, this.#start + MOST_HEADER));
+    const end = endOfHeader(held);
+    if (end < 0) return held.length === MOST_HEADER && this.#skipGarbage(latin1(held));
+    const header = latin1(held.subarray(0, end));
     const found = [...header.matchAll(HEADER)].at(-1);
     this.#start += end + END.length;
     const length = Number(found?.[1]);
@@ -77,7 +77,7 @@ export class FrameReader {
     this.#wanted = undefined;
     let message: unknown;
     try {
-      message = JSON.parse(new TextDecoder().decode(body));
+      message = JSON.parse(utf8.decode(body));
     } catch {
       // the length may have been wrong: what follows its header is looked through for the next one
       this.#start -= length;
@@ -89,10 +89,24 @@ export class FrameReader {
   }
 }
 
-const decoder = new TextDecoder("latin1");
-const latin1 = (bytes: Uint8Array): string => decoder.decode(bytes);
+/** Where END is; -1 if it is not there. */
+function endOfHeader(bytes: Uint8Array): number {
+  const isAt = (at: number): boolean => bytes[at + 1] === 10 && bytes[at + 2] === 13 && bytes[at + 3] === 10;
+  let at = bytes.indexOf(13);
+  while (at >= 0 && !isAt(at)) at = bytes.indexOf(13, at + 1);
+  return at;
+}
 
-export function frame(message: unknown): string {
-  const json = JSON.stringify(message);
-  return `Content-Length: ${new TextEncoder().encode(json).length}${END}${json}`;
+const latin1Decoder = new TextDecoder("latin1");
+const latin1 = (bytes: Uint8Array): string => latin1Decoder.decode(bytes);
+const utf8 = new TextDecoder();
+const encoder = new TextEncoder();
+
+export function frame(message: unknown): Uint8Array {
+  const body = encoder.encode(JSON.stringify(message));
+  const head = encoder.encode(`${NAME} ${body.length}${END}`);
+  const bytes = new Uint8Array(head.length + body.length);
+  bytes.set(head);
+  bytes.set(body, head.length);
+  return bytes;
 }

@@ -1,6 +1,7 @@
 /** `ringside dap`: the debug adapter on stdio, or on a loopback TCP port: one client at a time, and a program that one leaves waits for the next. */
 
 import { createServer } from "node:net";
+import type { Writable } from "node:stream";
 import { connect } from "../adapter/connection.ts";
 import { frame } from "../adapter/framing.ts";
 import { Shelf } from "../adapter/handlers/shelf.ts";
@@ -15,8 +16,19 @@ export function dap(args: readonly string[]): Promise<number> {
 /** How long what goes on may take to end when the client has gone. */
 const LAST_MILLISECONDS = 100;
 
+/** What one turn of the event loop has to say is one write: a client asks for all scopes at once, and each write costs as much as some answers. */
+function gathered(stream: Writable): (bytes: Uint8Array) => void {
+  return (bytes) => {
+    if (stream.writableCorked === 0) {
+      stream.cork();
+      setImmediate(() => stream.uncork());
+    }
+    stream.write(bytes);
+  };
+}
+
 function onStdio(): Promise<number> {
-  const connection = connect(hostFiles, (text) => process.stdout.write(text));
+  const connection = connect(hostFiles, gathered(process.stdout));
   process.stdin.on("data", (bytes: Buffer) => connection.push(bytes));
   return new Promise((resolve) => {
     const end = () => {
@@ -30,15 +42,15 @@ function onStdio(): Promise<number> {
 }
 
 /** What a client hears that comes while another is being served. */
-const REFUSAL = [
-  {
-    event: "output",
-    body: { category: "important", output: "Ringside: another client debugs here: one debug session at a time\n" },
-  },
-  { event: "terminated" },
-]
-  .map((event, i) => frame({ seq: i + 1, type: "event", ...event }))
-  .join("");
+const REFUSAL = Buffer.concat(
+  [
+    {
+      event: "output",
+      body: { category: "important", output: "Ringside: another client debugs here: one debug session at a time\n" },
+    },
+    { event: "terminated" },
+  ].map((event, i) => frame({ seq: i + 1, type: "event", ...event })),
+);
 
 function onPort(port: number): Promise<number> {
   let busy = false;
@@ -51,7 +63,7 @@ function onPort(port: number): Promise<number> {
       return;
     }
     busy = true;
-    const connection = connect(hostFiles, (text) => socket.write(text), shelf);
+    const connection = connect(hostFiles, gathered(socket), shelf);
     socket.on("data", (bytes) => connection.push(bytes));
     socket.on("close", () => {
       busy = false;

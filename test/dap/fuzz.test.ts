@@ -75,11 +75,11 @@ class FuzzClient {
   constructor(odd: OddMessages) {
     this.odd = odd;
     const files = { read: async (uri: string) => (FILES[uri] === undefined ? undefined : Buffer.from(FILES[uri])) };
-    this.#connection = connect(files, (text) => this.#receive(text));
+    this.#connection = connect(files, (bytes) => this.#receive(Buffer.from(bytes)));
   }
 
-  #receive(text: string): void {
-    const [header, json] = text.split("\r\n\r\n", 2) as [string, string];
+  #receive(bytes: Buffer): void {
+    const [header, json] = bytes.toString("utf8").split("\r\n\r\n", 2) as [string, string];
     try {
       expect(header).toBe(`Content-Length: ${Buffer.byteLength(json)}`);
       const message = JSON.parse(json);

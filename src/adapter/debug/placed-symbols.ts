@@ -14,13 +14,14 @@ type Near = NamedAddress & { readonly offset: number };
 export class PlacedSymbols {
   /** Of a name that several of them have, the first one's counts. */
   readonly parts: readonly Placed[];
+  #all: readonly NamedAddress[] | undefined;
 
   constructor(parts: readonly Placed[]) {
     this.parts = parts;
   }
 
   get all(): readonly NamedAddress[] {
-    return this.parts.flatMap(({ index, base }) => index.all.map((symbol) => moved(symbol, base)));
+    return (this.#all ??= this.parts.flatMap(({ index, base }) => index.all.map((symbol) => moved(symbol, base))));
   }
 
   /** Whether it is made of one of those. */

@@ -53,8 +53,19 @@ export const FLAG_BITS: Readonly<Record<string, number>> = {
 const LOW_BYTES = ["al", "cl", "dl", "bl", "spl", "bpl", "sil", "dil"];
 const HIGH_BYTES = ["ah", "ch", "dh", "bh"];
 
+/** Each CPU's registers by the names that they were asked for by: a reference reads what is there then. */
+const known = new WeakMap<Cpu, Map<string, Reference>>();
+
 /** The register `name` (any case), or undefined if there is none of that name. */
 export function registerReference(cpu: Cpu, name: string): Reference | undefined {
+  let references = known.get(cpu);
+  if (references === undefined) known.set(cpu, (references = new Map()));
+  const found = references.get(name) ?? makeReference(cpu, name);
+  if (found !== undefined) references.set(name, found);
+  return found;
+}
+
+function makeReference(cpu: Cpu, name: string): Reference | undefined {
   const lower = name.toLowerCase();
   return general(cpu, lower) ?? wholeFlags(cpu, lower) ?? segment(cpu, lower) ?? control(cpu, lower) ?? flag(cpu, name);
 }

@@ -135,15 +135,21 @@ function segments(cpu: Cpu): Variable[] {
   return [...SEGMENT_NAMES, "ldtr", "tr"].map((name) => segmentVariable(cpu, name));
 }
 
+const HIDDEN_FIELDS = ["base", "limit", "attr", "type", "dpl", "p", "l", "d"];
+
 function segmentVariable(cpu: Cpu, name: string): Variable {
   const seg = SEG[name.toUpperCase() as keyof typeof SEG] as SegIndex;
   const selector = registerReference(cpu, name)!;
-  const fields = ["base", "limit", "attr", "type", "dpl", "p", "l", "d"].map((field) => `${name}.${field}`);
   return {
-    ...leaf(name, selector),
-    value: `${hex(cpu.selector(seg), 16)}  ${describeSegment(cpu, seg)}`,
+    ...leaf(name, selector, { value: `${hex(cpu.selector(seg), 16)}  ${describeSegment(cpu, seg)}` }),
     type: "selector; below it the hidden part that the processor really uses",
-    children: () => [leaf(`${name}.selector`, selector, { evaluateName: name }), ...named(cpu, fields)],
+    children: () => [
+      leaf(`${name}.selector`, selector, { evaluateName: name }),
+      ...named(
+        cpu,
+        HIDDEN_FIELDS.map((field) => `${name}.${field}`),
+      ),
+    ],
   };
 }
 

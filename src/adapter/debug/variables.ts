@@ -37,19 +37,19 @@ export function leaf(name: string, reference: Reference, more: Partial<Variable>
   const value = reference.read();
   return {
     name,
-    value:
-      value === undefined
-        ? "not mapped"
-        : reference.bits === 1
-          ? value.toString()
-          : hex(value, Math.ceil(reference.bits / 4) * 4),
+    value: more.value ?? shown(value, reference.bits),
     evaluateName: name,
     address: reference.address,
     pointsTo: reference.bits >= POINTER_BITS ? value : undefined,
     place: placeOf(reference),
-    ...(reference.write === undefined ? {} : { reference }),
+    reference: reference.write === undefined ? undefined : reference,
     ...more,
   };
+}
+
+function shown(value: bigint | undefined, bits: number): string {
+  if (value === undefined) return "not mapped";
+  return bits === 1 ? value.toString() : hex(value, Math.ceil(bits / 4) * 4);
 }
 
 export const group = (name: string, value: string, children: () => readonly Variable[], type?: string): Variable => ({

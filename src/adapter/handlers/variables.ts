@@ -4,24 +4,32 @@ import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
 import { ask, formatValue } from "../debug/expression.ts";
 import { hex } from "../debug/format.ts";
 import type { MemoryPlace } from "../debug/memory-place.ts";
+import type { PlacedSymbols } from "../debug/placed-symbols.ts";
 import type { Variable } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 import { tellMemory } from "./seen-memory.ts";
 import { shown } from "./shown.ts";
 
+/** A variable, and where it is among the others. */
+interface Named {
+  readonly variable: Variable;
+  readonly path: string;
+}
+
 function variables(context: Context, args: DebugProtocol.VariablesArguments) {
   void context.stopped;
   const { filter, format } = args;
   const { path, children } = context.held(args.variablesReference);
   const all = children().map((variable, i) => ({ variable, path: `${path}/${i} ${variable.name}` }));
-  const isWanted = ({ variable }: { variable: Variable }) => isIndexed(variable) === (filter === "indexed");
+  const isWanted = ({ variable }: Named) => isIndexed(variable) === (filter === "indexed");
   const found = filter === undefined ? all : all.filter(isWanted);
   const first = args.start ?? 0;
+  const symbols = symbolsRead(context);
   return {
     variables: found
       .slice(first, args.count ? first + args.count : undefined)
-      .map((each) => dapVariable(context, each.variable, each.path, format)),
+      .map((each) => dapVariable(context, symbols, each, format)),
   };
 }
 
@@ -37,21 +45,21 @@ export function inFormat(shown: string, format: DebugProtocol.ValueFormat | unde
 
 function dapVariable(
   context: Context,
-  variable: Variable,
-  path: string,
+  symbols: PlacedSymbols,
+  { variable, path }: Named,
   format: DebugProtocol.ValueFormat | undefined,
 ): DebugProtocol.Variable {
-  const { name, value, type, evaluateName, children, reference } = variable;
-  return {
-    name,
-    value: inFormat(value, format),
-    variablesReference: children === undefined ? 0 : context.handle(path, children),
-    ...typeFor(context, type),
-    ...(evaluateName === undefined ? {} : { evaluateName }),
-    ...references(context, variable, variable.pointsTo),
-    ...(reference === undefined ? { presentationHint: { attributes: ["readOnly"] } } : {}),
-  };
+  const { name, value, type, evaluateName, children, reference, pointsTo } = variable;
+  const variablesReference = children === undefined ? 0 : context.handle(path, children);
+  const dap: DebugProtocol.Variable = { name, value: inFormat(value, format), variablesReference };
+  if (evaluateName !== undefined) dap.evaluateName = evaluateName;
+  if (reference === undefined) dap.presentationHint = READ_ONLY;
+  return Object.assign(dap, typeFor(context, type), references(context, variable, pointsTo, symbols));
 }
+
+const READ_ONLY = { attributes: ["readOnly"] };
+
+const symbolsRead = ({ launched, readCpu }: Context): PlacedSymbols => launched.target.symbols(readCpu);
 
 export const typeFor = ({ declared }: Context, type: string | undefined): { type?: string } =>
   type === undefined || declared.supportsVariableType !== true ? {} : { type };
@@ -60,10 +68,15 @@ export const typeFor = ({ declared }: Context, type: string | undefined): { type
  * Where a value is in memory; of one that is not, the memory that it points to. If that is code with a line, so is the place.
  * @param pointsTo a value that may be an address
  */
-export function references(context: Context, place: Partial<MemoryPlace>, pointsTo: bigint | undefined) {
+export function references(
+  context: Context,
+  place: Partial<MemoryPlace>,
+  pointsTo: bigint | undefined,
+  symbols = symbolsRead(context),
+) {
   const target = pointsTo === undefined ? undefined : mappedAt(context, pointsTo);
   const { address = target } = place;
-  const line = target === undefined ? undefined : context.launched.target.symbols(context.readCpu).lineAt(target);
+  const line = target === undefined ? undefined : symbols.lineAt(target);
   return {
     ...memoryReferenceFor(context, { ...place, address }),
     ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(line) }),

@@ -2,7 +2,7 @@
 import type { Cpu } from "../../../emu/cpu/cpu.ts";
 import { PAGE_SIZE } from "../../../emu/cpu/memory.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
-import { peekValue, physicalValue } from "../guest-memory.ts";
+import { peekBytes, peekValue, physicalValue } from "../guest-memory.ts";
 
 /** What is not mapped, or makes no sense: no frame information, then. */
 export class NoCfi extends Error {}
@@ -69,7 +69,10 @@ export class CfiReader {
     return Number(this.unsigned(1));
   }
   bytes(count: number): Uint8Array {
-    return Uint8Array.from({ length: count }, () => this.byte());
+    const found = peekBytes(this.cpu, this.at, count);
+    if (found.length < count) return Uint8Array.from({ length: count }, () => this.byte());
+    this.at += count;
+    return found;
   }
 
   uleb(): bigint {
