@@ -1,32 +1,36 @@
 /** Values in the source while a program of ours is stopped: on hover, and behind the line that comes next. */
 import * as vscode from "vscode";
-import { type Dialect, operandAt, operandsOn } from "./operands.ts";
+import { sourceOf } from "./instants.ts";
+import { type Operand, pointedAt } from "./pointed-at.ts";
 import { assemblyLanguages } from "./uris.ts";
 
-const gnu: ReadonlySet<string> = new Set(["ringside-gas", "gas", "gnuassembler"]);
-
-function dialectOf({ languageId, uri }: vscode.TextDocument): Dialect {
-  return gnu.has(languageId) || /\.s$/i.test(uri.path) ? "gas" : "nasm";
+/** What the instruction on a line looks at, seen from the selected frame; nothing while the program runs. */
+async function operandsOn(document: vscode.TextDocument, line: number): Promise<readonly Operand[]> {
+  const [session, item] = [vscode.debug.activeDebugSession, vscode.debug.activeStackItem];
+  if (session?.type !== "ringside") return [];
+  const frame = item instanceof vscode.DebugStackFrame ? { frameId: item.frameId } : {};
+  const place = { source: sourceOf(document.uri), line: line + 1 };
+  try {
+    return (await session.customRequest("ringside/operands", { ...frame, ...place })).operands;
+  } catch {
+    return [];
+  }
 }
 
 const hovers: vscode.EvaluatableExpressionProvider = {
-  provideEvaluatableExpression(document, { line, character }) {
-    const found = operandAt(document.lineAt(line).text, character, dialectOf(document));
-    return (
-      found && new vscode.EvaluatableExpression(new vscode.Range(line, found.start, line, found.end), found.expression)
-    );
+  async provideEvaluatableExpression(document, { line, character }) {
+    const found = pointedAt(document.lineAt(line).text, character, await operandsOn(document, line));
+    return found && new vscode.EvaluatableExpression(new vscode.Range(line, found.start, line, found.end), found.text);
   },
 };
 
 /** Of other lines the values would be those of another instant than the one at which they run. */
 const inline: vscode.InlineValuesProvider = {
-  provideInlineValues(document, viewPort, { stoppedLocation }) {
-    const line = stoppedLocation.start.line;
-    if (line < viewPort.start.line || line > viewPort.end.line) return [];
-    return operandsOn(document.lineAt(line).text, dialectOf(document)).map(
-      ({ start, end, expression }) =>
-        new vscode.InlineValueEvaluatableExpression(new vscode.Range(line, start, line, end), expression),
-    );
+  async provideInlineValues(document, viewPort, { stoppedLocation }) {
+    const { range } = document.lineAt(stoppedLocation.start.line);
+    if (viewPort.intersection(range) === undefined) return [];
+    const operands = await operandsOn(document, range.start.line);
+    return operands.map(({ expression }) => new vscode.InlineValueEvaluatableExpression(range, expression));
   },
 };
 

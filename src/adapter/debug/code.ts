@@ -7,7 +7,7 @@ import { stackBits } from "../../emu/cpu/system/predicates.ts";
 import { peekBytes } from "./guest-memory.ts";
 import { codeBits } from "./registers.ts";
 
-const LONGEST_INSTRUCTION = 15;
+export const LONGEST_INSTRUCTION = 15;
 
 /** The stack pointer as its segment's size takes it, linear. */
 export function linearSp(cpu: Cpu): Addr {

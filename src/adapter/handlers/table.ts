@@ -10,6 +10,7 @@ import { initialize } from "./initialize.ts";
 import { jumpHandlers } from "./jumps.ts";
 import { launchHandlers } from "./launch.ts";
 import { memoryHandlers } from "./memory.ts";
+import { operandHandlers } from "./operands.ts";
 import { programHandlers } from "./programs.ts";
 import { progressHandlers } from "./progress.ts";
 import { runningHandlers } from "./running.ts";
@@ -35,5 +36,6 @@ export const HANDLERS: HandlerTable = {
   ...variableHandlers,
   ...evaluateHandlers,
   ...memoryHandlers,
+  ...operandHandlers,
   ...viewHandlers,
 };

@@ -244,6 +244,8 @@ function startFirstProgram(k: Kernel, cpu: Cpu): string | undefined {
   const environment = Object.entries(env).map(([name, value]) => `${name}=${value}`);
   const problem = execProgram(k, cpu, task, executable, environment);
   if (problem !== undefined) return problem;
+  // no call has begun it: ret_from_fork asks
+  k.userRegs(task).set("orig_ax", -1);
   k.arch.goFork(k, cpu, task);
   // as if it had been switched to: schedule_tail() takes it off
   k.setPerCpu(cpu, "__preempt_count", 1);
