@@ -70,7 +70,35 @@ describeKinds("the welcome of the workbench", (kind) => {
     await editor.picture(`welcome-file-${kind}`);
     await editor.page.locator(".welcome-view .monaco-button", { hasText: "Debug File" }).click();
     await editor.stopped();
+    // beside the line that comes next, what it is about to use
+    await editor.page.locator(".monaco-editor .view-line", { hasText: "rsp = 0x7" }).first().waitFor();
     await editor.press("Shift+F5");
+    await editor.ended();
+  });
+
+  it("says a program's mistakes without a word of launch.json", async () => {
+    await editor.focusSource();
+    await editor.press("Control+Home");
+    await editor.page.keyboard.type("mvo eax, 3\n");
+    await editor.press("F5");
+    const message = editor.page.locator(".notification-toast", { hasText: "espfix.asm has an error: 1:1" }).first();
+    await message.waitFor();
+    expect(await editor.page.locator(".monaco-dialog-box").count()).toBe(0);
+    await message.locator(".monaco-button", { hasText: "Show Problems" }).click();
+    await editor.page.locator(".markers-panel .monaco-list-row", { hasText: "'mvo' is not an instruction" }).waitFor();
+  });
+
+  it("shows a program that has run past its code where it is, in the disassembly", async () => {
+    await editor.focusSource();
+    await editor.press("Control+a");
+    await editor.page.keyboard.type("global _start\n_start: mov eax, 7\n");
+    await editor.startDebugging();
+    await editor.stopped(2);
+    await editor.press("F5");
+    await editor.page.getByText("add [rax], al").first().waitFor();
+    await editor.page.locator(".debug-variables .monaco-list-row", { hasText: "rax" }).first().waitFor();
+    await editor.picture(`off-the-end-${kind}`);
+    await editor.press("F5");
     await editor.ended();
   });
 });
