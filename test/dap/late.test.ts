@@ -60,6 +60,15 @@ describe("variables of a stop that has passed", () => {
     expect(await client.evaluate("rax,d")).toBe("2");
   });
 
+  it("are no places for data breakpoints, which an editor's menu learns without an error", async () => {
+    const { client } = await looked();
+    const { Symbols: symbols } = await scopesOf(client);
+    const question = { variablesReference: symbols!, name: "_start" };
+    expect((await client.ok("dataBreakpointInfo", question)).dataId).not.toBeNull();
+    await client.run("next");
+    expect((await client.ok("dataBreakpointInfo", question)).dataId).toBeNull();
+  });
+
   it("that nobody has looked at are refused", async () => {
     const client = await started();
     const { Flags: flags } = await scopesOf(client);

@@ -270,7 +270,9 @@ export class Context {
     else this.selectFrame(found.frame);
     return found;
   }
+  /** undefined, too, of what is from an earlier stop. */
   childNamed(reference: number, wanted: string): Variable | undefined {
+    if (this.#handles.at(reference) === undefined) return undefined;
     return this.held(reference)
       .children()
       .find(({ name }) => name === wanted);

@@ -106,10 +106,8 @@ function locations(context: Context, { locationReference }: DebugProtocol.Locati
 
 function setVariable(context: Context, args: DebugProtocol.SetVariableArguments) {
   void context.stopped;
-  const variable = context
-    .held(args.variablesReference)
-    .children()
-    .find(({ name }) => name === args.name);
+  context.held(args.variablesReference);
+  const variable = context.childNamed(args.variablesReference, args.name);
   if (variable === undefined) throw new RequestError(`there is no "${args.name}" here`);
   const write = variable.reference?.write;
   if (write === undefined) throw new RequestError(`${args.name} cannot be changed`);
