@@ -1,7 +1,6 @@
 /** execve's second half (fs/exec.c, fs/binfmt_elf.c), which the first program begins with: a new address space with segments, break, vDSO and stack, and the registers to begin with. */
 import type { Cpu } from "../../cpu/cpu.ts";
 import { RLIMIT } from "../abi/file.ts";
-import { syscallNumber } from "../abi/syscalls.ts";
 import type { Kernel } from "../kernel.ts";
 import { PAGE_SIZE } from "../layout/linux-6.1.ts";
 import { createMm } from "../mm/mm.ts";
@@ -54,7 +53,6 @@ function setPersonality(k: Kernel, task: Task, bits: 32 | 64): void {
   const status = k.threadInfo(task, "status");
   const { COMPAT = 0 } = k.layout.status;
   k.setThreadInfo(task, "status", bits === 32 ? status | COMPAT : status & ~COMPAT);
-  k.userRegs(task).set("orig_ax", syscallNumber(bits === 32 ? "i386" : "x86_64", "execve"));
 }
 
 /** arch_pick_mmap_layout(). */

@@ -3,6 +3,7 @@ import { E } from "../abi/errno.ts";
 import { AT_FD } from "../abi/file.ts";
 import { PTRACE_EVENT } from "../abi/ptrace.ts";
 import { SIG } from "../abi/signal.ts";
+import { syscallNumber } from "../abi/syscalls.ts";
 import { readStringDirect, readWordDirect } from "../mm/direct.ts";
 import { ptraceEvent } from "../ptrace/stop.ts";
 import { forceFatalSig, signalPending } from "../signal/send.ts";
@@ -68,8 +69,9 @@ function execve(c: SyscallContext, asked: ExecPath | number, argv: number, envp:
     forceFatalSig(k, c.cpu, task, SIG.SIGSEGV);
     return -E.ENOMEM;
   }
-  // what the 64-bit kernel has there is of the new program's kind
-  if (k.arch.bits === 32) c.regs.set("orig_ax", origAx);
+  // the 64-bit kernel has the number there that the new program would have called by
+  const own = executable.loadable.bits === 32 ? "i386" : "x86_64";
+  c.regs.set("orig_ax", k.arch.bits === 32 ? origAx : syscallNumber(own, "execve"));
   k.machine.events.emit("exec", c.cpu.index, { pid: task.pid, tid: oldPid, path: executable.name, args });
   return reportExec(c, oldPid);
 }
