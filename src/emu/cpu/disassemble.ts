@@ -48,16 +48,18 @@ export function disassemble(
 const byteDirective = (byte: number, syntax: Syntax) =>
   `${syntax === "gas" ? ".byte" : "db"} 0x${byte.toString(16).padStart(2, "0")}`;
 
-/** The instruction at the start of `bytes`. `target`: where a direct near branch goes, counted from there. */
+/** The instruction at the start of `bytes`. `isCall`: a CALL, which leaves its return address on the stack. `target`: where a direct near branch goes, counted from there. */
 export function instructionAt(
   bytes: Uint8Array,
   bits: 16 | 32 | 64,
-): { readonly length: number; readonly flow: Flow; readonly target: bigint | undefined } {
+): { readonly length: number; readonly flow: Flow; readonly isCall: boolean; readonly target: bigint | undefined } {
   const decoder = new Decoder(bits, bytes, DecoderOptions.None);
   const instruction = decoder.decode();
   const isDirect = instruction.isJccShortOrNear || instruction.isJmpShortOrNear || instruction.isCallNear;
   const target = isDirect ? instruction.nearBranchTarget : undefined;
-  const result = { length: instruction.length, flow: flowOf(instruction.flowControl), target };
+  const { isCallNear, isCallFar, isCallNearIndirect, isCallFarIndirect } = instruction;
+  const isCall = isCallNear || isCallFar || isCallNearIndirect || isCallFarIndirect;
+  const result = { length: instruction.length, flow: flowOf(instruction.flowControl), isCall, target };
   instruction.free();
   decoder.free();
   return result;

@@ -20,7 +20,7 @@ export function callSites(cpu: Cpu, address: Addr, bits: 16 | 32 | 64): CallSite
   const sites: CallSite[] = [];
   for (let length = SHORTEST_CALL; length <= before.length; length++) {
     const found = instructionAt(before.subarray(before.length - length), bits);
-    if (found.length !== length || found.flow !== "call") continue;
+    if (found.length !== length || !found.isCall) continue;
     const start = address - length;
     sites.push({
       address: start,

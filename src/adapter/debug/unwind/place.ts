@@ -225,8 +225,30 @@ export class Place implements Knowledge {
     const at = this.#physical(address);
     for (let one = this.#stored; one !== undefined; one = one.older) {
       if (one.address === at && one.bytes === bytes) return one.value;
-      if (one.address < at + bytes && at < one.address + one.bytes) return undefined;
+      if (one.address < at + bytes && at < one.address + one.bytes) return this.#loadBytes(address, at, bytes);
     }
+    return this.#loadNow(address, bytes);
+  }
+
+  /** Of what several stores, or one of another size, have made. */
+  #loadBytes(address: bigint, at: number, bytes: number): Known {
+    let value = 0n;
+    for (let i = bytes - 1; i >= 0; i--) {
+      const byte = this.#storedByte(at + i) ?? this.#loadNow(address + BigInt(i), 1);
+      if (byte === undefined || byte === "unknown") return undefined;
+      value = (value << 8n) | byte;
+    }
+    return value;
+  }
+
+  #storedByte(at: number): bigint | "unknown" | undefined {
+    for (let one = this.#stored; one !== undefined; one = one.older)
+      if (one.address <= at && at < one.address + one.bytes)
+        return one.value === undefined ? "unknown" : (one.value >> BigInt(8 * (at - one.address))) & 0xffn;
+    return undefined;
+  }
+
+  #loadNow(address: bigint, bytes: number): Known {
     if (this.#trusted === "none" || (this.#trusted === "stacks" && !this.#isNearStack(address))) return undefined;
     return peekValue(this.cpu, bigToAddr(address), bytes);
   }
