@@ -222,7 +222,7 @@ export class Place implements Knowledge {
   }
 
   load(address: bigint, bytes: number): Known {
-    const at = this.#physical(address);
+    const at = this.#stored === undefined ? 0 : this.#physical(address);
     for (let one = this.#stored; one !== undefined; one = one.older) {
       if (one.address === at && one.bytes === bytes) return one.value;
       if (one.address < at + bytes && at < one.address + one.bytes) return this.#loadBytes(address, at, bytes);
