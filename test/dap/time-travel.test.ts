@@ -114,3 +114,33 @@ describe("a change in the past", () => {
     expect(await client.evaluate("dword [count],d")).toBe("5");
   });
 });
+
+describe("output", () => {
+  const printer = "file:///w/printer.asm";
+  const letter = (name: string) => ` mov eax, 1\n mov edi, 1\n lea rsi, [rel ${name}]\n mov edx, 2\n syscall\n`;
+  const text = `bits 64\nglobal _start\n_start:\n${letter("a")}${letter("b")} mov eax, 60\n syscall\na: db "a", 10\nb: db "b", 10\n`;
+
+  it("stays where it is when the program goes back; what lies ahead again is said once", async () => {
+    const client = new DapClient({ [printer]: text });
+    await client.launch({ program: printer }, () =>
+      client.ok("setBreakpoints", { source: { path: "/w/printer.asm" }, breakpoints: [{ line: 4 }, { line: 14 }] }),
+    );
+    const said = (category: string) =>
+      client.events
+        .filter(({ event, body }) => event === "output" && body.category === category)
+        .map((e) => e.body.output);
+    await client.run("continue");
+    expect(await lineOf(client)).toBe(14);
+    expect(said("stdout")).toEqual(["a\n", "b\n"]);
+    await client.run("stepBack");
+    expect(await lineOf(client)).toBe(13);
+    expect(said("console")).toEqual(['back before the output of "b\\n": it will come again\n']);
+    await client.run("reverseContinue");
+    expect(await lineOf(client)).toBe(4);
+    expect(said("console").slice(1)).toEqual(['back before the output of "a\\n": it will come again\n']);
+    await client.run("continue");
+    await client.run("reverseContinue");
+    expect(said("console").slice(2)).toEqual(['back before the output of "a\\n" and 1 more: it will come again\n']);
+    expect(said("stdout")).toEqual(["a\n", "b\n", "a\n", "b\n"]);
+  });
+});

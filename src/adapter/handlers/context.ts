@@ -25,6 +25,7 @@ import { Bindings } from "./bindings.ts";
 import { notLaunched, notStopped, RequestError, TooLate } from "./errors.ts";
 import { Handles, type Held } from "./handles.ts";
 import { Leisure } from "./leisure.ts";
+import { Printed } from "./printed.ts";
 import type { Told } from "./programs.ts";
 import { Progress } from "./progress.ts";
 import type { Shelf } from "./shelf.ts";
@@ -90,6 +91,7 @@ export class Context {
   terminating = false;
   /** Whether the kernel's timeline is printed as it happens. */
   tracing = false;
+  printed = new Printed();
   /** Programs that it knows to be loaded. */
   told: Told | undefined;
   /** Memory that the client has read, and shows perhaps. */
@@ -138,6 +140,7 @@ export class Context {
     this.terminating = false;
     this.dropHandles();
     this.shown.clear();
+    this.printed = new Printed();
   }
 
   setLaunchedConfiguration(changes: Partial<LaunchConfiguration>): void {

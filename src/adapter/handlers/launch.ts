@@ -104,6 +104,7 @@ function forward(context: Context, event: MachineEvent): void {
   }
   if (event.type === "console") {
     const output = new TextDecoder().decode(Uint8Array.from(event.bytes as Iterable<number>));
+    context.printed.note(event.icount, output);
     context.client.event("output", { category: event.stream === "stderr" ? "stderr" : "stdout", output });
   } else if (event.type === "unimplemented") {
     context.client.event("output", {

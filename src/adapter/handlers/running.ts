@@ -111,7 +111,13 @@ export function stopped(context: Context, stop: Stop): void {
   tellThreads(context);
   lookAtPrograms(context);
   tellMemory(context);
+  sayUnprinted(context);
   context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(context, stop) });
+}
+
+function sayUnprinted({ printed, launched, client }: Context): void {
+  const text = printed.goneBackTo(launched.target.machine.icount);
+  if (text !== undefined) client.event("output", { category: "console", output: `${text}\n` });
 }
 
 /** A thread that a CPU runs; if all sleep, the one that was looked at last. */
