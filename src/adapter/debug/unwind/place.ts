@@ -225,7 +225,8 @@ export class Place implements Knowledge {
     const at = this.#stored === undefined ? 0 : this.#physical(address);
     for (let one = this.#stored; one !== undefined; one = one.older) {
       if (one.address === at && one.bytes === bytes) return one.value;
-      if (one.address < at + bytes && at < one.address + one.bytes) return this.#loadBytes(address, at, bytes);
+      if (one.address < at + bytes && at < one.address + one.bytes)
+        return this.mode.cpl === 3 ? this.#loadBytes(address, at, bytes) : undefined;
     }
     return this.#loadNow(address, bytes);
   }
