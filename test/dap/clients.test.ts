@@ -109,8 +109,9 @@ describe("places", () => {
 
 describe("what is loaded", () => {
   // dape never asks for modules and sources
-  it("is told from the beginning by events", async () => {
+  it("is told by events, the first of them when the first stop has been looked at", async () => {
     const client = await launched();
+    await client.next("loadedSource");
     const told = (event: string) => client.events.filter((each) => each.event === event).map(({ body }) => body);
     const { modules } = await client.ok("modules", {});
     expect(told("module")).toEqual(modules.map((module: DebugProtocol.Module) => ({ reason: "new", module })));

@@ -90,6 +90,7 @@ describe("a program that execve begins", () => {
       waiting = await breakAt(each, child, 8);
     });
     expect(waiting[0]).toMatchObject({ verified: false, reason: "pending" });
+    await client.next("loadedSource");
     const first = named(client, "module").map(({ reason, module }) => [reason, module.name]);
     expect(first).toContainEqual(["new", "parent.asm"]);
     expect(first).not.toContainEqual(["new", "/bin/child"]);

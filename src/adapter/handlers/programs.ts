@@ -34,28 +34,36 @@ export function lookAtPrograms(context: Context): void {
   rebind(context, isAsTold ? "unverified" : isSame ? "in programs" : "all");
   if (isAsTold) return;
   const { told } = context;
-  const all = modulesOf(target, context.launched.control.cpu);
-  const dapModule = moduleFor(context);
-  const now: Told = {
-    target,
-    signature,
-    modules: later(() => byId(all.map(dapModule))),
-    sources: sourcesByPath(context),
-  };
-  context.told = now;
-  if (told === undefined) context.client.afterResponse(() => tellPrograms(context, undefined, now));
-  else tellPrograms(context, told, now);
+  const now = programsNow(context, signature);
+  context.told = told === undefined ? { ...now, modules: nothing, sources: nothing } : now;
+  if (told !== undefined) tellPrograms(context, told, now);
 }
 
-/** A client may know programs from these events alone, never asking for all of them: the first ones are news, too. */
-function tellPrograms({ client }: Context, before: Told | undefined, now: Told): void {
-  tell(before?.modules(), now.modules(), (reason, module) => client.event("module", { reason, module }));
-  tell(before?.sources(), now.sources(), (reason, source) => client.event("loadedSource", { reason, source }));
+const nothing = () => new Map<string, never>();
+
+/** A client may know programs from events alone, never asking for all of them: the first ones are told too, once it is quiet. */
+export function tellFirstPrograms(context: Context): void {
+  const { told } = context;
+  if (told === undefined || told.modules().size > 0) return;
+  context.told = programsNow(context, told.signature);
+  tellPrograms(context, told, context.told);
+}
+
+function programsNow(context: Context, signature: string): Told {
+  const { target, control } = context.launched;
+  const all = modulesOf(target, control.cpu);
+  const dapModule = moduleFor(context);
+  return { target, signature, modules: later(() => byId(all.map(dapModule))), sources: sourcesByPath(context) };
+}
+
+function tellPrograms({ client }: Context, before: Told, now: Told): void {
+  tell(before.modules(), now.modules(), (reason, module) => client.event("module", { reason, module }));
+  tell(before.sources(), now.sources(), (reason, source) => client.event("loadedSource", { reason, source }));
 }
 
 /** What is new, gone, or not as it was. */
 function tell<T>(
-  before: ReadonlyMap<string, T> = new Map(),
+  before: ReadonlyMap<string, T>,
   now: ReadonlyMap<string, T>,
   event: (reason: "new" | "changed" | "removed", thing: T) => void,
 ): void {

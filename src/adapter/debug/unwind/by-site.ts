@@ -80,7 +80,7 @@ function behind(from: Place, { offset, word }: Candidate, way: Place | undefined
   return to;
 }
 
-const wordOf = ({ mode }: Place): number => mode.code.bits / 8;
+const wordOf = ({ mode }: Place) => (mode.code.bits / 8) as 2 | 4 | 8;
 
 /** Where a function has its own frame pointer, the caller's is right below the return address, where that points; where it has none, it is still there. */
 function callersFramePointer(from: Place, way: Place, saved: number): Known {
@@ -94,16 +94,16 @@ function candidatesOn(from: Place, { isCode, entry, end }: Where): Candidate[] {
   const width = wordOf(from);
   const found: Candidate[] = [];
   if (sp === undefined) return found;
-  const limit = Math.min(WORDS * width, (end ?? Number.POSITIVE_INFINITY) - sp);
-  for (let offset = 0; offset < limit && found.length < MOST_SITES; offset += width) {
-    const word = from.stackWord(offset, width);
+  const most = Math.min(WORDS, Math.ceil(((end ?? Number.POSITIVE_INFINITY) - sp) / width));
+  for (const [i, word] of from.stackWords(Math.max(0, most), width).entries()) {
+    if (found.length === MOST_SITES) break;
     if (word === undefined || (mode.code.bits === 64 && !isAddress(word))) continue;
-    const { address } = from.at(mode, word);
+    const address = from.addressOf(word);
     if (!isCode(address)) continue;
     const [first, ...rest] = callSites(cpu, address, mode.code.bits);
     const site: CallSite | undefined = rest.find(({ target }) => target === entry) ?? first;
     // a call through a register may well be one of this
-    if (site !== undefined) found.push({ offset, word, entry: site.target ?? entry });
+    if (site !== undefined) found.push({ offset: i * width, word, entry: site.target ?? entry });
   }
   return found;
 }

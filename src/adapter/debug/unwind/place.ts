@@ -7,7 +7,7 @@ import { type Bits, MODE } from "../../../emu/cpu/mode.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
 import { ATTR, baseOf } from "../../../emu/cpu/system/descriptor.ts";
 import { isParagraphMode, isV86, stackBits } from "../../../emu/cpu/system/predicates.ts";
-import { peekValue } from "../guest-memory.ts";
+import { peekBytes, peekValue } from "../guest-memory.ts";
 import { codeBits } from "../registers.ts";
 import { NO_EFFECTS, type UpcallEffects } from "./upcalls.ts";
 
@@ -160,8 +160,13 @@ export class Place implements Knowledge {
   }
 
   get address(): Addr {
+    return this.addressOf(this.ip);
+  }
+
+  /** Linear, of an offset in CS. */
+  addressOf(ip: bigint): Addr {
     const { code } = this.mode;
-    return code.bits === 64 ? bigToAddr(this.ip) : Number(BigInt.asUintN(32, addrToBig(code.base) + this.ip));
+    return code.bits === 64 ? bigToAddr(ip) : Number(BigInt.asUintN(32, addrToBig(code.base) + ip));
   }
 
   /** The stack pointer as the mode takes it, linear; undefined where it is not known. */
@@ -177,6 +182,15 @@ export class Place implements Knowledge {
   stackWord(offset: number, bytes: number): Known {
     const { sp } = this;
     return sp === undefined ? undefined : this.load(addrToBig(sp + offset), bytes);
+  }
+
+  /** `count` words from the stack pointer on, fewer where memory ends; read at once if the path has stored nothing. */
+  stackWords(count: number, bytes: 2 | 4 | 8): Known[] {
+    const { sp } = this;
+    if (sp === undefined) return [];
+    if (this.#stored !== undefined || this.#trusted !== "all")
+      return Array.from({ length: count }, (_, i) => this.stackWord(i * bytes, bytes));
+    return wordsIn(peekBytes(this.cpu, sp, count * bytes), bytes);
   }
 
   /** Moves the stack pointer, in its own width. */
@@ -280,6 +294,14 @@ export class Place implements Knowledge {
     if (address === undefined) return;
     this.#stored = { address: this.#physical(address), bytes, value, older: this.#stored };
   }
+}
+
+function wordsIn(memory: Uint8Array, bytes: 2 | 4 | 8): bigint[] {
+  const view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+  const narrow = (at: number): number => (bytes === 4 ? view.getUint32(at, true) : view.getUint16(at, true));
+  const count = Math.floor(memory.length / bytes);
+  if (bytes === 8) return Array.from({ length: count }, (_, i) => view.getBigUint64(i * 8, true));
+  return Array.from({ length: count }, (_, i) => BigInt(narrow(i * bytes)));
 }
 
 /** Where an exception from user mode begins to push: RSP0 or ESP0 of the TSS. */
