@@ -391,3 +391,47 @@ describe("between the parts of the kernel's C half", () => {
     expect(await client.evaluate("TIF_SIGPENDING")).toBe("1");
   });
 });
+
+describe("an instruction that faults and begins again, or goes on", () => {
+  const touches = "file:///w/touches.asm";
+  const TOUCHES = `
+        bits 64
+        global _start
+_start: mov byte [far], 1       ; line 4: its page is not there yet
+        lea rdi, [far + 0x1000]
+        mov ecx, 0x100000
+        rep stosb               ; line 7: a page after the other
+        lea rdi, [far + 0x1000]
+        mov ecx, 0x100000
+        rep stosb               ; line 10: they are all there
+        mov eax, 60
+        xor edi, edi
+        syscall
+        section .bss
+        resb 0x1000
+far:    resb 0x102000
+`;
+  const breakpoints = [{ line: 4 }, { line: 7 }, { line: 10 }, { line: 11 }];
+
+  it("is one hit of a breakpoint at it, forwards and backwards", async () => {
+    const client = new DapClient({ [touches]: TOUCHES });
+    await client.launch({ program: touches, stopOnEntry: false }, () =>
+      client.ok("setBreakpoints", { source: { path: "/w/touches.asm" }, breakpoints }),
+    );
+    const lines = [(await client.topFrame()).line];
+    for (const command of [
+      "continue",
+      "continue",
+      "continue",
+      "reverseContinue",
+      "reverseContinue",
+      "reverseContinue",
+    ]) {
+      await client.run(command);
+      lines.push((await client.topFrame()).line);
+      const rcx = await client.evaluate("ecx");
+      expect(["0x0", "0x00000000", "0x00100000", "0x100000"]).toContain(rcx);
+    }
+    expect(lines).toEqual([4, 7, 10, 11, 10, 7, 4]);
+  });
+});

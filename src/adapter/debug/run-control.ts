@@ -4,7 +4,8 @@
  */
 import { ARMED, type Arming, type Cpu } from "../../emu/cpu/cpu.ts";
 import type { Test } from "../../emu/cpu/ir/types.ts";
-import type { Addr } from "../../emu/cpu/state.ts";
+import { EFLAGS, OFF } from "../../emu/cpu/layout.ts";
+import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
 import { bringsCode } from "../../emu/kernel/exec/brings-code.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
@@ -90,6 +91,10 @@ export type Met =
 export interface Entered {
   readonly icount: number;
   readonly restarts: boolean;
+  /** Where the thread was. */
+  readonly from: Addr;
+  /** The instant of its return, if it has returned. */
+  readonly returned?: number;
   /** It has not run all the time since. */
   readonly waited: boolean;
 }
@@ -326,9 +331,27 @@ export class RunControl implements Observer {
     return this.#entered.get(thread);
   }
 
-  #noteEntry({ icount, cpu, kind }: MachineEvent): void {
+  #noteEntry({ icount, cpu, kind, fromIp }: MachineEvent): void {
     const restarts = kind === "exception" || kind === "irq" || kind === "nmi";
-    this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts, waited: false });
+    const from = bigToAddr(BigInt(fromIp as string));
+    this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts, from, waited: false });
+  }
+
+  #noteReturn({ icount, cpu }: MachineEvent): void {
+    const thread = this.threads.on(this.target.machine.cpus[cpu]!);
+    const entered = this.#entered.get(thread);
+    if (entered !== undefined) this.#entered.set(thread, { ...entered, returned: icount });
+  }
+
+  /**
+   * Whether the instruction at hand has begun before: a long REP goes on, or it faulted, the kernel has mended that, and it restarts. RF says
+   * so; but who comes back from a signal's handler has RF from the place that the signal came at, which may be another.
+   */
+  #goesOn(cpu: Cpu): boolean {
+    if ((cpu.get32(OFF.EFLAGS) & EFLAGS.RF) === 0) return false;
+    const entered = this.#entered.get(this.threads.on(cpu));
+    if (entered?.returned === undefined || entered.returned < this.target.machine.icount - 1) return true;
+    return entered.restarts && entered.from === cpu.linearIp;
   }
 
   #noteSwitch({ from }: MachineEvent): void {
@@ -356,6 +379,7 @@ export class RunControl implements Observer {
 
   #see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
+    if (event.type === "exit" && event.toCpl === 3) this.#noteReturn(event);
     if (event.type === "switch") this.#noteSwitch(event);
     if (this.#mode === "silent") return;
     if (this.#mode === "live" && bringsCode(event)) this.#noteProgram();
@@ -476,6 +500,7 @@ export class RunControl implements Observer {
 
   /** Asked by the processor at an armed address. */
   #stopsAt(cpu: Cpu): boolean {
+    if (this.#goesOn(cpu)) return false;
     if (this.#mode === "search") {
       this.#passed();
       return false;

@@ -47,7 +47,8 @@ const at = (place: string, ...events: string[]) => events.map((event) => ({ at: 
 function compatWriters(program: Parameters<typeof run>[0], options: Options): string[] {
   const target = system(program, { cpus: 1, ...options });
   const { kernel, machine } = target;
-  target.run(1);
+  // execve returns to a 32-bit program as a 32-bit call
+  while (machine.cpus[0]!.cpl !== 3) target.run(1);
   const task = kernel.state.tasks.find(({ idle }) => !idle)!;
   const where = task.address + kernel.layout.threadInfo.status!.offset;
   const labels = [...kernel.image.symbols].sort(([, a], [, b]) =>
