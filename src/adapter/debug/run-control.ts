@@ -4,8 +4,7 @@
  */
 import { ARMED, type Arming, type Cpu } from "../../emu/cpu/cpu.ts";
 import type { Test } from "../../emu/cpu/ir/types.ts";
-import { EFLAGS, OFF } from "../../emu/cpu/layout.ts";
-import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
+import type { Addr } from "../../emu/cpu/state.ts";
 import type { WatchHit } from "../../emu/cpu/watch.ts";
 import { bringsCode } from "../../emu/kernel/exec/brings-code.ts";
 import type { MachineEvent, StopReason } from "../../emu/machine/types.ts";
@@ -13,6 +12,7 @@ import { linearOf, standsAt } from "./breakpoint-modes.ts";
 import { type Breakpoints, conditionHolds, type Hit, hitConditionHolds } from "./breakpoints.ts";
 import { testOf } from "./condition-test.ts";
 import { type Access, type DataBreakpoint, DataBreakpoints, type DataHit, type View } from "./data-breakpoints.ts";
+import { type Entered, Entries } from "./entries.ts";
 import type { Observer } from "./history.ts";
 import { processKey } from "./memory-place.ts";
 import { Pacer } from "./pacer.ts";
@@ -87,18 +87,6 @@ export type Met =
   | { readonly kind: "event"; readonly stop: Stop }
   | { readonly kind: "data"; readonly hit: DataHit };
 
-/** A thread's entry into the kernel: the instant, and whether the instruction that it was at begins again when it is back. */
-export interface Entered {
-  readonly icount: number;
-  readonly restarts: boolean;
-  /** Where the thread was. */
-  readonly from: Addr;
-  /** The instant of its return, if it has returned. */
-  readonly returned?: number;
-  /** It has not run all the time since. */
-  readonly waited: boolean;
-}
-
 /** Someone who keeps the past, and wants a look at the machine now and then: at instruction count `due`, or soon after it. */
 export interface Recorder {
   readonly due: number;
@@ -142,8 +130,7 @@ export class RunControl implements Observer {
   /** Of the data breakpoints that are watched. */
   #remembered = 0;
   #writes: (Access & { readonly by: string })[] = [];
-  /** How each thread last came from user mode into the kernel. */
-  #entered = new Map<number, Entered>();
+  readonly #entries: Entries;
   /** An event that is still to come, and has been told of. */
   #told: { readonly at: number; readonly icount: number; readonly type: string } | undefined;
   readonly threads: Threads;
@@ -152,6 +139,7 @@ export class RunControl implements Observer {
     this.target = target;
     this.#breakpoints = breakpoints;
     this.threads = new Threads(target);
+    this.#entries = new Entries(target.machine, this.threads);
     this.use(breakpoints);
     this.data.meets = (breakpoint) => this.#meets(breakpoint);
     target.machine.events.listen((event) => this.#see(event));
@@ -320,44 +308,15 @@ export class RunControl implements Observer {
   }
 
   save(): unknown {
-    return new Map(this.#entered);
+    return this.#entries.save();
   }
   restore(state: unknown): void {
-    this.#entered = new Map(state as Map<number, Entered>);
+    this.#entries.restore(state);
   }
 
   /** How a thread last came from user mode into the kernel. */
   enteredBy(thread: number): Entered | undefined {
-    return this.#entered.get(thread);
-  }
-
-  #noteEntry({ icount, cpu, kind, fromIp }: MachineEvent): void {
-    const restarts = kind === "exception" || kind === "irq" || kind === "nmi";
-    const from = bigToAddr(BigInt(fromIp as string));
-    this.#entered.set(this.threads.on(this.target.machine.cpus[cpu]!), { icount, restarts, from, waited: false });
-  }
-
-  #noteReturn({ icount, cpu }: MachineEvent): void {
-    const thread = this.threads.on(this.target.machine.cpus[cpu]!);
-    const entered = this.#entered.get(thread);
-    if (entered !== undefined) this.#entered.set(thread, { ...entered, returned: icount });
-  }
-
-  /**
-   * Whether the instruction at hand has begun before: a long REP goes on, or it faulted, the kernel has mended that, and it restarts. RF says
-   * so; but who comes back from a signal's handler has RF from the place that the signal came at, which may be another.
-   */
-  #goesOn(cpu: Cpu): boolean {
-    if ((cpu.get32(OFF.EFLAGS) & EFLAGS.RF) === 0) return false;
-    const entered = this.#entered.get(this.threads.on(cpu));
-    if (entered?.returned === undefined || entered.returned < this.target.machine.icount - 1) return true;
-    return entered.restarts && entered.from === cpu.linearIp;
-  }
-
-  #noteSwitch({ from }: MachineEvent): void {
-    const thread = this.threads.ofPid(from);
-    const entered = thread === undefined ? undefined : this.#entered.get(thread);
-    if (entered !== undefined) this.#entered.set(thread!, { ...entered, waited: true });
+    return this.#entries.of(thread);
   }
 
   /** A table that a selector of a breakpoint is looked up in may have changed: where it is has to be found again. */
@@ -378,9 +337,7 @@ export class RunControl implements Observer {
   }
 
   #see(event: MachineEvent): void {
-    if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
-    if (event.type === "exit" && event.toCpl === 3) this.#noteReturn(event);
-    if (event.type === "switch") this.#noteSwitch(event);
+    this.#entries.see(event);
     if (this.#mode === "silent") return;
     if (this.#mode === "live" && bringsCode(event)) this.#noteProgram();
     if (this.#armed !== ARMED.OFF && this.#mode === "live") this.#noteDescriptors(event);
@@ -500,7 +457,7 @@ export class RunControl implements Observer {
 
   /** Asked by the processor at an armed address. */
   #stopsAt(cpu: Cpu): boolean {
-    if (this.#goesOn(cpu)) return false;
+    if (this.#entries.isGoingOn(cpu)) return false;
     if (this.#mode === "search") {
       this.#passed();
       return false;

@@ -1,7 +1,7 @@
 /** What the Variables view shows of the running frame: registers, flags, segments, kernel state, symbols, stack. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF, SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
-import { addrToBig } from "../../emu/cpu/state.ts";
+import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import { hex, hexAddr } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
 import { espfixScope, ptRegsScope, taskScope } from "./kernel-scopes.ts";
@@ -190,6 +190,9 @@ function stackWords({ target, cpu, frame }: View): Variable[] {
 function programSymbols({ target, cpu, frame }: View): Variable[] {
   const width = frame.bits / 8;
   const symbols = target.symbols(cpu);
+  const scope = expressionScope(target, cpu, frame);
+  // a register or a flag may have the same name
+  const named = (name: string, address: Addr) => (scope.name(name)?.address === address ? name : hexAddr(address));
   return symbols.all
     .filter(({ address }) => address >= 0)
     .map(({ name, address }) => {
@@ -201,7 +204,9 @@ function programSymbols({ target, cpu, frame }: View): Variable[] {
         value: shown,
         type: isCode ? "label" : "data",
         // what is there can be looked at and changed, what is not has an address only
-        ...(value === undefined ? { reference: undefined } : { evaluateName: `${SIZE_OF[frame.bits]} [${name}]` }),
+        ...(value === undefined
+          ? { reference: undefined }
+          : { evaluateName: `${SIZE_OF[frame.bits]} [${named(name, address)}]` }),
       });
     });
 }

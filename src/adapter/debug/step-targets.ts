@@ -2,6 +2,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { disassemble } from "../../emu/cpu/disassemble.ts";
 import { addrToBig } from "../../emu/cpu/state.ts";
+import { LONGEST_INSTRUCTION } from "./code.ts";
 import { peekBytes } from "./guest-memory.ts";
 import { codeBits } from "./registers.ts";
 import type { Target } from "./target.ts";
@@ -16,7 +17,6 @@ export interface StepTarget {
   readonly label: string;
 }
 
-const LONGEST_INSTRUCTION = 15;
 const ENTERS_KERNEL = /^(syscall|sysenter|int|int1|int3|into)\b/;
 
 export function stepInTargets({ kernel }: Target, cpu: Cpu): StepTarget[] {

@@ -7,6 +7,7 @@ import { GPR, SEG } from "../../../emu/cpu/layout.ts";
 import { lowerInsn } from "../../../emu/cpu/lower.ts";
 import type { Insn } from "../../../emu/cpu/operation.ts";
 import { type Addr, addrToBig } from "../../../emu/cpu/state.ts";
+import { LONGEST_INSTRUCTION } from "../code.ts";
 import { peekBytes } from "../guest-memory.ts";
 import { farReturn, interruptReturn, type Return, signalReturn, sysretReturn } from "./far-returns.ts";
 import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
@@ -21,7 +22,6 @@ export type Step =
 
 const ON: Step = { kind: "on" };
 const LOST: Step = { kind: "lost" };
-const LONGEST_INSTRUCTION = 15;
 
 /** Moves `place` over one instruction, or over a whole call. undefined: no way on can be told. */
 export function stepOn(place: Place): Step | undefined {

@@ -1,0 +1,77 @@
+/** How each thread last came from user mode into the kernel, learnt from events as they pass; goes back in time with the machine. */
+import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { VECTOR } from "../../emu/cpu/fault.ts";
+import { EFLAGS, OFF } from "../../emu/cpu/layout.ts";
+import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
+import type { MachineEvent } from "../../emu/machine/types.ts";
+import { LONGEST_INSTRUCTION } from "./code.ts";
+import type { Observer } from "./history.ts";
+import type { Target } from "./target.ts";
+import type { Threads } from "./threads.ts";
+
+/** A thread's entry into the kernel: the instant, and whether the instruction that it was at begins again when it is back. */
+export interface Entered {
+  readonly icount: number;
+  readonly restarts: boolean;
+  /** Where the instruction is that had begun, if one had. */
+  readonly from: Addr | undefined;
+  /** The instant of its return, if it has returned. */
+  readonly returned?: number;
+  /** It has not run all the time since. */
+  readonly waited: boolean;
+}
+
+export class Entries implements Observer {
+  readonly #machine: Target["machine"];
+  readonly #threads: Threads;
+  #entered = new Map<number, Entered>();
+
+  constructor(machine: Target["machine"], threads: Threads) {
+    this.#machine = machine;
+    this.#threads = threads;
+  }
+
+  save(): unknown {
+    return new Map(this.#entered);
+  }
+  restore(state: unknown): void {
+    this.#entered = new Map(state as Map<number, Entered>);
+  }
+
+  of(thread: number): Entered | undefined {
+    return this.#entered.get(thread);
+  }
+
+  see(event: MachineEvent): void {
+    if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
+    else if (event.type === "exit" && event.toCpl === 3)
+      this.#change(this.#threads.on(this.#machine.cpus[event.cpu]!), { returned: event.icount });
+    else if (event.type === "switch") this.#change(this.#threads.ofPid(event.from), { waited: true });
+  }
+
+  #noteEntry({ icount, cpu: index, kind, vector, fromIp }: MachineEvent): void {
+    const cpu = this.#machine.cpus[index]!;
+    const restarts = kind === "exception" || kind === "irq" || kind === "nmi";
+    const ip = bigToAddr(BigInt(fromIp as string));
+    // code that is not there is brought before anything begins
+    const ahead = cpu.getAddr(OFF.CR2) - ip;
+    const from = vector === VECTOR.PF && ahead >= 0 && ahead < LONGEST_INSTRUCTION ? undefined : ip;
+    this.#entered.set(this.#threads.on(cpu), { icount, restarts, from, waited: false });
+  }
+
+  #change(thread: number | undefined, more: Partial<Entered>): void {
+    const entered = thread === undefined ? undefined : this.#entered.get(thread);
+    if (entered !== undefined) this.#entered.set(thread!, { ...entered, ...more });
+  }
+
+  /**
+   * Whether the instruction at hand has begun before: a long REP goes on, or it faulted, the kernel has mended that, and it restarts. RF says
+   * so; but who comes back from a signal's handler has RF from the place that the signal came at, which may be another.
+   */
+  isGoingOn(cpu: Cpu): boolean {
+    if ((cpu.get32(OFF.EFLAGS) & EFLAGS.RF) === 0) return false;
+    const entered = this.#entered.get(this.#threads.on(cpu));
+    if (entered?.returned === undefined || entered.returned < this.#machine.icount - 1) return true;
+    return entered.restarts && entered.from === cpu.linearIp;
+  }
+}
