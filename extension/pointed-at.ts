@@ -35,3 +35,12 @@ export function pointedAt(line: string, column: number, operands: readonly Opera
   if (memory === undefined || operand === undefined || operands.some(isRegister)) return word;
   return { ...memory, text: operand };
 }
+
+const LABEL = /^\s*([A-Za-z_?@][\w$#@~.?]*)\s*:/;
+
+/** NASM's local label in full: behind the last label before it that is none. `lines` are those down to its own. */
+export function inFull(name: string, lines: readonly string[]): string {
+  if (!name.startsWith(".")) return name;
+  const owner = lines.findLast((line) => LABEL.test(line));
+  return owner === undefined ? name : LABEL.exec(owner)![1]! + name;
+}

@@ -1,7 +1,7 @@
 /** Values in the source while a program of ours is stopped: on hover, and behind the line that comes next. */
 import * as vscode from "vscode";
 import { sourceOf } from "./instants.ts";
-import { type Operand, pointedAt } from "./pointed-at.ts";
+import { inFull, type Operand, pointedAt } from "./pointed-at.ts";
 import { assemblyLanguages } from "./uris.ts";
 
 /** What the instruction on a line looks at, seen from the selected frame; nothing while the program runs. */
@@ -17,10 +17,15 @@ async function operandsOn(document: vscode.TextDocument, line: number): Promise<
   }
 }
 
+const linesTo = (document: vscode.TextDocument, last: number): string[] =>
+  document.getText(new vscode.Range(0, 0, last + 1, 0)).split(/\r?\n/);
+
 const hovers: vscode.EvaluatableExpressionProvider = {
   async provideEvaluatableExpression(document, { line, character }) {
     const found = pointedAt(document.lineAt(line).text, character, await operandsOn(document, line));
-    return found && new vscode.EvaluatableExpression(new vscode.Range(line, found.start, line, found.end), found.text);
+    if (found === undefined) return undefined;
+    const name = document.languageId.includes("nasm") ? inFull(found.text, linesTo(document, line)) : found.text;
+    return new vscode.EvaluatableExpression(new vscode.Range(line, found.start, line, found.end), name);
   },
 };
 

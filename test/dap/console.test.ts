@@ -108,7 +108,8 @@ describe("console commands", () => {
     await type(client, "trace on");
     await client.ok("setBreakpoints", { source, breakpoints: [{ line: 12 }] });
     await client.run("continue");
-    expect(client.output("console")).toMatch(/exit .*instruction=sysret/);
+    expect(client.output("console")).toMatch(/exit .*instruction=sysret.* cs=0x33 ss=0x2b\n/);
+    expect(client.output("console")).toMatch(/syscall-enter name=getpid nr=39 args=(0x[0-9a-f]+,){5}0x/);
   });
 
   it("injects an event here", async () => {

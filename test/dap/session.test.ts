@@ -275,6 +275,15 @@ describe("state", () => {
       "syscall",
       "call",
     ]);
+    // what the bytes name by an address, where that has a name
+    expect(instructions.map((line: { instruction: string }) => line.instruction.split(" ; ")[1])).toEqual([
+      undefined,
+      undefined,
+      "msg",
+      undefined,
+      undefined,
+      "twice",
+    ]);
   });
 });
 

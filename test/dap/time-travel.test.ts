@@ -107,7 +107,10 @@ describe("a change in the past", () => {
   it("begins a new future", async () => {
     const client = await at(8, "ecx == 5");
     await client.run("stepBack");
+    expect(client.output("console")).not.toContain("new future");
     await client.ok("evaluate", { expression: "ecx = 100", context: "repl" });
+    await client.ok("evaluate", { expression: "ecx = 100", context: "repl" });
+    expect(client.output("console").match(/a new future begins here: what came after it is gone/g)).toHaveLength(1);
     await client.ok("setBreakpoints", { source, breakpoints: [{ line: 9 }] });
     await client.run("continue");
     expect(await client.evaluate("ecx,d")).toBe("100");

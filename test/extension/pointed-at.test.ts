@@ -1,6 +1,6 @@
 /** What a hover asks for, by what is under the pointer and what the adapter says of the line. */
 import { expect, it } from "vitest";
-import { type Operand, pointedAt } from "../../extension/pointed-at.ts";
+import { inFull, type Operand, pointedAt } from "../../extension/pointed-at.ts";
 
 const memory = (expression: string): Operand => ({ kind: "memory", expression });
 const register = (expression: string): Operand => ({ kind: "register", expression });
@@ -33,4 +33,12 @@ it("a name alone, and in brackets the memory at it", () => {
 it("the word where nothing is known of the line, and nothing at blanks", () => {
   expect(at("  mov rbx, [count]", "              ^")).toBe("count");
   expect(at("  ret", "^")).toBeUndefined();
+});
+
+it("a local label of NASM belongs to the last label before it that is none", () => {
+  const lines = ["first: nop", ".loop: nop", "second:", " mov eax, [.loop]", ".loop: jmp .loop"];
+  expect(inFull(".loop", lines)).toBe("second.loop");
+  expect(inFull(".loop", lines.slice(0, 2))).toBe("first.loop");
+  expect(inFull(".loop", [" jmp .loop"])).toBe(".loop");
+  expect(inFull("first", lines)).toBe("first");
 });

@@ -37,16 +37,18 @@ export function codeAround(
   const before = offset < 0 ? backwards(target, cpu, address, -offset, bits, syntax) : [];
   const wanted = offset + count;
   const after = wanted > 0 ? forwards(cpu, address, wanted, bits, syntax).slice(Math.max(0, offset)) : [];
-  return [...before, ...after].slice(0, count).map((line) => annotate(target.symbols(cpu), line));
+  return [...before, ...after].slice(0, count).map((line) => annotate(target.symbols(cpu), line, syntax));
 }
 
 /** The mode the code at `address` was assembled for; where nobody knows, the mode that runs. */
 const bitsAt = (target: Target, cpu: Cpu, address: Addr) => target.symbols(cpu).lineAt(address)?.bits ?? codeBits(cpu);
 
-function annotate(symbols: PlacedSymbols, line: DisassembledLine): CodeLine {
+function annotate(symbols: PlacedSymbols, line: DisassembledLine, syntax: Syntax): CodeLine {
   const address = bigToAddr(line.address);
   const near = symbols.nearest(address);
-  return { ...line, address, label: near?.offset === 0 ? near.name : undefined, line: symbols.lineAt(address) };
+  const name = line.refersTo === undefined ? undefined : symbols.describe(bigToAddr(line.refersTo));
+  const text = name === undefined ? line.text : `${line.text} ${syntax === "gas" ? "#" : ";"} ${name}`;
+  return { ...line, address, text, label: near?.offset === 0 ? near.name : undefined, line: symbols.lineAt(address) };
 }
 
 function forwards(cpu: Cpu, address: Addr, count: number, bits: 16 | 32 | 64, syntax: Syntax): DisassembledLine[] {
@@ -62,6 +64,7 @@ const unmapped = (address: Addr): DisassembledLine => ({
   bytes: new Uint8Array(),
   text: "(not mapped)",
   valid: false,
+  refersTo: undefined,
 });
 
 /**

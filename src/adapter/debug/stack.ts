@@ -8,6 +8,7 @@ import type { Addr } from "../../emu/cpu/state.ts";
 import type { LineSpan } from "./symbols.ts";
 import type { Target } from "./target.ts";
 import { callerOf, type Found, type Link } from "./unwind/callers.ts";
+import { isRestorer } from "./unwind/follow.ts";
 import { Place } from "./unwind/place.ts";
 import { upcallEffects } from "./unwind/upcalls.ts";
 
@@ -110,8 +111,9 @@ function savedPlace(cpu: Cpu): Place {
 function frameAt(target: Target, place: Place, by: Frame["by"], found: Frame["found"]): Frame {
   const { address, mode } = place;
   const symbols = target.symbols(place.cpu);
-  // a caller stands behind its call, which may be the last instruction of its line and function
-  const behindCall = by === "return" || by === "far" ? 1 : 0;
+  // a caller stands behind its call, which may be the last instruction of its line and function; a signal's restorer has called nobody
+  const isCaller = (by === "return" || by === "far") && !(symbols.nearest(address)?.offset === 0 && isRestorer(place));
+  const behindCall = isCaller ? 1 : 0;
   const near = symbols.nearest(address - behindCall);
   const name =
     near === undefined

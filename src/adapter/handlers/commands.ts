@@ -162,7 +162,7 @@ const inject: Command = {
 
 function injectHere(context: Context, event: string, cpu: Cpu): void {
   context.launched.target.kernel!.inject(cpu, event);
-  context.launched.history.changed();
+  context.beginFuture();
 }
 
 /** Runs on to the place, and makes it happen there. */

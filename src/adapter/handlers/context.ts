@@ -105,6 +105,8 @@ export class Context {
   /** Results of the console, for `$1` and `$`. */
   readonly results: Reference[] = [];
   #launched: Launched | undefined;
+  /** What busy() is at. */
+  #searching: string | undefined;
   /** The thread that stopped, or that the user steps: what is asked without a frame is asked of it. */
   #focus = 1;
   /** The thread that is being read, and the frame of it if one was chosen. */
@@ -150,6 +152,7 @@ export class Context {
 
   /** @throws RequestError while the program runs: its state is not to be read between instructions of a slice. */
   get stopped(): Launched {
+    if (this.#searching !== undefined) throw new TooLate(`${this.#searching}: wait for it, or cancel it`);
     if (this.running) throw notStopped();
     return this.launched;
   }
@@ -159,12 +162,24 @@ export class Context {
     const { control } = this.stopped;
     const { seq } = this.request;
     this.running = true;
+    this.#searching = title;
     control.begin();
     try {
       return await this.progress.during(control, title, action, seq);
     } finally {
       this.running = false;
+      this.#searching = undefined;
     }
+  }
+
+  /** Something was changed by hand. Says so if that was done in the past: what had come after it is gone. */
+  beginFuture(): void {
+    const { history, target } = this.launched;
+    const gone = history.latest - target.machine.icount;
+    history.changed();
+    if (gone === 0) return;
+    const output = `a new future begins here: what came after it is gone (${gone} instructions)\n`;
+    this.client.event("output", { category: "console", output });
   }
 
   get threads(): Threads {

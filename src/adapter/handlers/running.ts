@@ -76,10 +76,10 @@ function report(context: Context, launched: Context["launched"], stop: Stop): vo
 
 /** Does something to the program between two instructions, which then runs: at all events, or if it did before. */
 export function interject(context: Context, action: () => void, after: "run" | "as before"): void {
-  const { control, history } = context.launched;
+  const { control } = context.launched;
   const change = () => {
     action();
-    history.changed();
+    context.beginFuture();
     control.changed();
   };
   if (context.running) {

@@ -124,7 +124,7 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
 
 /** A new future begins here; and what the client shows may be stale: one register can be a part of another, and a symbol's, and a flag's. */
 export function changed(context: Context): void {
-  context.launched.history.changed();
+  context.beginFuture();
   context.launched.control.changed();
   context.client.afterResponse(() => {
     if (context.declared.supportsInvalidatedEvent === true)

@@ -1,5 +1,14 @@
 /** Bytes to text, and what a debugger must know of an instruction before it runs: length and how control leaves it. */
-import { Decoder, DecoderOptions, FlowControl, Formatter, FormatterSyntax } from "./iced.ts";
+import {
+  Decoder,
+  DecoderOptions,
+  FlowControl,
+  Formatter,
+  FormatterSyntax,
+  type Instruction,
+  OpKind,
+  Register,
+} from "./iced.ts";
 
 export type Syntax = "nasm" | "gas" | "intel";
 
@@ -8,6 +17,8 @@ export interface DisassembledLine {
   readonly bytes: Uint8Array;
   readonly text: string;
   readonly valid: boolean;
+  /** Address of code or data that it names itself, not by a register: a near branch's target, a memory operand's. */
+  readonly refersTo: bigint | undefined;
 }
 
 /** How control leaves an instruction. */
@@ -36,13 +47,24 @@ export function disassemble(
     const valid = instruction.code !== 0;
     const length = valid ? instruction.length : 1;
     const text = valid ? formatter.format(instruction) : byteDirective(bytes[at]!, syntax);
-    lines.push({ address: address + BigInt(at), bytes: bytes.slice(at, at + length), text, valid });
+    const refersTo = valid ? addressIn(instruction) : undefined;
+    lines.push({ address: address + BigInt(at), bytes: bytes.slice(at, at + length), text, valid, refersTo });
     instruction.free();
     at += length;
   }
   decoder.free();
   formatter.free();
   return lines;
+}
+
+const NEAR_BRANCHES: ReadonlySet<OpKind> = new Set([OpKind.NearBranch16, OpKind.NearBranch32, OpKind.NearBranch64]);
+
+function addressIn(instruction: Instruction): bigint | undefined {
+  if (NEAR_BRANCHES.has(instruction.op0Kind)) return instruction.nearBranchTarget;
+  if (instruction.isIpRelMemoryOperand) return instruction.ipRelMemoryAddress;
+  const kinds = Array.from({ length: instruction.opCount }, (_, i) => instruction.opKind(i));
+  const isAbsolute = instruction.memoryBase === Register.None && instruction.memoryIndex === Register.None;
+  return isAbsolute && kinds.includes(OpKind.Memory) ? instruction.memoryDisplacement : undefined;
 }
 
 const byteDirective = (byte: number, syntax: Syntax) =>

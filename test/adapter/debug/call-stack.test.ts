@@ -56,3 +56,24 @@ it("takes no address behind a system call for one that a call returns to", async
     "f: lea rax, [rel there]\n push rax\n sub rsp, 8\nf.here: jmp f.here\n syscall\nthere: hlt\n_start: call f\n hlt";
   expect(named(await at("f.here", source))).toEqual(["f.here code", "_start+0x5 code"]);
 });
+
+it("names a signal's restorer, which has called nobody, after itself and not after what is before it", async () => {
+  const source = `_start: mov eax, 13
+    mov edi, 5
+    lea rsi, [rel action]
+    xor edx, edx
+    mov r10d, 8
+    syscall
+    int3
+behind: hlt
+handler: nop
+.here: ret
+restorer: mov eax, 15
+    syscall
+action: dq handler, 0x04000000, restorer, 0`;
+  expect(named(await at("handler.here", source)).map((name) => name.split(" ")[0])).toEqual([
+    "handler.here",
+    "restorer",
+    "behind",
+  ]);
+});
