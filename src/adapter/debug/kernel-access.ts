@@ -39,6 +39,10 @@ export function kernelAccess(kernel: Kernel, tasks = new Tasks(kernel)): KernelA
     currentTaskAt: (cpu) =>
       kernel.machine.cpus.includes(cpu) ? kernel.perCpuBase(cpu) + layout.perCpu.current_task!.offset : undefined,
     userRegs: (cpu) => kernel.arch.userRegs(current(cpu)),
+    stackAt: (cpu, address) => {
+      const owner = kernel.state.tasks.find(({ stack }) => address > stack && address <= stack + layout.threadSize);
+      return owner && (owner === current(cpu) ? "own" : "another's");
+    },
     mappings: (cpu) => (kernel.mmOf(current(cpu))?.vmas ?? []).map(mapping),
     outsideVm86: (cpu) => {
       const vm86 = vm86Of(current(cpu));

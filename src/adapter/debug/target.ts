@@ -50,6 +50,8 @@ export interface KernelAccess {
   currentTaskAt(cpu: Cpu): Addr | undefined;
   /** pt_regs at the top of the current task's kernel stack: the user state while the kernel runs. */
   userRegs(cpu: Cpu): Addr;
+  /** Whose kernel stack an address is in: the current task's, or another's; undefined if in none. */
+  stackAt(cpu: Cpu, address: Addr): "own" | "another's" | undefined;
   /** Fields that are not in guest memory, by Linux's name: `mm.vdso`, `task.pid`. */
   plainFields(cpu: Cpu): Readonly<Record<string, number>>;
   /** pt_regs of the 32-bit code that has called vm86(2), while the current task is in v8086 mode. */

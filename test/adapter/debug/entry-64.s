@@ -60,6 +60,16 @@ _start:
 	call64 202, 8, 0, 1		# futex
 	call64 35, 8			# nanosleep
 	call64 35, pair, 8
+	call64 127, 8, 8		# rt_sigpending: bad pointer
+	call64 2, zeros
+	mov %eax, %ebp
+	.irp to, pair, 8
+	mov %ebp, %edi
+	mov $\to, %esi
+	mov $15, %edx
+	xor %eax, %eax
+	syscall
+	.endr
 	call64 12
 	mov $20, %eax
 	int $0x80
@@ -83,3 +93,4 @@ action:	.quad handler, 0x04000004, restorer, 0
 absent:	.long 0, 0, 0xfffff, 0x51 | 0x20
 pair:	.quad 0, 0
 name:	.asciz "/nowhere"
+zeros:	.asciz "/dev/zero"

@@ -1,9 +1,11 @@
-/** Who called, by what was executed: kept instruction by instruction, never looked up in memory. One thread of control. */
+/** Who called, by what was executed: kept instruction by instruction, never looked up in memory. One CPU, and each of its tasks. */
 import { peekBytes } from "../../../src/adapter/debug/guest-memory.ts";
 import { codeBits } from "../../../src/adapter/debug/registers.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
+import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import { InsnStream } from "../../../src/emu/cpu/decode.ts";
 import { Mnemonic } from "../../../src/emu/cpu/iced.ts";
+import { GPR, OFF } from "../../../src/emu/cpu/layout.ts";
 import { isParagraphMode } from "../../../src/emu/cpu/system/predicates.ts";
 import type { MachineEvent, StopReason } from "../../../src/emu/machine/types.ts";
 
@@ -18,6 +20,10 @@ export class ShadowStack {
   readonly #target: Target;
   #levels: Level[] = [];
   #events: MachineEvent[] = [];
+  /** Of tasks that do not run, by the address of their task_struct. */
+  readonly #waiting = new Map<bigint, Level[]>();
+  /** How the last child to be made is to leave the kernel: where its parent does. */
+  #forked: Level[] = [];
 
   /** Whether a signal's place may be one that nothing has run at. */
   readonly #refusing: boolean;
@@ -54,16 +60,17 @@ export class ShadowStack {
     return this.#levels.at(-1 - only)!.by === "entry" ? actual[only] : undefined;
   }
 
-  /** Whether the code that runs is about to go to another task's stack: what it returns to is not what called it. */
+  /** Whether the code that runs is about to go to another task's stack, or has just done so. */
   get switching(): boolean {
     const { currentCpu: cpu } = this.#target.machine;
-    return this.#target.symbols(cpu).nearest(cpu.linearIp)?.name === "__switch_to_asm";
+    return this.#target.symbols(cpu).nearest(cpu.linearIp)?.name === SWITCH;
   }
 
   step(): StopReason {
     const { machine } = this.#target;
     const cpu = machine.currentCpu;
     const before = { cpl: cpu.cpl, ip: cpu.linearIp };
+    const switched = this.switching ? switchedTasks(cpu) : undefined;
     const insn = this.#decode();
     this.#events = [];
     const reason = this.#target.run(1);
@@ -91,7 +98,18 @@ export class ShadowStack {
     ) {
       this.#leave(after.ip);
     } else if (insn !== undefined) this.#near(insn.mnemonic, before.ip + insn.length, after.ip);
+    if (this.#events.some(({ type }) => type === "fork"))
+      this.#forked = this.#levels.slice(0, this.#levels.findLastIndex(({ by }) => by === "entry") + 1);
+    if (switched !== undefined && Math.abs(Number(cpu.gpr(GPR.RSP) - switched.sp)) > 8) this.#switch(switched);
     return reason;
+  }
+
+  /** Onto the stack of a task that waits, or that has never run: such a one begins where __switch_to_asm returns to. */
+  #switch({ from, to }: Switched): void {
+    this.#waiting.set(from, this.#levels);
+    const waiting = this.#waiting.get(to);
+    this.#levels = waiting ?? this.#forked;
+    if (waiting === undefined) this.#forked = [];
   }
 
   #near(mnemonic: number, next: number, ip: number): void {
@@ -161,6 +179,22 @@ export class ShadowStack {
     return insn;
   }
 }
+
+const SWITCH = "__switch_to_asm";
+
+interface Switched {
+  readonly sp: bigint;
+  readonly from: bigint;
+  readonly to: bigint;
+}
+
+/** The arguments of __switch_to_asm. */
+function switchedTasks(cpu: Cpu): Switched {
+  const [from, to] = (cpu.get32(OFF.EFER) & LMA) === 0 ? [GPR.RAX, GPR.RDX] : [GPR.RDI, GPR.RSI];
+  return { sp: cpu.gpr(GPR.RSP), from: cpu.gpr(from), to: cpu.gpr(to) };
+}
+
+const LMA = 0x400;
 
 const equals = (levels: readonly Level[], actual: readonly number[]): boolean =>
   levels.length === actual.length &&

@@ -44,7 +44,7 @@ export function callerOf(target: Target, called: Called): Caller | undefined {
     (described.kind === "signal" || isBehindCall(described.to) || isRestorer(described.to))
   )
     return { ...described, found: sure("CFI") };
-  const followed = follow(from);
+  const followed = isLeavingStack(target, from) ? undefined : follow(from);
   const entry = entryOf(target, from, atCall);
   if (followed !== undefined && !(mayHaveRunOn(from, followed) && !hasCalled(followed.to, from, entry)))
     return { ...followed, found: followed.kind === "interrupt" ? "code" : sure("code") };
@@ -82,12 +82,21 @@ function outside({ kernel }: Target, from: Place): Caller | undefined {
 /** By a call site on the stack; in the kernel, behind the last of them, the user code of pt_regs. */
 function bySite(target: Target, from: Place, entry: Addr | undefined): Caller | undefined {
   const { kernel } = target;
-  const regs = kernel !== undefined && from.mode.cpl < 3 ? kernel.userRegs(from.cpu) : undefined;
+  const isHere = kernel !== undefined && from.mode.cpl < 3 && stackOf(target, from) !== "another's";
+  const regs = isHere ? kernel.userRegs(from.cpu) : undefined;
   const site = callerBySite(from, { isCode: codeOf(target, from), entry, end: regs });
   if (site !== undefined) return { kind: "return", to: site.to, found: site.confirmed ? "code" : "call site" };
   const user = regs === undefined ? undefined : userPlace(kernel!, from, regs);
   return user && { kind: "interrupt", to: user, found: "code" };
 }
+
+const stackOf = ({ kernel }: Target, { cpu, sp }: Place) => (sp === undefined ? undefined : kernel?.stackAt(cpu, sp));
+
+/** Whether what is ahead is another task's return: this code was called by the task whose stack it still has. */
+const isLeavingStack = (target: Target, from: Place): boolean =>
+  from.mode.cpl < 3 &&
+  target.symbols(from.cpu).nearest(from.address)?.name === "__switch_to_asm" &&
+  stackOf(target, from) === "own";
 
 /** Where the function seems to begin. */
 const entryOf = ({ symbols }: Target, { cpu, address }: Place, atCall: boolean): Addr | undefined =>

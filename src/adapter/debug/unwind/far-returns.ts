@@ -1,4 +1,4 @@
-/** Returns that change more than the instruction pointer: IRET, SYSRET, far RET, and the system call that ends a signal handler. */
+/** Returns that change more than the instruction pointer: IRET, SYSRET, SYSEXIT, far RET, and the system call that ends a signal handler. */
 
 import { GPR } from "../../../emu/cpu/layout.ts";
 import { SIGCONTEXT_32, SIGCONTEXT_64, UCONTEXT_32, UCONTEXT_64 } from "../../../emu/kernel/abi/sigcontext.ts";
@@ -29,8 +29,20 @@ export function interruptReturn(place: Place, word: number): Return | undefined 
 /** IP from RCX; the stack pointer is the user's already. */
 export function sysretReturn(place: Place, wide: boolean): Return | undefined {
   const ip = place.regs[GPR.RCX];
-  if (ip === undefined) return undefined;
+  return ip === undefined ? undefined : { kind: "interrupt", to: flatUserPlace(place, ip, wide ? 64 : 32) };
+}
+
+/** IP from RDX, the stack pointer from RCX. */
+export function sysexitReturn(place: Place, wide: boolean): Return | undefined {
+  const [ip, sp] = [place.regs[GPR.RDX], place.regs[GPR.RCX]];
+  if (ip === undefined || sp === undefined) return undefined;
   const bits = wide ? 64 : 32;
+  const to = flatUserPlace(place, ip, bits);
+  to.regs[GPR.RSP] = BigInt.asUintN(bits, sp);
+  return { kind: "interrupt", to };
+}
+
+function flatUserPlace(from: Place, ip: bigint, bits: 32 | 64): Place {
   const mode: Mode = {
     code: { bits, base: 0 },
     stack: { bits, base: 0 },
@@ -38,7 +50,7 @@ export function sysretReturn(place: Place, wide: boolean): Return | undefined {
     v86: false,
     paragraphs: false,
   };
-  return { kind: "interrupt", to: place.at(mode, BigInt.asUintN(bits, ip)) };
+  return from.at(mode, BigInt.asUintN(bits, ip));
 }
 
 /** IP and CS, then `release` bytes; to an outer ring SP and SS behind them. */

@@ -239,6 +239,7 @@ export class Place implements Knowledge {
     const at = this.#stored === undefined ? 0 : this.#physical(address);
     for (let one = this.#stored; one !== undefined; one = one.older) {
       if (one.address === at && one.bytes === bytes) return one.value;
+      if (bytes >= DECIDES_NOTHING && isWithin(one, at, bytes)) return partOf(one, at, bytes);
       if (one.address < at + bytes && at < one.address + one.bytes)
         return this.mode.cpl === 3 ? this.#loadBytes(address, at, bytes) : undefined;
     }
@@ -258,8 +259,7 @@ export class Place implements Knowledge {
 
   #storedByte(at: number): bigint | "unknown" | undefined {
     for (let one = this.#stored; one !== undefined; one = one.older)
-      if (one.address <= at && at < one.address + one.bytes)
-        return one.value === undefined ? "unknown" : (one.value >> BigInt(8 * (at - one.address))) & 0xffn;
+      if (isWithin(one, at, 1)) return partOf(one, at, 1) ?? "unknown";
     return undefined;
   }
 
@@ -303,6 +303,15 @@ function wordsIn(memory: Uint8Array, bytes: 2 | 4 | 8): bigint[] {
   if (bytes === 8) return Array.from({ length: count }, (_, i) => view.getBigUint64(i * 8, true));
   return Array.from({ length: count }, (_, i) => BigInt(narrow(i * bytes)));
 }
+
+/** Single bytes of what is saved decide about the 32-bit kernel's espfix segment, whose LSS no path follows: better not to know them. */
+const DECIDES_NOTHING = 4;
+
+const isWithin = (one: Stored, at: number, bytes: number): boolean =>
+  one.address <= at && at + bytes <= one.address + one.bytes;
+
+const partOf = ({ address, value }: Stored, at: number, bytes: number): Known =>
+  value === undefined ? undefined : BigInt.asUintN(8 * bytes, value >> BigInt(8 * (at - address)));
 
 /** Where an exception from user mode begins to push: RSP0 or ESP0 of the TSS. */
 function entryStack(cpu: Cpu): Addr | undefined {

@@ -9,7 +9,7 @@ import type { Insn } from "../../../emu/cpu/operation.ts";
 import { type Addr, addrToBig } from "../../../emu/cpu/state.ts";
 import { LONGEST_INSTRUCTION } from "../code.ts";
 import { peekBytes } from "../guest-memory.ts";
-import { farReturn, interruptReturn, type Return, signalReturn, sysretReturn } from "./far-returns.ts";
+import { farReturn, interruptReturn, type Return, signalReturn, sysexitReturn, sysretReturn } from "./far-returns.ts";
 import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
 import { throughUpcall } from "./upcalls.ts";
 
@@ -190,6 +190,9 @@ function throughHelper(place: Place, insn: Insn, next: bigint): Step | undefined
     case Mnemonic.Sysret:
     case Mnemonic.Sysretq:
       return sysretReturn(place, opSize === 64);
+    case Mnemonic.Sysexit:
+    case Mnemonic.Sysexitq:
+      return sysexitReturn(place, opSize === 64);
     case Mnemonic.Retf:
       return farReturn(place, opSize / 8, insn.ops[0]?.kind === "imm" ? insn.ops[0].low : 0);
     case Mnemonic.Movsb:
@@ -328,6 +331,12 @@ const KEEP_REGISTERS: ReadonlySet<number> = new Set([
   Mnemonic.Mov,
   Mnemonic.Pop,
   Mnemonic.Push,
+  Mnemonic.Pushf,
+  Mnemonic.Pushfd,
+  Mnemonic.Pushfq,
+  Mnemonic.Popf,
+  Mnemonic.Popfd,
+  Mnemonic.Popfq,
   Mnemonic.Clac,
   Mnemonic.Stac,
   Mnemonic.Cld,

@@ -195,8 +195,8 @@ __irqentry_text_start:
 	idtentry asm_sysvec_reschedule_ipi		sysvec_reschedule_ipi		0
 	idtentry asm_sysvec_spurious_apic_interrupt	sysvec_spurious_apic_interrupt	0
 
-# Device interrupts: one stub a vector pushes its number where exceptions have their error code.
-	.align	8
+# Device interrupts: one stub of 16 bytes a vector pushes its number where exceptions have their error code.
+	.align	16
 	.globl	irq_entries_start
 irq_entries_start:
 	.set	vector, FIRST_EXTERNAL_VECTOR

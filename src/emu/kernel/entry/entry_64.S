@@ -299,8 +299,8 @@ ENTRY asm_int80_emulation
 	idtentry_mce_db asm_exc_machine_check		exc_machine_check
 	idtentry_df	asm_exc_double_fault		exc_double_fault
 
-# Device interrupts: one stub a vector pushes its number where exceptions have their error code.
-	.align	8
+# Device interrupts: one stub of 16 bytes a vector pushes its number where exceptions have their error code.
+	.align	16
 	.globl	irq_entries_start
 irq_entries_start:
 	.set	vector, FIRST_EXTERNAL_VECTOR
