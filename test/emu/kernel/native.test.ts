@@ -63,8 +63,9 @@ describe.runIf(requireTool("gcc"))("as on the host", () => {
       60_000,
     );
 
-    test.runIf(target.arch === "x86_64")(
-      "cross.c",
+    // a 32-bit kernel has programs of one size only
+    test.each(target.arch === "x86_64" ? ["cross.c"] : [])(
+      "%s",
       () => {
         const file = build("cross", target.bits);
         const other = build("cross", 96 - target.bits);
