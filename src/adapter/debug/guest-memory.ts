@@ -55,14 +55,17 @@ export function peekValue(cpu: Cpu, addr: Addr, size: number): bigint | undefine
   }
   const bytes = peekBytes(cpu, addr, size);
   if (bytes.length < size) return undefined;
-  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  return littleEndian(bytes);
 }
+
+export const littleEndian = (bytes: Uint8Array): bigint =>
+  bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
 
 /** As peekValue(), at a physical address. */
 export function physicalValue({ core }: Cpu, address: number, size: number): bigint | undefined {
   if (address < 0 || address + size > core.ramSize) return undefined;
   const bytes = core.u8.subarray(core.ramBase + address, core.ramBase + address + size);
-  return bytes.reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
+  return littleEndian(bytes);
 }
 
 /** Writes what is mapped, through the CPU's bookkeeping for decoded code and dirty pages; returns how many bytes went in. */

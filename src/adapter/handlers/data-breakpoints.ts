@@ -33,7 +33,7 @@ function dataBreakpointInfo(context: Context, args: DebugProtocol.DataBreakpoint
 
 function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArguments): DataPlace | undefined {
   if (args.asAddress === true) {
-    void context.cpu;
+    context.select(context.focus);
     return atAddress(parseReference(args.name), args.bytes);
   }
   if (args.variablesReference !== undefined && args.variablesReference > 0) {

@@ -12,13 +12,19 @@ export interface Held {
   readonly children: () => readonly Variable[];
 }
 
+/** Paths that are remembered: frames of a deep recursion have each their own. */
+const MOST_PATHS = 100_000;
+
 export class Handles {
+  #last = 0;
   readonly #numbers = new Map<string, number>();
   /** What the rows of the present stop hold, by number. */
   readonly #held = new Map<number, Held>();
 
   give(held: Held): number {
-    const number = this.#numbers.get(held.path) ?? this.#numbers.size + 1;
+    const number = this.#numbers.get(held.path) ?? ++this.#last;
+    // what has been forgotten gets another number
+    if (this.#numbers.size >= MOST_PATHS) this.#numbers.clear();
     this.#numbers.set(held.path, number);
     this.#held.set(number, held);
     return number;

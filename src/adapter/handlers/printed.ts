@@ -23,8 +23,9 @@ export class Printed {
 
   /** What is to be said of an instant, once: the outputs from there on; undefined if there are none. */
   goneBackTo(icount: number): string | undefined {
+    // mostly there is nothing ahead
+    if ((this.#outputs.at(-1)?.icount ?? -1) < icount) return undefined;
     const first = this.#outputs.findIndex((output) => output.icount >= icount);
-    if (first < 0) return undefined;
     const [{ text }, ...others] = this.#outputs.splice(first) as [Output, ...Output[]];
     const told = JSON.stringify(text.length > MOST_TOLD ? `${text.slice(0, MOST_TOLD)}...` : text);
     const more = others.length === 0 ? "" : ` and ${others.length} more`;

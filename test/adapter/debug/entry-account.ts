@@ -6,12 +6,9 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
-import { ShadowStack } from "./shadow-stack.ts";
+import { REPEATED, ShadowStack } from "./shadow-stack.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../../src/emu/kernel/entry");
-
-/** A nested NMI makes the IRET of the first one go there: the call stack knows, and what was executed so far does not tell. */
-const REPEATED = "repeat_nmi";
 
 interface Place {
   readonly uri: string;

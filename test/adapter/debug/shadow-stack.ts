@@ -16,6 +16,9 @@ interface Level {
   readonly by: "call" | "entry" | "signal" | "vm86";
 }
 
+/** A nested NMI makes the IRET of the first one go there: the call stack knows, and what was executed so far does not tell. */
+export const REPEATED = "repeat_nmi";
+
 export class ShadowStack {
   readonly #target: Target;
   #levels: Level[] = [];

@@ -12,13 +12,10 @@ import type { Target } from "../../../src/adapter/debug/target.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import type { Injection } from "../../../src/emu/kernel/types.ts";
 import type { MachineEvent } from "../../../src/emu/machine/types.ts";
-import { ShadowStack } from "./shadow-stack.ts";
+import { REPEATED, ShadowStack } from "./shadow-stack.ts";
 
 const SCENARIOS = path.join(import.meta.dirname, "../../../scenarios");
 const MOST_STEPS = Number(process.env.UNWIND_STEPS ?? 600);
-
-/** A nested NMI makes the IRET of the first one go there: the call stack knows, and what was executed so far does not tell. */
-const REPEATED = "repeat_nmi";
 
 const files = {
   async read(uri: string) {

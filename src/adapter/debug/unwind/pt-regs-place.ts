@@ -1,7 +1,7 @@
 /** Where a pt_regs goes on: the code that entered the kernel, and that which asked for v8086 mode. */
 import { GPR } from "../../../emu/cpu/layout.ts";
 import type { Addr } from "../../../emu/cpu/state.ts";
-import { peekValue } from "../guest-memory.ts";
+import { littleEndian, peekValue } from "../guest-memory.ts";
 import { kernelReference } from "../kernel-fields.ts";
 import { PT_REGS } from "../registers.ts";
 import type { KernelAccess, Target } from "../target.ts";
@@ -27,7 +27,7 @@ export function userPlace(kernel: KernelAccess, from: Place, regs: Addr): Place 
 /** Of v8086 mode, the 32-bit code that entered it. */
 export function outsideVm86(kernel: KernelAccess | undefined, from: Place): Place | undefined {
   const outside = from.mode.v86 ? kernel?.outsideVm86(from.cpu) : undefined;
-  return outside && placeFrom(kernel!, from, (offset, size) => littleEndian(outside, offset, size));
+  return outside && placeFrom(kernel!, from, (offset, size) => littleEndian(outside.subarray(offset, offset + size)));
 }
 
 /** The place that a pt_regs stands for. */
@@ -48,6 +48,3 @@ function placeFrom(
   for (const [i, name] of PT_REGS.entries()) place.regs[i] = read(name);
   return place;
 }
-
-const littleEndian = (bytes: Uint8Array, offset: number, size: number): bigint =>
-  bytes.subarray(offset, offset + size).reduceRight((value, byte) => (value << 8n) | BigInt(byte), 0n);
