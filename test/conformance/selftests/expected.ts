@@ -59,6 +59,12 @@ const RULES: readonly Rule[] = [
       ),
   },
   {
+    tests: ["fsgsbase"],
+    on: () => true,
+    why: "a timer interrupt of the host between the load of a null selector and the switch: its IRET clears the selector, and the test takes both",
+    change: replace(/changed from (\S+) to \S+ because IRET is defective/, "remained $1"),
+  },
+  {
     tests: ["test_syscall_vdso"],
     on: () => true,
     why: "arithmetic flags differ only where mitigations run before the flags are saved; here they are off",
