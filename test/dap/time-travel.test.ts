@@ -66,12 +66,26 @@ describe("step back", () => {
     expect(state.lastEntry.syscall).toBe("getpid (39)");
   });
 
-  it("stops at the beginning of history", async () => {
+  it("stays at the beginning of history, and says so once", async () => {
     const client = new DapClient({ [program]: LOOP });
     await client.launch({ program });
-    for (let i = 0; i < 3; i++) await client.run("stepBack");
-    const stop = await client.run("reverseContinue");
-    expect(stop.reason).toBe("entry");
+    await client.run("stepBack", { granularity: "instruction" });
+    const BEGINNING = { reason: "entry", description: "Paused at the beginning of history" };
+    expect(await client.run("reverseContinue")).toMatchObject(BEGINNING);
+    const here = await client.ok("ringside/time");
+    expect(here.icount).toBe(here.start);
+    const said = /nothing before this is recorded/g;
+    expect(client.output("console").match(said)).toHaveLength(1);
+    for (const request of ["stepBack", "reverseContinue", "ringside/stepBackInto", "stepBack"]) {
+      expect(await client.run(request)).toMatchObject({ ...BEGINNING, text: expect.stringMatching(said) });
+      expect(await client.ok("ringside/time")).toEqual(here);
+    }
+    expect(client.output("console").match(said)).toHaveLength(1);
+    await client.run("stepIn", { granularity: "instruction" });
+    expect((await client.ok("ringside/time")).icount).toBe(here.icount + 1);
+    await client.run("stepBack", { granularity: "instruction" });
+    await client.run("stepBack");
+    expect(client.output("console").match(said)).toHaveLength(2);
   });
 
   it("is exact across many instructions", async () => {
@@ -100,6 +114,51 @@ describe("reverse continue", () => {
     await client.ok("setBreakpoints", { source, breakpoints: [] });
     await client.run("continue");
     expect(client.events.at(-1)?.event).toBe("terminated");
+  });
+});
+
+describe("reverse continue without a breakpoint", () => {
+  const FIRST = { reason: "entry", description: "Paused at the program's first instruction" };
+
+  it("stops at the program's first instruction; the kernel's part before it is one more away", async () => {
+    const client = await at(11);
+    await client.ok("setBreakpoints", { source, breakpoints: [] });
+    expect(await client.run("reverseContinue")).toMatchObject(FIRST);
+    expect(await lineOf(client)).toBe(4);
+    const first = (await client.ok("ringside/time")).icount;
+    expect(await client.run("reverseContinue")).toMatchObject({ description: "Paused at the beginning of history" });
+    const { icount, start } = await client.ok("ringside/time");
+    expect(icount).toBe(start);
+    expect(icount).toBeLessThan(first);
+    expect(await client.evaluate("cpl")).toBe("0x0");
+  });
+
+  it("finds it where the program was not stopped there, and from its end", async () => {
+    const client = new DapClient({ [program]: LOOP });
+    await client.launch({ program, stopOnEntry: false });
+    expect(await client.run("reverseContinue")).toMatchObject(FIRST);
+    expect(await lineOf(client)).toBe(4);
+  });
+
+  it("goes over it to a breakpoint in the kernel only when asked once more", async () => {
+    const client = await at(11);
+    await client.ok("setBreakpoints", { source, breakpoints: [] });
+    await client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "ret_from_fork" }] });
+    expect(await client.run("reverseContinue")).toMatchObject(FIRST);
+    expect(await client.run("reverseContinue")).toMatchObject({ reason: "function breakpoint" });
+    expect(await client.evaluate("cpl")).toBe("0x0");
+  });
+
+  it("is the machine's first where there is no kernel", async () => {
+    const bare = "file:///w/boot.asm";
+    const text = "bits 16\norg 0x7c00\nmov ax, 1\nmov bx, 2\nhlt\n";
+    const client = new DapClient({ [bare]: text });
+    await client.launch({ program: bare, arch: "bare", load: "bootsector" });
+    await client.run("next");
+    await client.run("next");
+    expect(await client.run("reverseContinue")).toMatchObject(FIRST);
+    expect(await client.evaluate("ip")).toMatch(/^0x7c00/);
+    expect(await client.run("stepBack")).toMatchObject({ description: "Paused at the beginning of history" });
   });
 });
 

@@ -1,4 +1,7 @@
-/** How each thread last came from user mode into the kernel, learnt from events as they pass; goes back in time with the machine. */
+/**
+ * Where the program began, and how each thread last came from user mode into the kernel, learnt from events as they pass; goes back in time
+ * with the machine.
+ */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { VECTOR } from "../../emu/cpu/fault.ts";
 import { EFLAGS, OFF } from "../../emu/cpu/layout.ts";
@@ -25,17 +28,26 @@ export class Entries implements Observer {
   readonly #machine: Target["machine"];
   readonly #threads: Threads;
   #entered = new Map<number, Entered>();
+  #began: number | undefined;
 
-  constructor(machine: Target["machine"], threads: Threads) {
+  constructor({ machine, kernel }: Target, threads: Threads) {
     this.#machine = machine;
     this.#threads = threads;
+    if (kernel === undefined) this.#began = machine.icount;
+  }
+
+  /** The instant before the program's first instruction, if that has been. */
+  get began(): number | undefined {
+    return this.#began;
   }
 
   save(): unknown {
-    return new Map(this.#entered);
+    return { entered: new Map(this.#entered), began: this.#began };
   }
   restore(state: unknown): void {
-    this.#entered = new Map(state as Map<number, Entered>);
+    const { entered, began } = state as { entered: Map<number, Entered>; began: number | undefined };
+    this.#entered = new Map(entered);
+    this.#began = began;
   }
 
   of(thread: number): Entered | undefined {
@@ -44,8 +56,7 @@ export class Entries implements Observer {
 
   see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
-    else if (event.type === "exit" && event.toCpl === 3)
-      this.#change(this.#threads.on(this.#machine.cpus[event.cpu]!), { returned: event.icount });
+    else if (event.type === "exit" && event.toCpl === 3) this.#noteReturn(event);
     else if (event.type === "switch") this.#change(this.#threads.ofPid(event.from), { waited: true });
   }
 
@@ -57,6 +68,11 @@ export class Entries implements Observer {
     const ahead = cpu.getAddr(OFF.CR2) - ip;
     const from = vector === VECTOR.PF && ahead >= 0 && ahead < LONGEST_INSTRUCTION ? undefined : ip;
     this.#entered.set(this.#threads.on(cpu), { icount, restarts, from, waited: false });
+  }
+
+  #noteReturn({ icount, cpu }: MachineEvent): void {
+    this.#began ??= icount + 1;
+    this.#change(this.#threads.on(this.#machine.cpus[cpu]!), { returned: icount });
   }
 
   #change(thread: number | undefined, more: Partial<Entered>): void {

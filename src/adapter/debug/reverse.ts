@@ -16,7 +16,8 @@ import { type CallSite, callSites } from "./unwind/calls.ts";
 /** Instructions a step back by statement may cross within one source line. */
 const MOST_IN_A_LINE = 1000;
 const STEPPED: Stop = { reason: "step" };
-const BEGINNING: Stop = { reason: "entry" };
+/** There is nothing to go back to. */
+export const BEGINNING: Stop = { reason: "entry", boundary: "history" };
 
 /** The source line before, whatever it called included, or exactly one instruction; undefined at the beginning of history. */
 export const stepBack = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
@@ -193,7 +194,7 @@ export async function goToInstruction(control: RunControl, history: History, ico
   });
 }
 
-/** Back to the last place where the program would have stopped, or to the beginning of history. */
+/** Back to the last place where the program would have stopped, or to its first instruction; from there, to the beginning of history. */
 export function reverseContinue(control: RunControl, history: History): Promise<Stop> {
   const search = { armed: control.everyBreakpoint(), judge: (met: Met) => stopFor(control, met) };
   const from = control.target.machine.icount;
@@ -205,9 +206,18 @@ export function reverseContinue(control: RunControl, history: History): Promise<
       await settleAt(control, history, from);
       return { reason: "pause" };
     }
-    await settleAt(control, history, moment?.icount ?? history.start);
-    return moment?.found ?? BEGINNING;
+    const bound = boundBefore(control, history, from);
+    const isFound = moment !== undefined && moment.icount >= bound.icount;
+    await settleAt(control, history, isFound ? moment.icount : bound.icount);
+    return isFound ? moment.found : bound.stop;
   });
+}
+
+/** Where going back from an instant ends at the latest. */
+function boundBefore({ began }: RunControl, { start }: History, icount: number) {
+  return began !== undefined && began >= start && began < icount
+    ? ({ icount: began, stop: { reason: "entry", boundary: "program" } } as const)
+    : { icount: start, stop: BEGINNING };
 }
 
 function stopFor(control: RunControl, met: Met): Stop | undefined {

@@ -24,7 +24,9 @@ import { Threads } from "./threads.ts";
 export type Stop = StopCause & { readonly thread?: number };
 
 type StopCause =
-  | { readonly reason: "step" | "pause" | "entry" | "goto"; readonly text?: string }
+  | { readonly reason: "step" | "pause" | "goto"; readonly text?: string }
+  /** `boundary`: come to backwards, the beginning of the program or of all that is recorded. */
+  | { readonly reason: "entry"; readonly boundary?: "program" | "history" }
   | {
       readonly reason: "breakpoint";
       readonly ids: readonly number[];
@@ -139,7 +141,7 @@ export class RunControl implements Observer {
     this.target = target;
     this.#breakpoints = breakpoints;
     this.threads = new Threads(target);
-    this.#entries = new Entries(target.machine, this.threads);
+    this.#entries = new Entries(target, this.threads);
     this.use(breakpoints);
     this.data.meets = (breakpoint) => this.#meets(breakpoint);
     target.machine.events.listen((event) => this.#see(event));
@@ -312,6 +314,11 @@ export class RunControl implements Observer {
   }
   restore(state: unknown): void {
     this.#entries.restore(state);
+  }
+
+  /** The instant before the program's first instruction, if that has been. */
+  get began(): number | undefined {
+    return this.#entries.began;
   }
 
   /** How a thread last came from user mode into the kernel. */

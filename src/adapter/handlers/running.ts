@@ -8,7 +8,7 @@ import type { Context, HandlerTable } from "./context.ts";
 import { Hint, RequestError } from "./errors.ts";
 import { lookAtPrograms } from "./programs.ts";
 import { tellMemory } from "./seen-memory.ts";
-import { stopBody } from "./stop-body.ts";
+import { BOUNDARIES, stopBody } from "./stop-body.ts";
 
 /** Runs `action` in the background and reports the stop it ends with. */
 export function resume(context: Context, action: () => Promise<Stop>): void {
@@ -106,6 +106,7 @@ function goesOn(context: Context, stop: Stop): boolean {
 /** Tells the client that the program stands still, in which thread, and why. */
 export function stopped(context: Context, stop: Stop): void {
   const running = context.threads.on(context.launched.control.cpu);
+  sayBeginning(context, stop);
   context.lastStop = stop;
   context.focus = stop.thread ?? (stop.reason === "pause" ? pausedIn(context, running) : running);
   tellThreads(context);
@@ -114,6 +115,15 @@ export function stopped(context: Context, stop: Stop): void {
   sayUnprinted(context);
   context.client.event("stopped", { threadId: context.focus, allThreadsStopped: true, ...stopBody(context, stop) });
 }
+
+/** Once, however often it is tried again. */
+function sayBeginning({ client, lastStop }: Context, stop: Stop): void {
+  if (!isBeginning(stop) || (lastStop !== undefined && isBeginning(lastStop))) return;
+  const output = `the beginning of history: ${BOUNDARIES.history.text}\n`;
+  client.event("output", { category: "console", output });
+}
+
+const isBeginning = (stop: Stop): boolean => stop.reason === "entry" && stop.boundary === "history";
 
 function sayUnprinted({ printed, launched, client }: Context): void {
   const text = printed.goneBackTo(launched.target.machine.icount);

@@ -48,6 +48,12 @@ function sayWhere({ client, launched, cpu }: Context, { description, text }: Bod
   client.event("output", { category: "console", output: `${description} at ${place}: ${text}${end}\n` });
 }
 
+/** What editors show, and what the console says beside it. */
+export const BOUNDARIES = {
+  program: { description: "Paused at the program's first instruction" },
+  history: { description: "Paused at the beginning of history", text: "nothing before this is recorded" },
+} as const;
+
 function reasonOf(stop: Stop): Body {
   switch (stop.reason) {
     case "breakpoint": {
@@ -60,6 +66,8 @@ function reasonOf(stop: Stop): Body {
       const { title, details } = describeEvent(stop.event);
       return { reason: "exception", description: title, text: details.split("\n")[0] ?? title };
     }
+    case "entry":
+      return { reason: "entry", ...(stop.boundary === undefined ? {} : BOUNDARIES[stop.boundary]) };
     case "halted":
       return { reason: "pause", description: "Processor halted", text: stop.why };
     case "exited":

@@ -8,7 +8,15 @@ import type { History } from "../debug/history.ts";
 import { type LastWrite, lastChange, lastWriter } from "../debug/last-writer.ts";
 import { inProcess } from "../debug/memory-place.ts";
 import { inPrograms, placesOnLine } from "../debug/placed-symbols.ts";
-import { backTo, goToInstruction, restartFrame, reverseContinue, stepBack, stepBackInto } from "../debug/reverse.ts";
+import {
+  BEGINNING,
+  backTo,
+  goToInstruction,
+  restartFrame,
+  reverseContinue,
+  stepBack,
+  stepBackInto,
+} from "../debug/reverse.ts";
 import { stepBackOut } from "../debug/reverse-out.ts";
 import type { RunControl, Stop } from "../debug/run-control.ts";
 import { placeOf } from "../debug/variables.ts";
@@ -19,7 +27,7 @@ import { runInBackground, type StepArguments, stepOptions, threadOf } from "./ru
 type Back = (control: RunControl, history: History) => Promise<Stop | undefined>;
 
 /** Runs backwards in the background; `otherwise` is what an undefined stop means. */
-export function goBack(context: Context, title: string, back: Back, otherwise: Stop = { reason: "entry" }): void {
+export function goBack(context: Context, title: string, back: Back, otherwise: Stop = BEGINNING): void {
   const { control, history, target } = context.stopped;
   const inThread = (stop: Stop): Stop => ({ thread: control.threads.on(target.machine.nextCpu), ...stop });
   runInBackground(context, async () => inThread((await back(control, history)) ?? otherwise), title);
