@@ -1,6 +1,6 @@
 /** Launch configurations: F5 with or without launch.json, scenarios, the Run and Debug menu's offers. */
 import * as vscode from "vscode";
-import { type LaunchSettings, withProgram, withScenario, withUris } from "./launch.ts";
+import { type LaunchSettings, programPlace, withProgram, withScenario, withUris } from "./launch.ts";
 import type { ScenarioCatalogue } from "./scenarios.ts";
 import { openAssemblyFile, readUri, resolveUri } from "./uris.ts";
 
@@ -40,8 +40,8 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
   /** Named, or the one whose program this is: F5 on a scenario's file runs it as the scenario means it. */
   async #scenarioSettings(config: LaunchSettings, folder: vscode.WorkspaceFolder | undefined) {
     if (config.scenario !== undefined) return (await this.#scenarios.find(config.scenario))?.launch;
-    const program = config.program === undefined ? undefined : resolveUri(config.program, folder);
-    return program === undefined ? undefined : this.#scenarios.settingsBeside(program);
+    const program = programPlace(config);
+    return program === undefined ? undefined : this.#scenarios.settingsBeside(resolveUri(program, folder));
   }
 }
 

@@ -8,6 +8,7 @@ export interface LaunchSettings {
   readonly request?: string;
   readonly name?: string;
   readonly program?: string;
+  readonly cwd?: string;
   readonly scenario?: string;
   readonly root?: string;
   readonly files?: Readonly<Record<string, string>>;
@@ -36,9 +37,16 @@ export function withScenario(settings: LaunchSettings, scenario: LaunchSettings 
   return scenario === undefined ? settings : { ...scenario, ...settings };
 }
 
+/** A relative program is in `cwd`, if there is one. */
+export const programPlace = ({ program, cwd }: LaunchSettings): string | undefined =>
+  program === undefined || cwd === undefined || /^([a-z][\w+.-]*:|[\\/])/i.test(program)
+    ? program
+    : `${cwd}/${program}`;
+
 /** The adapter reads URIs only. */
 export function withUris(settings: LaunchSettings, toUri: ToUri): LaunchSettings {
-  const { program, root, files, kernel } = settings;
+  const { root, files, kernel } = settings;
+  const program = programPlace(settings);
   const entry = typeof kernel === "object" ? kernel.entry : undefined;
   return {
     ...settings,

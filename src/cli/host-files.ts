@@ -5,11 +5,14 @@ import path from "node:path";
 import type { FileSystem } from "../adapter/debug/files.ts";
 import { PAGE_SIZE } from "../emu/cpu/memory.ts";
 import { ROOT_BYTES } from "../emu/kernel/fs/root.ts";
-import { isReadable, pathOf, reason } from "./files.ts";
+import { isReadable, pathOf, reason, uriOf } from "./files.ts";
 import { UsageError } from "./usage.ts";
 
 /** Files as the debugger asks for them: by URI. undefined = there is none. */
 export const hostFiles: FileSystem = {
+  get folder() {
+    return uriOf(process.cwd());
+  },
   async read(uri: string): Promise<Uint8Array | undefined> {
     try {
       return isReadable(await stat(pathOf(uri))) ? await readLater(pathOf(uri)) : undefined;

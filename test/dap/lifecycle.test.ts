@@ -1,5 +1,7 @@
 /** What an exception tells, and restarting and ending a session. */
+import path from "node:path";
 import { describe, expect, it } from "vitest";
+import { hostFiles } from "../../src/cli/host-files.ts";
 import { DapClient } from "./client.ts";
 
 const program = "file:///w/life.asm";
@@ -8,6 +10,23 @@ const SOURCE = ` bits 64
 _start: mov rax, [rsp]
  mov dword [0x1234], 1
 `;
+
+describe("a relative program", () => {
+  const folder = path.resolve("scenarios/espfix");
+  it.each([
+    ["is in the adapter's own folder", { program: "scenarios/espfix/espfix.asm" }],
+    ["is in launch.json's folder", { program: "espfix.asm", cwd: folder }],
+    [
+      "is in launch.json's folder, itself in the adapter's",
+      { program: "../espfix/./espfix.asm", cwd: "scenarios/vm86" },
+    ],
+    ["may be one on its own", { program: path.join(folder, "espfix.asm"), cwd: "/nowhere" }],
+  ])("%s", async (_, launch) => {
+    const client = new DapClient(hostFiles);
+    await client.launch(launch);
+    expect((await client.topFrame()).source.path).toBe(path.join(folder, "espfix.asm"));
+  });
+});
 
 describe("exceptionInfo", () => {
   it("has vector, error code with its meaning, and CR2", async () => {

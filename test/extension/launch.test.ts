@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { withProgram, withScenario, withUris } from "../../extension/launch.ts";
+import { type LaunchSettings, withProgram, withScenario, withUris } from "../../extension/launch.ts";
 
 describe("a launch configuration", () => {
   it("F5 without launch.json debugs the open file", () => {
@@ -39,6 +39,13 @@ describe("a launch configuration", () => {
   it("the user's settings win over the scenario's", () => {
     const merged = withScenario({ arch: "x86_64" }, { arch: "i386", seed: 2 });
     expect(merged).toEqual({ arch: "x86_64", seed: 2 });
+  });
+
+  it("looks for a relative program in the folder that is named", () => {
+    const uris = (settings: LaunchSettings) => withUris(settings, (text) => `x:/${text}`).program;
+    expect(uris({ program: "a.s", cwd: "sub" })).toBe("x:/sub/a.s");
+    expect(uris({ program: "/there/a.s", cwd: "sub" })).toBe("x://there/a.s");
+    expect(uris({ program: "file:///a.s", cwd: "sub" })).toBe("x:/file:///a.s");
   });
 
   it("gives the adapter URIs, for the user's own entry code too", () => {

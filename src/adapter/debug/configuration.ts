@@ -36,10 +36,10 @@ export class ConfigurationError extends Error {}
 
 type Raw = Readonly<Record<string, unknown>>;
 
-/** @throws ConfigurationError naming the attribute and what it takes. */
-export function readConfiguration(raw: Raw): LaunchConfiguration {
+/** @param folder URI of what a relative program, or `cwd`, is in. @throws ConfigurationError naming the attribute and what it takes. */
+export function readConfiguration(raw: Raw, folder?: string): LaunchConfiguration {
   const arch = choice(raw, "arch", ["x86_64", "i386", "bare"] as const, "x86_64");
-  const program = toUri(text(raw, "program"));
+  const program = placeIn(raw.cwd === undefined ? folder : placeIn(folder, text(raw, "cwd")), text(raw, "program"));
   const beside = (place: string) => placeBeside(program, place);
   return {
     program,
@@ -75,6 +75,9 @@ export function toUri(place: string): string {
 /** A relative place is one beside the program. */
 const placeBeside = (program: string, place: string): string =>
   /^([a-z][\w+.-]*:|[\\/])/i.test(place) ? toUri(place) : resolveUri(program, toUri(place).slice(FILE_ROOT.length));
+
+const placeIn = (folder: string | undefined, place: string): string =>
+  folder === undefined ? toUri(place) : placeBeside(`${folder}/`, place);
 
 const FILE_ROOT = "file:///";
 

@@ -18,7 +18,7 @@ const MEBIBYTE = 1 << 20;
 
 async function launch(context: Context, args: DebugProtocol.LaunchRequestArguments): Promise<void> {
   if (context.isLaunched) throw new RequestError("a program is already being debugged in this session");
-  await load(context, readConfiguration(args as Record<string, unknown>));
+  await load(context, readConfiguration(args as Record<string, unknown>, context.files.folder));
   context.launchArguments = args as Record<string, unknown>;
   context.whenConfigured = () => start(context);
   tellLaunched(context, "launch");
@@ -142,7 +142,7 @@ async function restart(context: Context, args: { arguments?: unknown }): Promise
   const { launched } = context;
   const raw = { ...context.launchArguments, ...given };
   if (context.running) launched.control.pause();
-  await load(context, readConfiguration(raw));
+  await load(context, readConfiguration(raw, context.files.folder));
   context.launchArguments = raw;
   context.running = false;
   for (const breakpoint of context.breakpoints.all) breakpoint.hits = 0;
