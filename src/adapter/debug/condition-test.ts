@@ -80,7 +80,7 @@ class Lowering {
   #value(node: Node): Value | undefined {
     switch (node.kind) {
       case "number":
-        return constant(node.value);
+        return node.value === BigInt.asUintN(64, node.value) ? constant(node.value) : undefined;
       case "name":
         return this.#named(node.name);
       case "memory":
@@ -91,6 +91,8 @@ class Lowering {
         return this.#unary(node);
       case "binary":
         return this.#binary(node);
+      case "real":
+      case "element":
       case "assignment":
         return undefined;
     }
@@ -107,8 +109,8 @@ class Lowering {
     return value === undefined ? undefined : constant(value);
   }
 
-  #memory({ segment, offset, bytes = this.#bits / 8, process }: NodeOf<"memory">): Value | undefined {
-    if (process !== undefined) return undefined;
+  #memory({ segment, offset, bytes = this.#bits / 8, real, process }: NodeOf<"memory">): Value | undefined {
+    if (real || process !== undefined) return undefined;
     const at = this.#value(offset);
     return at && this.#peek(this.#linear(segment, at), bytes);
   }
@@ -137,10 +139,11 @@ class Lowering {
     return this.#bits === 64 ? linear : binary64("and", linear, constant(0xffff_ffffn));
   }
 
-  #cast({ bits, signed, operand }: NodeOf<"cast">): Value | undefined {
+  #cast({ bits, to, operand }: NodeOf<"cast">): Value | undefined {
+    if (to === "real") return undefined;
     const value = this.#value(operand);
     if (value === undefined || bits === 64) return value;
-    if (!signed) return binary64("and", value, constant((1n << BigInt(bits)) - 1n));
+    if (to === "unsigned") return binary64("and", value, constant((1n << BigInt(bits)) - 1n));
     return binary64("sar", binary64("shl", value, count(64 - bits)), count(64 - bits));
   }
 

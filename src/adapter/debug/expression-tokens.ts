@@ -1,12 +1,13 @@
-/** Tokens of the expression language. Numbers: 0x1f, 1fh, 0b101, 0o17, 42, 'A', underscores allowed; names may hold . $ @ _; $ and $1 are earlier results. */
+/** Tokens of the expression language. Numbers: 0x1f, 1fh, 0b101, 0o17, 42, 2.5, 1.5e3, 'A', underscores allowed; names may hold . $ @ _; $ and $1 are earlier results. */
 import { ExpressionError } from "./reference.ts";
 
 export type Token =
   | { readonly kind: "number"; readonly text: string; readonly column: number; readonly value: bigint }
+  | { readonly kind: "real"; readonly text: string; readonly column: number; readonly value: number }
   | { readonly kind: "name" | "operator" | "format" | "end"; readonly text: string; readonly column: number };
 
 const PATTERN =
-  /\s*(?:('(?:[^'\\]|\\.)')|(\d[\w]*)|(\$\d*(?![\w.])|[%$]?[A-Za-z_.@][\w.$@]*)|(\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>=()[\]:,]))/y;
+  /\s*(?:('(?:[^'\\]|\\.)')|(\d+\.\d+(?:e[+-]?\d+)?(?![\w.]))|(\d[\w]*)|(\$\d*(?![\w.])|[%$]?[A-Za-z_.@][\w.$@]*)|(\|\||&&|==|!=|<=|>=|<<|>>|[-+*/%&|^~!<>=()[\]:,]))/y;
 
 /** @throws ExpressionError at the first character that begins no token. */
 export function tokenize(text: string): Token[] {
@@ -17,9 +18,10 @@ export function tokenize(text: string): Token[] {
     const match = PATTERN.exec(text);
     const column = at + text.slice(at).search(/\S/);
     if (match === null) throw new ExpressionError(meaningless(text, column), column);
-    const [, character, number, name, operator] = match;
+    const [, character, real, number, name, operator] = match;
     if (character !== undefined)
       tokens.push({ kind: "number", text: character, column, value: characterCode(character) });
+    else if (real !== undefined) tokens.push({ kind: "real", text: real, column, value: Number(real) });
     else if (number !== undefined && tokens.at(-1)?.text === ",") tokens.push({ kind: "format", text: number, column });
     else if (number !== undefined)
       tokens.push({ kind: "number", text: number, column, value: parseNumber(number, column) });
@@ -44,12 +46,16 @@ function characterCode(quoted: string): bigint {
   return BigInt(character.charCodeAt(0));
 }
 
+/** As wide as the widest register. */
+const MOST_BITS = 256;
+
 /** @throws ExpressionError if `text` is no number. */
 export function parseNumber(text: string, column = 0): bigint {
   const plain = text.replaceAll("_", "").toLowerCase();
   const normal = /^[\da-f]+h$/.test(plain) && !plain.startsWith("0x") ? `0x${plain.slice(0, -1)}` : plain;
   if (!/^(0x[\da-f]+|0b[01]+|0o[0-7]+|\d+)$/.test(normal)) throw new ExpressionError(`"${text}" is no number`, column);
   const value = BigInt(normal);
-  if (value !== BigInt.asUintN(64, value)) throw new ExpressionError(`"${text}" has more than 64 bits`, column);
+  if (value !== BigInt.asUintN(MOST_BITS, value))
+    throw new ExpressionError(`"${text}" has more than ${MOST_BITS} bits`, column);
   return value;
 }

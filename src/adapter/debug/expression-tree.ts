@@ -26,18 +26,27 @@ export type SegmentName = (typeof SEGMENT_PREFIXES)[number];
 /** `column` is where a complaint about the node points. */
 export type Node =
   | { readonly kind: "number"; readonly value: bigint }
+  | { readonly kind: "real"; readonly value: number }
   | { readonly kind: "name"; readonly name: string; readonly column: number }
+  | { readonly kind: "element"; readonly of: NodeOf<"name">; readonly index: Node; readonly column: number }
   /** `bytes` undefined: as wide as an address. */
   | {
       readonly kind: "memory";
       readonly segment: SegmentName | undefined;
       readonly offset: Node;
       readonly bytes: number | undefined;
+      /** A floating-point number is there. */
+      readonly real: boolean;
       /** Whose memory, if not that of whom one looks at. */
       readonly process: number | undefined;
       readonly column: number;
     }
-  | { readonly kind: "cast"; readonly bits: number; readonly signed: boolean; readonly operand: Node }
+  | {
+      readonly kind: "cast";
+      readonly bits: number;
+      readonly to: "unsigned" | "signed" | "real";
+      readonly operand: Node;
+    }
   | { readonly kind: "unary"; readonly operator: UnaryOperator; readonly operand: Node }
   | {
       readonly kind: "binary";
@@ -51,30 +60,35 @@ export type NodeOf<K extends Node["kind"]> = Extract<Node, { kind: K }>;
 
 export interface Expression {
   readonly root: Node;
-  readonly format: string;
+  /** undefined: nothing was said. */
+  readonly format: string | undefined;
   readonly count: number;
   readonly formatColumn: number;
 }
 
 const SIZES: Readonly<Record<string, number>> = { byte: 1, word: 2, dword: 4, qword: 8 };
-/** Casts: to the low bits, without or with their sign. */
-const CASTS: Readonly<Record<string, { readonly bits: number; readonly signed: boolean }>> = {
-  byte: { bits: 8, signed: false },
-  word: { bits: 16, signed: false },
-  dword: { bits: 32, signed: false },
-  qword: { bits: 64, signed: false },
-  int8: { bits: 8, signed: true },
-  int16: { bits: 16, signed: true },
-  int32: { bits: 32, signed: true },
-  int64: { bits: 64, signed: true },
+/** Of floating-point numbers in memory. A program may have such names of its own. */
+const REAL_SIZES: Readonly<Record<string, number>> = { float: 4, double: 8, tword: 10 };
+/** Casts: to the low bits, without or with their sign, or to the nearest number. */
+const CASTS: Readonly<Record<string, Pick<NodeOf<"cast">, "bits" | "to">>> = {
+  byte: { bits: 8, to: "unsigned" },
+  word: { bits: 16, to: "unsigned" },
+  dword: { bits: 32, to: "unsigned" },
+  qword: { bits: 64, to: "unsigned" },
+  int8: { bits: 8, to: "signed" },
+  int16: { bits: 16, to: "signed" },
+  int32: { bits: 32, to: "signed" },
+  int64: { bits: 64, to: "signed" },
+  float: { bits: 32, to: "real" },
+  double: { bits: 64, to: "real" },
 };
 /** Names that mean something in every expression. */
-export const EXPRESSION_WORDS: readonly string[] = Object.keys(CASTS);
+export const EXPRESSION_WORDS: readonly string[] = [...Object.keys(CASTS), "tword"];
 const MOST_ELEMENTS = 4096;
 /** Parentheses, signs and assignments within each other. */
 const MOST_NESTED = 100;
 const MOST_OPERATORS = 500;
-const FORMAT = /^(\d*)([xdubc]?)$/;
+const FORMAT = /^(\d*)([xdubcf]?)$/;
 
 /** Parsed expressions, by text: conditions are asked again and again. */
 const known = new Map<string, Expression>();
@@ -112,6 +126,8 @@ function firstAssignment(node: Node): number | undefined {
       return firstAssignment(node.operand);
     case "memory":
       return firstAssignment(node.offset);
+    case "element":
+      return firstAssignment(node.index);
     default:
       return undefined;
   }
@@ -137,15 +153,15 @@ class Parser {
 
   /** Behind a comma: how many elements, and a letter. */
   #format(): Omit<Expression, "root"> {
-    if (!this.#take(",")) return { format: "x", count: 1, formatColumn: 0 };
+    if (!this.#take(",")) return { format: undefined, count: 1, formatColumn: 0 };
     const token = this.#advance();
     const match = FORMAT.exec(token.text);
     if (token.text === "" || match === null)
-      throw new ExpressionError("a format is one of x d u b c, a count, or both: 4x", token.column);
+      throw new ExpressionError("a format is one of x d u b c f, a count, or both: 4x", token.column);
     const count = match[1] === "" ? 1 : Number(match[1]);
     if (count < 1 || count > MOST_ELEMENTS)
       throw new ExpressionError(`a count is between 1 and ${MOST_ELEMENTS}`, token.column);
-    return { format: match[2] || "x", count, formatColumn: token.column };
+    return { format: match[2] || undefined, count, formatColumn: token.column };
   }
 
   #deeper(parse: () => Node): Node {
@@ -185,9 +201,9 @@ class Parser {
 
   #primary(): Node {
     const token = this.#advance();
-    if (token.kind === "number") return { kind: "number", value: token.value };
+    if (token.kind === "number" || token.kind === "real") return { kind: token.kind, value: token.value } as Node;
     if (token.text === "(") return this.#closed(")");
-    if (token.text === "[") return this.#memory(undefined, token.column);
+    if (token.text === "[") return this.#memory(undefined, false, token.column);
     if (token.kind === "name") return this.#named(token);
     throw new ExpressionError(
       token.kind === "end" ? "the expression ends too early" : `"${token.text}" was not expected here`,
@@ -206,15 +222,22 @@ class Parser {
     const word = text.toLowerCase();
     const cast = lookUp(CASTS, word);
     if (cast !== undefined && this.#take("(")) return { kind: "cast", ...cast, operand: this.#closed(")") };
+    const real = lookUp(REAL_SIZES, word);
+    if (real !== undefined && this.#take("[")) return this.#memory(real, true, column);
     const bytes = lookUp(SIZES, word);
-    if (bytes === undefined) return { kind: "name", name: text, column };
+    if (bytes === undefined) return this.#nameOrElement({ kind: "name", name: text, column });
     if (this.#peek().text.toLowerCase() === "ptr") this.#advance();
     this.#expect("[");
-    return this.#memory(bytes, column);
+    return this.#memory(bytes, false, column);
+  }
+
+  #nameOrElement(of: NodeOf<"name">): Node {
+    const { column } = this.#peek();
+    return this.#take("[") ? { kind: "element", of, index: this.#closed("]"), column } : of;
   }
 
   /** After "[": an optional segment and colon, an offset, an optional "@1001", "]". */
-  #memory(bytes: number | undefined, column: number): Node {
+  #memory(bytes: number | undefined, real: boolean, column: number): Node {
     const segment = this.#segmentPrefix();
     const offset = this.#deeper(() => this.#assignment());
     const process = /^@(\d+)$/.exec(this.#peek().text)?.[1];
@@ -225,6 +248,7 @@ class Parser {
       segment,
       offset,
       bytes,
+      real,
       process: process === undefined ? undefined : Number(process),
       column,
     };

@@ -6,6 +6,7 @@ import { fileNameOf } from "../../asmlang/core/uri.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { allBits, DataBreakpoints, type DataPlace } from "./data-breakpoints.ts";
 import type { History } from "./history.ts";
+import { realText } from "./real.ts";
 import type { Reference } from "./reference.ts";
 import type { RunControl } from "./run-control.ts";
 import { lastMoment } from "./search.ts";
@@ -76,14 +77,18 @@ async function lastChangeBefore(end: number, control: RunControl, cpu: Cpu, refe
     control.target.run(1);
     if (machine.icount === icount) break;
     const now = reference.read();
-    if (now !== value) last = { icount, change: `${shown(value)} -> ${shown(now)}`, by: describe(control, by) };
+    if (now !== value)
+      last = { icount, change: `${shown(reference, value)} -> ${shown(reference, now)}`, by: describe(control, by) };
     value = now;
     if (await control.breathe()) return "paused";
   }
   return last;
 }
 
-const shown = (value: bigint | undefined): string => (value === undefined ? "nothing" : `0x${value.toString(16)}`);
+function shown({ bits, real }: Reference, value: bigint | undefined): string {
+  if (value === undefined) return "nothing";
+  return real ? realText(value, bits) : `0x${value.toString(16)}`;
+}
 
 /** Replays silently, and comes back to the present instant. */
 function searching(control: RunControl, history: History, find: (end: number) => Promise<Answer>): Promise<Answer> {

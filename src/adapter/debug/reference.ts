@@ -10,6 +10,10 @@ export interface Reference {
   readonly address?: number;
   /** Whose memory, if the expression says it. */
   readonly process?: number;
+  /** It holds a floating-point number of its width. */
+  readonly real?: true;
+  /** Of a vector: each of these is one of its elements, the lowest first. */
+  readonly elements?: readonly Reference[];
   /** It always reads the same. */
   readonly fixed?: true;
   /** Of a field of bits: the bytes at `address` that hold it, and which of their bits it is. */

@@ -3,10 +3,13 @@ import { lookUp } from "../../asmlang/core/look-up.ts";
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { Fault } from "../../emu/cpu/fault.ts";
 import { OFF, SEG, SEG_STRIDE, SEGF, type SegIndex } from "../../emu/cpu/layout.ts";
+import { setControl, setTagWord } from "../../emu/cpu/ops/x87-control.ts";
+import { updateSummary } from "../../emu/cpu/ops/x87-state.ts";
 import { ATTR } from "../../emu/cpu/system/descriptor.ts";
 import { is64Bit, isParagraphMode } from "../../emu/cpu/system/predicates.ts";
 import { loadSegment } from "../../emu/cpu/system/segment.ts";
 import type { Reference } from "./reference.ts";
+import { VECTOR_NAMES, vectorReference } from "./vector-registers.ts";
 
 export const GPR_NAMES = [
   "rax",
@@ -67,7 +70,14 @@ export function registerReference(cpu: Cpu, name: string): Reference | undefined
 
 function makeReference(cpu: Cpu, name: string): Reference | undefined {
   const lower = name.toLowerCase();
-  return general(cpu, lower) ?? wholeFlags(cpu, lower) ?? segment(cpu, lower) ?? control(cpu, lower) ?? flag(cpu, name);
+  return (
+    general(cpu, lower) ??
+    wholeFlags(cpu, lower) ??
+    segment(cpu, lower) ??
+    control(cpu, lower) ??
+    flag(cpu, name) ??
+    vectorReference(cpu, lower)
+  );
 }
 
 /** A whole register, wherever it is kept; one that is not known reads as undefined. */
@@ -254,22 +264,44 @@ const CONTROL: Readonly<Record<string, number>> = {
 const READ_ONLY: Readonly<Record<string, number>> = { cr0: OFF.CR0, cr3: OFF.CR3, cr4: OFF.CR4 };
 const BASES: Readonly<Record<string, SegIndex>> = { fs_base: SEG.FS, gs_base: SEG.GS };
 
-/** What governs floating point, and how it went. */
-const FLOATING: Readonly<Record<string, { readonly offset: number; readonly bits: 16 | 32 }>> = {
-  mxcsr: { offset: OFF.MXCSR, bits: 32 },
-  fcw: { offset: OFF.FCW, bits: 16 },
-  fsw: { offset: OFF.FSW, bits: 16 },
-  ftw: { offset: OFF.FTW, bits: 16 },
+interface Status {
+  readonly offset: number;
+  readonly bits: 16 | 32;
+  write(cpu: Cpu, value: number): void;
+}
+
+/** What governs floating point, and how it went; written as the processor would. */
+const FLOATING: Readonly<Record<string, Status>> = {
+  mxcsr: { offset: OFF.MXCSR, bits: 32, write: writeMxcsr },
+  fcw: { offset: OFF.FCW, bits: 16, write: setControl },
+  fsw: { offset: OFF.FSW, bits: 16, write: writeStatus },
+  ftw: { offset: OFF.FTW, bits: 16, write: setTagWord },
 };
-const floating = (cpu: Cpu, { offset, bits }: { readonly offset: number; readonly bits: 16 | 32 }): bigint =>
-  BigInt.asUintN(bits, BigInt(cpu.get32(offset)));
+
+const floating = (cpu: Cpu, { offset, bits, write }: Status): Reference => ({
+  bits,
+  read: () => BigInt.asUintN(bits, BigInt(cpu.get32(offset))),
+  write: (value) => write(cpu, Number(BigInt.asUintN(bits, value))),
+});
+
+const MXCSR_RESERVED = 0xffff_0000;
+function writeMxcsr(cpu: Cpu, value: number): void {
+  if ((value & MXCSR_RESERVED) !== 0) throw new RangeError("bits 16 to 31 of MXCSR are reserved: LDMXCSR would fault");
+  cpu.set32(OFF.MXCSR, value);
+}
+
+/** ES and B follow from the exceptions and their masks. */
+function writeStatus(cpu: Cpu, value: number): void {
+  cpu.set32(OFF.FSW, value);
+  updateSummary(cpu);
+}
 
 function control(cpu: Cpu, name: string): Reference | undefined {
   if (name === "cpl") return { bits: 2, read: () => BigInt(cpu.cpl) };
   if (name === "gdtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.GDTR_LIMIT) & 0xffff) };
   if (name === "idtr.limit") return { bits: 16, read: () => BigInt(cpu.get32(OFF.IDTR_LIMIT) & 0xffff) };
   const status = lookUp(FLOATING, name);
-  if (status !== undefined) return { bits: status.bits, read: () => floating(cpu, status) };
+  if (status !== undefined) return floating(cpu, status);
   const base = lookUp(BASES, name);
   if (base !== undefined) return slice(cpu, OFF.SEG + base * SEG_STRIDE + SEGF.BASE, 64, 0);
   const fixed = lookUp(READ_ONLY, name);
@@ -301,6 +333,7 @@ export function registerNames(): string[] {
     "IOPL",
     ...["cpl", "gdtr.limit", "idtr.limit"],
     ...[READ_ONLY, CONTROL, BASES].flatMap((table) => Object.keys(table)),
+    ...VECTOR_NAMES,
   ];
 }
 

@@ -1,6 +1,7 @@
 /** What the Variables view shows of the running frame: registers, flags, segments, kernel state, symbols, stack. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
-import { OFF, SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
+import { SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
+import { isEmpty, readBits } from "../../emu/cpu/ops/x87-state.ts";
 import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import { hex, hexAddr } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
@@ -10,7 +11,8 @@ import { FLAG_BITS, GPR_NAMES, registerReference, SEGMENT_NAMES } from "./regist
 import { expressionScope, memoryReference } from "./scope.ts";
 import type { Frame } from "./stack.ts";
 import type { Target } from "./target.ts";
-import { group, leaf, type Variable, type VariableScope } from "./variables.ts";
+import { elementsOf, leaf, type Variable, type VariableScope } from "./variables.ts";
+import { viewsOf } from "./vector-registers.ts";
 
 /** A program with a C library in it has thousands. */
 const MANY_SYMBOLS = 1500;
@@ -211,37 +213,32 @@ function programSymbols({ target, cpu, frame }: View): Variable[] {
     });
 }
 
-function sse(cpu: Cpu, bits: number): Variable[] {
-  const rows = Array.from({ length: bits === 64 ? 16 : 8 }, (_, i) => {
-    const at = OFF.YMM + i * 32;
-    return group(`xmm${i}`, hex(cpu.get64(at + 8), 64) + hex(cpu.get64(at), 64).slice(2), () => xmmViews(cpu, at));
-  });
-  return [...rows, ...named(cpu, ["mxcsr"])];
-}
+const sse = (cpu: Cpu, bits: number): Variable[] => [
+  ...Array.from({ length: bits === 64 ? 16 : 8 }, (_, i) => vector(cpu, `xmm${i}`)),
+  ...named(cpu, ["mxcsr"]),
+];
 
-/** The same 128 bits as floats, doubles and integers. */
-function xmmViews(cpu: Cpu, at: number): Variable[] {
-  const view = new DataView(cpu.core.wasm.buffer, cpu.base + at, 16);
-  const list = <T>(count: number, read: (i: number) => T) =>
-    Array.from({ length: count }, (_, i) => String(read(i))).join(", ");
-  return [
-    { name: "float", value: list(4, (i) => view.getFloat32(i * 4, true)) },
-    { name: "double", value: list(2, (i) => view.getFloat64(i * 8, true)) },
-    { name: "int32", value: list(4, (i) => view.getInt32(i * 4, true)) },
-    { name: "int64", value: list(2, (i) => view.getBigInt64(i * 8, true)) },
-    { name: "bytes", value: list(16, (i) => view.getUint8(i).toString(16).padStart(2, "0")) },
-  ];
+/** A register as a whole, and below it as floats, doubles and integers, each of them with its elements. */
+const vector = (cpu: Cpu, name: string): Variable => ({
+  ...leaf(name, registerReference(cpu, name)!),
+  children: () => viewsOf(name).map((view) => vectorView(cpu, name, view)),
+});
+
+function vectorView(cpu: Cpu, register: string, view: string): Variable {
+  const evaluateName = `${register}.${view}`;
+  const reference = registerReference(cpu, evaluateName)!;
+  return { ...leaf(view, reference, { evaluateName }), children: () => elementsOf(reference, evaluateName) };
 }
 
 function x87(cpu: Cpu): Variable[] {
-  const top = (cpu.get32(OFF.FSW) >> 11) & 7;
   const stack = Array.from({ length: 8 }, (_, i) => {
-    const at = OFF.X87 + ((top + i) & 7) * 16;
-    const sign = hex(cpu.get32(at + 8) & 0xffff, 16);
+    const name = `st${i}`;
+    const { mant, signExponent } = readBits(cpu, i);
+    const shown = leaf(name, registerReference(cpu, name)!);
     return {
-      name: `st${i}`,
-      value: `${sign}:${hex(cpu.get64(at), 64).slice(2)}`,
-      type: "sign and exponent : significand",
+      ...shown,
+      value: `${isEmpty(cpu, i) ? "empty" : shown.value}  (${hex(signExponent, 16)}:${hex(mant, 64).slice(2)})`,
+      type: "its number, and sign and exponent : significand",
     };
   });
   return [...stack, ...named(cpu, ["fcw", "fsw", "ftw"])];

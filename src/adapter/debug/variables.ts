@@ -1,6 +1,7 @@
 /** A tree of named values as the Variables view shows it. Children are made when asked for; a leaf may be written. */
 import type { Addr } from "../../emu/cpu/state.ts";
 import { allBits, type DataPlace } from "./data-breakpoints.ts";
+import { formatOf, formatValue } from "./expression.ts";
 import { hex } from "./format.ts";
 import type { Reference } from "./reference.ts";
 
@@ -29,28 +30,37 @@ export interface VariableScope {
   readonly variables: () => readonly Variable[];
 }
 
-/** Values of so many bits may be addresses. */
-const POINTER_BITS = 32;
+/** Whether it may be an address. */
+export const mayPoint = ({ bits, real }: { readonly bits: number; readonly real?: unknown }): boolean =>
+  (bits === 32 || bits === 64) && real === undefined;
 
 /** A leaf that shows a reference: hexadecimal at its width, or "not mapped". */
 export function leaf(name: string, reference: Reference, more: Partial<Variable> = {}): Variable {
   const value = reference.read();
   return {
     name,
-    value: more.value ?? shown(value, reference.bits),
+    value: more.value ?? shown(value, reference),
     evaluateName: name,
     address: reference.address,
-    pointsTo: reference.bits >= POINTER_BITS ? value : undefined,
+    pointsTo: mayPoint(reference) ? value : undefined,
     place: placeOf(reference),
     reference: reference.write === undefined ? undefined : reference,
     ...more,
   };
 }
 
-function shown(value: bigint | undefined, bits: number): string {
+function shown(value: bigint | undefined, reference: Reference): string {
+  const { bits } = reference;
   if (value === undefined) return "not mapped";
+  const format = formatOf(reference);
+  if (format === "f" || bits > 64 || reference.elements !== undefined)
+    return formatValue({ value, bits, format, reference });
   return bits === 1 ? value.toString() : hex(value, Math.ceil(bits / 4) * 4);
 }
+
+/** The elements of a vector, each a variable. */
+export const elementsOf = ({ elements = [] }: Reference, evaluateName: string | undefined): Variable[] =>
+  elements.map((each, i) => leaf(`[${i}]`, each, { evaluateName: evaluateName && `${evaluateName}[${i}]` }));
 
 export const group = (name: string, value: string, children: () => readonly Variable[], type?: string): Variable => ({
   name,

@@ -1,11 +1,11 @@
 /** evaluate (watch, hover, console) and setExpression. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { addrToBig } from "../../emu/cpu/state.ts";
-import { ask, type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
+import { ask, bitsFor, type Evaluated, evaluate, formatValue, type Scope } from "../debug/expression.ts";
 import { assigns } from "../debug/expression-tree.ts";
 import { contents, decimal } from "../debug/hover-text.ts";
 import type { Reference } from "../debug/reference.ts";
-import { leaf } from "../debug/variables.ts";
+import { elementsOf, leaf, mayPoint } from "../debug/variables.ts";
 import { runCommand } from "./console.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
@@ -29,7 +29,7 @@ function value(context: Context, args: DebugProtocol.EvaluateArguments) {
   if (where === "repl") context.results.push(constant(result));
   if (result.count > 1) return listOf(context, `= ${expression}`, scope, result, hexOf(args.format));
   const near =
-    result.bits >= 32 && result.value > 0xffffn
+    mayPoint(result) && result.value > 0xffffn
       ? target.symbols(context.readCpu).describe(Number(BigInt.asIntN(64, result.value)))
       : undefined;
   const shownValue = formatValue(withFormat(result, args.format));
@@ -37,15 +37,29 @@ function value(context: Context, args: DebugProtocol.EvaluateArguments) {
   return {
     result: shownValue + more + (where === "hover" ? hovered(context, result, near) : ""),
     ...typeFor(context, `${result.bits}-bit`),
-    variablesReference: 0,
+    ...childrenOf(context, expression, result),
     ...referencesOf(context, result),
   };
 }
 
 const watched = shown(value);
 
+function childrenOf(context: Context, expression: string, { reference }: Evaluated) {
+  if (reference?.elements === undefined) return { variablesReference: 0 };
+  const name = expression.replace(/,[^,]*$/, "").trim();
+  return {
+    variablesReference: context.handle(`= ${name}`, () => elementsOf(reference, name)),
+    indexedVariables: reference.elements.length,
+  };
+}
+
 /** What a hover shows besides: of data that has a name, what is there. */
-function hovered({ launched, readCpu }: Context, { value, bits, reference }: Evaluated, near: string | undefined) {
+function hovered(
+  { launched, readCpu }: Context,
+  { value, bits, real, reference }: Evaluated,
+  near: string | undefined,
+) {
+  if (real !== undefined || bits > 64) return "";
   if (near === undefined) return decimal(value, bits);
   const address = Number(BigInt.asIntN(64, value));
   const isCode = launched.target.symbols(readCpu).lineAt(address)?.bits !== undefined;
@@ -53,7 +67,11 @@ function hovered({ launched, readCpu }: Context, { value, bits, reference }: Eva
   return there === undefined ? "" : `: ${there}`;
 }
 
-const constant = ({ value, bits }: Evaluated): Reference => ({ bits, read: () => value });
+const constant = ({ value, bits, real }: Evaluated): Reference => ({
+  bits,
+  read: () => value,
+  ...(real === undefined ? {} : { real: true }),
+});
 
 /** The protocol's wish for decimal counts where the expression itself does not name a format. */
 const withFormat = (result: Evaluated, format: DebugProtocol.ValueFormat | undefined): Evaluated =>
@@ -82,15 +100,15 @@ function listOf(context: Context, path: string, scope: Scope, result: Evaluated,
 }
 
 /** A value wide enough to be an address can be looked at as memory. */
-const referencesOf = (context: Context, { value, bits, reference }: Evaluated) =>
-  references(context, reference ?? {}, bits >= 32 ? value : undefined);
+const referencesOf = (context: Context, result: Evaluated) =>
+  references(context, result.reference ?? {}, mayPoint(result) ? result.value : undefined);
 
 function setExpression(context: Context, args: DebugProtocol.SetExpressionArguments) {
   void context.stopped;
   const scope = context.scopeOf(args.frameId);
   const { reference } = ask(args.expression, scope);
   if (reference?.write === undefined) throw new RequestError(`${args.expression} cannot be assigned to`);
-  reference.write(ask(args.value, scope).value);
+  reference.write(bitsFor(reference, ask(args.value, scope)));
   changed(context);
   const now = ask(args.expression, scope);
   return { value: formatValue(withFormat(now, args.format)), ...referencesOf(context, now) };

@@ -1,7 +1,7 @@
 /** The contents of scopes and of what unfolds below them; new values. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
-import { ask, formatValue } from "../debug/expression.ts";
+import { ask, bitsFor, formatOf, formatValue } from "../debug/expression.ts";
 import { hex } from "../debug/format.ts";
 import type { MemoryPlace } from "../debug/memory-place.ts";
 import type { PlacedSymbols } from "../debug/placed-symbols.ts";
@@ -111,14 +111,16 @@ function setVariable(context: Context, args: DebugProtocol.SetVariableArguments)
   if (variable === undefined) throw new RequestError(`there is no "${args.name}" here`);
   const write = variable.reference?.write;
   if (write === undefined) throw new RequestError(`${args.name} cannot be changed`);
-  const { value } = ask(args.value, context.readScope);
+  const result = ask(args.value, context.readScope);
+  const value = bitsFor(variable.reference!, result);
   write(value);
   changed(context);
-  const { bits, read } = variable.reference!;
-  const now = read() ?? value;
+  const reference = variable.reference!;
+  const { bits } = reference;
+  const now = reference.read() ?? value;
   return {
-    value: inFormat(formatValue({ value: now, bits, format: "x" }), args.format),
-    ...references(context, variable.reference!, variable.pointsTo === undefined ? undefined : now),
+    value: inFormat(formatValue({ value: now, bits, format: formatOf(reference) }), args.format),
+    ...references(context, reference, variable.pointsTo === undefined ? undefined : now),
   };
 }
 

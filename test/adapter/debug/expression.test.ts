@@ -56,6 +56,16 @@ describe("expressions", () => {
     ["3 >= 3", "0x1"],
     ["0xffffffffffffffff", "0xffffffffffffffff"],
     ["'=' == 61", "0x1"],
+    ["0x10000000000000000 + 1", "0x10000000000000001"],
+    ["0x10000000000000000 > 1", "0x1"],
+    ["1 << 65", "0x2"],
+    ["1.5 + 1", "2.5"],
+    ["-7 / 2.0", "-3.5"],
+    ["int8(255) * 0.5", "-0.5"],
+    ["0.1,x", "0x3fb999999999999a"],
+    ["int64(-2.9),d", "-2"],
+    ["int32(1.0 / 0.0)", "0x80000000"],
+    ["!0.0", "0x1"],
   ])("%s is %s", (text, result) => {
     expect(show(text)).toBe(result);
   });
@@ -81,7 +91,7 @@ describe("expressions", () => {
     ["0x12g4", 0, /no number/],
     ["rax,q", 4, /a format is one of/],
     ["unmapped", 0, /cannot be read now/],
-    ["1 + 0x10000000000000000", 4, /has more than 64 bits/],
+    [`1 + 0x1${"0".repeat(64)}`, 4, /has more than 256 bits/],
     ["rax + [zz:rax]", 7, /"zz" is none of es cs ss ds fs gs/],
     ["[0x2b:rax]", 1, /"0x2b" is none of/],
     ["'AB'", 0, /a character is one between quotes: 'A'/],
