@@ -1,7 +1,8 @@
-// esbuild plugins shared by every bundle: `?raw` text imports, and iced-x86 with its WebAssembly bytes embedded
+// esbuild plugins shared by every bundle: `?raw` text imports, and iced-x86 with its WebAssembly bytes embedded, its tables unpacked
 // (its own loader reads them with node:fs, which does not exist in a browser worker).
 import { readFile } from "node:fs/promises";
 import path from "node:path";
+import { startedIced } from "./iced-started.mjs";
 
 /** `import text from "./file.S?raw"` gives the file's text. */
 export const rawText = {
@@ -36,7 +37,7 @@ export const embeddedIced = {
       return { contents, loader: "js" };
     });
     build.onLoad({ filter: /iced_x86_bg\.wasm$/ }, async (args) => ({
-      contents: await readFile(args.path),
+      contents: startedIced(await readFile(args.path)),
       loader: "binary",
     }));
   },
