@@ -1,6 +1,6 @@
 /** SHA-512, SM3 and SM4, which have VEX forms only. Words of a register are numbered from the lowest. */
 import { computed, type OperationTable } from "../operation.ts";
-import { inverses, parity } from "./galois.ts";
+import { inverses, madeOnce, parity, substituteBytes } from "./galois.ts";
 import { packed } from "./sse-integer.ts";
 import { checkAvx, DST, Lanes, loadLanes, loadWide, SRC, storeWide } from "./sse-lanes.ts";
 import { type Three, three } from "./vex-three.ts";
@@ -108,7 +108,7 @@ const sm3Rounds: Three = (target, first, words, imm) => {
 // ---- SM4
 
 /** An affine map, the inverse modulo x^8 + x^7 + x^6 + x^5 + x^4 + x^2 + 1, and the same map again. */
-function sm4Substitution(): Uint8Array {
+const sm4Substitutions = madeOnce(() => {
   const inverse = inverses(0x1f5);
   const map = (x: number): number => {
     let y = 0xd3;
@@ -116,13 +116,8 @@ function sm4Substitution(): Uint8Array {
     return y;
   };
   return Uint8Array.from({ length: 256 }, (_, x) => map(inverse[map(x)]!));
-}
-const SM4_BOX = sm4Substitution();
-const substitute = (x: number): number =>
-  SM4_BOX[x & 0xff]! |
-  (SM4_BOX[(x >>> 8) & 0xff]! << 8) |
-  (SM4_BOX[(x >>> 16) & 0xff]! << 16) |
-  (SM4_BOX[x >>> 24]! << 24);
+});
+const substitute = (x: number): number => substituteBytes(sm4Substitutions(), x);
 
 /** Four rounds: each new word is the oldest, changed by the other three and a word of the last operand. */
 const sm4 = (mix: (x: number) => number) =>

@@ -1,20 +1,23 @@
 /** AES-NI, PCLMULQDQ and the SHA extensions: lane functions on 128 bits, which VAES and VPCLMULQDQ do twice. Tables are computed from the fields they come from. */
 import { computed, type OperationTable } from "../operation.ts";
-import { AES_INVERSE, multiply } from "./galois.ts";
+import { aesInverse, madeOnce, multiply, substituteBytes } from "./galois.ts";
 import { type Packed, packed } from "./sse-integer.ts";
 import { checkSse, DST, Lanes, loadLanes, SRC, storeLanes, xmmIndex } from "./sse-lanes.ts";
 
 /** The AES substitution: the inverse in the field, then an affine map. */
 function substitution(x: number): number {
-  const inverse = AES_INVERSE[x]!;
+  const inverse = aesInverse()[x]!;
   let result = 0x63;
   for (let turn = 0; turn < 5; turn++) result ^= ((inverse << turn) | (inverse >> (8 - turn))) & 0xff;
   return result;
 }
-const SBOX = Uint8Array.from({ length: 256 }, (_, x) => substitution(x));
-const INVERSE_SBOX = new Uint8Array(256);
-SBOX.forEach((y, x) => {
-  INVERSE_SBOX[y] = x;
+const substitutions = madeOnce(() => Uint8Array.from({ length: 256 }, (_, x) => substitution(x)));
+const inverseSubstitutions = madeOnce(() => {
+  const box = new Uint8Array(256);
+  substitutions().forEach((y, x) => {
+    box[y] = x;
+  });
+  return box;
 });
 
 const OLD = new Lanes();
@@ -46,16 +49,15 @@ function addKey(d: Lanes, s: Lanes): void {
 
 const KEY = new Lanes();
 const round =
-  (box: Uint8Array, step: 1 | -1, mix: readonly number[] | undefined): Packed =>
+  (box: () => Uint8Array, step: 1 | -1, mix: readonly number[] | undefined): Packed =>
   (d, s) => {
     KEY.u64.set(s.u64);
-    shiftRows(d, d, box, step);
+    shiftRows(d, d, box(), step);
     if (mix) mixColumns(d, d, mix);
     addKey(d, KEY);
   };
 
-const substituteWord = (x: number): number =>
-  SBOX[x & 0xff]! | (SBOX[(x >>> 8) & 0xff]! << 8) | (SBOX[(x >>> 16) & 0xff]! << 16) | (SBOX[x >>> 24]! << 24);
+const substituteWord = (x: number): number => substituteBytes(substitutions(), x);
 const rotate = (x: number, right: number): number => (x >>> right) | (x << (32 - right));
 
 const keyGeneration: Packed = (d, s, _bytes, imm) => {
@@ -139,10 +141,10 @@ const sha256Rounds = computed((cpu, insn) => {
 });
 
 export const cryptoOperations: OperationTable = {
-  Aesenc: packed(round(SBOX, 1, MIX)),
-  Aesenclast: packed(round(SBOX, 1, undefined)),
-  Aesdec: packed(round(INVERSE_SBOX, -1, UNMIX)),
-  Aesdeclast: packed(round(INVERSE_SBOX, -1, undefined)),
+  Aesenc: packed(round(substitutions, 1, MIX)),
+  Aesenclast: packed(round(substitutions, 1, undefined)),
+  Aesdec: packed(round(inverseSubstitutions, -1, UNMIX)),
+  Aesdeclast: packed(round(inverseSubstitutions, -1, undefined)),
   Aesimc: packed((d, s) => mixColumns(d, s, UNMIX)),
   Aeskeygenassist: packed(keyGeneration),
   Pclmulqdq: packed(carryless),

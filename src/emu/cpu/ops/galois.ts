@@ -25,7 +25,17 @@ export function inverses(field = AES_FIELD): Uint8Array {
     return inverse;
   });
 }
-export const AES_INVERSE = inverses();
+
+/** A table that is made at its first use: most programs use none. */
+export function madeOnce(make: () => Uint8Array): () => Uint8Array {
+  let table: Uint8Array | undefined;
+  return () => (table ??= make());
+}
+export const aesInverse = madeOnce(inverses);
+
+/** Each byte of a word by what a table has for it. */
+export const substituteBytes = (table: Uint8Array, x: number): number =>
+  table[x & 0xff]! | (table[(x >>> 8) & 0xff]! << 8) | (table[(x >>> 16) & 0xff]! << 16) | (table[x >>> 24]! << 24);
 
 /** Sum of the bits, modulo 2. */
 export function parity(x: number): number {
@@ -54,5 +64,5 @@ export const galoisOperations: OperationTable = {
     for (let i = 0; i < 16; i++) d.u8[i] = multiply(d.u8[i]!, s.u8[i]!);
   }),
   Gf2p8affineqb: packed(affine((x) => x)),
-  Gf2p8affineinvqb: packed(affine((x) => AES_INVERSE[x]!)),
+  Gf2p8affineinvqb: packed(affine((x) => aesInverse()[x]!)),
 };
