@@ -25,9 +25,6 @@ function build(): ReadonlyMap<string, Pseudo> {
   const names = new Map<string, Pseudo>();
   const add = (name: string, mnemonic: string, value: number) =>
     names.set(name, { mnemonic, immediate: BigInt(value) });
-  // VPCMPEQB and VPCMPGTB have opcodes of their own.
-  const addUnlessItself = (name: string, mnemonic: string, value: number) =>
-    formsNamed(name).length === 0 && add(name, mnemonic, value);
   for (const type of ["ps", "pd", "ss", "sd", "ph", "sh"]) {
     if (!type.endsWith("h")) for (const [i, condition] of SSE.entries()) add(`cmp${condition}${type}`, `cmp${type}`, i);
     for (const [i, conditions] of AVX.entries())
@@ -37,7 +34,7 @@ function build(): ReadonlyMap<string, Pseudo> {
     for (const [i, condition] of XOP.entries()) add(`vpcom${condition}${type}`, `vpcom${type}`, i);
   for (const type of ["b", "w", "d", "q", "ub", "uw", "ud", "uq"])
     for (const [i, conditions] of INTEGERS.entries())
-      for (const condition of conditions) addUnlessItself(`vpcmp${condition}${type}`, `vpcmp${type}`, i);
+      for (const condition of conditions) add(`vpcmp${condition}${type}`, `vpcmp${type}`, i);
   for (const [halves, value] of Object.entries(PRODUCTS))
     for (const letter of ["", "v"]) add(`${letter}pclmul${halves}dq`, `${letter}pclmulqdq`, value);
   return names;
@@ -49,7 +46,9 @@ let pseudos: ReadonlyMap<string, Pseudo> | undefined;
 export function pseudoNamed(mnemonic: string, dialect: Dialect): Pseudo | undefined {
   pseudos ??= build();
   if (dialect === "nasm" ? mnemonic.startsWith("vpcom") : NASM_ONLY.test(mnemonic)) return undefined;
-  return pseudos.get(mnemonic);
+  const pseudo = pseudos.get(mnemonic);
+  // VPCMPEQB and VPCMPGTB have opcodes of their own.
+  return pseudo === undefined || formsNamed(mnemonic).length > 0 ? undefined : pseudo;
 }
 
 /** The statement with its immediate written out. */
