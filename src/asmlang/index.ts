@@ -9,7 +9,7 @@ export { dialectOf } from "./dialect.ts";
 export { writeElfExecutable } from "./image/elf-executable.ts";
 export { writeElfObject } from "./image/elf-object.ts";
 export { writeFlatBinary } from "./image/flat.ts";
-export { type LinkOptions, link } from "./image/link.ts";
+export { constantsOf, type LinkOptions, link } from "./image/link.ts";
 export { writeListing } from "./image/listing.ts";
 
 const MAX_SOURCE = 16 * 1024 * 1024;

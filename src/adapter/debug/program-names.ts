@@ -1,4 +1,5 @@
 /** What is known of a program beforehand: names, lines and frame information, of our assembler's image or of an ELF file. */
+import { constantsOf } from "../../asmlang/index.ts";
 import type { Image } from "../../asmlang/types.ts";
 import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import type { Program } from "../../emu/kernel/types.ts";
@@ -30,4 +31,4 @@ export function imageProgram(image: Image): ProgramNames {
 const frames = (address: Addr | undefined) => (address === undefined ? undefined : new EhFrame(address));
 
 export const imageIndex = (image: Pick<Image, "symbols" | "symbolTable" | "segments" | "lines">): SymbolIndex =>
-  new SymbolIndex(imageNames(image, bigToAddr), () => lineSpans(image));
+  new SymbolIndex(imageNames(image.symbols, constantsOf(image), bigToAddr), () => lineSpans(image));

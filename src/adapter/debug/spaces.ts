@@ -81,8 +81,9 @@ export class KernelSpaces implements Spaces {
     this.tasks = new Tasks(kernel);
     this.#programs = programs;
     this.#byBytes = new WeakMap(programs.others);
-    const names = imageNames(kernel.image, kernel.layout.wordSize === 8 ? bigToAddr : Number);
-    this.#kernelPart = { key: "kernel", index: new SymbolIndex(names, () => lineSpans(kernel.image)), base: 0 };
+    const { image, layout } = kernel;
+    const names = imageNames(image.symbols, image.constants, layout.wordSize === 8 ? bigToAddr : Number);
+    this.#kernelPart = { key: "kernel", index: new SymbolIndex(names, () => lineSpans(image)), base: 0 };
   }
 
   get known(): readonly SymbolIndex[] {

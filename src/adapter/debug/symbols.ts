@@ -145,17 +145,12 @@ function lastAtOrBelow<T>(items: readonly T[], keyOf: (item: T) => number, key: 
 }
 
 /** An image's symbols; `toAddress` makes its 32- or 64-bit values addresses. */
-export function imageNames(
-  image: Pick<Image, "symbols" | "symbolTable">,
+export const imageNames = (
+  symbols: Image["symbols"],
+  constants: ReadonlySet<string>,
   toAddress: (value: bigint) => Addr,
-): NamedAddress[] {
-  const constants = new Set((image.symbolTable ?? []).filter(({ absolute }) => absolute).map(({ name }) => name));
-  return [...image.symbols].map(([name, value]) => ({
-    name,
-    address: toAddress(value),
-    constant: constants.has(name),
-  }));
-}
+): NamedAddress[] =>
+  [...symbols].map(([name, value]) => ({ name, address: toAddress(value), constant: constants.has(name) }));
 
 type LinedImage = Pick<Image, "lines"> & {
   readonly segments: readonly Pick<Image["segments"][number], "address" | "memorySize">[];

@@ -253,6 +253,10 @@ export const namesAndLines = (linker: Linker, results: readonly AssembleResult[]
   debug: { uri: results[0]?.debug?.uri ?? "", rows: debugTable(linker, results) },
 });
 
+/** Names of an image that are no addresses. */
+export const constantsOf = ({ symbolTable = [] }: Pick<Image, "symbolTable">): ReadonlySet<string> =>
+  new Set(symbolTable.filter(({ absolute }) => absolute).map(({ name }) => name));
+
 /** Places sections group by group; gives the address after the last one. */
 function placeAll(linker: Linker, results: readonly AssembleResult[], base: bigint, options: LinkOptions): bigint {
   let at = base;

@@ -1,5 +1,5 @@
 /** The kernel image: entry code and up-call stubs, assembled by our own assembler and linked where the layout says. */
-import { assemble, link } from "../../../asmlang/index.ts";
+import { assemble, constantsOf, link } from "../../../asmlang/index.ts";
 import type { AssembleOptions, Diagnostic, SourceText } from "../../../asmlang/types.ts";
 import type { Arch } from "../arch.ts";
 import { stubSource } from "../upcall.ts";
@@ -66,8 +66,8 @@ function build(
     (d) => d.severity === "error",
   );
   if (problems.length > 0) return { problems };
-  const { segments, symbols, symbolTable, entry, bits } = image;
+  const { segments, symbols, entry, bits } = image;
   // an up-call's opcode is written as data, but it runs, and breakpoints on it are wanted
   const lines = image.lines.map((row) => (row.uri === stubs.uri ? { ...row, bits } : row));
-  return { image: { segments, symbols, symbolTable: symbolTable ?? [], lines, entry, bits } };
+  return { image: { segments, symbols, constants: constantsOf(image), lines, entry, bits } };
 }

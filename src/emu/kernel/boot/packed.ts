@@ -1,15 +1,18 @@
 /**
- * Images as text: how a build carries the kernel and vDSO images that it has assembled. The big tables are texts of their own and
- * are only read when someone asks for them: a run without a debugger needs neither lines nor the symbol table.
+ * Images as text: how a build carries the kernel and vDSO images that it has assembled. The big table of lines is a text of its own and
+ * is only read when someone asks for it: a run without a debugger needs none, nor does a debugger's first stop.
  */
-import type { Image, ImageSymbol } from "../../../asmlang/types.ts";
+import type { Image } from "../../../asmlang/types.ts";
 
-/** What the kernel needs of a linked image. */
-export type LinkedImage = Pick<Image, "segments" | "symbols" | "symbolTable" | "lines" | "entry" | "bits">;
+/** What the kernel, and a debugger of it, needs of a linked image. */
+export interface LinkedImage extends Pick<Image, "segments" | "symbols" | "lines" | "entry" | "bits"> {
+  /** Those of its symbols that are no addresses. */
+  readonly constants: ReadonlySet<string>;
+}
 type Line = LinkedImage["lines"][number];
 
-/** Texts: segments and symbols, lines, symbol table. */
-export type PackedImage = readonly [core: string, lines: string, symbolTable: string];
+/** Texts: segments and symbols, lines. */
+export type PackedImage = readonly [core: string, lines: string];
 
 interface Core {
   readonly segments: readonly (Omit<Image["segments"][number], "address" | "bytes"> & {
@@ -17,51 +20,42 @@ interface Core {
     readonly bytes: string;
   })[];
   readonly symbols: readonly (readonly [string, string])[];
+  readonly constants: readonly string[];
   readonly entry: string;
   readonly bits: Image["bits"];
 }
 
-const number = (value: bigint): string => value.toString(36);
-/** Base 36, sign included, of any size. */
-function bigintOf(text: string): bigint {
-  if (text.startsWith("-")) return -bigintOf(text.slice(1));
-  // Ten digits stay below 2^53.
-  let value = 0n;
-  for (let i = 0; i < text.length; i += 10) {
-    const part = text.slice(i, i + 10);
-    value = value * BigInt(36 ** part.length) + BigInt(Number.parseInt(part, 36));
-  }
-  return value;
-}
-
 export const packBytes = (bytes: Uint8Array): string =>
   btoa(Array.from(bytes, (byte) => String.fromCharCode(byte)).join(""));
-export const unpackBytes = (text: string): Uint8Array => Uint8Array.from(atob(text), (char) => char.charCodeAt(0));
+export function unpackBytes(text: string): Uint8Array {
+  const characters = atob(text);
+  const bytes = new Uint8Array(characters.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = characters.charCodeAt(i);
+  return bytes;
+}
 
 export function packImage(image: LinkedImage): PackedImage {
   const core: Core = {
-    segments: image.segments.map((s) => ({ ...s, address: number(s.address), bytes: packBytes(s.bytes) })),
-    symbols: [...image.symbols].map(([name, value]) => [name, number(value)] as const),
-    entry: number(image.entry),
+    segments: image.segments.map((s) => ({ ...s, address: String(s.address), bytes: packBytes(s.bytes) })),
+    symbols: [...image.symbols].map(([name, value]) => [name, String(value)] as const),
+    constants: [...image.constants],
+    entry: String(image.entry),
     bits: image.bits,
   };
-  return [JSON.stringify(core), packLines(image.lines), packSymbolTable(image.symbolTable ?? [])];
+  return [JSON.stringify(core), packLines(image.lines)];
 }
 
-export function unpackImage([core, lines, symbolTable]: PackedImage): LinkedImage {
-  const { segments, symbols, entry, bits } = JSON.parse(core) as Core;
+export function unpackImage([core, lines]: PackedImage): LinkedImage {
+  const { segments, symbols, constants, entry, bits } = JSON.parse(core) as Core;
   const rows = later(() => unpackLines(lines));
-  const table = later(() => unpackSymbolTable(symbolTable));
   return {
-    segments: segments.map((s) => ({ ...s, address: bigintOf(s.address), bytes: unpackBytes(s.bytes) })),
-    symbols: new Map(symbols.map(([name, value]) => [name, bigintOf(value)])),
-    entry: bigintOf(entry),
+    segments: segments.map((s) => ({ ...s, address: BigInt(s.address), bytes: unpackBytes(s.bytes) })),
+    symbols: new Map(symbols.map(([name, value]) => [name, BigInt(value)])),
+    constants: new Set(constants),
+    entry: BigInt(entry),
     bits,
     get lines() {
       return rows();
-    },
-    get symbolTable() {
-      return table();
     },
   };
 }
@@ -86,7 +80,7 @@ export function packLines(lines: readonly Line[]): string {
     return [uris.indexOf(uri), line, bits ?? 0, step];
   });
   const bodies = lines.flatMap((row, i) => (row.bodies ?? []).flatMap(({ uri, line }) => [i, uris.indexOf(uri), line]));
-  return JSON.stringify({ uris, base: number(base), rows, bodies });
+  return JSON.stringify({ uris, base: String(base), rows, bodies });
 }
 
 export function unpackLines(text: string): Line[] {
@@ -97,7 +91,7 @@ export function unpackLines(text: string): Line[] {
     bodies: number[];
   };
   const lines: Line[] = [];
-  let address = bigintOf(base);
+  let address = BigInt(base);
   for (let i = 0; i < rows.length; i += 4) {
     address += BigInt(rows[i + 3]!);
     const bits = rows[i + 2] === 0 ? undefined : (rows[i + 2] as Image["bits"]);
@@ -110,12 +104,3 @@ export function unpackLines(text: string): Line[] {
   }
   return lines;
 }
-
-const packSymbolTable = (table: readonly ImageSymbol[]): string =>
-  JSON.stringify(table.map((s) => ({ ...s, address: number(s.address), size: number(s.size) })));
-const unpackSymbolTable = (text: string): ImageSymbol[] =>
-  (JSON.parse(text) as (ImageSymbol & { address: never; size: never })[]).map((s) => ({
-    ...s,
-    address: bigintOf(s.address),
-    size: bigintOf(s.size),
-  }));

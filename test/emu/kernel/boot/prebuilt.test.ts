@@ -38,7 +38,7 @@ describe("prebuilt images", () => {
     const image = unpackImage(packed!);
     expect(image).toEqual(built.image);
     expect(image.lines.length).toBeGreaterThan(500);
-    expect(image.symbolTable!.length).toBeGreaterThan(100);
+    expect(image.constants.size).toBeGreaterThan(100);
   });
 
   test("another design has another key", () => {
