@@ -1,5 +1,6 @@
 /** The `ringside` command. Each subcommand is a file; this one finds it and turns every failure into one line and a status. */
 import packageJson from "../../package.json" with { type: "json" };
+import { allocateAhead } from "../emu/cpu/memory.ts";
 import { USAGE, UsageError } from "./usage.ts";
 
 type Command = (args: readonly string[]) => Promise<number> | number;
@@ -16,6 +17,9 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   designs: async () => (await import("./designs.ts")).designs,
 };
 
+/** Those that run a system. */
+const RUNNING: ReadonlySet<string> = new Set(["run", "dap", "state", "scenario"]);
+
 async function main([name, ...args]: readonly string[]): Promise<number> {
   if (name === "--version" || name === "-V") return print(packageJson.version);
   if (name === "--help" || name === "-h" || name === "help") return print(USAGE);
@@ -24,6 +28,7 @@ async function main([name, ...args]: readonly string[]): Promise<number> {
   if (load === undefined)
     throw new UsageError(`no command "${name}": it is one of ${Object.keys(COMMANDS).join(", ")}`);
   if (asksForHelp(args)) return print(USAGE);
+  if (RUNNING.has(name)) allocateAhead();
   return (await load())(args);
 }
 

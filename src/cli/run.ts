@@ -4,6 +4,7 @@ import { triggerReader } from "../adapter/debug/kernel-access.ts";
 import { programNames } from "../adapter/debug/program-names.ts";
 import { laterSpaces } from "../adapter/debug/spaces.ts";
 import { assemble, writeFlatBinary } from "../asmlang/index.ts";
+import { DEFAULTS } from "../emu/cpu/memory.ts";
 import { isElf, loadProgram } from "../emu/kernel/program.ts";
 import { createSystem, SystemError } from "../emu/kernel/system.ts";
 import type { Injection, SystemOptions } from "../emu/kernel/types.ts";
@@ -111,7 +112,7 @@ export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<Sys
   return {
     arch,
     cpu: cpuOption(parsed),
-    cpus: number(parsed, "cpus", 2, 1, 8),
+    cpus: number(parsed, "cpus", DEFAULTS.cpus, 1, 8),
     preset: text(parsed, "kernel") ?? "linux-6.1",
     designs: pairs(parsed, "design"),
     ...(entry === undefined
@@ -120,7 +121,7 @@ export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<Sys
     env: pairs(parsed, "env"),
     stdin: readStdin(),
     seed: number(parsed, "seed", 1, 0, 0xffff_ffff),
-    ramSize: number(parsed, "memory", 256, 16, 1024) * MEBIBYTE,
+    ramSize: number(parsed, "memory", DEFAULTS.ramSize / MEBIBYTE, 16, 1024) * MEBIBYTE,
     files: root === undefined ? {} : readTree(root),
     inject: texts(parsed, "inject").map(injection),
   };

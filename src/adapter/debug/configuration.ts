@@ -1,5 +1,7 @@
 /** The launch configuration (a contract, see package.json's schema) checked and filled in: either options or one clear sentence. */
+
 import type { Bits, Dialect } from "../../asmlang/types.ts";
+import { DEFAULTS } from "../../emu/cpu/memory.ts";
 import type { Injection } from "../../emu/kernel/types.ts";
 import type { CpuModel } from "../../emu/machine/types.ts";
 import { resolveUri } from "./includes.ts";
@@ -145,7 +147,7 @@ function readCpu(value: unknown): { cpu: CpuModel; cpus: number } {
     model: choice(raw, "model", ["286", "386", "current"] as const, "current"),
     quirks: strings(raw, "quirks"),
   };
-  return { cpu, cpus: whole(raw, "count", 2, 1, 8) };
+  return { cpu, cpus: whole(raw, "count", DEFAULTS.cpus, 1, 8) };
 }
 
 function readKernel(

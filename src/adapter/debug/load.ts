@@ -3,6 +3,7 @@
 import { fileNameOf } from "../../asmlang/core/uri.ts";
 import { assemble, writeFlatBinary } from "../../asmlang/index.ts";
 import type { Diagnostic } from "../../asmlang/types.ts";
+import { DEFAULTS } from "../../emu/cpu/memory.ts";
 import { isElf } from "../../emu/kernel/program.ts";
 import { createSystem, SystemError } from "../../emu/kernel/system.ts";
 import { createBareMachine } from "../../emu/machine/bare.ts";
@@ -21,7 +22,6 @@ export type Loaded =
   | { readonly target: Target; readonly diagnostics: readonly Diagnostic[] }
   | { readonly target: undefined; readonly problem: string; readonly diagnostics: readonly Diagnostic[] };
 
-const RAM = 256 << 20;
 const BARE_RAM = 64 << 20;
 /** Where a boot sector is loaded, for sources that do not say. */
 const BOOT_SECTOR = 0x7c00n;
@@ -57,7 +57,7 @@ async function loadSystem(configuration: LaunchConfiguration, files: FileSystem,
       arch: arch === "i386" ? "i386" : "x86_64",
       program: loaded.program,
       stdin: new TextEncoder().encode(configuration.stdin),
-      ramSize: RAM,
+      ramSize: DEFAULTS.ramSize,
       files: inGuest.files,
       readTrigger: triggerReader(spacesOf),
       ...(entrySource === undefined ? {} : { entrySource }),

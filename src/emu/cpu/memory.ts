@@ -16,6 +16,39 @@ export interface CodeHolder {
 const WASM_PAGE = 0x10000;
 export const PAGE_SIZE = 4096;
 
+/** Of a system whose user says nothing of them. */
+export const DEFAULTS = { cpus: 2, ramSize: 256 << 20 } as const;
+
+/** Made by `allocateAhead`, and not in use yet. */
+let ahead: { readonly pages: number; readonly memory: WebAssembly.Memory } | undefined;
+
+/**
+ * Makes the memory of the first system with the default sizes. An allocation of that size has V8 collect all its garbage, which
+ * takes the shorter the less there is yet: so a process that will need it calls this before it loads anything else.
+ */
+export function allocateAhead(): void {
+  const { total: pages } = sizesOf(DEFAULTS.cpus, DEFAULTS.ramSize);
+  ahead = { pages, memory: allocate(pages) };
+}
+
+const allocate = (pages: number): WebAssembly.Memory => new WebAssembly.Memory({ initial: pages, maximum: pages });
+
+/** New, all zero. */
+function takeMemory(pages: number): WebAssembly.Memory {
+  if (ahead?.pages !== pages) return allocate(pages);
+  const { memory } = ahead;
+  ahead = undefined;
+  return memory;
+}
+
+/** Where RAM begins, its bytes, and all that is needed in WebAssembly's pages. */
+function sizesOf(cpuCount: number, ramSize: number) {
+  // behind the constant pools: one more state, of a processor that only stands for one
+  const base = Math.ceil((cpuCount * (CPU_STRIDE + POOL_BYTES) + CPU_STRIDE) / WASM_PAGE);
+  const ram = Math.ceil(ramSize / WASM_PAGE);
+  return { ramBase: base * WASM_PAGE, ramSize: ram * WASM_PAGE, total: base + ram };
+}
+
 export class CoreMemory {
   readonly wasm: WebAssembly.Memory;
   readonly cpuCount: number;
@@ -43,12 +76,11 @@ export class CoreMemory {
   constructor(cpuCount: number, ramSize: number) {
     if (cpuCount < 1 || cpuCount > 8) throw new Error(`a machine has 1 to 8 processors, not ${cpuCount}`);
     this.cpuCount = cpuCount;
-    // behind the constant pools: one more state, of a processor that only stands for one
-    this.ramBase = Math.ceil((cpuCount * (CPU_STRIDE + POOL_BYTES) + CPU_STRIDE) / WASM_PAGE) * WASM_PAGE;
-    this.ramSize = Math.ceil(ramSize / WASM_PAGE) * WASM_PAGE;
+    const sizes = sizesOf(cpuCount, ramSize);
+    this.ramBase = sizes.ramBase;
+    this.ramSize = sizes.ramSize;
     if (this.ramBase + this.ramSize > 0x8000_0000) throw new Error("guest RAM must stay under 2 GiB");
-    const pages = (this.ramBase + this.ramSize) / WASM_PAGE;
-    this.wasm = new WebAssembly.Memory({ initial: pages, maximum: pages });
+    this.wasm = takeMemory(sizes.total);
     this.u8 = new Uint8Array(this.wasm.buffer);
     this.i32 = new Int32Array(this.wasm.buffer);
     this.u32 = new Uint32Array(this.wasm.buffer);
