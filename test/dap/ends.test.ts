@@ -21,6 +21,20 @@ _start: mov eax, 39
         mov eax, 62
         syscall                 ; line 8
 `;
+const MAKES_CODE = `bits 64
+global _start
+_start: mov eax, 9              ; mmap
+        xor edi, edi
+        mov esi, 4096
+        mov edx, 7
+        mov r10d, 0x22
+        mov r8, -1
+        xor r9d, r9d
+        syscall
+        mov byte [rax], 0xc3
+        call rax                ; line 12
+        nop
+`;
 
 async function stopAt(filter: string, source: string, more: object = {}) {
   const client = new DapClient({ [program]: source });
@@ -108,10 +122,29 @@ describe("a stop without a source", () => {
   });
 });
 
+describe("code without a source that one with a source has called", () => {
+  it("is where the program stands, not its caller", async () => {
+    const client = new DapClient({ [program]: MAKES_CODE });
+    const breakpoints = [{ line: 12 }];
+    await client.launch({ program }, () =>
+      client.ok("setBreakpoints", { source: { path: "/w/ends.asm" }, breakpoints }),
+    );
+    await client.run("continue");
+    expect(await client.run("stepIn", { granularity: "instruction" })).toMatchObject({
+      reason: "instruction breakpoint",
+      description: "Paused on step",
+    });
+    const { stackFrames } = await client.ok("stackTrace", { threadId: 1 });
+    expect(stackFrames.map(({ line }: { line: number }) => line)).toEqual([0, 12]);
+    expect(await client.run("stepIn", { granularity: "instruction" })).toMatchObject({ reason: "step" });
+  });
+});
+
 describe("an exit", () => {
   it("stops at its system call where that is asked for", async () => {
     const { client, stop } = await stopAt("end", EXIT);
-    expect(stop).toMatchObject({ reason: "exception", description: "exit_group(7)" });
+    const text = "the program is about to end with status 7";
+    expect(stop).toMatchObject({ reason: "exception", description: "exit_group(7)", text });
     expect(await lineOf(client)).toBe(7);
     await client.run("stepBack");
     expect(await lineOf(client)).toBe(6);

@@ -48,6 +48,24 @@ describe("exceptionInfo", () => {
   });
 });
 
+describe("a stop at the kernel's boundary", () => {
+  it("says in a sentence what goes in or out", async () => {
+    const client = new DapClient({
+      [program]: " bits 64\n global _start\n_start: mov eax, 39\n syscall\n int 0x80\n ud2\n",
+    });
+    await client.launch({ program }, () => client.ok("setExceptionBreakpoints", { filters: ["entry", "exit"] }));
+    const said: string[] = [];
+    for (let stops = 0; stops < 5; stops++) said.push((await client.run("continue")).text);
+    expect(said).toEqual([
+      "SYSCALL at 0x401005 enters the kernel at entry_SYSCALL_64",
+      "SYSRET returns to user mode at 0x401007",
+      "INT 80h at 0x401007 enters the kernel at asm_int80_emulation",
+      "IRET returns to user mode at 0x401009",
+      "exception #UD at 0x401009 enters the kernel at asm_exc_invalid_op",
+    ]);
+  });
+});
+
 describe("a session", () => {
   it("restarts with new arguments over the old ones, and keeps the program if they are wrong", async () => {
     const client = new DapClient({ [program]: SOURCE });

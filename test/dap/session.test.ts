@@ -287,6 +287,40 @@ describe("state", () => {
   });
 });
 
+describe("disassembly where nothing is mapped", () => {
+  it("is a line for each page, forwards and backwards, until code comes again", async () => {
+    const { client } = await started();
+    const around = async (memoryReference: string, instructionOffset: number, instructionCount: number) => {
+      const asked = { memoryReference, instructionOffset, instructionCount };
+      const { instructions } = await client.ok("disassemble", asked);
+      return instructions.map(
+        ({ address, instruction }: Record<string, string>) => `${Number(address)} ${instruction}`,
+      );
+    };
+    const page = (number: number) => `${number * 0x1000} (not mapped)`;
+    expect(await around("0x3fe000", 0, 4)).toEqual([page(0x3fe), page(0x3ff), page(0x400), `${0x401000} mov eax, 1`]);
+    expect(await around("0x404000", -3, 3)).toEqual([
+      `${0x402ffc} add [rax], al`,
+      `${0x402ffe} add [rax], al`,
+      page(0x403),
+    ]);
+    expect(await around("0x300004", -2, 5)).toEqual([
+      page(0x2ff),
+      page(0x300),
+      `${0x300004} (not mapped)`,
+      page(0x301),
+      page(0x302),
+    ]);
+    expect(await around("0x1000", -3, 3)).toEqual([page(0), page(0), page(0)]);
+  });
+
+  it("is nothing for an editor that has no place to show", async () => {
+    const { client } = await started();
+    const asked = { memoryReference: "", instructionOffset: -50, instructionCount: 50 };
+    expect(await client.ok("disassemble", asked)).toEqual({ instructions: [] });
+  });
+});
+
 describe("the protocol", () => {
   it("answers unknown requests, and requests at the wrong time, with an error", async () => {
     const client = new DapClient(files);

@@ -1,6 +1,7 @@
 /** Disassembly around an address, backwards too, with labels and source lines. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { type DisassembledLine, disassemble, type Syntax } from "../../emu/cpu/disassemble.ts";
+import { PAGE_SIZE } from "../../emu/cpu/memory.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../emu/cpu/state.ts";
 import { peekBytes, translate } from "./guest-memory.ts";
 import type { PlacedSymbols } from "./placed-symbols.ts";
@@ -34,9 +35,10 @@ export function codeAround(
   syntax: Syntax,
 ): CodeLine[] {
   const bits = bitsAt(target, cpu, address);
-  const before = offset < 0 ? backwards(target, cpu, address, -offset, bits, syntax) : [];
+  const read: Reader = (bytes, at, most) => disassemble(bytes, addrToBig(at), bits, syntax, most);
+  const before = offset < 0 ? backwards(target, cpu, address, -offset, read) : [];
   const wanted = offset + count;
-  const after = wanted > 0 ? forwards(cpu, address, wanted, bits, syntax).slice(Math.max(0, offset)) : [];
+  const after = wanted > 0 ? forwards(cpu, address, wanted, read).slice(Math.max(0, offset)) : [];
   return [...before, ...after].slice(0, count).map((line) => annotate(target.symbols(cpu), line, syntax));
 }
 
@@ -51,14 +53,25 @@ function annotate(symbols: PlacedSymbols, line: DisassembledLine, syntax: Syntax
   return { ...line, address, text, label: near?.offset === 0 ? near.name : undefined, line: symbols.lineAt(address) };
 }
 
-function forwards(cpu: Cpu, address: Addr, count: number, bits: 16 | 32 | 64, syntax: Syntax): DisassembledLine[] {
-  const bytes = peekBytes(cpu, address, count * LONGEST);
-  const lines = disassemble(bytes, addrToBig(address), bits, syntax, count);
-  const end = lines.length === 0 ? address : bigToAddr(lines.at(-1)!.address) + lines.at(-1)!.bytes.length;
-  for (let at = end; lines.length < count; at++) lines.push(unmapped(at));
+type Reader = (bytes: Uint8Array, address: Addr, most?: number) => DisassembledLine[];
+
+function forwards(cpu: Cpu, address: Addr, count: number, read: Reader): DisassembledLine[] {
+  const lines: DisassembledLine[] = [];
+  let at = address;
+  while (lines.length < count) {
+    const wanted = count - lines.length;
+    const bytes = peekBytes(cpu, at, wanted * LONGEST);
+    const code = bytes.length === 0 ? [unmapped(at)] : read(bytes, at, wanted);
+    lines.push(...code);
+    at = bytes.length === 0 ? pageOf(at) + PAGE_SIZE : endOf(code.at(-1)!);
+  }
   return lines;
 }
 
+const pageOf = (address: Addr): Addr => Math.floor(address / PAGE_SIZE) * PAGE_SIZE;
+const endOf = ({ address, bytes }: DisassembledLine): Addr => bigToAddr(address) + bytes.length;
+
+/** A line for a page, or what is left of one. */
 const unmapped = (address: Addr): DisassembledLine => ({
   address: addrToBig(address),
   bytes: new Uint8Array(),
@@ -67,32 +80,28 @@ const unmapped = (address: Addr): DisassembledLine => ({
   refersTo: undefined,
 });
 
-/**
- * The `count` lines before `address`. x86 cannot be read backwards, so reading starts at a place known to begin an instruction (a
- * source line or symbol), or else at the nearest start from which decoding meets `address` exactly.
- */
-function backwards(
-  target: Target,
-  cpu: Cpu,
-  address: Addr,
-  count: number,
-  bits: 16 | 32 | 64,
-  syntax: Syntax,
-): DisassembledLine[] {
-  for (const start of starts(target, cpu, address, count)) {
-    const bytes = peekBytes(cpu, start, address - start);
-    if (bytes.length !== address - start) continue;
-    const lines = disassemble(bytes, addrToBig(start), bits, syntax);
-    const last = lines.at(-1);
-    if (last === undefined || bigToAddr(last.address) + last.bytes.length !== address) continue;
-    const known = lines.slice(-count);
-    return [...gap(bigToAddr(known[0]!.address), count - known.length), ...known];
-  }
-  return gap(address, count);
+function backwards(target: Target, cpu: Cpu, address: Addr, count: number, read: Reader): DisassembledLine[] {
+  let lines: DisassembledLine[] = [];
+  for (let end = address; lines.length < count; end = bigToAddr(lines[0]!.address))
+    lines = [...linesBefore(target, cpu, end, count - lines.length, read), ...lines];
+  return lines;
 }
 
-const gap = (end: Addr, count: number): DisassembledLine[] =>
-  Array.from({ length: count }, (_, i) => unmapped(end - count + i));
+/**
+ * Up to `count` lines before `end`, at least one. x86 cannot be read backwards, so reading starts at a place known to begin an instruction
+ * (a source line or symbol), or else at the nearest start from which decoding meets `end` exactly.
+ */
+function linesBefore(target: Target, cpu: Cpu, end: Addr, count: number, read: Reader): DisassembledLine[] {
+  if (end === 0) return [unmapped(0)];
+  if (translate(cpu, end - 1) === undefined) return [unmapped(pageOf(end - 1))];
+  for (const start of starts(target, cpu, end, count)) {
+    const bytes = peekBytes(cpu, start, end - start);
+    if (bytes.length !== end - start) continue;
+    const lines = read(bytes, start);
+    if (endOf(lines.at(-1)!) === end) return lines.slice(-count);
+  }
+  return read(peekBytes(cpu, end - 1, 1), end - 1);
+}
 
 function* starts(target: Target, cpu: Cpu, address: Addr, count: number): Generator<Addr> {
   const symbols = target.symbols(cpu);

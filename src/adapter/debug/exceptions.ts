@@ -1,10 +1,9 @@
-/** Which events the user wants to stop at: the exception filters, and what is shown of the one that was met. */
+/** Which events the user wants to stop at: the exception filters. What is shown of the one that was met: event-text.ts. */
 import type { MachineEvent } from "../../emu/machine/types.ts";
+import { PAGE_FAULT } from "./event-text.ts";
 import { ask, type Scope } from "./expression.ts";
-import { hex } from "./format.ts";
 import { ExpressionError } from "./reference.ts";
 import type { EventFilter } from "./run-control.ts";
-import { signalText } from "./signal-text.ts";
 
 export interface FilterInfo {
   readonly id: string;
@@ -14,7 +13,6 @@ export interface FilterInfo {
   readonly matches: (event: MachineEvent) => boolean;
 }
 
-const PAGE_FAULT = 14;
 const EXITS: ReadonlySet<string> = new Set(["exit", "exit_group"]);
 
 export const FILTERS: readonly FilterInfo[] = [
@@ -109,71 +107,3 @@ export const eventScope = (event: MachineEvent, scope: Scope): Scope => ({
     return scope.name(name);
   },
 });
-
-const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
-  0: "#DE",
-  1: "#DB",
-  2: "NMI",
-  3: "#BP",
-  4: "#OF",
-  5: "#BR",
-  6: "#UD",
-  7: "#NM",
-  8: "#DF",
-  9: "coprocessor segment overrun",
-  10: "#TS",
-  11: "#NP",
-  12: "#SS",
-  13: "#GP",
-  14: "#PF",
-  16: "#MF",
-  17: "#AC",
-  18: "#MC",
-  19: "#XM",
-  20: "#VE",
-  21: "#CP",
-  28: "#HV",
-  29: "#VC",
-  30: "#SX",
-};
-
-/** A title and the details of an event, for the editor's exception box. */
-export function describeEvent(event: MachineEvent): { readonly title: string; readonly details: string } {
-  const title = titleOf(event);
-  const why = event.type === "signal" ? [signalText(event)] : typeof event.why === "string" ? [event.why] : [];
-  const decoded = event.type === "fault" ? errorCodeText(Number(event.vector), Number(event.errorCode)) : undefined;
-  const fields = Object.entries(event)
-    .filter(
-      ([name, value]) =>
-        !["type", "why", "icount", "cpu"].includes(name) && value !== undefined && typeof value !== "object",
-    )
-    .map(
-      ([name, value]) =>
-        `${name}: ${typeof value === "number" && Math.abs(value) > 9 ? hex(BigInt(Math.trunc(value))) : String(value)}`,
-    );
-  return { title, details: [...why, ...fields, ...(decoded === undefined ? [] : [decoded])].join("\n") };
-}
-
-/** Exceptions whose error code is a selector's: #TS, #NP, #SS, #GP. */
-const SELECTOR_ERRORS: ReadonlySet<number> = new Set([10, 11, 12, 13]);
-
-/** What the bits of an error code say; undefined where there is none to say. */
-function errorCodeText(vector: number, code: number): string | undefined {
-  if (vector === PAGE_FAULT) {
-    const access = code & 16 ? "fetch" : code & 2 ? "write" : "read";
-    const cause = code & 8 ? "reserved bit set" : code & 1 ? "protection" : "page not present";
-    return `error code: ${access} in ${code & 4 ? "user" : "supervisor"} mode, ${cause}`;
-  }
-  if (!SELECTOR_ERRORS.has(vector) || !(code > 0)) return undefined;
-  const table = code & 2 ? "IDT" : code & 4 ? "LDT" : "GDT";
-  return `error code: ${table} entry ${(code & 0xffff) >> 3}${code & 1 ? ", while an external event was delivered" : ""}`;
-}
-
-function titleOf(event: MachineEvent): string {
-  if (event.type === "fault") return EXCEPTION_NAMES[Number(event.vector)] ?? `vector ${event.vector}`;
-  if (event.type === "signal") return String(event.signal);
-  if (event.type === "syscall") return `${event.name}(${Number((event.args as readonly string[])[0])})`;
-  if (event.type === "entry") return `kernel entry: ${event.kind}`;
-  if (event.type === "exit") return `kernel exit: ${event.instruction}`;
-  return event.type;
-}

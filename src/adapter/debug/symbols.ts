@@ -144,7 +144,7 @@ function lastAtOrBelow<T>(items: readonly T[], keyOf: (item: T) => number, key: 
   return low - 1;
 }
 
-/** An image's symbols; `toAddress` makes its 32- or 64-bit values addresses. */
+/** An image's symbols; `toAddress` makes its 32- or 64-bit values addresses. Of several at one address the last gives it its name. */
 export const imageNames = (
   symbols: Image["symbols"],
   constants: ReadonlySet<string>,

@@ -1,7 +1,8 @@
 /** Exception filters, and the details of the event that stopped the program. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { conditionProblem } from "../debug/breakpoints.ts";
-import { describeEvent, FILTERS, filterEvents } from "../debug/exceptions.ts";
+import { describeEvent } from "../debug/event-text.ts";
+import { FILTERS, filterEvents } from "../debug/exceptions.ts";
 import type { Context, HandlerTable } from "./context.ts";
 import { RequestError } from "./errors.ts";
 

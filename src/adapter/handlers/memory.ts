@@ -43,6 +43,8 @@ function writeMemory(context: Context, args: DebugProtocol.WriteMemoryArguments)
 
 function disassembleRequest(context: Context, args: DebugProtocol.DisassembleArguments) {
   const { target } = context.stopped;
+  // VS Code's Disassembly view as long as it has nothing to show; of an error it would never ask again
+  if (args.memoryReference === "") return { instructions: [] };
   const { address, cpu } = context.memoryAt(args.memoryReference, args.offset);
   if (!isCanonical(addrHigh(address))) throw new RequestError(`no code can be at ${hexAddr(address)}`);
   const count = Math.min(Math.max(0, args.instructionCount), MOST_INSTRUCTIONS);

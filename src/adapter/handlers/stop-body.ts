@@ -1,7 +1,7 @@
 /** The body of a "stopped" event: why the program stands still. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { fileNameOf } from "../../asmlang/core/uri.ts";
-import { describeEvent } from "../debug/exceptions.ts";
+import { describeEvent } from "../debug/event-text.ts";
 import { hexAddr } from "../debug/format.ts";
 import type { Stop } from "../debug/run-control.ts";
 import type { Context } from "./context.ts";
@@ -25,15 +25,7 @@ function pastOf({ launched }: Context, { reason }: Stop): { description?: string
   return isPast ? { description: `Paused on ${reason}, in the past` } : {};
 }
 
-/** Frames that editors ask for at first. */
-const FIRST_FRAMES = 20;
-
-function hasSource(context: Context): boolean {
-  const { launched, cpu, focus } = context;
-  if (launched.target.symbols(cpu).lineAt(cpu.linearIp) !== undefined) return true;
-  const frames = context.stackOf(focus)?.first(FIRST_FRAMES) ?? [];
-  return frames.some(({ line }) => line !== undefined);
-}
+const hasSource = (context: Context): boolean => context.stackOf(context.focus)?.at(0)?.line !== undefined;
 
 /** An exception has a box in the source that it is in; of one without, the console tells. */
 function sayWhere({ client, launched, cpu }: Context, { description, text }: Body): void {

@@ -322,10 +322,15 @@ function checkOverlap(linker: Linker, segments: Image["segments"]): void {
   }
 }
 
+/** Local symbols come first, as in an ELF file's table; of one name a global one counts, else the first. */
 function symbolMap(symbols: readonly ImageSymbol[]): Map<string, bigint> {
+  const isLocal = ({ binding }: ImageSymbol) => binding === "local";
+  const globals = symbols.filter((symbol) => !isLocal(symbol));
+  const taken = new Set(globals.map(({ name }) => name));
   const map = new Map<string, bigint>();
-  for (const symbol of symbols) if (symbol.binding !== "local") map.set(symbol.name, symbol.address);
-  for (const symbol of symbols) if (!map.has(symbol.name)) map.set(symbol.name, symbol.address);
+  for (const { name, address } of symbols.filter(isLocal))
+    if (!taken.has(name) && !map.has(name)) map.set(name, address);
+  for (const { name, address } of globals) map.set(name, address);
   return map;
 }
 

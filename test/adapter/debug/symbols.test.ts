@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { PlacedSymbols } from "../../../src/adapter/debug/placed-symbols.ts";
-import { SymbolIndex } from "../../../src/adapter/debug/symbols.ts";
+import { imageNames, SymbolIndex } from "../../../src/adapter/debug/symbols.ts";
+import { assemble, link } from "../../../src/asmlang/index.ts";
 
 const uri = "file:///a.asm";
 const span = (start: number, end: number, line: number) => ({ start, end, uri, line, bits: 64 as const });
@@ -46,4 +47,9 @@ describe("SymbolIndex", () => {
     expect(index.breakpointPlaces(uri, 8)).toBe(undefined);
     expect(index.codeLines(uri, 0, 100)).toEqual([3, 5, 7]);
   });
+});
+
+it("names an address after a global symbol, not after a local one beside it", () => {
+  const image = link([assemble({ uri, text: "global there\nthere:\nhere: nop\n" }, { bits: 64, dialect: "nasm" })]);
+  expect(new SymbolIndex(imageNames(image.symbols, new Set(), Number), () => []).nearest(0x401000)?.name).toBe("there");
 });
