@@ -96,7 +96,11 @@ describe("breakpoints", () => {
       }),
     );
     expect((await client.topFrame()).line).toBe(16);
-    expect(client.output("console")).toContain("rbx is 21");
+    expect(client.events.find(({ body }) => body?.category === "console")?.body).toMatchObject({
+      output: "rbx is 21\n",
+      source: { path: source.path },
+      line: 15,
+    });
   });
 
   it("stop at labels and at addresses", async () => {

@@ -104,10 +104,33 @@ describe("the extension's manifest", () => {
     }
   });
 
-  it("offers every design and preset of the kernel", () => {
+  it("offers every design and preset of the kernel, and nothing else, each with what it is", () => {
     const [preset, single] = launch.kernel.anyOf;
-    expect(preset.examples).toEqual(PRESETS.map(({ name }) => name));
-    for (const { key, value } of DESIGNS) expect(single.properties[key].examples, key).toContain(value);
+    for (const offered of [preset, single.properties.preset]) {
+      expect(offered.enum).toEqual(PRESETS.map(({ name }) => name));
+      expect(offered.enumDescriptions).toEqual(PRESETS.map(({ source }) => source));
+    }
+    const { preset: _, entry: __, ...designs } = single.properties;
+    expect(new Set(Object.keys(designs))).toEqual(new Set(DESIGNS.map(({ key }) => key)));
+    for (const [key, offered] of Object.entries<{ enum: string[]; enumDescriptions: string[] }>(designs)) {
+      const known = DESIGNS.filter((design) => design.key === key);
+      expect(offered.enum, key).toEqual(known.map(({ value }) => value));
+      expect(offered.enumDescriptions, key).toEqual(known.map(({ summary }) => summary));
+    }
+    expect(single.additionalProperties).toBe(false);
+  });
+
+  it("offers every scenario by its title", () => {
+    const names = readdirSync(path.join(root, "scenarios")).toSorted();
+    expect(launch.scenario.enum).toEqual(names);
+    const titles = names.map((name) => JSON.parse(read(`scenarios/${name}/scenario.json`)).title);
+    expect(launch.scenario.enumDescriptions).toEqual(titles);
+  });
+
+  it("marks events that cannot be injected", () => {
+    const { pattern, examples } = launch.inject.items.properties.event;
+    for (const event of [...examples, "irq:0x30", "signal:SIGRTMIN+3"]) expect(event).toMatch(new RegExp(pattern));
+    for (const event of ["nmii", "signal", "signal:", "irq:", "tif"]) expect(event).not.toMatch(new RegExp(pattern));
   });
 
   it("is allowed to be packaged whole", () => {

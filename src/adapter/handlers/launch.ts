@@ -61,7 +61,8 @@ async function load(context: Context, configuration: LaunchConfiguration): Promi
 /** Tells the client what the program and its history have to say. @returns what ends that. */
 export function listen(context: Context, launched: Omit<Launched, "close">): () => void {
   const { control, target, history, configuration } = launched;
-  control.onLog = (text) => context.client.event("output", { category: "console", output: `${text}\n` });
+  control.onLog = (text) =>
+    context.client.event("output", { category: "console", output: `${text}\n`, ...where(context) });
   history.onLost = () => sayLost(context, history, configuration);
   control.onProgram = () => lookAtPrograms(context);
   const forget = target.machine.events.listen((event) => {
@@ -74,6 +75,14 @@ export function listen(context: Context, launched: Omit<Launched, "close">): () 
     control.onLog = control.onProgram = () => {};
     history.onLost = () => {};
   };
+}
+
+/** The line that runs: editors show it beside what a log point there prints. */
+function where(context: Context): { readonly source?: DebugProtocol.Source; readonly line?: number } {
+  const { target } = context.launched;
+  const cpu = target.machine.currentCpu;
+  const span = target.symbols(cpu).lineAt(cpu.linearIp);
+  return span === undefined ? {} : { source: context.sources.toDap(target, span.uri), line: context.line(span.line) };
 }
 
 /** A task that another one is switched to from, for good. */

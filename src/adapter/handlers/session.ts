@@ -84,13 +84,12 @@ interface Outcome {
   readonly error?: unknown;
 }
 
-/** Requests that a person made; others, such as variables for a stop that has passed, fail without a message on the screen. */
+/** Requests that a person made and whose error VS Code shows nowhere else; others, such as variables for a stop that has passed, fail without a message on the screen. */
 const TOLD_TO_USER: ReadonlySet<string> = new Set([
   "launch",
   "attach",
   "restart",
   "terminateThreads",
-  "setVariable",
   "setExpression",
   "writeMemory",
   "stepOut",
