@@ -1,7 +1,9 @@
 /** `ringside run`: boot a machine around a program, run it to its end, and leave with its exit status. */
 
+import { isGuestPath } from "../adapter/debug/configuration.ts";
+import { type GuestFiles, madeOf } from "../adapter/debug/guest-files.ts";
 import { triggerReader } from "../adapter/debug/kernel-access.ts";
-import { programNames } from "../adapter/debug/program-names.ts";
+import { type ProgramNames, programNames } from "../adapter/debug/program-names.ts";
 import { laterSpaces } from "../adapter/debug/spaces.ts";
 import { assemble, writeFlatBinary } from "../asmlang/index.ts";
 import { DEFAULTS } from "../emu/cpu/memory.ts";
@@ -45,6 +47,7 @@ export const RUN_OPTIONS = {
   seed: { type: "string" },
   env: { type: "string", multiple: true },
   root: { type: "string" },
+  file: { type: "string", multiple: true },
   inject: { type: "string", multiple: true },
   trace: { type: "string" },
   stats: { type: "boolean" },
@@ -101,9 +104,34 @@ function bootKernel(
     return undefined;
   }
   report(loaded.warnings);
+  const made = madeFiles(parsed);
+  if (made === undefined) return undefined;
   const program = { ...loaded.program, name };
-  const spacesOf = laterSpaces(() => ({ first: programNames(program), others: new Map() }));
-  return createOrExplain(() => createSystem({ ...options, program, args, readTrigger: triggerReader(spacesOf) }));
+  const spacesOf = laterSpaces(() => ({ first: programNames(program), others: made.programs }));
+  const files = { ...options.files, ...made.files };
+  return createOrExplain(() =>
+    createSystem({ ...options, files, program, args, readTrigger: triggerReader(spacesOf) }),
+  );
+}
+
+/** Single files of the guest; a source among them is assembled. undefined: one has errors, which have been told. */
+function madeFiles(parsed: Parsed): Pick<GuestFiles, "files" | "programs"> | undefined {
+  const files: Record<string, Uint8Array> = {};
+  const programs = new Map<Uint8Array, ProgramNames>();
+  for (const [guest, name] of Object.entries(pairs(parsed, "file"))) {
+    if (!isGuestPath(guest)) throw new UsageError(`--file takes a path of the guest (/bin/child=PATH), not "${guest}"`);
+    const source = { uri: uriOf(name), bytes: readFile(name) };
+    const made = madeOf(source, { bits: bitsOption(parsed), include: includeText([]), includeBytes: includeBytes([]) });
+    if ("problem" in made) {
+      if (made.diagnostics === undefined) throw new UsageError(`--file ${guest}: ${made.problem}`);
+      report(made.diagnostics);
+      return undefined;
+    }
+    report(made.warnings);
+    files[guest] = made.bytes;
+    if (made.program !== undefined) programs.set(made.bytes, made.program);
+  }
+  return { files, programs };
 }
 
 export function systemOptions(parsed: Parsed, arch: "x86_64" | "i386"): Omit<SystemOptions, "program" | "args"> {

@@ -18,4 +18,4 @@ export const USAGE = `usage: ringside run PROGRAM [-- ARG...]    assemble or loa
        ringside --version
 Options of run: --arch x86_64|i386|bare  --bits 16|32|64  --dialect gas|nasm  --cpu intel|amd  --model 286|386|current
   --quirk NAME  --cpus N  --kernel PRESET  --design K=V  --entry FILE.S  --max-instructions N  --seed N  --env K=V
-  --root DIR  --inject EVENT[*TIMES]@PLACE  --trace FILE|-  --stats  --load bootsector|rom  --post-port P`;
+  --root DIR  --file GUEST=PATH  --inject EVENT[*TIMES]@PLACE  --trace FILE|-  --stats  --load bootsector|rom  --post-port P`;

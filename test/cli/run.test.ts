@@ -27,6 +27,73 @@ describe.each(Object.entries(HELLO))("%s", (name, { bits, text }) => {
   });
 });
 
+describe("files of the guest", () => {
+  const dir = scratch();
+  const parent = file(
+    dir,
+    "parent.asm",
+    `global _start
+_start: mov eax, 59
+ lea rdi, [rel child]
+ xor esi, esi
+ xor edx, edx
+ syscall
+ mov eax, 60
+ mov edi, 1
+ syscall
+child: db "/bin/child", 0
+`,
+  );
+  const child = file(
+    dir,
+    "child.s",
+    `.globl _start
+_start:
+begin: mov $2, %eax
+ lea name(%rip), %rdi
+ xor %esi, %esi
+ syscall
+ mov %eax, %edi
+ mov $0, %eax
+ lea 1024-2048(%rsp), %rsi
+ mov $3, %edx
+ syscall
+ movzbl (%rsi), %edi
+ mov $60, %eax
+ syscall
+name: .asciz "/etc/data"
+`,
+  );
+  const data = file(dir, "data", "Aha");
+
+  it("are given one by one: source as a program, anything else as it is", () => {
+    const files = ["--file", `/bin/child=${child}`, "--file", `/etc/data=${data}`];
+    expect(ringside(["run", ...files, parent])).toEqual({ status: 65, stdout: "", stderr: "" });
+    expect(ringside(["run", parent]).status).toBe(1);
+  });
+
+  it("can be injected into by their labels", () => {
+    const run = ringside(["run", "--file", `/bin/child=${child}`, "--inject", "signal:SIGTERM@begin", parent]);
+    expect(run.status).toBe(128 + 15);
+  });
+
+  it("are complained of in one line", () => {
+    expect(ringside(["run", "--file", `bin/child=${child}`, parent])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("path of the guest"),
+    });
+    expect(ringside(["run", "--file", "/bin/child=/nowhere", parent])).toMatchObject({
+      status: 2,
+      stderr: expect.stringContaining("no such file"),
+    });
+    const wrong = file(dir, "wrong.asm", "nosuch eax\n");
+    expect(ringside(["run", "--file", `/bin/child=${wrong}`, parent])).toMatchObject({
+      status: 1,
+      stderr: expect.stringContaining("wrong.asm:1:1: error"),
+    });
+  });
+});
+
 const C_HELLO = `
 #include <stdio.h>
 #include <stdlib.h>

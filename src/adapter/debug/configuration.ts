@@ -126,12 +126,12 @@ function stringRecord(value: unknown, name: string): Record<string, string> {
   return isRecord ? (value as Record<string, string>) : fail(name, "an object of texts", value);
 }
 
-/** Paths as the kernel has them: from its root, without "." and "..". */
+/** As the kernel has them: from its root, without "." and "..". */
+export const isGuestPath = (path: string): boolean => /^(\/(?!\.{0,2}(\/|$))[^/\0]*)+$/.test(path);
+
 function readFiles(value: unknown, beside: (place: string) => string): Record<string, string> {
   const files = Object.entries(stringRecord(value, "files"));
-  for (const [path] of files) {
-    if (!/^(\/(?!\.{0,2}(\/|$))[^/\0]*)+$/.test(path)) fail("files", `paths of the guest ("/bin/child")`, path);
-  }
+  for (const [path] of files) if (!isGuestPath(path)) fail("files", `paths of the guest ("/bin/child")`, path);
   return Object.fromEntries(files.map(([path, place]) => [path, beside(place)]));
 }
 
