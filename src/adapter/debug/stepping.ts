@@ -5,8 +5,9 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
 import { currentInstruction, linearSp } from "./code.ts";
+import { ReturnPoint } from "./return-point.ts";
 import type { RunControl, Stop } from "./run-control.ts";
-import { callStack } from "./stack.ts";
+import { callStack, type Frame } from "./stack.ts";
 
 export interface StepOptions {
   readonly granularity: "instruction" | "statement";
@@ -36,8 +37,7 @@ export async function stepOut(control: RunControl, thread: number): Promise<Stop
   const [here, caller] = cpu === undefined ? [] : callStack(control.target, cpu, 2);
   if (here === undefined || caller === undefined) return undefined;
   if (here.cpl < 3 && caller.cpl === 3) return finished(control, thread, await control.runToUser(thread));
-  const { sp } = here;
-  return finished(control, thread, await runToReturn(control, thread, caller.address, (now) => now > sp));
+  return finished(control, thread, await runToReturn(control, thread, caller));
 }
 
 const runsHere = (control: RunControl, thread: number): boolean => control.threads.on(control.cpu) === thread;
@@ -138,7 +138,7 @@ async function stepOnceOver(
   subject.settle();
   if (stop !== undefined || !CALLS.has(flow) || subject.cpu.linearIp === next || !isOver(subject.cpu)) return stop;
   if (isSystemCall(control, thread, from) && !comesBackTo(control, subject.cpu, [address, next])) return undefined;
-  return unlessReached(await runToReturn(control, thread, next, (now) => now >= sp));
+  return unlessReached(await runToReturn(control, thread, { address: next, sp }));
 }
 
 /** Whether the step that began at `from` was a system call, seen from user mode. */
@@ -155,14 +155,15 @@ const CALLS: ReadonlySet<string> = new Set(["call", "interrupt"]);
 const unlessReached = (outcome: Stop | "reached"): Stop | undefined => (outcome === "reached" ? undefined : outcome);
 
 /**
- * Until the thread reaches `address` with the stack unwound so far that recursion does not stop it early; where it begins another program,
- * there will be no such return, and that program's first instruction is where it has come to.
+ * Until the thread is back in the frame that has `address` and `sp` then; where it begins another program, there will be no such return, and
+ * that program's first instruction is where it has come to.
  */
-async function runToReturn(control: RunControl, thread: number, address: Addr, isUnwound: (sp: Addr) => boolean) {
+async function runToReturn(control: RunControl, thread: number, { address, sp }: Pick<Frame, "address" | "sp">) {
   let replaced = false;
+  const point = new ReturnPoint(control.target, address, sp);
   const outcome = await control.run({
     addresses: [address],
-    reached: () => runsHere(control, thread) && isUnwound(linearSp(control.cpu)),
+    reached: () => runsHere(control, thread) && point.isReached(control.cpu),
     event: (event) => (replaced ||= control.beginsProgram(thread, event)),
   });
   return replaced && outcome === "reached" ? control.runToUser(control.threads.on(control.cpu)) : outcome;
