@@ -15,6 +15,8 @@ import type { Threads } from "./threads.ts";
 /** A thread's entry into the kernel: the instant, and whether the instruction that it was at begins again when it is back. */
 export interface Entered {
   readonly icount: number;
+  /** Who entered: one that has begun a program goes on as its process's first thread. */
+  readonly thread: number;
   readonly restarts: boolean;
   /** Where the instruction is that had begun, if one had. */
   readonly from: Addr | undefined;
@@ -57,6 +59,7 @@ export class Entries implements Observer {
   see(event: MachineEvent): void {
     if (event.type === "entry" && event.fromCpl === 3) this.#noteEntry(event);
     else if (event.type === "exit" && event.toCpl === 3) this.#noteReturn(event);
+    else if (event.type === "exec") this.#noteExec(event);
     else if (event.type === "switch") this.#change(this.#threads.ofPid(event.from), { waited: true });
   }
 
@@ -67,12 +70,18 @@ export class Entries implements Observer {
     // code that is not there is brought before anything begins
     const ahead = cpu.getAddr(OFF.CR2) - ip;
     const from = vector === VECTOR.PF && ahead >= 0 && ahead < LONGEST_INSTRUCTION ? undefined : ip;
-    this.#entered.set(this.#threads.on(cpu), { icount, restarts, from, waited: false });
+    const thread = this.#threads.on(cpu);
+    this.#entered.set(thread, { icount, thread, restarts, from, waited: false });
   }
 
   #noteReturn({ icount, cpu }: MachineEvent): void {
     this.#began ??= icount + 1;
     this.#change(this.#threads.on(this.#machine.cpus[cpu]!), { returned: icount });
+  }
+
+  #noteExec({ tid, cpu }: MachineEvent): void {
+    const entered = this.#entered.get(this.#threads.ofPid(tid) ?? 0);
+    if (entered !== undefined) this.#entered.set(this.#threads.on(this.#machine.cpus[cpu]!), entered);
   }
 
   #change(thread: number | undefined, more: Partial<Entered>): void {

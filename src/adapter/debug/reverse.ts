@@ -23,47 +23,52 @@ export const BEGINNING: Stop = { reason: "entry", boundary: "history" };
 export const stepBack = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
   options.granularity === "instruction"
     ? stepBackInto(control, history, options)
-    : backLines(control, history, options, () => backOver(control, history, options));
+    : backLines(control, history, options, (thread) => backOver(control, history, { ...options, thread }));
 
 /** The instruction or source line before, be it the end of a function that was called. */
 export const stepBackInto = (control: RunControl, history: History, options: StepOptions): Promise<Stop | undefined> =>
-  backLines(control, history, options, () => backOne(control, history, options));
+  backLines(control, history, options, (thread) => backOne(control, history, { ...options, thread }));
 
 async function backLines(
   control: RunControl,
   history: History,
   options: StepOptions,
-  back: () => Promise<void>,
+  back: (thread: number) => Promise<number>,
 ): Promise<Stop | undefined> {
   const { machine } = control.target;
   if (machine.icount <= history.start) return undefined;
   return control.whileReplaying(async () => {
+    let { thread } = options;
     for (let steps = 0; steps < MOST_IN_A_LINE; steps++) {
-      await back();
-      const cpu = cpuOf(control, options.thread);
+      thread = await back(thread);
+      const cpu = cpuOf(control, thread);
       const pc = cpu.linearIp;
       const line = options.granularity === "statement" ? control.target.symbols(cpu).lineAt(pc) : undefined;
       if (line === undefined || line.start === pc || machine.icount <= history.start) break;
     }
-    return { ...STEPPED, thread: options.thread };
+    return { ...STEPPED, thread };
   });
 }
 
 /** The CPU that runs the thread; of one that waits, that on which something else runs. */
 const cpuOf = (control: RunControl, thread: number): Cpu => control.threads.cpuOf(thread) ?? control.cpu;
 
-/** One instruction of the thread back; what lies in the kernel is one instruction, unless the kernel is stepped through. */
-async function backOne(control: RunControl, history: History, { intoKernel, thread }: StepOptions): Promise<void> {
+/**
+ * One instruction of the thread back; what lies in the kernel is one instruction, unless the kernel is stepped through. The thread that it is
+ * one of: a program may have been begun by another one than goes on in it.
+ */
+async function backOne(control: RunControl, history: History, { intoKernel, thread }: StepOptions): Promise<number> {
   const { threads, target } = control;
   const ip = threads.cpuOf(thread)?.linearIp;
   for (;;) {
     if (ip !== undefined) await toPrevious(control, history, thread);
     const cpu = threads.cpuOf(thread);
     const entered = control.enteredBy(thread);
-    if (target.kernel === undefined || intoKernel || cpu?.cpl === 3 || entered === undefined) return;
+    if (target.kernel === undefined || intoKernel || cpu?.cpl === 3 || entered === undefined) return thread;
     await history.goTo(entered.icount, () => control.breathe());
     // what an interrupt or a page fault struck has not run yet: that is where this came from
-    if (!entered.restarts || threads.cpuOf(thread)?.linearIp !== ip || target.machine.icount <= history.start) return;
+    const isWhole = !entered.restarts || threads.cpuOf(thread)?.linearIp !== ip;
+    if (isWhole || target.machine.icount <= history.start) return entered.thread;
   }
 }
 
@@ -89,17 +94,18 @@ async function toPrevious(control: RunControl, history: History, thread: number)
 }
 
 /** One instruction back; behind a call, to before it. */
-async function backOver(control: RunControl, history: History, options: StepOptions): Promise<void> {
+async function backOver(control: RunControl, history: History, options: StepOptions): Promise<number> {
   const { thread } = options;
   const cpu = cpuOf(control, thread);
   const here = { address: cpu.linearIp, sp: linearSp(cpu), cpl: cpu.cpl };
   const calls = callSites(cpu, here.address, codeBits(cpu));
-  await backOne(control, history, options);
-  const now = cpuOf(control, thread);
-  if (calls.length === 0 || now.cpl !== here.cpl || currentInstruction(now).flow !== "return") return;
+  const before = await backOne(control, history, options);
+  const now = cpuOf(control, before);
+  if (calls.length === 0 || now.cpl !== here.cpl || currentInstruction(now).flow !== "return") return before;
   const returned = control.target.machine.icount;
   const call = await lastCall(control, history, calls, here.sp, thread);
   await settleAt(control, history, typeof call === "object" ? call.icount : returned);
+  return thread;
 }
 
 /** The last time the thread was about to run one of `sites` with the stack pointer at `sp`. */

@@ -435,7 +435,7 @@ export class RunControl implements Observer {
       event: (event) => {
         // the thread that begins a program goes on as its process's first one
         if (ours !== undefined && this.beginsProgram(ours, event)) ours = this.threads.on(cpus[event.cpu]!);
-        return event.type === "exit" ? event.toCpl === 3 && isOurs(event.cpu) : this.#isEndOf(ours, event);
+        return event.type === "exit" ? event.toCpl === 3 && isOurs(event.cpu) : this.isEndOf(ours, event);
       },
     });
   }
@@ -445,7 +445,8 @@ export class RunControl implements Observer {
     return type === "exec" && this.threads.ofPid(tid) === thread;
   }
 
-  #isEndOf(thread: number | undefined, { type, from }: MachineEvent): boolean {
+  /** Whether another task is switched to from that thread for good. */
+  isEndOf(thread: number | undefined, { type, from }: MachineEvent): boolean {
     return (
       type === "switch" && thread !== undefined && this.threads.ofPid(from) === thread && this.threads.hasEnded(thread)
     );

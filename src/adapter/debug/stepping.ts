@@ -42,11 +42,25 @@ export async function stepOut(control: RunControl, thread: number): Promise<Stop
 
 const runsHere = (control: RunControl, thread: number): boolean => control.threads.on(control.cpu) === thread;
 
-function finished(control: RunControl, thread: number, outcome: Stop | "reached"): Stop {
+async function finished(control: RunControl, thread: number, outcome: Stop | "reached"): Promise<Stop> {
   if (outcome !== "reached") return outcome;
-  return control.threads.hasEnded(thread)
-    ? { reason: "step", text: "the thread has ended" }
-    : { reason: "step", thread };
+  return hasEnded(control, thread) ? afterItsEnd(control, thread) : { reason: "step", thread };
+}
+
+/** Not one that goes on as its process's first thread, in the program that it has begun. */
+const hasEnded = ({ threads, cpu }: RunControl, thread: number): boolean => threads.hasEnded(thread) && cpu.cpl < 3;
+
+const ENDED = "the thread that was stepped has ended";
+
+/** Where a thread that has ended leaves somebody to look at; or at the program's end. */
+async function afterItsEnd(control: RunControl, ended: number): Promise<Stop> {
+  const [survivor] = control.threads.survivors(ended);
+  if (survivor?.inUser || survivor?.waits) return { reason: "step", thread: survivor.thread, text: ENDED };
+  const outcome = await control.runToUser(survivor?.thread);
+  if (outcome !== "reached") return outcome;
+  return hasEnded(control, survivor?.thread ?? ended)
+    ? afterItsEnd(control, survivor?.thread ?? ended)
+    : { reason: "step", thread: control.threads.on(control.cpu), text: ENDED };
 }
 
 /** The thread that is stepped, and the CPU it is on. Where kernel code switches to another task, the step goes on with what the CPU runs then. */
@@ -85,7 +99,7 @@ async function stepLines(
     const stop = await step(subject);
     if (stop !== undefined) return stop;
     subject.settle();
-    const stepped = finished(control, subject.thread, "reached");
+    const stepped: Stop = { reason: "step", thread: subject.thread };
     const pc = subject.cpu.linearIp;
     if (options.granularity === "instruction" || start === undefined || pc <= before) return stepped;
     const line = target.symbols(subject.cpu).lineAt(pc);
@@ -113,6 +127,7 @@ async function stepOnce(control: RunControl, subject: Subject, intoKernel: boole
     if (!fromUser || subject.cpu.cpl === 3 || intoKernel || control.target.kernel === undefined) return undefined;
     const outcome = await control.runToUser(thread);
     if (outcome !== "reached") return outcome;
+    if (hasEnded(control, thread)) return afterItsEnd(control, thread);
     // gone: it has begun another program, as its process's first thread
     if (control.threads.cpuOf(thread) === undefined) subject.cpu = control.cpu;
     subject.settle();
@@ -164,7 +179,9 @@ async function runToReturn(control: RunControl, thread: number, { address, sp }:
   const outcome = await control.run({
     addresses: [address],
     reached: () => runsHere(control, thread) && point.isReached(control.cpu),
-    event: (event) => (replaced ||= control.beginsProgram(thread, event)),
+    event: (event) => (replaced ||= control.beginsProgram(thread, event)) || control.isEndOf(thread, event),
   });
-  return replaced && outcome === "reached" ? control.runToUser(control.threads.on(control.cpu)) : outcome;
+  if (outcome !== "reached") return outcome;
+  if (replaced) return control.runToUser(control.threads.on(control.cpu));
+  return hasEnded(control, thread) ? afterItsEnd(control, thread) : outcome;
 }

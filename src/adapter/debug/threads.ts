@@ -11,6 +11,15 @@ export interface Thread {
   readonly name: string;
 }
 
+/** A thread that goes on. */
+export interface Survivor {
+  readonly thread: number;
+  readonly inUser: boolean;
+  readonly waits: boolean;
+}
+
+const ENDING: ReadonlySet<string> = new Set(["exiting", "zombie"]);
+
 export class Threads {
   readonly #target: Target;
   readonly #ids = new Map<number, number>();
@@ -67,7 +76,23 @@ export class Threads {
     const { kernel } = this.#target;
     if (kernel === undefined) return false;
     const task = kernel.tasks().find(({ pid }) => this.#ids.get(pid) === id);
-    return task === undefined || task.state === "exiting" || task.state === "zombie";
+    return task === undefined || ENDING.has(task.state);
+  }
+
+  /** Who goes on where a thread has ended: those of its process, or else all others; first those that run user code. */
+  survivors(id: number): readonly Survivor[] {
+    const { kernel, machine } = this.#target;
+    const tasks = (kernel?.tasks() ?? []).filter(({ idle, state }) => !idle && !ENDING.has(state));
+    const pid = this.pidOf(id);
+    const process = kernel?.tasks().find((task) => task.pid === pid)?.tgid ?? pid;
+    const own = tasks.filter(({ tgid }) => tgid === process);
+    return (own.length > 0 ? own : tasks)
+      .map(({ pid, cpu, state }) => ({
+        thread: this.#idOf(pid),
+        inUser: cpu !== undefined && machine.cpus[cpu]!.cpl === 3,
+        waits: cpu === undefined && state !== "runnable",
+      }))
+      .sort((a, b) => Number(b.inUser) - Number(a.inUser) || Number(a.waits) - Number(b.waits));
   }
 
   /** Which threads have come and gone since the last look. */

@@ -65,6 +65,9 @@ function reasonOf(stop: Stop): Body {
     case "exited":
       return { reason: "pause" };
     default:
-      return { reason: stop.reason, ...(stop.text === undefined ? {} : { text: stop.text }) };
+      return {
+        reason: stop.reason,
+        ...(stop.text === undefined ? {} : { description: `Paused: ${stop.text}`, text: stop.text }),
+      };
   }
 }
