@@ -6,7 +6,7 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF, SEG } from "../../emu/cpu/layout.ts";
 import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import { isParagraphMode } from "../../emu/cpu/system/predicates.ts";
-import { segmentOf } from "./unwind/place.ts";
+import { segmentOf } from "./unwind/segments.ts";
 
 export type Where =
   | { readonly mode: "physical"; readonly address: number }

@@ -2,7 +2,7 @@
 
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF, SEG } from "../../emu/cpu/layout.ts";
-import { bigToAddr } from "../../emu/cpu/state.ts";
+import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import { inject, injectionProblem } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
@@ -39,6 +39,7 @@ export function kernelAccess(kernel: Kernel, tasks = new Tasks(kernel)): KernelA
     currentTaskAt: (cpu) =>
       kernel.machine.cpus.includes(cpu) ? kernel.perCpuBase(cpu) + layout.perCpu.current_task!.offset : undefined,
     userRegs: (cpu) => kernel.arch.userRegs(current(cpu)),
+    stackEnd: (cpu) => stackEnd(kernel, current(cpu)),
     stackAt: (cpu, address) => {
       const owner = kernel.state.tasks.find(({ stack }) => address > stack && address <= stack + layout.threadSize);
       return owner && (owner === current(cpu) ? "own" : "another's");
@@ -68,6 +69,9 @@ function imageRange({ image, layout }: Kernel) {
   const ends = image.segments.map(({ address, memorySize }) => toAddress(address) + memorySize);
   return { start: Math.min(...starts), end: Math.max(...ends) };
 }
+
+const stackEnd = ({ arch, layout }: Kernel, task: Task): Addr =>
+  task.idle ? task.stack + layout.threadSize : arch.userRegs(task);
 
 /** What Linux keeps in mm_struct and task_struct, and this kernel in plain data. */
 function plainFields(kernel: Kernel, task: Task): Readonly<Record<string, number>> {

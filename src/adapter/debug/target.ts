@@ -50,6 +50,8 @@ export interface KernelAccess {
   currentTaskAt(cpu: Cpu): Addr | undefined;
   /** pt_regs at the top of the current task's kernel stack: the user state while the kernel runs. */
   userRegs(cpu: Cpu): Addr;
+  /** Where what the kernel itself puts on the current task's stack begins: at pt_regs, but that an idle task has none. */
+  stackEnd(cpu: Cpu): Addr;
   /** Whose kernel stack an address is in: the current task's, or another's; undefined if in none. */
   stackAt(cpu: Cpu, address: Addr): "own" | "another's" | undefined;
   /** Fields that are not in guest memory, by Linux's name: `mm.vdso`, `task.pid`. */

@@ -43,7 +43,7 @@ const WITHOUT = "-fno-asynchronous-unwind-tables";
 /** Compares with a shadow stack, each instruction the first time that it runs, or every nth instruction that runs. */
 function compared(target: Target, every: number, most: number) {
   const { currentCpu: cpu } = target.machine;
-  const shadow = new ShadowStack(target, false);
+  const shadow = new ShadowStack(target);
   shadow.begin();
   const addresses = () =>
     callStack(target, cpu)

@@ -92,6 +92,7 @@ espfix:
 	mov $15, %eax
 	mov %eax, %ss
 	mov %esp, saved
+small_stack:
 	.rept 4
 	mov $20, %eax
 	int $0x80

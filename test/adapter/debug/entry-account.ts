@@ -6,6 +6,8 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
+import { GPR, SEG } from "../../../src/emu/cpu/layout.ts";
+import type { Run } from "./entry-runs.ts";
 import { REPEATED, ShadowStack } from "./shadow-stack.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../../src/emu/kernel/entry");
@@ -68,21 +70,27 @@ export class EntryAccount {
 
   /**
    * Steps through a program, and compares at each instruction of entry code that it comes to for the first time.
-   * @param changes whether its handlers change where it goes on, which the call stack knows beforehand.
    * @returns where call stack and shadow stack differ.
    */
-  walk(target: Target, steps: number, changes: boolean): string[] {
+  walk(target: Target, steps: number, { breakStackAt }: Pick<Run, "breakStackAt">): string[] {
     const { machine } = target;
     const cpu = machine.currentCpu;
     this.add(target);
     while (cpu.cpl < 3) if (target.run(1).kind === "exit") return [];
-    const shadow = new ShadowStack(target, changes);
+    const shadow = new ShadowStack(target);
     shadow.begin();
-    const seen = new Set<number>();
+    const seen = new Set<string>();
     const wrong: string[] = [];
+    const broken = breakStackAt === undefined ? undefined : target.symbols(cpu).address(breakStackAt);
     for (let step = 0; step < steps && shadow.step().kind === "budget"; step++) {
-      if (cpu.cpl === 3 || seen.has(cpu.linearIp)) continue;
-      seen.add(cpu.linearIp);
+      if (cpu.linearIp === broken) {
+        cpu.setGpr(GPR.RSP, 0n);
+        shadow.loseStack();
+      }
+      if (cpu.cpl === 3) continue;
+      const where = `${cpu.linearIp} ${cpu.selector(SEG.SS)} ${shadow.entries}`;
+      if (seen.has(where)) continue;
+      seen.add(where);
       const place = this.#instructionAt(target, cpu.linearIp);
       if (place === undefined) continue;
       this.#compared.add(place);

@@ -16,10 +16,10 @@ export interface Run {
   readonly name: string;
   readonly program: string;
   readonly launch: Readonly<Record<string, unknown>>;
-  /** Whether its handlers change where it goes on, which the call stack knows beforehand. */
-  readonly changes: boolean;
   /** Whether user mode may raise any vector that has no error code by INT. */
   readonly gates?: boolean;
+  /** Where somebody who debugs the kernel takes its stack away. */
+  readonly breakStackAt?: string;
 }
 
 export async function load({ program, launch, gates = false }: Run): Promise<Target> {
@@ -45,21 +45,18 @@ function openGates(cpu: Cpu): void {
   }
 }
 
-/** Their handlers change where the program goes on. */
-const CHANGING: ReadonlySet<string> = new Set(["espfix-refused", "espfix-table", "sysret"]);
-
 function scenarios(): Run[] {
   return readdirSync(SCENARIOS).flatMap((name) => {
     const { program, launch } = JSON.parse(readFileSync(path.join(SCENARIOS, name, "scenario.json"), "utf8"));
-    return [{ name, program: path.join(SCENARIOS, name, program), launch, changes: CHANGING.has(name) }];
+    return [{ name, program: path.join(SCENARIOS, name, program), launch }];
   });
 }
 
-/** `place event count`. */
+/** `place event count`; there may be a condition in the place. */
 const injected = (...points: string[]) =>
   points.map((point) => {
-    const [at, event, count = 1] = point.split(" ");
-    return { at, event, count: Number(count) };
+    const [, at, event, count] = /^(.+?) ([a-z]\S*)(?: (\d+))?$/.exec(point)!;
+    return { at, event, count: Number(count ?? 1) };
   });
 const INJECT = injected(
   ...[
@@ -73,7 +70,15 @@ const INJECT = injected(
   ],
 );
 const NESTED = injected("exc_nmi nmi", "repeat_nmi nmi", "paranoid_entry nmi", "nmi_restore nmi");
-const ON_I386 = injected("restore_all nmi", "restore_all mc");
+const ON_I386 = injected(
+  "restore_all nmi",
+  "restore_all mc",
+  "restore_all if ss == 0xd0 nmi",
+  "irq_return if ss == 0xd0 nmi",
+  "irq_return if ss == 0xd0 mc",
+  "small_stack nmi",
+  "do_int80_syscall_32 nmi",
+);
 const WATCHED = injected("audited work:SYSCALL_AUDIT", "traced work:SYSCALL_TRACEPOINT");
 
 const own = (name: string, launch: Record<string, unknown>, inject: readonly object[] = []): Run => ({
@@ -81,9 +86,9 @@ const own = (name: string, launch: Record<string, unknown>, inject: readonly obj
   program: path.join(import.meta.dirname, `${name}.s`),
   launch: { seed: 1, ...launch, inject: [...INJECT, ...inject] },
   gates: true,
-  changes: true,
 });
 
+const I386 = { arch: "i386", bits: 32, cpu: "intel" };
 const X86_64 = { arch: "x86_64", cpu: "intel" };
 const AMD = { arch: "x86_64", cpu: "amd" };
 
@@ -114,6 +119,8 @@ export const RUNS: readonly Run[] = [
   own("entry-64", { ...X86_64, kernel: { pti: "on" } }),
   own("entry-64", { ...X86_64, kernel: { nmi: "plain", exitPaths: "conditional-swapgs" } }),
   own("entry-64", { ...X86_64, kernel: { espfix: "prototype", exitPaths: "tif-iret" } }),
-  own("entry-32", { arch: "i386", bits: 32, cpu: "intel" }, [...ON_I386, ...WATCHED]),
+  own("entry-32", I386, [...ON_I386, ...WATCHED]),
+  own("entry-step", I386),
+  { ...own("entry-step", I386), name: "a stack taken away", breakStackAt: "do_int80_syscall_32" },
   ...COMPAT.map(([launch, kernel]) => own("entry-32", { ...launch, kernel, bits: 32 }, WATCHED)),
 ];

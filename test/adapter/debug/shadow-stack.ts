@@ -6,12 +6,14 @@ import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import { InsnStream } from "../../../src/emu/cpu/decode.ts";
 import { Mnemonic } from "../../../src/emu/cpu/iced.ts";
 import { GPR, OFF } from "../../../src/emu/cpu/layout.ts";
+import { addrToBig } from "../../../src/emu/cpu/state.ts";
 import { isParagraphMode } from "../../../src/emu/cpu/system/predicates.ts";
 import type { MachineEvent, StopReason } from "../../../src/emu/machine/types.ts";
+import { signalFrame } from "./signal-frame.ts";
 
 interface Level {
-  /** undefined: wherever a signal's handler or restorer is. */
-  readonly address: number | undefined;
+  /** undefined: nobody knows. What a signal's frame says may become something else until the handler ends. */
+  readonly address: number | undefined | (() => number | undefined);
   /** Left by a near call, by an event that entered ring 0, by a signal, or for v8086 mode. */
   readonly by: "call" | "entry" | "signal" | "vm86";
 }
@@ -23,18 +25,16 @@ export class ShadowStack {
   readonly #target: Target;
   #levels: Level[] = [];
   #events: MachineEvent[] = [];
-  /** Of tasks that do not run, by the address of their task_struct. */
+  /** Of tasks that do not run, by the address of their task_struct, which those to come may have of those gone. */
   readonly #waiting = new Map<bigint, Level[]>();
-  /** How the last child to be made is to leave the kernel: where its parent does. */
-  #forked: Level[] = [];
 
-  /** Whether a signal's place may be one that nothing has run at. */
-  readonly #refusing: boolean;
-
-  constructor(target: Target, refusing: boolean) {
+  constructor(target: Target) {
     this.#target = target;
-    this.#refusing = refusing;
-    target.machine.events.listen((event) => this.#events.push(event));
+    target.machine.events.listen((event) => {
+      this.#events.push(event);
+      // at once, for the same up-call may deliver another signal to the handler of this one
+      if (event.type === "signal" && event.step === "handler") this.#deliver(Number(event.handler));
+    });
   }
 
   begin(): void {
@@ -44,7 +44,12 @@ export class ShadowStack {
 
   /** Addresses of the callers, innermost first. */
   get callers(): (number | undefined)[] {
-    return this.#levels.map(({ address }) => address).reverse();
+    return addressesOf(this.#levels);
+  }
+
+  /** How often the kernel was entered, and entered again. */
+  get entries(): number {
+    return this.#levels.filter(({ by }) => by === "entry").length;
   }
 
   /** Whether these are the callers, innermost first. */
@@ -69,6 +74,11 @@ export class ShadowStack {
     return this.#target.symbols(cpu).nearest(cpu.linearIp)?.name === SWITCH;
   }
 
+  /** Nothing will return by the stack that there was: only what was saved on another one is left. */
+  loseStack(): void {
+    this.#levels.length = this.#levels.findLastIndex(({ by }) => by === "entry") + 1;
+  }
+
   step(): StopReason {
     const { machine } = this.#target;
     const cpu = machine.currentCpu;
@@ -78,7 +88,6 @@ export class ShadowStack {
     this.#events = [];
     const reason = this.#target.run(1);
     const entries = this.#events.filter(({ type }) => type === "entry");
-    for (const { type, step } of this.#events) if (type === "signal" && step === "handler") this.#deliver();
     for (const { type, name } of this.#events) {
       if (type === "upcall" && name === "fixup_bad_iret") this.#mergeEntries();
       if (type !== "syscall-enter") continue;
@@ -87,10 +96,9 @@ export class ShadowStack {
     }
     const after = { cpl: cpu.cpl, ip: cpu.linearIp };
     if (entries.length > 0) {
-      const next =
-        insn !== undefined && TRAPS.has(insn.mnemonic) && !this.#events.some(({ type }) => type === "fault")
-          ? before.ip + insn.length
-          : undefined;
+      const isTrap =
+        insn !== undefined && TRAPS.has(insn.mnemonic) && !this.#events.some(({ type }) => type === "fault");
+      const next = isTrap ? this.#behindTrap(insn.mnemonic, before.ip + insn.length) : undefined;
       for (const { fromIp } of entries) {
         const address = next ?? Number(BigInt.asIntN(64, BigInt(String(fromIp))));
         this.#levels.push({ address, by: "entry" });
@@ -101,55 +109,67 @@ export class ShadowStack {
     ) {
       this.#leave(after.ip);
     } else if (insn !== undefined) this.#near(insn.mnemonic, before.ip + insn.length, after.ip);
-    if (this.#events.some(({ type }) => type === "fork"))
-      this.#forked = this.#levels.slice(0, this.#levels.findLastIndex(({ by }) => by === "entry") + 1);
+    for (const { type, child } of this.#events) if (type === "fork") this.#fork(Number(child));
     if (switched !== undefined && Math.abs(Number(cpu.gpr(GPR.RSP) - switched.sp)) > 8) this.#switch(switched);
     return reason;
+  }
+
+  /** SYSENTER says nothing of where it was: the kernel goes back to one place, whatever there was. */
+  #behindTrap(mnemonic: number, next: number): number {
+    if (mnemonic !== Mnemonic.Sysenter) return next;
+    return this.#target.symbols(this.#target.machine.currentCpu).address("int80_landing_pad")!;
+  }
+
+  /** A child leaves the kernel where its parent does. */
+  #fork(pid: number): void {
+    const { kernel } = this.#target;
+    const task = addrToBig(kernel!.threadInfo(kernel!.standIn(pid)!));
+    this.#waiting.set(task, this.#levels.slice(0, this.#levels.findLastIndex(({ by }) => by === "entry") + 1));
   }
 
   /** Onto the stack of a task that waits, or that has never run: such a one begins where __switch_to_asm returns to. */
   #switch({ from, to }: Switched): void {
     this.#waiting.set(from, this.#levels);
-    const waiting = this.#waiting.get(to);
-    this.#levels = waiting ?? this.#forked;
-    if (waiting === undefined) this.#forked = [];
+    this.#levels = this.#waiting.get(to) ?? [];
   }
 
   #near(mnemonic: number, next: number, ip: number): void {
     if (mnemonic === Mnemonic.Call) this.#levels.push({ address: next, by: "call" });
     const top = this.#levels.at(-1);
-    if (mnemonic === Mnemonic.Ret && top !== undefined && (top.address ?? ip) === ip) this.#levels.pop();
+    if (mnemonic === Mnemonic.Ret && top !== undefined && (addressOf(top) ?? ip) === ip) this.#levels.pop();
     if (isIret(mnemonic)) this.#leave(ip);
   }
 
   /**
-   * A signal's frame is on the stack: the kernel will return to the handler, that to the restorer, and that to where it struck. If
-   * that was the kernel's own IRET, the frame says where IRET was to go.
+   * A signal's frame is on the stack: the kernel will return to the handler, that to the restorer, and that to where the frame says. If
+   * it struck at the kernel's own IRET, that is where IRET was to go; and a signal ends v8086 mode.
    */
-  #deliver(): void {
+  #deliver(handler: number): void {
     const at = this.#levels.findLastIndex(({ by }) => by === "entry");
     const nested = this.#levels.findIndex(({ by }, i) => by === "entry" && i > this.#lastSignal()) < at;
-    const struck = nested || this.#refusing ? undefined : this.#levels[at]!.address;
-    const handler: Level[] = [
-      { address: struck, by: "signal" },
-      { address: undefined, by: "call" },
-      { address: undefined, by: "entry" },
+    const { restorer, saved } = signalFrame(this.#target, this.#target.machine.currentCpu);
+    const levels: Level[] = [
+      { address: saved, by: "signal" },
+      { address: restorer, by: "call" },
+      { address: handler, by: "entry" },
     ];
-    this.#levels.splice(nested ? at - 1 : at, nested ? 2 : 1, ...handler);
+    const replaced = nested || this.#levels[at - 1]?.by === "vm86" ? 2 : 1;
+    this.#levels.splice(at + 1 - replaced, replaced, ...levels);
   }
 
-  /** The handler has ended: the entry is back from where the signal struck, or wherever the handler has made of that. */
+  /** The handler has ended: the entry is back from where its frame says. */
   #handled(): void {
     const from = this.#lastSignal();
     const to = this.#levels.findIndex(({ by }, i) => by === "entry" && i > from);
-    if (from >= 0) this.#levels.splice(from, to - from + 1, { address: undefined, by: "entry" });
+    if (from < 0) return;
+    this.#levels.splice(from, to - from + 1, { address: addressOf(this.#levels[from]!), by: "entry" });
   }
 
   /** The fault of a refused IRET becomes one that struck where IRET was to go. */
   #mergeEntries(): void {
     const at = this.#levels.findLastIndex(({ by }) => by === "entry");
     const before = this.#levels.findLastIndex(({ by }, i) => by === "entry" && i < at);
-    if (before >= 0) this.#levels.splice(before, at - before + 1, { address: undefined, by: "entry" });
+    if (before >= 0) this.#levels.splice(before, at - before + 1, this.#levels[before]!);
   }
 
   /** The kernel will go to v8086 mode; the code that asked for it waits outside. */
@@ -167,7 +187,7 @@ export class ShadowStack {
     if (this.#target.symbols(this.#target.machine.currentCpu).describe(ip) === "repeat_nmi") return; // it goes on there, and leaves later
     while (this.#levels.length > 0 && this.#levels.pop()!.by !== "entry");
     const outside = this.#levels.findLastIndex(({ by }) => by === "vm86");
-    if (outside >= 0 && this.#levels[outside]!.address === ip) this.#levels.length = outside;
+    if (outside >= 0 && addressOf(this.#levels[outside]!) === ip) this.#levels.length = outside;
   }
 
   #decode() {
@@ -199,9 +219,17 @@ function switchedTasks(cpu: Cpu): Switched {
 
 const LMA = 0x400;
 
-const equals = (levels: readonly Level[], actual: readonly number[]): boolean =>
-  levels.length === actual.length &&
-  levels.toReversed().every(({ address }, i) => address === undefined || address === actual[i]);
+const addressOf = ({ address }: Level): number | undefined => (typeof address === "function" ? address() : address);
+
+/** Innermost first. */
+const addressesOf = (levels: readonly Level[]): (number | undefined)[] => levels.map(addressOf).reverse();
+
+function equals(levels: readonly Level[], actual: readonly number[]): boolean {
+  const expected = addressesOf(levels);
+  return (
+    expected.length === actual.length && expected.every((address, i) => address === undefined || address === actual[i])
+  );
+}
 
 /** The kernel has decided to leave v8086 mode: what it interrupted is gone already. */
 const outsideAgain = ({ by }: Level, i: number, levels: readonly Level[]): boolean =>

@@ -40,10 +40,9 @@ async function targetOf(name: string, inject: readonly Injection[] = []): Promis
 function disagreements(
   target: Target,
   steps: number,
-  refusing: boolean,
   hasBegun = () => true,
 ): { seen: number; wrong: Map<string, string> } {
-  const shadow = new ShadowStack(target, refusing);
+  const shadow = new ShadowStack(target);
   const wrong = new Map<string, string>();
   const pending: Moved[] = [];
   let seen = 0;
@@ -86,13 +85,10 @@ function settle(pending: Moved[], cpu: Cpu, wrong: Map<string, string>): void {
   for (const { place, text } of open) if (!wrong.has(place)) wrong.set(place, text);
 }
 
-/** Their handlers return to states that the processor refuses; what the signal then interrupts is what was asked for. */
-const REFUSING = new Set(["espfix-refused", "espfix-table"]);
-
 describe("the call stack is that of a shadow stack", () => {
   for (const name of readdirSync(SCENARIOS)) {
     it(`at every instruction of ${name}`, async () => {
-      const { seen, wrong } = disagreements(await targetOf(name), MOST_STEPS, REFUSING.has(name));
+      const { seen, wrong } = disagreements(await targetOf(name), MOST_STEPS);
       expect(seen).toBeGreaterThan(100);
       expect([...wrong].slice(0, 12)).toEqual([]);
     });
@@ -122,7 +118,7 @@ describe("the call stack is that of a shadow stack where the first instruction i
     const isOurs = ({ at, event }: MachineEvent) => inject.some((own) => own.at === at && own.event === event);
     target.machine.events.listen((event) => void (struck += Number(isOurs(event))), ["inject"]);
     const isOver = () => struck === inject.length;
-    const { seen, wrong } = disagreements(target, STEPS_BEHIND, REFUSING.has(name), isOver);
+    const { seen, wrong } = disagreements(target, STEPS_BEHIND, isOver);
     expect(struck).toBe(inject.length);
     expect(seen).toBeGreaterThan(20);
     expect([...wrong].slice(0, 12)).toEqual([]);

@@ -12,6 +12,7 @@ import type { Return } from "./far-returns.ts";
 import { follow, isRestorer } from "./follow.ts";
 import type { Place } from "./place.ts";
 import { behindEntry, outsideVm86, userPlace } from "./pt-regs-place.ts";
+import { interruptedTask } from "./task-switch.ts";
 
 /** How a frame was found: by its code or pt_regs, by the program's CFI, or only guessed: by a call site on the stack, or behind such a frame. */
 export type Found = "code" | "CFI" | "call site";
@@ -48,7 +49,7 @@ export function callerOf(target: Target, called: Called): Caller | undefined {
   const entry = entryOf(target, from, atCall);
   if (followed !== undefined && !(mayHaveRunOn(from, followed) && !hasCalled(followed.to, from, entry)))
     return { ...followed, found: followed.kind === "interrupt" ? "code" : sure("code") };
-  const site = outside(target, from) ?? bySite(target, from, entry);
+  const site = outside(target, from) ?? switched(from) ?? bySite(target, from, entry);
   if (site !== undefined && site.found !== "call site")
     return { ...site, found: site.kind === "return" ? sure(site.found) : site.found };
   const other = followed ?? described;
@@ -79,14 +80,20 @@ function outside({ kernel }: Target, from: Place): Caller | undefined {
   return to && { kind: "vm86", to, found: "code" };
 }
 
+/** A task that the processor has switched to has a stack of its own: nobody has called it. */
+function switched(from: Place): Caller | undefined {
+  const to = from.mode.cpl < 3 ? interruptedTask(from) : undefined;
+  return to && { kind: "interrupt", to, found: "code" };
+}
+
 /** By a call site on the stack; in the kernel, behind the last of them, the user code of pt_regs. */
 function bySite(target: Target, from: Place, entry: Addr | undefined): Caller | undefined {
   const { kernel } = target;
   const isHere = kernel !== undefined && from.mode.cpl < 3 && stackOf(target, from) !== "another's";
-  const regs = isHere ? kernel.userRegs(from.cpu) : undefined;
-  const site = callerBySite(from, { isCode: codeOf(target, from), entry, end: regs });
+  const end = isHere ? kernel.stackEnd(from.cpu) : undefined;
+  const site = callerBySite(from, { isCode: codeOf(target, from), entry, end });
   if (site !== undefined) return { kind: "return", to: site.to, found: site.confirmed ? "code" : "call site" };
-  const user = regs === undefined ? undefined : userPlace(kernel!, from, regs);
+  const user = end !== undefined && end === kernel!.userRegs(from.cpu) ? userPlace(kernel!, from, end) : undefined;
   return user && { kind: "interrupt", to: user, found: "code" };
 }
 

@@ -3,7 +3,8 @@
 import { GPR } from "../../../emu/cpu/layout.ts";
 import { SIGCONTEXT_32, SIGCONTEXT_64, UCONTEXT_32, UCONTEXT_64 } from "../../../emu/kernel/abi/sigcontext.ts";
 import { SIGINFO_SIZE } from "../../../emu/kernel/abi/siginfo.ts";
-import { EFLAGS_VM, type Mode, modeFor, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
+import { EFLAGS_VM, type Mode, modeAskedFor, modeFor } from "./segments.ts";
 
 export interface Return {
   readonly kind: "return" | "far" | "interrupt" | "signal";
@@ -18,11 +19,13 @@ export function interruptReturn(place: Place, word: number): Return | undefined 
   const sp = outward ? place.stackWord(3 * word, word) : undefined;
   const ss = outward ? place.stackWord(4 * word, word) : undefined;
   if (outward && (sp === undefined || ss === undefined)) return undefined;
-  const mode = modeFor(place.cpu, cs, ss, flags, place.mode);
+  const mode = modeAskedFor(place, cs, ss, flags);
   if (mode === undefined) return undefined;
   const to = place.at(mode, ip);
   if (sp !== undefined) to.regs[GPR.RSP] = sp;
   else to.release(3 * word);
+  to.flags = Number(BigInt.asIntN(32, flags));
+  to.flagsKnown = word === 2 ? 0xffff : -1;
   return { kind: "interrupt", to };
 }
 
@@ -44,8 +47,8 @@ export function sysexitReturn(place: Place, wide: boolean): Return | undefined {
 
 function flatUserPlace(from: Place, ip: bigint, bits: 32 | 64): Place {
   const mode: Mode = {
-    code: { bits, base: 0 },
-    stack: { bits, base: 0 },
+    code: { selector: undefined, bits, base: 0 },
+    stack: { selector: undefined, bits, base: 0 },
     cpl: 3,
     v86: false,
     paragraphs: false,
@@ -61,7 +64,7 @@ export function farReturn(place: Place, word: number, release: number): Return |
   const outward = !place.mode.paragraphs && Number(cs & 3n) > place.mode.cpl;
   const sp = outward ? place.stackWord(2 * word + release, word) : undefined;
   const ss = outward ? place.stackWord(3 * word + release, word) : undefined;
-  const mode = modeFor(place.cpu, cs, ss, place.mode.v86 ? EFLAGS_VM : 0n, place.mode);
+  const mode = modeFor(place, cs, ss, place.mode.v86 ? EFLAGS_VM : 0n);
   if (mode === undefined || (outward && sp === undefined)) return undefined;
   const to = place.at(mode, ip);
   if (sp !== undefined) to.regs[GPR.RSP] = sp;
@@ -73,7 +76,10 @@ const RT_SIGRETURN_64 = 15;
 const SIGRETURN_32 = 119;
 const RT_SIGRETURN_32 = 173;
 
-/** The context that a handler's end would restore, from the frame on the stack; "other": this system call ends no handler. */
+/**
+ * The context that a handler's end would restore, from the frame on the stack as it is now: until the handler has changed that, it says where
+ * the signal struck. "other": this system call ends no handler.
+ */
 export function signalReturn(place: Place, number: number, wide: boolean): Return | undefined | "other" {
   if (wide) {
     if (number !== RT_SIGRETURN_64) return "other";
@@ -92,15 +98,15 @@ function restored(place: Place, at: number, bits: 32 | 64): Return | undefined {
   const word = bits / 8;
   const offset = (name: (typeof REGISTERS)[number] | "ip" | "cs" | "ss" | "flags"): number =>
     at + (bits === 64 ? SIGCONTEXT_64.offset[name] : SIGCONTEXT_32.offset[name]);
-  const read = (name: Parameters<typeof offset>[0], bytes = word) => place.stackWord(offset(name), bytes);
+  const read = (name: Parameters<typeof offset>[0], bytes = word) => place.stackWordNow(offset(name), bytes);
   const [ip, cs, ss, flags] = [read("ip"), read("cs", 2), read("ss", 2), read("flags")];
   if (ip === undefined || cs === undefined || flags === undefined) return undefined;
   // a 64-bit frame says nothing of SS if its writer did not save it
-  const mode = modeFor(place.cpu, cs, ss === 0n ? undefined : ss, flags, place.mode);
+  const mode = modeAskedFor(place, cs, ss === 0n ? undefined : ss, flags);
   if (mode === undefined) return undefined;
   const to = place.at(mode, ip);
   for (const [i, name] of REGISTERS.entries()) to.regs[i] = read(name);
   for (const [i, name] of NUMBERED.entries())
-    to.regs[8 + i] = bits === 64 ? place.stackWord(at + SIGCONTEXT_64.offset[name], 8) : undefined;
+    to.regs[8 + i] = bits === 64 ? place.stackWordNow(at + SIGCONTEXT_64.offset[name], 8) : undefined;
   return { kind: "signal", to };
 }

@@ -1,33 +1,19 @@
 /** A point of the program's future as far as it is known: where code goes on, in which mode, with which registers and memory. */
 import type { Cpu } from "../../../emu/cpu/cpu.ts";
-import type { Knowledge, Known } from "../../../emu/cpu/ir/foresee.ts";
+import type { OpSize } from "../../../emu/cpu/flags.ts";
+import { type Knowledge, type Known, withPart } from "../../../emu/cpu/ir/foresee.ts";
 import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
-import { EFER, GPR, OFF, SEG, SEG_NULL, type SegIndex } from "../../../emu/cpu/layout.ts";
-import { type Bits, MODE } from "../../../emu/cpu/mode.ts";
+import { EFER, GPR, OFF, SEG, type SegIndex } from "../../../emu/cpu/layout.ts";
+import { MODE } from "../../../emu/cpu/mode.ts";
 import { type Addr, addrToBig, bigToAddr } from "../../../emu/cpu/state.ts";
-import { ATTR, baseOf } from "../../../emu/cpu/system/descriptor.ts";
 import { isParagraphMode, isV86, stackBits } from "../../../emu/cpu/system/predicates.ts";
-import { peekBytes, peekValue } from "../guest-memory.ts";
+import { peekBytes, peekValue, translate } from "../guest-memory.ts";
 import { codeBits } from "../registers.ts";
+import { type Mode, type Segment, segmentOf } from "./segments.ts";
 import { NO_EFFECTS, type UpcallEffects } from "./upcalls.ts";
 
-export interface Segment {
-  readonly bits: Bits;
-  readonly base: Addr;
-}
-
-/** Where and how code runs. */
-export interface Mode {
-  readonly code: Segment;
-  readonly stack: Segment;
-  readonly cpl: number;
-  readonly v86: boolean;
-  /** Real or virtual-8086 mode: selectors are paragraphs. */
-  readonly paragraphs: boolean;
-}
-
 /** Bytes around the stack pointer that are taken for stack. */
-const STACK_REACH = 0x1_0000;
+export const STACK_REACH = 0x1_0000;
 
 /** A value that the path followed would have stored, newest first. Shared by paths that part later. */
 interface Stored {
@@ -35,6 +21,11 @@ interface Stored {
   readonly bytes: number;
   readonly value: Known;
   readonly older: Stored | undefined;
+}
+
+interface LoadedSegment {
+  readonly selector: Known;
+  readonly base: Known;
 }
 
 export interface ReadCode {
@@ -74,8 +65,8 @@ export class Place implements Knowledge {
   #stored: Stored | undefined;
   /** Where the stack pointer was before the path went to another stack, and to the next. */
   #stacks: readonly Addr[] = [];
-  /** Bases of segment registers that the path has loaded. */
-  #bases: ReadonlyMap<SegIndex, Known> = new Map();
+  /** What the path has loaded into segment registers other than CS and SS. */
+  #loaded: ReadonlyMap<SegIndex, LoadedSegment> = new Map();
 
   constructor(cpu: Cpu, mode: Mode, ip: bigint, regs: readonly Known[], gs: Place["gs"]) {
     this.cpu = cpu;
@@ -88,8 +79,8 @@ export class Place implements Knowledge {
   /** The CPU's own state. */
   static of(cpu: Cpu): Place {
     const mode: Mode = {
-      code: { bits: codeBits(cpu), base: cpu.segBase(SEG.CS) },
-      stack: { bits: stackBits(cpu), base: cpu.segBase(SEG.SS) },
+      code: { selector: BigInt(cpu.selector(SEG.CS)), bits: codeBits(cpu), base: cpu.segBase(SEG.CS) },
+      stack: { selector: BigInt(cpu.selector(SEG.SS)), bits: stackBits(cpu), base: cpu.segBase(SEG.SS) },
       cpl: cpu.cpl,
       v86: isV86(cpu),
       paragraphs: isParagraphMode(cpu),
@@ -149,7 +140,7 @@ export class Place implements Knowledge {
   at(mode: Mode, ip: bigint): Place {
     const other = new Place(this.cpu, mode, ip, this.regs, this.gs);
     other.#stored = this.#stored;
-    other.#bases = this.#bases;
+    other.#loaded = this.#loaded;
     other.#stacks = this.#stacks;
     other.calls = this.calls;
     other.effects = this.effects;
@@ -184,6 +175,12 @@ export class Place implements Knowledge {
     return sp === undefined ? undefined : this.load(addrToBig(sp + offset), bytes);
   }
 
+  /** As stackWord(), whatever the path has stored meanwhile. */
+  stackWordNow(offset: number, bytes: number): Known {
+    const { sp } = this;
+    return sp === undefined ? undefined : peekValue(this.cpu, sp + offset, bytes);
+  }
+
   /** `count` words from the stack pointer on, fewer where memory ends; read at once if the path has stored nothing. */
   stackWords(count: number, bytes: 2 | 4 | 8): Known[] {
     const { sp } = this;
@@ -202,6 +199,10 @@ export class Place implements Knowledge {
     this.regs[4] = bits === 16 ? (whole & ~0xffffn) | low : low;
   }
 
+  setRegister(reg: number, size: OpSize, value: Known): void {
+    this.regs[reg] = withPart(this.regs[reg], size, false, value);
+  }
+
   /** The mode key that instructions here are decoded and lowered under. */
   get modeKey(): number {
     const { code, stack, cpl, v86, paragraphs } = this.mode;
@@ -217,31 +218,45 @@ export class Place implements Knowledge {
     this.flagsKnown = 0;
   }
 
-  /** A segment register gets the base that its descriptor says; in 64-bit mode only FS and GS have one, which no load gives. */
+  /** A segment register gets what its descriptor says. With an SS that is not known the stack pointer is not either. */
   loadSegment(seg: SegIndex, selector: Known): void {
-    if (this.mode.code.bits === 64) return;
-    const found = selector === undefined ? undefined : segmentOf(this.cpu, Number(selector & 0xffffn), this.mode.v86);
+    const named = selector === undefined ? undefined : BigInt.asUintN(16, selector);
+    const found = named === undefined ? undefined : this.segment(named, this.mode.v86);
+    if (seg === SEG.SS) {
+      if (found === undefined) this.regs[GPR.RSP] = undefined;
+      else this.mode = { ...this.mode, stack: found };
+      return;
+    }
     const base = found === undefined ? undefined : addrToBig(found.base);
-    if (seg === SEG.SS && found !== undefined) this.mode = { ...this.mode, stack: found };
-    this.#bases = new Map([...this.#bases, [seg, base]]);
+    this.#loaded = new Map([...this.#loaded, [seg, { selector: named, base }]]);
     if (seg === SEG.GS) this.gs = { ...this.gs, base };
   }
 
+  /** What a selector would load, by the descriptor tables as they are then. */
+  segment(selector: bigint, v86: boolean): Segment | undefined {
+    return this.#trusting(() => segmentOf(this.cpu, Number(selector), v86, (at) => this.load(addrToBig(at), 4)));
+  }
+
+  selector(seg: SegIndex): Known {
+    if (seg === SEG.CS) return this.mode.code.selector;
+    if (seg === SEG.SS) return this.mode.stack.selector;
+    const loaded = this.#loaded.get(seg);
+    return loaded === undefined ? BigInt(this.cpu.selector(seg)) : loaded.selector;
+  }
+
   segBase(seg: SegIndex): Known {
-    if (this.#bases.has(seg)) return this.#bases.get(seg);
     if (seg === SEG.GS) return this.gs.base;
     if (seg === SEG.CS) return addrToBig(this.mode.code.base);
     if (seg === SEG.SS) return addrToBig(this.mode.stack.base);
-    return addrToBig(this.cpu.segBase(seg));
+    const loaded = this.#loaded.get(seg);
+    return loaded === undefined ? addrToBig(this.cpu.segBase(seg)) : loaded.base;
   }
 
   load(address: bigint, bytes: number): Known {
     const at = this.#stored === undefined ? 0 : this.#physical(address);
     for (let one = this.#stored; one !== undefined; one = one.older) {
-      if (one.address === at && one.bytes === bytes) return one.value;
-      if (bytes >= DECIDES_NOTHING && isWithin(one, at, bytes)) return partOf(one, at, bytes);
-      if (one.address < at + bytes && at < one.address + one.bytes)
-        return this.mode.cpl === 3 ? this.#loadBytes(address, at, bytes) : undefined;
+      if (isWithin(one, at, bytes)) return partOf(one, at, bytes);
+      if (one.address < at + bytes && at < one.address + one.bytes) return this.#loadBytes(address, at, bytes);
     }
     return this.#loadNow(address, bytes);
   }
@@ -270,12 +285,18 @@ export class Place implements Knowledge {
 
   /** Memory is what it is now while the stack pointer is loaded: where a task's stacks are is nobody else's to change. */
   changeStack<T>(load: () => T): T {
-    const trusted = this.#trusted;
     const before = this.sp;
-    if (trusted === "stacks") this.#trusted = "all";
+    const result = this.#trusted === "none" ? load() : this.#trusting(load);
+    if (before !== undefined) this.#stacks = [...this.#stacks, before];
+    return result;
+  }
+
+  /** With memory as it is now, but for what the path has written. */
+  #trusting<T>(load: () => T): T {
+    const trusted = this.#trusted;
+    this.#trusted = "all";
     const result = load();
     this.#trusted = trusted;
-    if (before !== undefined) this.#stacks = [...this.#stacks, before];
     return result;
   }
 
@@ -287,7 +308,7 @@ export class Place implements Knowledge {
   /** Pages may have aliases (espfix stacks do), so stored values are known by their physical address; by the linear one where there is none. */
   #physical(address: bigint): number {
     const linear = bigToAddr(address);
-    return this.cpu.peekTranslate(linear) ?? linear;
+    return translate(this.cpu, linear) ?? linear;
   }
 
   store(address: Known, bytes: number, value: Known): void {
@@ -304,9 +325,6 @@ function wordsIn(memory: Uint8Array, bytes: 2 | 4 | 8): bigint[] {
   return Array.from({ length: count }, (_, i) => BigInt(narrow(i * bytes)));
 }
 
-/** Single bytes of what is saved decide about the 32-bit kernel's espfix segment, whose LSS no path follows: better not to know them. */
-const DECIDES_NOTHING = 4;
-
 const isWithin = (one: Stored, at: number, bytes: number): boolean =>
   one.address <= at && at + bytes <= one.address + one.bytes;
 
@@ -318,33 +336,4 @@ function entryStack(cpu: Cpu): Addr | undefined {
   const wide = (cpu.get32(OFF.EFER) & EFER.LMA) !== 0;
   const pointer = peekValue(cpu, cpu.segBase(SEG.TR) + 4, wide ? 8 : 4);
   return pointer === undefined ? undefined : bigToAddr(pointer);
-}
-
-/** What a selector would load, by the tables as they are now; undefined where there is no such descriptor. */
-export function segmentOf(cpu: Cpu, selector: number, v86: boolean): Segment | undefined {
-  if (v86) return { bits: 16, base: selector << 4 };
-  const table = selector & 4 ? { base: cpu.segBase(SEG.LDTR), limit: cpu.segLimit(SEG.LDTR) >>> 0 } : gdt(cpu);
-  const offset = selector & 0xfff8;
-  if (offset + 7 > table.limit || ((selector & 4) !== 0 && (cpu.segAttr(SEG.LDTR) & SEG_NULL) !== 0)) return undefined;
-  const low = peekValue(cpu, table.base + offset, 4);
-  const high = peekValue(cpu, table.base + offset + 4, 4);
-  if (low === undefined || high === undefined) return undefined;
-  const attr = Number(high) >>> 8;
-  const long = (cpu.get32(OFF.EFER) & EFER.LMA) !== 0 && (attr & ATTR.CODE) !== 0 && (attr & ATTR.L) !== 0;
-  return { bits: long ? 64 : attr & ATTR.DB ? 32 : 16, base: long ? 0 : baseOf(Number(low), Number(high)) };
-}
-
-const gdt = (cpu: Cpu) => ({ base: cpu.getAddr(OFF.GDTR_BASE), limit: cpu.get32(OFF.GDTR_LIMIT) & 0xffff });
-
-export const EFLAGS_VM = 1n << 17n;
-
-/** The mode that a far return with this CS, SS and flags goes to; undefined where a selector names nothing. */
-export function modeFor(cpu: Cpu, cs: bigint, ss: bigint | undefined, flags: bigint, from: Mode): Mode | undefined {
-  const v86 = (flags & EFLAGS_VM) !== 0n;
-  const code = segmentOf(cpu, Number(cs & 0xffffn), v86);
-  if (code === undefined) return undefined;
-  const cpl = v86 ? 3 : Number(cs & 3n);
-  const named = ss === undefined ? from.stack : segmentOf(cpu, Number(ss & 0xffffn), v86);
-  const stack = code.bits === 64 ? { bits: 64 as const, base: 0 } : named;
-  return stack === undefined ? undefined : { code, stack, cpl, v86, paragraphs: v86 || from.paragraphs };
 }

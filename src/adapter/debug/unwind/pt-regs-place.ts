@@ -6,7 +6,8 @@ import { kernelReference } from "../kernel-fields.ts";
 import { PT_REGS } from "../registers.ts";
 import type { KernelAccess, Target } from "../target.ts";
 import { behindSystemCall } from "./follow.ts";
-import { modeFor, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
+import { modeAskedFor } from "./segments.ts";
 
 /** The interrupted code as it will go on: what its system call will give is not known yet, whatever stands in pt_regs meanwhile. */
 export function behindEntry({ kernel }: Target, interrupted: Place): Place {
@@ -42,7 +43,7 @@ function placeFrom(
   };
   const [ip, cs, ss, flags] = [read("ip"), read("cs"), read("ss"), read("flags")];
   if (ip === undefined || cs === undefined || flags === undefined) return undefined;
-  const mode = modeFor(from.cpu, cs, ss, flags, from.mode);
+  const mode = modeAskedFor(from, cs, ss, flags);
   if (mode === undefined) return undefined;
   const place = from.at(mode, ip);
   for (const [i, name] of PT_REGS.entries()) place.regs[i] = read(name);

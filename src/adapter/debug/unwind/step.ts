@@ -6,11 +6,13 @@ import type { IrInsn } from "../../../emu/cpu/ir/types.ts";
 import { GPR, SEG } from "../../../emu/cpu/layout.ts";
 import { lowerInsn } from "../../../emu/cpu/lower.ts";
 import type { Insn } from "../../../emu/cpu/operation.ts";
-import { type Addr, addrToBig } from "../../../emu/cpu/state.ts";
+import type { Addr } from "../../../emu/cpu/state.ts";
 import { LONGEST_INSTRUCTION } from "../code.ts";
 import { peekBytes } from "../guest-memory.ts";
 import { farReturn, interruptReturn, type Return, signalReturn, sysexitReturn, sysretReturn } from "./far-returns.ts";
-import { EFLAGS_VM, modeFor, type Place } from "./place.ts";
+import type { Place } from "./place.ts";
+import { EFLAGS_VM, modeFor } from "./segments.ts";
+import { moveStack } from "./stack-moves.ts";
 import { throughUpcall } from "./upcalls.ts";
 
 export type Step =
@@ -219,7 +221,7 @@ function throughHelper(place: Place, insn: Insn, next: bigint): Step | undefined
       break;
     default:
       if (SYSTEM_CALLS.has(mnemonic)) return systemCall(place, insn, next);
-      if (!moveStack(place, insn)) return undefined;
+      if (!moveStack(place, insn) && !throughOther(place, insn)) return undefined;
   }
   return goTo(place, next);
 }
@@ -286,7 +288,7 @@ function copyString(place: Place, insn: Insn): boolean {
 function farJump(place: Place, { ops }: Insn): Step | undefined {
   const [target] = ops;
   if (target?.kind !== "far") return undefined;
-  const mode = modeFor(place.cpu, BigInt(target.selector), undefined, place.mode.v86 ? EFLAGS_VM : 0n, place.mode);
+  const mode = modeFor(place, BigInt(target.selector), undefined, place.mode.v86 ? EFLAGS_VM : 0n);
   if (mode === undefined) return undefined;
   place.mode = mode;
   return goTo(place, BigInt(target.offset >>> 0));
@@ -310,79 +312,13 @@ function systemCall(place: Place, insn: Insn, next: bigint): Step | undefined {
   return goTo(place, next);
 }
 
-/** Words that a helper takes from the stack (below zero: puts there). */
-const STACK_WORDS: ReadonlyMap<number, number> = new Map([
-  [Mnemonic.Push, -1],
-  [Mnemonic.Pop, 1],
-  [Mnemonic.Pushf, -1],
-  [Mnemonic.Pushfd, -1],
-  [Mnemonic.Pushfq, -1],
-  [Mnemonic.Popf, 1],
-  [Mnemonic.Popfd, 1],
-  [Mnemonic.Popfq, 1],
-  [Mnemonic.Pusha, -8],
-  [Mnemonic.Pushad, -8],
-  [Mnemonic.Popa, 8],
-  [Mnemonic.Popad, 8],
-]);
-const POPS_ALL: ReadonlySet<number> = new Set([Mnemonic.Popa, Mnemonic.Popad]);
-/** Of segment, control and debug registers, and of flags. */
-const KEEP_REGISTERS: ReadonlySet<number> = new Set([
-  Mnemonic.Mov,
-  Mnemonic.Pop,
-  Mnemonic.Push,
-  Mnemonic.Pushf,
-  Mnemonic.Pushfd,
-  Mnemonic.Pushfq,
-  Mnemonic.Popf,
-  Mnemonic.Popfd,
-  Mnemonic.Popfq,
-  Mnemonic.Clac,
-  Mnemonic.Stac,
-  Mnemonic.Cld,
-  Mnemonic.Std,
-  Mnemonic.Cli,
-  Mnemonic.Sti,
-]);
-const SEGMENT_LOADS: ReadonlySet<number> = new Set([Mnemonic.Mov, Mnemonic.Pop]);
-
-/** Any other helper: registers that calls do not keep become unknown. False: it does what cannot be followed to the stack pointer. */
-function moveStack(place: Place, insn: Insn): boolean {
-  const { mnemonic, opSize, ops } = insn;
-  const word = opSize / 8;
+/** Any other helper: registers that calls do not keep become unknown, but of a move to or from a control or debug register. */
+function throughOther(place: Place, { mnemonic, ops }: Insn): boolean {
   const [to] = ops;
-  if (mnemonic === Mnemonic.Enter) return enter(place, insn);
-  if (mnemonic === Mnemonic.Lss) return false;
-  if (to?.kind === "seg" && SEGMENT_LOADS.has(mnemonic)) place.loadSegment(to.seg, selectorOf(place, insn));
-  const popped = POPS_ALL.has(mnemonic) ? place.stackWord(2 * word, word) : undefined;
-  if (!KEEP_REGISTERS.has(mnemonic)) place.forget(keptBy(place));
-  else if (to?.kind === "reg" && mnemonic === Mnemonic.Mov) place.regs[to.reg] = undefined;
-  const moved = STACK_WORDS.get(mnemonic);
-  if (moved !== undefined) place.release(moved * word);
-  else if (ops.some((op) => op.kind === "reg" && op.reg === GPR.RSP && op.size > 16)) return mnemonic === Mnemonic.Mov;
-  if (POPS_ALL.has(mnemonic)) {
-    place.forget(new Set([GPR.RSP]));
-    place.regs[GPR.RBP] = popped;
+  if (mnemonic === Mnemonic.Mov) {
+    if (to?.kind === "reg") place.regs[to.reg] = undefined;
+    return true;
   }
-  return true;
-}
-
-/** ENTER: the frame pointer saved, as many words of outer frames as its level says, and room. */
-function enter(place: Place, { ops: [size, level], opSize }: Insn): boolean {
-  const { regs } = place;
-  if (size?.kind !== "imm" || level?.kind !== "imm") return false;
-  const word = opSize / 8;
-  place.release(-word);
-  const { sp } = place;
-  place.store(sp === undefined ? undefined : addrToBig(sp), word, regs[GPR.RBP]);
-  regs[GPR.RBP] = regs[GPR.RSP];
-  place.release(-(level.low & 31) * word - (size.low & 0xffff));
-  return true;
-}
-
-/** Of a load of a segment register. */
-function selectorOf(place: Place, { mnemonic, opSize, ops }: Insn): Known {
-  if (mnemonic === Mnemonic.Pop) return place.stackWord(0, opSize / 8);
-  const from = ops[1];
-  return from?.kind === "reg" ? place.regs[from.reg] : undefined;
+  place.forget(keptBy(place));
+  return !ops.some((op) => op.kind === "reg" && op.reg === GPR.RSP && op.size > 16);
 }

@@ -4,6 +4,8 @@
  */
 import { arithFlags, conditionHolds, conditionReads, lazyOp, type OpSize } from "../flags.ts";
 import type { SegIndex } from "../layout.ts";
+import type { Insn } from "../operation.ts";
+import { IrBuilder } from "./builder.ts";
 import type { BinaryOp, IrInsn, Relation, SetFlags, Space, Statement, UnaryOp, Value } from "./types.ts";
 
 /** Unsigned, of the value's width; undefined = cannot be told. */
@@ -35,6 +37,14 @@ export function foresee(ir: IrInsn, knowledge: Knowledge): Foreseen {
   return { kind: "next" };
 }
 
+/** The linear address of the instruction's memory operand, if it has one and that can be told. */
+export function foreseeAddress(insn: Insn, mode: number, knowledge: Knowledge): Known {
+  const operand = insn.ops.find(({ kind }) => kind === "mem");
+  if (operand?.kind !== "mem") return undefined;
+  const { space, address } = new IrBuilder(insn, mode, 0).place(operand);
+  return new Reader(knowledge).linear(space, address);
+}
+
 const ones = (bits: number): bigint => (1n << BigInt(bits)) - 1n;
 
 class Reader {
@@ -56,15 +66,15 @@ class Reader {
         this.#temps[s.temp] = this.#value(s.value);
         return undefined;
       case "load": {
-        const address = this.#linear(s.space, s.address);
+        const address = this.linear(s.space, s.address);
         this.#temps[s.temp] = address === undefined ? undefined : this.#k.load(address, s.size);
         return undefined;
       }
       case "store":
-        this.#k.store(this.#linear(s.space, s.address), s.size, cut(this.#value(s.value), s.size * 8));
+        this.#k.store(this.linear(s.space, s.address), s.size, cut(this.#value(s.value), s.size * 8));
         return undefined;
       case "setreg":
-        this.#setReg(s.reg, s.size, s.highByte, this.#value(s.value));
+        this.#k.regs[s.reg] = withPart(this.#k.regs[s.reg], s.size, s.highByte, this.#value(s.value));
         return undefined;
       case "flags":
         this.#setFlags(s);
@@ -85,24 +95,12 @@ class Reader {
     return { kind: "jump", target, taken: test === undefined ? undefined : test !== 0n };
   }
 
-  #linear(space: Space, address: Value): Known {
+  linear(space: Space, address: Value): Known {
     const offset = this.#value(address);
     if (offset === undefined) return undefined;
     if (space.kind === "linear") return cut(offset, space.type);
     const base = this.#k.segBase(space.seg);
     return base === undefined ? undefined : cut(base + offset, 32);
-  }
-
-  #setReg(reg: number, size: OpSize, highByte: boolean, value: Known): void {
-    const { regs } = this.#k;
-    const old = regs[reg];
-    if (size >= 32) regs[reg] = cut(value, size);
-    else if (old === undefined || value === undefined) regs[reg] = undefined;
-    else {
-      const shift = highByte ? 8n : 0n;
-      const mask = ones(size) << shift;
-      regs[reg] = (old & ~mask) | ((value << shift) & mask);
-    }
   }
 
   #setFlags({ kind, size, result, a, b, mask, when }: SetFlags): void {
@@ -182,6 +180,15 @@ class Reader {
         return unary(v.op as UnaryOp, a, v.type);
     }
   }
+}
+
+/** A general register after a write of `size` bits. */
+export function withPart(old: Known, size: OpSize, highByte: boolean, value: Known): Known {
+  if (size >= 32) return cut(value, size);
+  if (old === undefined || value === undefined) return undefined;
+  const shift = highByte ? 8n : 0n;
+  const mask = ones(size) << shift;
+  return (old & ~mask) | ((value << shift) & mask);
 }
 
 const cut = <K extends Known>(value: K, bits: number): K =>

@@ -74,7 +74,7 @@ const TSS16: TssLayout = {
   ldt: 0x2a,
   saved: [0x0e, 0x29],
 };
-const TSS32: TssLayout = {
+export const TSS32: TssLayout = {
   word: 4,
   minimumLimit: 0x67,
   cr3: 0x1c,
