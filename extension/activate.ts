@@ -2,7 +2,6 @@
 import * as vscode from "vscode";
 import type { BaseLanguageClient } from "vscode-languageclient";
 import { ConfigurationProvider, OfferedConfigurations } from "./configuration.ts";
-import { kernelSources } from "./kernel-sources.ts";
 import { KernelStepping } from "./kernel-stepping.ts";
 import { languageClient } from "./language.ts";
 import { launchErrors } from "./launch-errors.ts";
@@ -114,7 +113,6 @@ export function activateOn(context: vscode.ExtensionContext, host: Host): void {
       (kind) => void vscode.commands.executeCommand(`ringside.${kind}.focus`, { preserveFocus: true }),
     ),
     new InstantItem(),
-    kernelSources(),
     registerValues(),
     ...commands({ scenarios, kernelState, espfix, stepping }),
   );

@@ -96,6 +96,25 @@ describe("breakpoints", () => {
     // by its path alone too, as an editor remembers it
     const again = await client.ok("setBreakpoints", { source: { path: entry.path }, breakpoints: [{ line }] });
     expect(again.breakpoints[0].verified).toBe(true);
+    // and with a reference that another session gave it
+    const stale = { path: entry.path, sourceReference: 99 };
+    const late = await client.ok("setBreakpoints", { source: stale, breakpoints: [{ line }] });
+    expect(late.breakpoints[0].verified).toBe(true);
+  });
+
+  it("know the kernel's sources by the places that a disassembly shows", async () => {
+    const { client } = await launched(` bits 64\n global _start\n_start: mov eax, 39\n syscall\n${exit}`, []);
+    const { instructions } = await client.ok("disassemble", {
+      memoryReference: (await client.evaluate("entry_SYSCALL_64")).split(" ")[0],
+      instructionCount: 1,
+    });
+    const [{ location, line }] = instructions;
+    // what looks like a URI would be opened as such
+    expect(location).toMatchObject({ name: "entry_64.S", path: "kernel/entry/entry_64.S" });
+    const { content } = await client.ok("source", { source: location, sourceReference: location.sourceReference });
+    expect(content.split("\n")[line - 1]).toMatch(/swapgs/);
+    const { breakpoints } = await client.ok("setBreakpoints", { source: location, breakpoints: [{ line }] });
+    expect(breakpoints[0].verified).toBe(true);
   });
 
   it("stop in the vDSO", async () => {

@@ -315,7 +315,7 @@ describe("disassembly where nothing is mapped", () => {
       page(0x301),
       page(0x302),
     ]);
-    expect(await around("0x1000", -3, 3)).toEqual([page(0), page(0), page(0)]);
+    expect(await around("0x1000", -4, 5)).toEqual(["-3 ", "-2 ", "-1 ", page(0), page(1)]);
   });
 
   it("is nothing for an editor that has no place to show", async () => {

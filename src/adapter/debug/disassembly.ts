@@ -18,6 +18,8 @@ export interface CodeLine {
   readonly label: string | undefined;
   readonly line: LineSpan | undefined;
   readonly valid: boolean;
+  /** Only of lines that would be below address 0: by how many. */
+  readonly below?: number;
 }
 
 const LONGEST = 15;
@@ -39,8 +41,15 @@ export function codeAround(
   const before = offset < 0 ? backwards(target, cpu, address, -offset, read) : [];
   const wanted = offset + count;
   const after = wanted > 0 ? forwards(cpu, address, wanted, read).slice(Math.max(0, offset)) : [];
-  return [...before, ...after].slice(0, count).map((line) => annotate(target.symbols(cpu), line, syntax));
+  const lines = [...before, ...after].map((line) => annotate(target.symbols(cpu), line, syntax));
+  return [...nothing(-offset - before.length), ...lines].slice(0, count);
 }
+
+/** Lines below address 0: as many as were asked for, and in order. */
+const nothing = (count: number): CodeLine[] =>
+  Array.from({ length: Math.max(0, count) }, (_, i) => ({ ...NOTHING, below: count - i }));
+
+const NOTHING = { address: 0, bytes: new Uint8Array(), text: "", label: undefined, line: undefined, valid: false };
 
 /** The mode the code at `address` was assembled for; where nobody knows, the mode that runs. */
 const bitsAt = (target: Target, cpu: Cpu, address: Addr) => target.symbols(cpu).lineAt(address)?.bits ?? codeBits(cpu);
@@ -80,9 +89,10 @@ const unmapped = (address: Addr): DisassembledLine => ({
   refersTo: undefined,
 });
 
+/** Fewer than `count` where address 0 is met. */
 function backwards(target: Target, cpu: Cpu, address: Addr, count: number, read: Reader): DisassembledLine[] {
   let lines: DisassembledLine[] = [];
-  for (let end = address; lines.length < count; end = bigToAddr(lines[0]!.address))
+  for (let end = address; end !== 0 && lines.length < count; end = bigToAddr(lines[0]!.address))
     lines = [...linesBefore(target, cpu, end, count - lines.length, read), ...lines];
   return lines;
 }
@@ -92,7 +102,6 @@ function backwards(target: Target, cpu: Cpu, address: Addr, count: number, read:
  * (a source line or symbol), or else at the nearest start from which decoding meets `end` exactly.
  */
 function linesBefore(target: Target, cpu: Cpu, end: Addr, count: number, read: Reader): DisassembledLine[] {
-  if (end === 0) return [unmapped(0)];
   if (translate(cpu, end - 1) === undefined) return [unmapped(pageOf(end - 1))];
   for (const start of starts(target, cpu, end, count)) {
     const bytes = peekBytes(cpu, start, end - start);

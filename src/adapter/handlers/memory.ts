@@ -67,12 +67,12 @@ function dapInstruction(
   const { target } = context.launched;
   const newLine = code.line !== undefined && code.line !== previous?.line;
   return {
-    address: hexAddr(code.address),
+    address: code.below === undefined ? hexAddr(code.address) : `-${code.below}`,
     instruction: code.text,
     instructionBytes: Array.from(code.bytes, (byte) => byte.toString(16).padStart(2, "0")).join(" "),
     ...(code.label === undefined ? {} : { symbol: code.label }),
     ...(newLine
-      ? { location: context.sources.toDap(target, code.line!.uri), line: context.line(code.line!.line) }
+      ? { location: context.sources.inDisassembly(target, code.line!.uri), line: context.line(code.line!.line) }
       : {}),
     ...(code.valid ? {} : { presentationHint: "invalid" as const }),
   };

@@ -6,6 +6,9 @@ import { toUri } from "../debug/configuration.ts";
 import type { Target } from "../debug/target.ts";
 import { canonicalUri, isFileUri, pathOfUri } from "../debug/uris.ts";
 
+/** Of the kernel's own sources. */
+const OWN = /^ringside:/;
+
 export class Sources {
   /** URIs that the client cannot open, by sourceReference - 1. */
   readonly #references: string[] = [];
@@ -24,11 +27,17 @@ export class Sources {
     };
   }
 
-  /** The URI a client's source stands for; undefined if it names none. */
-  fromDap(source: DebugProtocol.Source): string | undefined {
-    if (source.sourceReference !== undefined && source.sourceReference > 0)
-      return this.#references[source.sourceReference - 1];
-    return source.path === undefined ? undefined : canonicalUri(toUri(source.path));
+  /** As toDap(), for a line of a disassembly. There VS Code would open a path that is a URI itself, without asking us for the text. */
+  inDisassembly(target: Target, uri: string): DebugProtocol.Source {
+    const source = this.toDap(target, uri);
+    return { ...source, path: source.path!.replace(OWN, "") };
+  }
+
+  /** The URI a client's source stands for; undefined if it names none. An editor's breakpoints outlive the session that gave a reference. */
+  fromDap({ path, sourceReference }: DebugProtocol.Source): string | undefined {
+    const named = path === undefined ? undefined : canonicalUri(toUri(path));
+    const isByReference = sourceReference !== undefined && sourceReference > 0 && !OWN.test(named ?? "");
+    return isByReference ? this.byReference(sourceReference) : named;
   }
 
   byReference(reference: number): string | undefined {
