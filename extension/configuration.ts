@@ -4,6 +4,7 @@ import { type LaunchSettings, programPlace, withProgram, withScenario, withUris 
 import type { ScenarioCatalogue } from "./scenarios.ts";
 import { openAssemblyFile, readUri, resolveUri } from "./uris.ts";
 
+/** Says what is wrong without waiting for an answer: until a configuration is there, or is not, VS Code shows that a session is about to begin. */
 export class ConfigurationProvider implements vscode.DebugConfigurationProvider {
   readonly #scenarios: ScenarioCatalogue;
 
@@ -14,7 +15,7 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
   async resolveDebugConfiguration(_folder: vscode.WorkspaceFolder | undefined, config: vscode.DebugConfiguration) {
     const complete = withProgram(config, openAssemblyFile()?.toString());
     if (complete === undefined) {
-      await vscode.window.showInformationMessage("Ringside: open an assembly file to debug (.s, .S, .asm, .nasm).");
+      void vscode.window.showInformationMessage("Ringside: open an assembly file to debug (.s, .S, .asm, .nasm).");
       return undefined;
     }
     return complete as vscode.DebugConfiguration;
@@ -26,12 +27,13 @@ export class ConfigurationProvider implements vscode.DebugConfigurationProvider 
   ): Promise<vscode.DebugConfiguration | undefined> {
     const scenario = await this.#scenarioSettings(config, folder);
     if (config.scenario !== undefined && scenario === undefined) {
-      await vscode.window.showErrorMessage(`Ringside: there is no scenario named "${config.scenario}".`);
+      void vscode.window.showErrorMessage(`Ringside: there is no scenario named "${config.scenario}".`);
       return undefined;
     }
     const settings = withUris(withScenario(config, scenario), (text) => resolveUri(text, folder));
     if (settings.program !== undefined && (await readUri(settings.program)) === undefined) {
-      await vscode.window.showErrorMessage(`Ringside: cannot read ${settings.program}.`);
+      const place = vscode.workspace.asRelativePath(vscode.Uri.parse(settings.program));
+      void vscode.window.showErrorMessage(`Ringside: cannot read the program ${place}.`);
       return undefined;
     }
     return settings as vscode.DebugConfiguration;

@@ -53,6 +53,7 @@ describe("a boot sector", () => {
     await client.run("continue");
     const ended = await client.run("continue");
     expect(ended).toMatchObject({ description: "Processor halted" });
+    expect(client.output("console")).toBe("HLT, and nothing can wake the processor\n");
     expect(client.output()).toBe("RP");
   });
 });

@@ -115,6 +115,12 @@ describe("breakpoints", () => {
     expect(content.split("\n")[line - 1]).toMatch(/swapgs/);
     const { breakpoints } = await client.ok("setBreakpoints", { source: location, breakpoints: [{ line }] });
     expect(breakpoints[0].verified).toBe(true);
+    const upcall = await client.ok("disassemble", {
+      memoryReference: (await client.evaluate("syscall_32_enter")).split(" ")[0],
+      instructionCount: 2,
+    });
+    const texts = upcall.instructions.map(({ instruction }: { instruction: string }) => instruction);
+    expect(texts).toEqual([expect.stringMatching(/^upcall \d+$/), "ret"]);
   });
 
   it("stop in the vDSO", async () => {

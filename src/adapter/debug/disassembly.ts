@@ -36,8 +36,11 @@ export function codeAround(
   count: number,
   syntax: Syntax,
 ): CodeLine[] {
-  const bits = bitsAt(target, cpu, address);
-  const read: Reader = (bytes, at, most) => disassemble(bytes, addrToBig(at), bits, syntax, most);
+  const line = target.symbols(cpu).lineAt(address);
+  // the mode the code was assembled for; where nobody knows, the mode that runs
+  const bits = line?.bits ?? codeBits(cpu);
+  const isKernel = line !== undefined && target.sourceText(line.uri) !== undefined;
+  const read: Reader = (bytes, at, most) => disassemble(bytes, addrToBig(at), bits, syntax, most, isKernel);
   const before = offset < 0 ? backwards(target, cpu, address, -offset, read) : [];
   const wanted = offset + count;
   const after = wanted > 0 ? forwards(cpu, address, wanted, read).slice(Math.max(0, offset)) : [];
@@ -50,9 +53,6 @@ const nothing = (count: number): CodeLine[] =>
   Array.from({ length: Math.max(0, count) }, (_, i) => ({ ...NOTHING, below: count - i }));
 
 const NOTHING = { address: 0, bytes: new Uint8Array(), text: "", label: undefined, line: undefined, valid: false };
-
-/** The mode the code at `address` was assembled for; where nobody knows, the mode that runs. */
-const bitsAt = (target: Target, cpu: Cpu, address: Addr) => target.symbols(cpu).lineAt(address)?.bits ?? codeBits(cpu);
 
 function annotate(symbols: PlacedSymbols, line: DisassembledLine, syntax: Syntax): CodeLine {
   const address = bigToAddr(line.address);

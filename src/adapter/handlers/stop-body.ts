@@ -14,6 +14,8 @@ type Body = Omit<DebugProtocol.StoppedEvent["body"], "threadId">;
  */
 export function stopBody(context: Context, stop: Stop): Body {
   const body = { ...pastOf(context, stop), ...reasonOf(stop) };
+  // editors show why only where the pointer rests on the thread
+  if (stop.reason === "halted") context.client.event("output", { category: "console", output: `${stop.why}\n` });
   if (hasSource(context)) return body;
   if (stop.reason === "exception") sayWhere(context, body);
   return { ...body, reason: "instruction breakpoint", description: body.description ?? `Paused on ${body.reason}` };

@@ -26,13 +26,14 @@ export type Flow = "next" | "jump" | "conditional" | "call" | "return" | "interr
 
 const SYNTAX = { nasm: FormatterSyntax.Nasm, gas: FormatterSyntax.Gas, intel: FormatterSyntax.Intel } as const;
 
-/** Decodes from the first byte to the last; a byte that begins no instruction becomes a line of its own. */
+/** Decodes from the first byte to the last; a byte that begins no instruction becomes a line of its own. @param upcalls whether there are any. */
 export function disassemble(
   bytes: Uint8Array,
   address: bigint,
   bits: 16 | 32 | 64,
   syntax: Syntax,
   maxLines = Number.POSITIVE_INFINITY,
+  upcalls = false,
 ): DisassembledLine[] {
   const lines: DisassembledLine[] = [];
   const formatter = new Formatter(SYNTAX[syntax]);
@@ -41,6 +42,12 @@ export function disassemble(
   decoder.ip = address;
   let at = 0;
   while (at < bytes.length && lines.length < maxLines) {
+    const upcall = upcalls ? upcallAt(bytes.subarray(at, at + UPCALL_BYTES), address + BigInt(at)) : undefined;
+    if (upcall !== undefined) {
+      lines.push(upcall);
+      at += UPCALL_BYTES;
+      continue;
+    }
     decoder.position = at;
     decoder.ip = address + BigInt(at);
     const instruction = decoder.decode();
@@ -55,6 +62,16 @@ export function disassemble(
   decoder.free();
   formatter.free();
   return lines;
+}
+
+const UPCALL_BYTES = 4;
+
+/** `0F 3F iw`, an instruction of ours. */
+function upcallAt(bytes: Uint8Array, address: bigint): DisassembledLine | undefined {
+  const [first, second, low, high] = bytes;
+  if (first !== 0x0f || second !== 0x3f || high === undefined) return undefined;
+  const text = `upcall ${low! | (high << 8)}`;
+  return { address, bytes: bytes.slice(), text, valid: true, refersTo: undefined };
 }
 
 const NEAR_BRANCHES: ReadonlySet<OpKind> = new Set([OpKind.NearBranch16, OpKind.NearBranch32, OpKind.NearBranch64]);
