@@ -2,9 +2,10 @@
  * A guest that never stops: `jmp .` runs, and for as long as it does another extension in the same extension host answers clicks and is never held
  * up for long; pause stops it within 100 ms. In the web host, where everything shares one browser, and on the desktop.
  */
-import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
-import { Editor } from "./editor.ts";
-import { type Host, type HostKind, startHost } from "./hosts.ts";
+import { describe, expect, it } from "vitest";
+import type { Editor } from "./editor.ts";
+import type { HostKind } from "./hosts.ts";
+import { openEditor } from "./opened.ts";
 import { bystander, mockExtension, realExtension, withScenario } from "./stage.ts";
 import { describeKinds } from "./tools.ts";
 
@@ -53,23 +54,16 @@ async function pause(editor: Editor): Promise<number> {
 const median = (times: readonly number[]) => times.toSorted((a, b) => a - b)[times.length >> 1]!;
 
 function pausesAnEndlessGuest(kind: HostKind, adapter: "mock" | "real"): void {
-  let host: Host;
   let editor: Editor;
-
-  beforeAll(async () => {
-    const ours = withScenario(adapter === "mock" ? await mockExtension() : realExtension(), "endless", endless);
-    host = await startHost[kind]({ extensions: [await ours, bystander()] });
-    editor = await Editor.open(host.url);
-  });
-  afterAll(async () => {
-    await editor?.close();
-    await host?.close();
-  });
-
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail")
-      console.error(await editor.picture(`failed-endless-${kind}`), editor.log.slice(-30).join("\n"));
-  });
+  openEditor(
+    "endless",
+    kind,
+    (opened) => (editor = opened),
+    async () => {
+      const ours = withScenario(adapter === "mock" ? await mockExtension() : realExtension(), "endless", endless);
+      return { extensions: [await ours, bystander()] };
+    },
+  );
 
   it("leaves other extensions responsive, and pauses within 100 ms", async () => {
     await editor.openFile("endless", "endless.s");

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { Editor } from "./editor.ts";
-import { type Host, startHost } from "./hosts.ts";
-import { realExtension, root } from "./stage.ts";
+import { expect, it } from "vitest";
+import type { Editor } from "./editor.ts";
+import { openEditor } from "./opened.ts";
+import { root } from "./stage.ts";
 import { describeKinds } from "./tools.ts";
 
 const folder = path.join(root, "scenarios", "espfix");
@@ -20,24 +20,16 @@ function lineWith(program: string, pattern: RegExp): number {
 }
 
 describeKinds("the espfix scenario in the workbench", (kind) => {
-  let host: Host;
   let editor: Editor;
-
-  beforeAll(async () => {
-    host = await startHost[kind]({
-      extensions: [realExtension()],
+  openEditor(
+    "espfix",
+    kind,
+    (opened) => (editor = opened),
+    () => ({
+      size: { width: 1600, height: 960 },
       settings: { "workbench.colorTheme": "Default Dark Modern" },
-    });
-    editor = await Editor.open(host.url, { width: 1600, height: 960 });
-  });
-  afterAll(async () => {
-    await editor?.close();
-    await host?.close();
-  });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail")
-      console.error(await editor.picture(`failed-espfix-${kind}`), editor.log.slice(-30).join("\n"));
-  });
+    }),
+  );
 
   it("opens, and stops at entry and at a breakpoint set by a click", async () => {
     const { program } = scenario();

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { Editor } from "./editor.ts";
-import { type Host, startHost } from "./hosts.ts";
-import { realExtension, root } from "./stage.ts";
+import { expect, it } from "vitest";
+import type { Editor } from "./editor.ts";
+import { openEditor } from "./opened.ts";
+import { root } from "./stage.ts";
 import { describeKinds } from "./tools.ts";
 
 const [first, second] = ["execve.asm", "second.asm"] as const;
@@ -22,21 +22,13 @@ const entry = 1 + lineOf(second, /^_start:/);
 const receive = 1 + lineOf(second, /^receive:/);
 
 describeKinds("a program that execve begins, in the workbench", (kind) => {
-  let host: Host;
   let editor: Editor;
-
-  beforeAll(async () => {
-    host = await startHost[kind]({ extensions: [realExtension()] });
-    editor = await Editor.open(host.url, { width: 1600, height: 960 });
-  });
-  afterAll(async () => {
-    await editor?.close();
-    await host?.close();
-  });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail")
-      console.error(await editor.picture(`failed-execve-${kind}`), editor.log.slice(-30).join("\n"));
-  });
+  openEditor(
+    "execve",
+    kind,
+    (opened) => (editor = opened),
+    () => ({ size: { width: 1600, height: 960 } }),
+  );
 
   const stoppedIn = async (file: string, line: number) => {
     await editor.page.locator(".tab.active", { hasText: file }).waitFor();

@@ -1,6 +1,6 @@
 /** The two kinds of real VS Code that the tests run in, each behind an address for a browser. */
 import { spawn, spawnSync } from "node:child_process";
-import { cpSync, mkdirSync, writeFileSync } from "node:fs";
+import { cpSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import path from "node:path";
 import { installCodeServer } from "../../scripts/e2e-code-server.mjs";
@@ -93,7 +93,10 @@ async function desktopHost(options: HostOptions): Promise<Host> {
   await untilAnswers(`${url}healthz`, () => server.exitCode === null);
   const close = () =>
     new Promise<void>((resolve) => {
-      server.once("exit", () => resolve());
+      server.once("exit", () => {
+        rmSync(home, { recursive: true, force: true, maxRetries: 3 });
+        resolve();
+      });
       server.kill();
     });
   return { url: `${url}?folder=${encodeURIComponent(workspace)}`, close };

@@ -4,10 +4,10 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { Editor } from "./editor.ts";
-import { type Host, startHost } from "./hosts.ts";
-import { realExtension, root } from "./stage.ts";
+import { expect, it } from "vitest";
+import type { Editor } from "./editor.ts";
+import { openEditor } from "./opened.ts";
+import { root } from "./stage.ts";
 import { describeKinds } from "./tools.ts";
 
 const program = "mixed-mode.asm";
@@ -16,21 +16,13 @@ const text = readFileSync(path.join(root, "scenarios", "mixed-mode", program), "
 const first = 2 + text.findIndex((line) => /^_start:/.test(line));
 
 describeKinds("time travel in the workbench", (kind) => {
-  let host: Host;
   let editor: Editor;
-
-  beforeAll(async () => {
-    host = await startHost[kind]({ extensions: [realExtension()] });
-    editor = await Editor.open(host.url, { width: 1600, height: 960 });
-  });
-  afterAll(async () => {
-    await editor?.close();
-    await host?.close();
-  });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail")
-      console.error(await editor.picture(`failed-time-${kind}`), editor.log.slice(-30).join("\n"));
-  });
+  openEditor(
+    "time",
+    kind,
+    (opened) => (editor = opened),
+    () => ({ size: { width: 1600, height: 960 } }),
+  );
 
   const instant = () => editor.instant();
   const step = (key: string) => editor.step(key);

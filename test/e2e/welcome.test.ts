@@ -1,10 +1,10 @@
 /** What someone sees first: the walkthrough, each step with its picture, and the Run and Debug view without a session. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { Editor } from "./editor.ts";
-import { type Host, startHost } from "./hosts.ts";
-import { realExtension, root } from "./stage.ts";
+import { expect, it } from "vitest";
+import type { Editor } from "./editor.ts";
+import { openEditor } from "./opened.ts";
+import { root } from "./stage.ts";
 import { describeKinds } from "./tools.ts";
 
 const { contributes } = JSON.parse(readFileSync(path.join(root, "package.json"), "utf8"));
@@ -22,22 +22,16 @@ const fills = (all: unknown[]): string[] => {
 const BLACK = "rgb(0, 0, 0)";
 
 describeKinds("the welcome of the workbench", (kind) => {
-  let host: Host;
   let editor: Editor;
-
-  beforeAll(async () => {
-    const theme = kind === "web" ? "Default Dark Modern" : "Default Light Modern";
-    host = await startHost[kind]({ extensions: [realExtension()], settings: { "workbench.colorTheme": theme } });
-    editor = await Editor.open(host.url, { width: 1440, height: 900 });
-  });
-  afterAll(async () => {
-    await editor?.close();
-    await host?.close();
-  });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail")
-      console.error(await editor.picture(`failed-welcome-${kind}`), editor.log.slice(-30).join("\n"));
-  });
+  openEditor(
+    "welcome",
+    kind,
+    (opened) => (editor = opened),
+    () => ({
+      size: { width: 1440, height: 900 },
+      settings: { "workbench.colorTheme": kind === "web" ? "Default Dark Modern" : "Default Light Modern" },
+    }),
+  );
 
   it("walks through every step, each with its picture", async () => {
     await editor.command("Welcome: Open Walkthrough...");

@@ -2,29 +2,23 @@
  * The editor's side with the mock adapter, in both kinds of VS Code: activation, F5 without launch.json, breakpoints by clicking, the worker's or
  * process's plumbing with files, diagnostics as one types, the views and their marks, the end of a session.
  */
-import { afterAll, afterEach, beforeAll, expect, it } from "vitest";
-import { Editor } from "./editor.ts";
-import { type Host, startHost } from "./hosts.ts";
+import { expect, it } from "vitest";
+import type { Editor } from "./editor.ts";
+import { openEditor } from "./opened.ts";
 import { mockExtension } from "./stage.ts";
 import { describeKinds } from "./tools.ts";
 
 describeKinds("the workbench with a mock adapter", (kind) => {
-  let host: Host;
   let editor: Editor;
-
-  beforeAll(async () => {
-    const theme = kind === "web" ? "Default Dark Modern" : "Default Light Modern";
-    host = await startHost[kind]({ extensions: [await mockExtension()], settings: { "workbench.colorTheme": theme } });
-    editor = await Editor.open(host.url);
-  });
-  afterAll(async () => {
-    await editor?.close();
-    await host?.close();
-  });
-  afterEach(async ({ task }) => {
-    if (task.result?.state === "fail")
-      console.error(await editor.picture(`failed-${kind}`), editor.log.slice(-30).join("\n"));
-  });
+  openEditor(
+    "mock",
+    kind,
+    (opened) => (editor = opened),
+    async () => ({
+      extensions: [await mockExtension()],
+      settings: { "workbench.colorTheme": kind === "web" ? "Default Dark Modern" : "Default Light Modern" },
+    }),
+  );
 
   it("F5 on an open file starts it and stops at its first instruction", async () => {
     await editor.openFile("espfix", "espfix.S");

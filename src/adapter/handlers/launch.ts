@@ -98,11 +98,13 @@ function sayLost(context: Context, history: History, { historyMegabytes }: Launc
   context.client.event("output", { category: "console", output });
 }
 
-/** Diagnostics of the program, each with its place, so that the console links to it. */
+/** Diagnostics of the program, each with its place: in words too, for consoles that do not link to it. */
 function report(context: Context, diagnostics: readonly Diagnostic[]): void {
   for (const { severity, message, range } of diagnostics) {
     const output = `${fileNameOf(range.uri)}:${range.line + 1}:${range.column + 1}: ${severity}: ${message}\n`;
-    context.client.event("output", { category: severity === "error" ? "stderr" : "console", output });
+    const place = { source: { name: fileNameOf(range.uri), path: context.sources.placeOf(range.uri) } };
+    const category = severity === "error" ? "stderr" : "console";
+    context.client.event("output", { category, output, ...place, line: context.line(range.line) });
   }
 }
 
