@@ -291,6 +291,22 @@ describe("state", () => {
   });
 });
 
+describe("disassembly of code in several modes", () => {
+  it("reads each part in the mode that it was assembled for, whichever runs", async () => {
+    const modes =
+      "bits 64\nglobal _start\n_start: mov rax, rbx\n push r9\nbits 32\nthere: mov eax, [ebx]\n inc eax\nbits 16\n mov ax, [bx]\n";
+    const client = new DapClient({ [program]: modes });
+    await client.launch({ program });
+    const texts = async (memoryReference: string, instructionOffset: number) =>
+      (await client.ok("disassemble", { memoryReference, instructionOffset, instructionCount: 5 })).instructions.map(
+        ({ instruction }: { instruction: string }) => instruction,
+      );
+    const all = ["mov rax, rbx", "push r9", "mov eax, [ebx]", "inc eax", "mov ax, [bx]"];
+    expect(await texts("0x401000", 0)).toEqual(all);
+    expect(await texts((await client.evaluate("there")).split(" ")[0]!, -2)).toEqual(all);
+  });
+});
+
 describe("disassembly where nothing is mapped", () => {
   it("is a line for each page, forwards and backwards, until code comes again", async () => {
     const { client } = await started();

@@ -36,15 +36,16 @@ export function codeAround(
   count: number,
   syntax: Syntax,
 ): CodeLine[] {
-  const line = target.symbols(cpu).lineAt(address);
-  // the mode the code was assembled for; where nobody knows, the mode that runs
-  const bits = line?.bits ?? codeBits(cpu);
+  const symbols = target.symbols(cpu);
+  const line = symbols.lineAt(address);
   const isKernel = line !== undefined && target.sourceText(line.uri) !== undefined;
-  const read: Reader = (bytes, at, most) => disassemble(bytes, addrToBig(at), bits, syntax, most, isKernel);
+  const read = reader(symbols, line?.bits ?? codeBits(cpu), (bytes, at, bits, most) =>
+    disassemble(bytes, addrToBig(at), bits, syntax, most, isKernel),
+  );
   const before = offset < 0 ? backwards(target, cpu, address, -offset, read) : [];
   const wanted = offset + count;
   const after = wanted > 0 ? forwards(cpu, address, wanted, read).slice(Math.max(0, offset)) : [];
-  const lines = [...before, ...after].map((line) => annotate(target.symbols(cpu), line, syntax));
+  const lines = [...before, ...after].map((each) => annotate(symbols, each, syntax));
   return [...nothing(-offset - before.length), ...lines].slice(0, count);
 }
 
@@ -62,7 +63,31 @@ function annotate(symbols: PlacedSymbols, line: DisassembledLine, syntax: Syntax
   return { ...line, address, text, label: near?.offset === 0 ? near.name : undefined, line: symbols.lineAt(address) };
 }
 
+type Bits = 16 | 32 | 64;
 type Reader = (bytes: Uint8Array, address: Addr, most?: number) => DisassembledLine[];
+type Decoder = (bytes: Uint8Array, address: Addr, bits: Bits, most: number) => DisassembledLine[];
+
+/** Reads each run of code in the mode that it was assembled for; where nobody knows, in `otherwise`. */
+function reader(symbols: PlacedSymbols, otherwise: Bits, decode: Decoder): Reader {
+  return (bytes, address, most = Number.POSITIVE_INFINITY) => {
+    const lines: DisassembledLine[] = [];
+    for (let at = 0; at < bytes.length && lines.length < most; at = endOf(lines.at(-1)!) - address) {
+      const { bits, length } = runAt(symbols, address + at, bytes.length - at);
+      const run = bytes.subarray(at, at + length);
+      lines.push(...decode(run, address + at, bits ?? otherwise, most - lines.length));
+    }
+    return lines;
+  };
+}
+
+/** How far the source lines from an address on are of one mode; from where there is none, how far that goes on. */
+function runAt(symbols: PlacedSymbols, from: Addr, most: number): { readonly bits?: Bits; readonly length: number } {
+  const bits = symbols.lineAt(from)?.bits;
+  let end = from;
+  for (let line = symbols.lineAt(end); end - from < most && line?.bits === bits; line = symbols.lineAt(end))
+    end = line?.end ?? end + 1;
+  return { length: Math.min(most, end - from), ...(bits !== undefined && { bits }) };
+}
 
 function forwards(cpu: Cpu, address: Addr, count: number, read: Reader): DisassembledLine[] {
   const lines: DisassembledLine[] = [];
