@@ -6,6 +6,7 @@ import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
 import { hex, hexAddr } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
 import { espfixScope, ptRegsScope, taskScope } from "./kernel-scopes.ts";
+import type { PlacedSymbols } from "./placed-symbols.ts";
 import type { Reference } from "./reference.ts";
 import { FLAG_BITS, GPR_NAMES, registerReference, SEGMENT_NAMES } from "./registers.ts";
 import { expressionScope, memoryReference } from "./scope.ts";
@@ -20,7 +21,8 @@ const MANY_SYMBOLS = 1500;
 /** What a frame shows: its own registers and stack, then what it shares with the others of its CPU and task. */
 export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[] {
   const { kernel } = target;
-  const view: View = { target, cpu, frame, name: expressionScope(target, cpu, frame).name };
+  const symbols = target.symbols(cpu);
+  const view: View = { target, cpu, frame, symbols, name: expressionScope(target, cpu, frame).name };
   // the processor's segment registers are those of the kernel while user code waits behind it
   const sharesCpu = frame.cpl === cpu.cpl;
   const scopes: VariableScope[] = [
@@ -30,7 +32,7 @@ export function scopesOf(target: Target, cpu: Cpu, frame: Frame): VariableScope[
   if (sharesCpu) scopes.push({ name: "Segments", expensive: false, variables: () => segments(cpu) });
   scopes.push(
     { name: "Stack", expensive: false, variables: () => stackWords(view) },
-    { name: "Symbols", expensive: target.symbols(cpu).count > MANY_SYMBOLS, variables: () => programSymbols(view) },
+    { name: "Symbols", expensive: symbols.count > MANY_SYMBOLS, variables: () => programSymbols(view) },
   );
   if (kernel !== undefined) scopes.push(taskScope(kernel, cpu), ptRegsScope(kernel, cpu), espfixScope(kernel, cpu));
   if (sharesCpu) scopes.push({ name: "Control registers", expensive: false, variables: () => controlRegisters(cpu) });
@@ -46,6 +48,7 @@ interface View {
   readonly target: Target;
   readonly cpu: Cpu;
   readonly frame: Frame;
+  readonly symbols: PlacedSymbols;
   readonly name: (name: string) => Reference | undefined;
 }
 
@@ -114,7 +117,7 @@ function withParts(view: View, name: string, index: number): Variable {
   const reference = view.name(name)!;
   const value = reference.read();
   if (value === undefined) return shown;
-  const near = value > 0xffffn ? view.target.symbols(view.cpu).describe(Number(BigInt.asIntN(64, value))) : undefined;
+  const near = value > 0xffffn ? view.symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
   return {
     ...shown,
     ...(near === undefined ? {} : { value: `${hex(value, reference.bits)} <${near}>` }),
@@ -172,7 +175,7 @@ const STACK_WORDS = 32;
 const SIZE_OF = { 16: "word", 32: "dword", 64: "qword" } as const;
 const STACK_TOP = { 16: "ss:sp", 32: "ss:esp", 64: "rsp" } as const;
 
-function stackWords({ target, cpu, frame }: View): Variable[] {
+function stackWords({ cpu, frame, symbols }: View): Variable[] {
   const width = frame.bits / 8;
   const top = frame.sp;
   const words: Variable[] = [];
@@ -180,7 +183,7 @@ function stackWords({ target, cpu, frame }: View): Variable[] {
     const reference = memoryReference(cpu, top + i * width, width);
     const value = reference.read();
     if (value === undefined) break;
-    const near = value > 0xffffn ? target.symbols(cpu).describe(Number(BigInt.asIntN(64, value))) : undefined;
+    const near = value > 0xffffn ? symbols.describe(Number(BigInt.asIntN(64, value))) : undefined;
     const shown = hex(value, width * 8) + (near === undefined ? "" : ` <${near}>`);
     const evaluateName = `${SIZE_OF[frame.bits]} [${STACK_TOP[frame.bits]}+${hex(i * width)}]`;
     words.push(leaf(`+${hex(i * width)}`, reference, { value: shown, evaluateName }));
@@ -189,12 +192,10 @@ function stackWords({ target, cpu, frame }: View): Variable[] {
 }
 
 /** The program's own data and labels: what is in its segments, not the kernel's names. */
-function programSymbols({ target, cpu, frame }: View): Variable[] {
+function programSymbols({ cpu, frame, symbols, name: meaningOf }: View): Variable[] {
   const width = frame.bits / 8;
-  const symbols = target.symbols(cpu);
-  const scope = expressionScope(target, cpu, frame);
   // a register or a flag may have the same name
-  const named = (name: string, address: Addr) => (scope.name(name)?.address === address ? name : hexAddr(address));
+  const named = (name: string, address: Addr) => (meaningOf(name)?.address === address ? name : hexAddr(address));
   return symbols.all
     .filter(({ address }) => address >= 0)
     .map(({ name, address }) => {

@@ -1,6 +1,7 @@
 /** The contents of scopes and of what unfolds below them; new values. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
+import { later } from "../../emu/kernel/boot/packed.ts";
 import { ask, bitsFor, formatOf, formatValue } from "../debug/expression.ts";
 import { hex } from "../debug/format.ts";
 import type { MemoryPlace } from "../debug/memory-place.ts";
@@ -25,7 +26,7 @@ function variables(context: Context, args: DebugProtocol.VariablesArguments) {
   const isWanted = ({ variable }: Named) => isIndexed(variable) === (filter === "indexed");
   const found = filter === undefined ? all : all.filter(isWanted);
   const first = args.start ?? 0;
-  const symbols = symbolsRead(context);
+  const symbols = later(() => symbolsRead(context));
   return {
     variables: found
       .slice(first, args.count ? first + args.count : undefined)
@@ -45,7 +46,7 @@ export function inFormat(shown: string, format: DebugProtocol.ValueFormat | unde
 
 function dapVariable(
   context: Context,
-  symbols: PlacedSymbols,
+  symbols: () => PlacedSymbols,
   { variable, path }: Named,
   format: DebugProtocol.ValueFormat | undefined,
 ): DebugProtocol.Variable {
@@ -72,16 +73,16 @@ export function references(
   context: Context,
   place: Partial<MemoryPlace>,
   pointsTo: bigint | undefined,
-  symbols = symbolsRead(context),
-) {
+  symbols = () => symbolsRead(context),
+): References {
   const target = pointsTo === undefined ? undefined : mappedAt(context, pointsTo);
-  const { address = target } = place;
-  const line = target === undefined ? undefined : symbols.lineAt(target);
-  return {
-    ...memoryReferenceFor(context, { ...place, address }),
-    ...(line?.bits === undefined ? {} : { valueLocationReference: context.location(line) }),
-  };
+  const found: References = memoryReferenceFor(context, { address: place.address ?? target, process: place.process });
+  const line = target === undefined ? undefined : symbols().lineAt(target);
+  if (line?.bits !== undefined) found.valueLocationReference = context.location(line);
+  return found;
 }
+
+type References = Pick<DebugProtocol.Variable, "memoryReference" | "valueLocationReference">;
 
 export const memoryReferenceFor = (
   context: Context,
