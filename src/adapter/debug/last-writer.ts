@@ -57,30 +57,57 @@ export function lastChange(control: RunControl, history: History, cpu: Cpu, refe
       stretch = Math.min(stretch * STRETCH_GROWS, LONGEST_STRETCH)
     ) {
       const start = Math.max(history.start, until - stretch);
+      const behind = end - until;
       await history.goTo(start, async () => false);
-      const found = await lastChangeBefore(until, control, cpu, reference);
+      const found = await lastChangeBefore(until, control, cpu, reference, (instructions) =>
+        control.onProgress((behind + instructions) / (end - history.start)),
+      );
       if (found !== undefined) return found;
       until = start;
-      control.onProgress((end - start) / Math.max(1, end - history.start));
     }
     return undefined;
   });
 }
 
-async function lastChangeBefore(end: number, control: RunControl, cpu: Cpu, reference: Reference): Promise<Answer> {
+/** Instructions between two looks at the clock. */
+const AT_ONCE = 2000;
+
+/** From where the machine stands. @param progress takes the instructions that have been looked through. */
+async function lastChangeBefore(
+  end: number,
+  control: RunControl,
+  cpu: Cpu,
+  reference: Reference,
+  progress: (instructions: number) => void,
+): Promise<Answer> {
   const { machine } = control.target;
+  const start = machine.icount;
+  let last: LastWrite | undefined;
+  while (machine.icount < end) {
+    const from = machine.icount;
+    last = lastChangeTo(Math.min(end, from + AT_ONCE), control, cpu, reference) ?? last;
+    if (machine.icount === from) break; // the program ended here
+    if (await control.breathe()) return "paused";
+    progress(machine.icount - start);
+  }
+  return last;
+}
+
+/** One instruction after the other. */
+function lastChangeTo(end: number, control: RunControl, cpu: Cpu, reference: Reference): LastWrite | undefined {
+  const { target } = control;
+  const { machine } = target;
   let last: LastWrite | undefined;
   let value = reference.read();
   while (machine.icount < end) {
     const icount = machine.icount;
     const by = cpu.linearIp;
-    control.target.run(1);
+    target.run(1);
     if (machine.icount === icount) break;
     const now = reference.read();
     if (now !== value)
       last = { icount, change: `${shown(reference, value)} -> ${shown(reference, now)}`, by: describe(control, by) };
     value = now;
-    if (await control.breathe()) return "paused";
   }
   return last;
 }

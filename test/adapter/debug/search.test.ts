@@ -3,7 +3,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { type LastWrite, lastWriter } from "../../../src/adapter/debug/last-writer.ts";
+import { type LastWrite, lastChange, lastWriter } from "../../../src/adapter/debug/last-writer.ts";
+import { registerReference } from "../../../src/adapter/debug/registers.ts";
 import { goToInstruction, reverseContinue } from "../../../src/adapter/debug/reverse.ts";
 import { debuggee } from "./debuggee.ts";
 
@@ -137,6 +138,23 @@ describe("who last wrote", () => {
     expect(session.state()).toBe(state);
     await goToInstruction(control, history, (written as LastWrite).icount);
     expect([control.cpu.linearIp, session.count()]).toEqual([session.address("hot"), 1]);
+  });
+});
+
+describe("who last changed a register", () => {
+  it("tells all the time how far it has looked", async () => {
+    const session = await started();
+    const { control, history, target } = session;
+    await session.runTo("hot", HOT - 20_000);
+    const { icount } = target.machine;
+    const parts = [0];
+    control.onProgress = (part) => void parts.push(part);
+    expect(await lastChange(control, history, control.cpu, registerReference(control.cpu, "r15")!)).toBeUndefined();
+    expect(target.machine.icount).toBe(icount);
+    const gaps = parts.slice(1).map((part, i) => part - parts[i]!);
+    expect(Math.min(...gaps)).toBeGreaterThan(0);
+    expect(Math.max(...gaps) * icount).toBeLessThan(3000);
+    expect(parts.at(-1)).toBe(1);
   });
 });
 
