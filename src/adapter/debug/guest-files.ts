@@ -58,7 +58,8 @@ interface Made {
 async function guestFile({ bits }: LaunchConfiguration, host: FileSystem, uri: string): Promise<Made | Problem> {
   const bytes = await host.read(uri);
   if (bytes === undefined) return { problem: `cannot read ${uri}: no such file` };
-  return withIncludes(host, (include) => madeOf({ uri, bytes }, { bits, ...include }));
+  const source = isSourceName(fileNameOf(uri)) ? { uri, text: new TextDecoder().decode(bytes) } : undefined;
+  return withIncludes(host, source, (include) => madeOf({ uri, bytes }, { bits, ...include }));
 }
 
 /** What the guest finds of a file that has been read. */

@@ -1,9 +1,9 @@
 /**
- * Assembling needs included files at once, and files come by asking a client. So: assemble, collect what was missing, fetch it,
- * assemble again, until nothing new is missing.
+ * Assembling needs included files at once, and files come by asking a client. So: fetch what the text names, assemble, collect what was
+ * missing, fetch it, assemble again, until nothing new is missing.
  */
 import type { AssembleOptions, AssembleResult, SourceText } from "../../asmlang/types.ts";
-import { type LoadedProgram, loadProgram } from "../../emu/kernel/program.ts";
+import { isElf, type LoadedProgram, loadProgram } from "../../emu/kernel/program.ts";
 import type { FileSystem } from "./files.ts";
 
 /** Rounds of fetching: a chain of includes deeper than this is taken for a loop. */
@@ -14,19 +14,30 @@ export const loadProgramFrom = (
   uri: string,
   bytes: Uint8Array,
   options: AssembleOptions,
-): Promise<LoadedProgram> => withIncludes(files, (include) => loadProgram({ uri, bytes }, { ...options, ...include }));
+): Promise<LoadedProgram> =>
+  withIncludes(files, isElf(bytes) ? undefined : { uri, text: new TextDecoder().decode(bytes) }, (include) =>
+    loadProgram({ uri, bytes }, { ...options, ...include }),
+  );
 
 export const assembleWithIncludes = (
   files: FileSystem,
   source: SourceText,
   options: AssembleOptions,
   assemble: (source: SourceText, options: AssembleOptions) => AssembleResult,
-): Promise<AssembleResult> => withIncludes(files, (include) => assemble(source, { ...options, ...include }));
+): Promise<AssembleResult> => withIncludes(files, source, (include) => assemble(source, { ...options, ...include }));
 
 type IncludeOptions = Required<Pick<AssembleOptions, "include" | "includeBytes">>;
 
-export async function withIncludes<T>(files: FileSystem, attempt: (include: IncludeOptions) => T): Promise<T> {
-  const known = new Map<string, Uint8Array | undefined>();
+type Known = Map<string, Uint8Array | undefined>;
+
+/** @param source where to look for names of files beforehand. */
+export async function withIncludes<T>(
+  files: FileSystem,
+  source: SourceText | undefined,
+  attempt: (include: IncludeOptions) => T,
+): Promise<T> {
+  const known: Known = new Map();
+  if (source !== undefined) await readNamed(files, known, source);
   for (let round = 0; ; round++) {
     const missing = new Set<string>();
     const find = (name: string, from: string): { uri: string; bytes: Uint8Array } | undefined => {
@@ -45,6 +56,23 @@ export async function withIncludes<T>(files: FileSystem, attempt: (include: Incl
     if (missing.size === 0 || round === MOST_ROUNDS) return result;
     for (const uri of missing) known.set(uri, await files.read(uri));
   }
+}
+
+/** A line that most likely includes a file. Another way to write it, or a name that a macro makes, costs a round more, nothing else. */
+const INCLUSION = /^[ \t]*(?:([%.]include|#[ \t]*include)|\.?incbin)[ \t]+["'`<]([^"'`>\n]+)/gim;
+
+/** Reads what a source names, and what that names in turn. */
+async function readNamed(files: FileSystem, known: Known, { uri, text }: SourceText): Promise<void> {
+  const reading = [...text.matchAll(INCLUSION)].map(async ([, isSource, name]) => {
+    const named = resolveUri(uri, name!);
+    if (known.has(named)) return;
+    known.set(named, undefined);
+    const bytes = await files.read(named);
+    known.set(named, bytes);
+    if (bytes === undefined || isSource === undefined) return;
+    await readNamed(files, known, { uri: named, text: new TextDecoder().decode(bytes) });
+  });
+  await Promise.all(reading);
 }
 
 /** `name` beside the file `from`; both may hold any URI scheme. */
