@@ -99,13 +99,14 @@ describe("reverse continue to a hot breakpoint", () => {
     expect(session.count()).toBe(count);
   });
 
-  it("comes to the beginning where nothing counts", async () => {
+  it("comes to the program's beginning where nothing counts", async () => {
     const session = await started();
+    const first = session.target.machine.icount;
     await session.runTo("hot", 1);
     session.arm();
     const judged = session.judge(() => () => undefined);
-    expect(await reverseContinue(session.control, session.history)).toEqual({ reason: "entry" });
-    expect(session.target.machine.icount).toBe(session.history.start);
+    expect(await reverseContinue(session.control, session.history)).toEqual({ reason: "entry", boundary: "program" });
+    expect(session.target.machine.icount).toBe(first);
     expect(judged()).toBeGreaterThanOrEqual(HOT - 1);
   });
 
