@@ -156,6 +156,62 @@ describe("memory of two processes", () => {
     expect(await beside(references.child)).toBe(0);
   });
 
+  it("is that of the only process there was, by a reference from then", async () => {
+    const client = new DapClient({ [program]: TWO });
+    await client.launch({ program, cpu: { count: 1 } }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "here" }] }),
+    );
+    const alone = (await client.ok("evaluate", { expression: "dword [x]", context: "watch" })).memoryReference;
+    expect(alone).toMatch(/^0x[\da-f]{16}$/);
+    expect(await read(client, alone)).toBe(1);
+    await client.run("continue");
+    expect(await client.evaluate("dword [x],d")).toBe("2");
+    expect(await read(client, alone)).toBe(3);
+    await write(client, alone, 30);
+    expect(await client.evaluate("dword [x @1000],d")).toBe("30");
+    const info = await client.ok("dataBreakpointInfo", { name: alone, asAddress: true, bytes: 4 });
+    expect(info.dataId).toContain("@1000");
+    // what a user writes is memory of whom one looks at
+    expect(await read(client, (await client.evaluate("x")).split(" ")[0]!)).toBe(2);
+    await client.run("reverseContinue");
+    expect(await read(client, alone)).toBe(1);
+  });
+
+  it("is copied from one that waits to another that does", async () => {
+    const text = TWO.replace(
+      /^wait:.*$/m,
+      "        mov eax, 57\n syscall\n test eax, eax\n jz third\n wait: mov eax, 61",
+    )
+      .replace(/^last:/m, "        mov eax, 34\n syscall\nlast:")
+      .replace(/^child:/m, "third: mov dword [rel x], 9\n there: nop\n jmp there\nchild:");
+    const client = new DapClient({ [program]: text });
+    await client.launch({ program, cpu: { count: 1 } }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "there" }] }),
+    );
+    await client.run("continue");
+    for (let i = 0; i < 9 && (await client.evaluate("dword [x @1001],d")) !== "4"; i++) await client.run("continue");
+    expect(await client.evaluate("dword [x],d")).toBe("9");
+    await client.ok("evaluate", { expression: "dword [x @1000] = dword [x @1001] + 0x20", context: "repl" });
+    expect(await client.evaluate("dword [x @1000],d")).toBe("36");
+    expect(await client.evaluate("dword [x @1001],d")).toBe("4");
+  });
+
+  it("and registers: a new value is what it says in the frame that it is for", async () => {
+    const { client, parent, child } = await atHere();
+    const frames = await framesOf(client, parent);
+    const { scopes } = await client.ok("scopes", { frameId: frames.at(-1)!.id });
+    const { variablesReference } = scopes.find(({ name }: { name: string }) => name === "Stack");
+    await framesOf(client, child);
+    await client.evaluate("rax");
+    const set = await client.ok("setVariable", { variablesReference, name: "+0x8", value: "dword [x] + 0x100" });
+    expect(set.value).toBe("0x103");
+    const frameId = frames.at(-1)!.id;
+    const expression = "dword [x]";
+    await client.ok("setExpression", { expression, value: "dword [x] * 2", frameId });
+    expect((await client.ok("evaluate", { expression, frameId, context: "watch" })).result).toBe("0x00000006");
+    expect(await client.evaluate("dword [x],d")).toBe("2");
+  });
+
   it("has references in frames, variables and disassembly, and none where there is one process alone", async () => {
     const { client, parent, child } = await atHere();
     for (const thread of [parent, child]) {

@@ -22,15 +22,35 @@ export const inProcess = <T extends MemoryPlace>(kernel: KernelAccess | undefine
 const isOfProcess = ({ layout }: KernelAccess, address: Addr): boolean =>
   address >= 0 && address < layout.address.taskSizeMax;
 
-/** As a client keeps it: with its process where there are several. */
-export function referenceTo(
-  kernel: KernelAccess | undefined,
-  cpu: Cpu,
-  place: MemoryPlace,
-  bits?: 16 | 32 | 64,
-): string {
-  const isAlone = kernel === undefined || kernel.processes().length < 2;
-  return placeText(isAlone ? { address: place.address } : inProcess(kernel, cpu, place), bits);
+/** So many references are remembered, the latest. */
+const MOST_GIVEN = 4096;
+
+/** References to memory as a client keeps them: with their process where there are several. */
+export class GivenReferences {
+  /** Those without one, from when there was one process alone: which that was. */
+  readonly #given = new Map<string, number>();
+
+  to(kernel: KernelAccess | undefined, cpu: Cpu, place: MemoryPlace, bits?: 16 | 32 | 64): string {
+    if (kernel === undefined) return placeText({ address: place.address }, bits);
+    const processes = kernel.processes();
+    if (processes.length > 1) return placeText(inProcess(kernel, cpu, place), bits);
+    const text = placeText({ address: place.address }, bits);
+    if (processes.length === 1 && isOfProcess(kernel, place.address)) this.#note(text, processes[0]!);
+    return text;
+  }
+
+  #note(text: string, process: number): void {
+    if (this.#given.get(text) === process) return;
+    this.#given.set(text, process);
+    if (this.#given.size > MOST_GIVEN) this.#given.delete(this.#given.keys().next().value!);
+  }
+
+  /** What a reference means, be it one that has been given out or an address that a user has written. */
+  placeOf(text: string): MemoryPlace | undefined {
+    const place = parseReference(text);
+    const process = place?.process ?? this.#given.get(text);
+    return place && { ...place, process };
+  }
 }
 
 export const placeText = ({ address, process }: MemoryPlace, bits?: 16 | 32 | 64): string =>

@@ -33,8 +33,9 @@ export function expressionScope(target: Names, cpu: Cpu, frame?: Frame): Scope {
     memory: (segment, offset, bytes, process) => {
       const address = linearAddress(cpu, segment, offset, frame);
       if (process === undefined) return memoryReference(cpu, address, bytes);
-      const view = target.kernel?.seenFromProcess(process);
-      return { ...memoryReference(view ?? cpu, view && address, bytes), process };
+      return address === undefined
+        ? memoryReference(cpu, undefined, bytes)
+        : processMemory(() => target.kernel?.seenFromProcess(process), process, address, bytes);
     },
     wordBytes: ((frame?.bits ?? codeBits(cpu)) / 8) as 2 | 4 | 8,
   };
@@ -43,6 +44,20 @@ export function expressionScope(target: Names, cpu: Cpu, frame?: Frame): Scope {
 function symbolReference(symbols: Addresses, name: string): Reference | undefined {
   const address = symbols.address(name);
   return address === undefined ? undefined : { bits: 64, read: () => addrToBig(address), address, fixed: true };
+}
+
+/** Memory of one process: whom it is seen from is asked each time, as one stand-in serves all that wait. */
+function processMemory(view: () => Cpu | undefined, process: number, address: Addr, bytes: number): Reference {
+  const seen = (): Reference | undefined => {
+    const cpu = view();
+    return cpu && memoryReference(cpu, address, bytes);
+  };
+  const write = (value: bigint): void => {
+    const there = seen();
+    if (there === undefined) throw new RangeError(`there is no process ${process} now`);
+    there.write!(value);
+  };
+  return { bits: bytes * 8, read: () => seen()?.read(), write, address, process };
 }
 
 /** Bytes of memory as a value. An address that is not canonical reads as nothing. */

@@ -11,7 +11,7 @@ import type { Scope } from "../debug/expression.ts";
 import type { FileSystem } from "../debug/files.ts";
 import type { History } from "../debug/history.ts";
 import type { KernelHistory } from "../debug/kernel-view.ts";
-import { type MemoryPlace, parseReference, referenceTo } from "../debug/memory-place.ts";
+import { GivenReferences, type MemoryPlace } from "../debug/memory-place.ts";
 import type { Reference } from "../debug/reference.ts";
 import type { EventFilter, RunControl, Stop } from "../debug/run-control.ts";
 import { expressionScope } from "../debug/scope.ts";
@@ -94,6 +94,8 @@ export class Context {
   printed = new Printed();
   /** Programs that it knows to be loaded. */
   told: Told | undefined;
+  /** References to memory that it has been given. */
+  given = new GivenReferences();
   /** Memory that the client has read, and shows perhaps. */
   readonly seenMemory = new SeenMemory();
   /** What the client has said that it can do, in `initialize`: what it has not, it is not sent. */
@@ -143,6 +145,7 @@ export class Context {
     this.dropHandles();
     this.shown.clear();
     this.printed = new Printed();
+    this.given = new GivenReferences();
   }
 
   setLaunchedConfiguration(changes: Partial<LaunchConfiguration>): void {
@@ -212,12 +215,12 @@ export class Context {
 
   /** A reference to memory, of the thread that is being read if nothing else is said. */
   reference(place: MemoryPlace, bits?: 16 | 32 | 64): string {
-    return referenceTo(this.launched.target.kernel, this.readCpu, place, bits);
+    return this.given.to(this.launched.target.kernel, this.readCpu, place, bits);
   }
 
   /** What a client's reference means, and a CPU to read it from. @throws RequestError if it means nothing now. */
   memoryAt(reference: string, offset = 0): { readonly address: Addr; readonly cpu: Cpu } {
-    const place = parseReference(reference);
+    const place = this.given.placeOf(reference);
     if (place === undefined) throw new RequestError(`"${reference}" is no memory reference`);
     const { address, process } = place;
     const cpu = process === undefined ? this.cpu : this.launched.target.kernel?.seenFromProcess(process);
@@ -231,9 +234,12 @@ export class Context {
 
   /** What names mean in a frame; in the one that runs if none is given. */
   scopeOf(frameId: number | undefined): Scope {
-    const { target } = this.launched;
     const selected = frameId === undefined ? undefined : this.selectFrame(frameId);
-    const scope = expressionScope(target, selected?.cpu ?? this.cpu, selected?.frame);
+    return this.#scopeAt(selected?.cpu ?? this.cpu, selected?.frame);
+  }
+
+  #scopeAt(cpu: Cpu, frame?: Frame): Scope {
+    const scope = expressionScope(this.launched.target, cpu, frame);
     return { ...scope, name: (name) => this.#earlierResult(name) ?? scope.name(name) };
   }
 
@@ -278,7 +284,7 @@ export class Context {
   }
   /** What names mean where the variables are that were looked at last. */
   get readScope(): Scope {
-    return this.scopeOf(this.#readFrame);
+    return this.#readFrame === undefined ? this.#scopeAt(this.readCpu) : this.scopeOf(this.#readFrame);
   }
   /** What a variablesReference stands for, its thread and frame selected. */
   held(reference: number): Held {

@@ -13,7 +13,7 @@ import {
 } from "../debug/data-breakpoints.ts";
 import { ask } from "../debug/expression.ts";
 import { hexAddr } from "../debug/format.ts";
-import { inProcess, type MemoryPlace, parseReference } from "../debug/memory-place.ts";
+import { inProcess, type MemoryPlace } from "../debug/memory-place.ts";
 import { placeOf } from "../debug/variables.ts";
 import type { Context, HandlerTable } from "./context.ts";
 
@@ -34,7 +34,7 @@ function dataBreakpointInfo(context: Context, args: DebugProtocol.DataBreakpoint
 function placeFor(context: Context, args: DebugProtocol.DataBreakpointInfoArguments): DataPlace | undefined {
   if (args.asAddress === true) {
     context.select(context.focus);
-    return atAddress(parseReference(args.name), args.bytes);
+    return atAddress(context.given.placeOf(args.name), args.bytes);
   }
   if (args.variablesReference !== undefined && args.variablesReference > 0) {
     return context.childNamed(args.variablesReference, args.name)?.place;
