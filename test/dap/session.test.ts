@@ -219,6 +219,7 @@ describe("state", () => {
     expect((await client.scope("Registers")).get("rax")?.value).toBe("0x0000000000000001");
     const cs = (await client.scope("Segments")).get("cs")!;
     expect(cs.value).toMatch(/^0x0033 {2}64-bit code/);
+    expect((await client.scope("Segments")).get("tr")?.value).toMatch(/ {2}TSS, busy, base 0x/);
     expect((await client.variables(cs.variablesReference)).get("cs.l")?.value).toBe("1");
     expect((await client.scope("Flags")).get("IF")?.value).toBe("1");
     const task = await client.scope("Task");

@@ -64,9 +64,10 @@ function describeEntry(
   const attr = attrOf(high);
   const rights = `DPL ${dplOf(attr)}${isPresent(attr) ? "" : ", not present"}`;
   const kind = isSystem(attr) ? SYSTEM[typeOf(attr)] : undefined;
-  if (!isSystem(attr)) return { text: `${segmentKind(attr)}, ${rights}, ${extent(low, high, 0)}`, wide: false };
-  if (kind === undefined) return { text: `reserved type ${typeOf(attr)}, ${rights}`, wide: false };
-  if (!kind.gate) return { text: `${kind.name}, ${rights}, ${extent(low, high, long ? upper : 0)}`, wide: long };
+  const what = `${descriptorKind(attr)}, ${rights}`;
+  if (!isSystem(attr)) return { text: `${what}, ${extent(low, high, 0)}`, wide: false };
+  if (kind === undefined) return { text: what, wide: false };
+  if (!kind.gate) return { text: `${what}, ${extent(low, high, long ? upper : 0)}`, wide: long };
   const offset = (BigInt(long ? upper >>> 0 : 0) << 32n) | BigInt(((high & 0xffff0000) | (low & 0xffff)) >>> 0);
   const to = Number(BigInt.asIntN(64, offset));
   const ist = long && upper !== undefined && (high & 7) !== 0 ? `, IST ${high & 7}` : "";
@@ -79,6 +80,10 @@ function extent(low: number, high: number, upper: number): string {
   const base = (BigInt(upper >>> 0) << 32n) | BigInt.asUintN(32, BigInt(baseOf(low, high)));
   return `base ${hex(base)}, limit ${hex(limitOf(low, high) >>> 0)}`;
 }
+
+/** What a descriptor is of, by its attributes: also those that a segment register holds. */
+export const descriptorKind = (attr: number): string =>
+  isSystem(attr) ? (SYSTEM[typeOf(attr)]?.name ?? `reserved type ${typeOf(attr)}`) : segmentKind(attr);
 
 function segmentKind(attr: number): string {
   if (isCode(attr)) {

@@ -3,6 +3,8 @@ import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { SEG, SEG_NULL, type SegIndex } from "../../emu/cpu/layout.ts";
 import { isEmpty, readBits } from "../../emu/cpu/ops/x87-state.ts";
 import { type Addr, addrToBig } from "../../emu/cpu/state.ts";
+import { dplOf, isSystem } from "../../emu/cpu/system/descriptor.ts";
+import { descriptorKind } from "./descriptor-list.ts";
 import { hex, hexAddr } from "./format.ts";
 import { peekValue } from "./guest-memory.ts";
 import { espfixScope, ptRegsScope, taskScope } from "./kernel-scopes.ts";
@@ -163,11 +165,8 @@ function describeSegment(cpu: Cpu, seg: SegIndex): string {
   const attr = cpu.segAttr(seg);
   if (attr & SEG_NULL) return "null (unusable)";
   const place = `base ${hexAddr(cpu.segBase(seg), 32)}, limit ${hex(cpu.segLimit(seg) >>> 0, 32)}`;
-  if ((attr & 0x10) === 0) return `system type ${attr & 15}, ${place}`;
-  const code = (attr & 8) !== 0;
-  const size = code && attr & 0x2000 ? "64-bit" : attr & 0x4000 ? "32-bit" : "16-bit";
-  const access = code ? (attr & 2 ? "code, readable" : "code") : attr & 2 ? "data" : "data, read-only";
-  return `${size} ${access}, DPL ${(attr >> 5) & 3}, ${place}`;
+  const rights = isSystem(attr) ? "" : `DPL ${dplOf(attr)}, `;
+  return `${descriptorKind(attr)}, ${rights}${place}`;
 }
 
 const STACK_WORDS = 32;
