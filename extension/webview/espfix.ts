@@ -66,12 +66,12 @@ export function espfixView(state: EspfixState, before: EspfixState | undefined):
     alias !== undefined &&
       section(
         "alias",
-        "Alias in use",
-        "",
+        "Alias",
+        state.inUse ? "in use" : "of the last entry's stack pointer",
         h("p", { class: "headline" }, alias.linear),
         h("p", { class: "why" }, alias.chosenBecause),
       ),
     ministack(state, before),
-    state.walk.length > 0 && section("walk", "Page walk", "of the alias in use", walk(state.walk)),
+    state.walk.length > 0 && section("walk", "Page walk", "of the alias", walk(state.walk)),
   );
 }

@@ -48,12 +48,43 @@ it.each([1, 77])("seed %i: 100 random aliases lead to one page", async (seed) =>
   }
 });
 
+/** The words that the view has names for. */
+const labelled = ({ ministack }: { ministack: { words: { label: string; value: string }[] } }) =>
+  Object.fromEntries(
+    ministack.words
+      .filter(({ label }) => FRAME_WORDS.includes(label))
+      .map(({ label, value }) => [label, BigInt(value)]),
+  );
+const FRAME_WORDS = ["IP", "CS", "FLAGS", "SP", "SS"];
+
+/** What IRET is about to take. */
+async function frameOf(client: DapClient, at: string): Promise<Record<string, bigint>> {
+  const words = FRAME_WORDS.map(
+    async (label, i) => [label, await client.evaluate(`qword [${at} + ${8 * i}]`)] as const,
+  );
+  return Object.fromEntries((await Promise.all(words)).map(([label, value]) => [label, BigInt(value.split(" ")[0]!)]));
+}
+
+it.each(["prototype", "prototype-64"])(
+  "the view names the words of %s's ministack as IRET takes them",
+  async (espfix) => {
+    const client = new DapClient({ [program]: aliasProgram(randomStacks(1), 0) });
+    await client.launch({ program, bits: 32, kernel: { espfix } }, () =>
+      client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "espfix_on_ministack" }] }),
+    );
+    await client.run("continue");
+    expect(labelled(await client.ok("ringside/espfix"))).toEqual(await frameOf(client, "rsp + 24"));
+  },
+);
+
 it("the view says when the stack that runs is the ministack", async () => {
   const client = await atIret(1);
   expect((await client.ok("ringside/espfix")).inUse).toBe(false);
   await client.ok("setFunctionBreakpoints", { breakpoints: [{ name: "espfix_on_ministack" }] });
   await client.run("continue");
-  expect(await client.ok("ringside/espfix")).toMatchObject({ available: true, inUse: true });
+  const view = await client.ok("ringside/espfix");
+  expect(view).toMatchObject({ available: true, inUse: true });
+  expect(labelled(view)).toEqual(await frameOf(client, "rsp + 8"));
   await client.run("stepOut");
   expect((await client.ok("ringside/espfix")).inUse).toBe(false);
 });

@@ -7,9 +7,6 @@ import { pageWalk } from "./page-walk.ts";
 import type { EspfixPlace, KernelAccess } from "./target.ts";
 import type { EspfixState, EspfixWord } from "./views.ts";
 
-/** The last five words of the ministack are the frame that IRET takes. */
-const FRAME = ["IP", "CS", "FLAGS", "SP", "SS"];
-
 export function espfixState(kernel: KernelAccess, cpu: Cpu): EspfixState {
   const design = kernel.designs.espfix ?? "none";
   const place = kernel.espfix(cpu);
@@ -29,12 +26,9 @@ export function espfixState(kernel: KernelAccess, cpu: Cpu): EspfixState {
   };
 }
 
-function ministackWords({ layout }: KernelAccess, cpu: Cpu, { writable, bytes }: EspfixPlace): EspfixWord[] {
+function ministackWords({ layout }: KernelAccess, cpu: Cpu, { writable, bytes, words }: EspfixPlace): EspfixWord[] {
   const width = layout.wordSize;
-  const count = bytes / width;
-  return Array.from({ length: count }, (_, i) =>
-    wordAt(cpu, writable + i * width, width, FRAME[i - (count - FRAME.length)] ?? ""),
-  );
+  return Array.from({ length: bytes / width }, (_, i) => wordAt(cpu, writable + i * width, width, words[i] ?? ""));
 }
 
 function wordAt(cpu: Cpu, address: Addr, width: 4 | 8, label: string): EspfixWord {

@@ -3,6 +3,7 @@
 import type { Cpu } from "../../emu/cpu/cpu.ts";
 import { OFF, SEG } from "../../emu/cpu/layout.ts";
 import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
+import type { Espfix64 } from "../../emu/kernel/designs/designs.ts";
 import { inject, injectionProblem } from "../../emu/kernel/inject.ts";
 import type { Kernel } from "../../emu/kernel/kernel.ts";
 import { type Task, VM, type Vma } from "../../emu/kernel/state.ts";
@@ -102,6 +103,15 @@ export function mapping({ start, end, flags, name, pages }: Vma): Mapping {
 /** The user's ESP[31:16], which the alias must carry. */
 const HIGH_HALF = 0xffff_0000n;
 
+const IRET_FRAME = ["IP", "CS", "FLAGS", "SP", "SS"];
+
+/** As entry code lays them: rax and the frame at the bottom; the prototype has rdi, rsi, rcx and the frame at the top. */
+function ministackWords({ writable, stackSize }: Espfix64): readonly string[] {
+  if (!writable) return ["AX", ...IRET_FRAME];
+  const saved = ["DI", "SI", "CX", ...IRET_FRAME];
+  return [...new Array<string>(stackSize / 8 - saved.length).fill(""), ...saved];
+}
+
 function espfix64(kernel: Kernel, cpu: Cpu, task: Task, home: Cpu): EspfixPlace | undefined {
   const { espfix64: design } = kernel.choice.hooks;
   if (design === undefined) return undefined;
@@ -115,6 +125,7 @@ function espfix64(kernel: Kernel, cpu: Cpu, task: Task, home: Cpu): EspfixPlace 
     alias,
     chosenBecause: `its bits 31:16 (0x${(high / 0x10000).toString(16).padStart(4, "0")}) are those of the user's ESP`,
     bytes: design.stackSize,
+    words: ministackWords(design),
     inUse: running >= alias && running <= alias + design.stackSize,
   };
 }
@@ -132,6 +143,7 @@ function espfix32(kernel: Kernel, cpu: Cpu, task: Task): EspfixPlace | undefined
     alias: base,
     chosenBecause: "the base of ESPFIX_SS: what the kernel's and the user's ESP[31:16] differ by",
     bytes: 20,
+    words: IRET_FRAME,
     inUse: cpu.selector(SEG.SS) >> 3 === entry,
   };
 }

@@ -109,6 +109,8 @@ export interface EspfixPlace {
   /** Why that one: where its bits 31:16 come from. */
   readonly chosenBecause: string;
   readonly bytes: number;
+  /** What its words hold while a return goes through it, from the lowest on; "" = nothing. Further ones are free. */
+  readonly words: readonly string[];
   /** Whether the stack pointer is there. */
   readonly inUse: boolean;
 }
