@@ -62,7 +62,8 @@ const scalarFromInteger = (type: FloatType) =>
     loadLanes(cpu, insn, firstIndex(insn), DST, 16, false);
     if (!wide && type === F64) DST.f64[0] = low | 0;
     else {
-      const value = wide ? BigInt.asIntN(64, big(low, high)) : BigInt(low | 0);
+      // one BigInt for both widths: V8 11 dies of code in which a 32-bit one meets a signed 64-bit one (RepresentationChangerError)
+      const value = BigInt.asIntN(64, big(low, wide ? high : low >> 31));
       const env = sseEnvironment(cpu);
       type.pack(DST, 0, soft.roundTo(env, type.format, soft.fromInteger(value)));
       raiseSse(cpu, env);
