@@ -3,7 +3,7 @@ import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import { isElf } from "../../emu/kernel/program.ts";
 import { dwarfLines } from "./dwarf/lines.ts";
 import { type ElfFile, readElf, type Section, sectionNamed, textAt } from "./elf-sections.ts";
-import type { LineSpan, NamedAddress } from "./symbols.ts";
+import type { Extent, LineSpan, NamedAddress } from "./symbols.ts";
 
 const SHT_SYMTAB = 2;
 /** What a stripped library still has. */
@@ -13,11 +13,17 @@ const MOST_NAMED_TYPE = 2;
 /** GNU's indirect functions: their address is the resolver's. */
 const STT_GNU_IFUNC = 10;
 
+/** Sections' flags: it is in memory; it is a thread's own, and its address is only a template's. */
+const SHF_ALLOC = 2;
+const SHF_TLS = 0x400;
+
 /** Labels that assemblers drop but in what other files refer to. */
 const COMPILERS_OWN = ".L";
 
 export interface ElfNames {
   readonly symbols: readonly NamedAddress[];
+  /** Sections in memory; undefined if the file does not tell. */
+  readonly extents: readonly Extent[] | undefined;
   /** Source lines, read when they are first asked for. */
   readonly lines: () => readonly LineSpan[];
   /** Position independent: addresses count from wherever the program is put. */
@@ -25,7 +31,7 @@ export interface ElfNames {
   readonly ehFrame?: Addr | undefined;
 }
 
-const NOTHING: ElfNames = { symbols: [], lines: () => [], relocatable: false };
+const NOTHING: ElfNames = { symbols: [], extents: undefined, lines: () => [], relocatable: false };
 
 /** Nothing of a file that is cut short or makes no sense: the loader has the word on whether it runs. */
 export const elfNames = (bytes: Uint8Array): ElfNames =>
@@ -46,11 +52,17 @@ function readNames(elf: ElfFile): ElfNames {
   const strings = table && elf.sections[table.link];
   return {
     symbols: strings === undefined ? [] : namesOf(elf, table!, strings),
+    extents: extentsOf(elf),
     lines: () => unlessCutShort(() => dwarfLines(elf), []),
     relocatable: elf.relocatable,
     ehFrame: sectionNamed(elf, ".eh_frame")?.address,
   };
 }
+
+const extentsOf = ({ sections }: ElfFile): Extent[] =>
+  sections
+    .filter(({ flags }) => (flags & (SHF_ALLOC | SHF_TLS)) === SHF_ALLOC)
+    .map(({ address, size }) => ({ start: address, end: address + size }));
 
 function namesOf({ view, bits }: ElfFile, table: Section, strings: Section): NamedAddress[] {
   const wide = bits === 64;

@@ -4,7 +4,7 @@ import type { Image } from "../../asmlang/types.ts";
 import { type Addr, bigToAddr } from "../../emu/cpu/state.ts";
 import type { Program } from "../../emu/kernel/types.ts";
 import { elfNames } from "./elf-names.ts";
-import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
+import { imageExtents, imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import { EhFrame } from "./unwind/eh-frame.ts";
 
 export interface ProgramNames {
@@ -19,8 +19,9 @@ export const programNames = (program: Program): ProgramNames =>
   program.kind === "image" ? imageProgram(program.image) : elfProgram(program.bytes);
 
 export function elfProgram(bytes: Uint8Array): ProgramNames {
-  const { symbols, lines, relocatable, ehFrame } = elfNames(bytes);
-  return { index: new SymbolIndex(symbols, lines), relocatable, ehFrame: relocatable ? undefined : frames(ehFrame) };
+  const { symbols, lines, extents, relocatable, ehFrame } = elfNames(bytes);
+  const index = new SymbolIndex(symbols, lines, extents);
+  return { index, relocatable, ehFrame: relocatable ? undefined : frames(ehFrame) };
 }
 
 export function imageProgram(image: Image): ProgramNames {
@@ -31,4 +32,8 @@ export function imageProgram(image: Image): ProgramNames {
 const frames = (address: Addr | undefined) => (address === undefined ? undefined : new EhFrame(address));
 
 export const imageIndex = (image: Pick<Image, "symbols" | "symbolTable" | "segments" | "lines">): SymbolIndex =>
-  new SymbolIndex(imageNames(image.symbols, constantsOf(image), bigToAddr), () => lineSpans(image));
+  new SymbolIndex(
+    imageNames(image.symbols, constantsOf(image), bigToAddr),
+    () => lineSpans(image),
+    imageExtents(image),
+  );

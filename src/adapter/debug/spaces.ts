@@ -12,7 +12,7 @@ import { VDSO_KINDS, vdsoImage } from "../../emu/kernel/vdso/index.ts";
 import { mapping } from "./kernel-access.ts";
 import { type Placed, PlacedSymbols } from "./placed-symbols.ts";
 import { elfProgram, type ProgramNames } from "./program-names.ts";
-import { imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
+import { imageExtents, imageNames, lineSpans, SymbolIndex } from "./symbols.ts";
 import type { Mapping } from "./target.ts";
 import { Tasks } from "./tasks.ts";
 import type { EhFrame } from "./unwind/eh-frame.ts";
@@ -83,7 +83,8 @@ export class KernelSpaces implements Spaces {
     this.#byBytes = new WeakMap(programs.others);
     const { image, layout } = kernel;
     const names = imageNames(image.symbols, image.constants, layout.wordSize === 8 ? bigToAddr : Number);
-    this.#kernelPart = { key: "kernel", index: new SymbolIndex(names, () => lineSpans(image)), base: 0 };
+    const index = new SymbolIndex(names, () => lineSpans(image), imageExtents(image));
+    this.#kernelPart = { key: "kernel", index, base: 0 };
   }
 
   get known(): readonly SymbolIndex[] {
@@ -182,7 +183,8 @@ export function laterSpaces(programs: () => KnownPrograms): (kernel: Kernel) => 
 function vdsoIndex(kind: (typeof VDSO_KINDS)[number]): SymbolIndex {
   const { symbols, lines, size } = vdsoImage(kind);
   const names = [...symbols].map(([name, offset]) => ({ name, address: offset }));
-  return new SymbolIndex(names, () => lineSpans({ lines, segments: [{ address: 0n, memorySize: size }] }));
+  const segments = [{ address: 0n, memorySize: size }];
+  return new SymbolIndex(names, () => lineSpans({ lines, segments }), imageExtents({ segments }));
 }
 
 /** The only one there is without a kernel. */

@@ -23,20 +23,29 @@ export interface NamedAddress {
   readonly constant?: boolean;
 }
 
-/** How far beyond a symbol an address may be and still be named after it. */
+/** Where a section or segment is: [start, end). */
+export interface Extent {
+  readonly start: Addr;
+  readonly end: Addr;
+}
+
+/** How far beyond a symbol an address may be and still be named after it; and never beyond the section that the symbol is in. */
 const NAMED_WITHIN = 0x10_0000;
 
 export class SymbolIndex {
   readonly #symbols: readonly NamedAddress[];
+  /** What is named after each of these ends there. */
+  readonly #ends: readonly Addr[];
   readonly #byName: ReadonlyMap<string, NamedAddress>;
   readonly #readSpans: () => Iterable<LineSpan>;
   /** These and #lines are made when first asked for: a run without breakpoints in sources needs none. */
   #sorted: readonly LineSpan[] | undefined;
   #lines: ReadonlyMap<string, readonly Lined[]> | undefined;
 
-  constructor(symbols: Iterable<NamedAddress>, spans: () => Iterable<LineSpan>) {
+  constructor(symbols: Iterable<NamedAddress>, spans: () => Iterable<LineSpan>, extents?: readonly Extent[]) {
     const all = [...symbols];
     this.#symbols = all.filter(({ constant }) => constant !== true).sort((a, b) => a.address - b.address);
+    this.#ends = namedEnds(this.#symbols, extents);
     this.#byName = new Map(all.map((symbol) => [symbol.name, symbol]));
     this.#readSpans = spans;
   }
@@ -64,7 +73,7 @@ export class SymbolIndex {
     if (first === undefined || address < first.address || address - last!.address > NAMED_WITHIN) return undefined;
     const i = lastAtOrBelow(this.#symbols, (symbol) => symbol.address, address);
     const symbol = this.#symbols[i];
-    if (symbol === undefined || address - symbol.address > NAMED_WITHIN) return undefined;
+    if (symbol === undefined || address >= this.#ends[i]!) return undefined;
     return { ...symbol, offset: address - symbol.address };
   }
 
@@ -113,6 +122,18 @@ export class SymbolIndex {
   }
 }
 
+/** Of a symbol that is in no section, as one behind the last byte of one, only its own address. Symbols are sorted. */
+function namedEnds(symbols: readonly NamedAddress[], extents: readonly Extent[] | undefined): Addr[] {
+  if (extents === undefined) return symbols.map(({ address }) => address + NAMED_WITHIN);
+  const sorted = extents.filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);
+  let i = 0;
+  return symbols.map(({ address }) => {
+    while (i < sorted.length && sorted[i]!.end <= address) i++;
+    const extent = sorted[i];
+    return extent === undefined || extent.start > address ? address + 1 : Math.min(extent.end, address + NAMED_WITHIN);
+  });
+}
+
 const isIn = ({ start }: LineSpan, from: Addr, to: Addr): boolean => start >= from && start < to;
 
 /** A span as one of its lines has it: its own, or one of a body's. */
@@ -152,16 +173,18 @@ export const imageNames = (
 ): NamedAddress[] =>
   [...symbols].map(([name, value]) => ({ name, address: toAddress(value), constant: constants.has(name) }));
 
-type LinedImage = Pick<Image, "lines"> & {
+interface Segmented {
   readonly segments: readonly Pick<Image["segments"][number], "address" | "memorySize">[];
-};
+}
+
+type LinedImage = Pick<Image, "lines"> & Segmented;
+
+export const imageExtents = ({ segments }: Segmented): Extent[] =>
+  segments.map(({ address, memorySize }) => ({ start: bigToAddr(address), end: bigToAddr(address) + memorySize }));
 
 /** An image's line table as spans: each row ends where the next begins, or where its segment ends. */
 export function lineSpans({ lines, segments }: LinedImage): LineSpan[] {
-  const ends = segments.map(({ address, memorySize }) => ({
-    start: bigToAddr(address),
-    end: bigToAddr(address) + memorySize,
-  }));
+  const ends = imageExtents({ segments });
   const canonical = new Map<string, string>();
   const uriOf = (uri: string): string => {
     const known = canonical.get(uri) ?? canonicalUri(uri);

@@ -33,6 +33,28 @@ describe("SymbolIndex", () => {
     expect(placed.describe(0x10)).toBe(undefined);
   });
 
+  it("names no address beyond a symbol's section, and only its own after a symbol behind the last byte of one", () => {
+    const names = [
+      { name: "_start", address: 0x1000 },
+      { name: "text_end", address: 0x1020 },
+      { name: "msg", address: 0x2000 },
+    ];
+    const extents = [
+      { start: 0x2000, end: 0x2010 },
+      { start: 0x1000, end: 0x1020 },
+    ];
+    const described = (address: number) =>
+      new PlacedSymbols([{ key: "", base: 0, index: new SymbolIndex(names, () => [], extents) }]).describe(address);
+    expect([0x101f, 0x1020, 0x1021, 0x200f, 0x2010, 0xfff].map(described)).toEqual([
+      "_start+0x1f",
+      "text_end",
+      undefined,
+      "msg+0xf",
+      undefined,
+      undefined,
+    ]);
+  });
+
   it("finds the line of any byte of an instruction, and none between", () => {
     expect(index.lineAt(0x1004)?.line).toBe(5);
     expect(index.lineAt(0x1012)).toBe(undefined);
