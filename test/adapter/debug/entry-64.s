@@ -27,6 +27,8 @@ restorer:
 	mov $15, %eax
 	syscall
 _start:
+	.cfi_startproc
+	.cfi_undefined rip		# nobody has called it
 	handle 4
 	handle 5
 	handle 7
@@ -85,8 +87,13 @@ _start:
 1:	call64 24
 	call64 61, -1, 8, 0, 0
 	call64 61, -1, pair, 0, 0
+audited:
+	call64 24
+	call64 999
+traced:
 	call64 24
 	int $7				# nothing should: the kernel gives up
+	.cfi_endproc
 	.data
 	.balign 8
 action:	.quad handler, 0x04000004, restorer, 0

@@ -4,11 +4,13 @@
  */
 import { readFileSync } from "node:fs";
 import path from "node:path";
+import { evaluate } from "../../../src/adapter/debug/expression.ts";
+import { expressionScope } from "../../../src/adapter/debug/scope.ts";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
 import { GPR, SEG } from "../../../src/emu/cpu/layout.ts";
-import type { Run } from "./entry-runs.ts";
-import { REPEATED, ShadowStack } from "./shadow-stack.ts";
+import type { Run, Typed } from "./entry-runs.ts";
+import { ShadowStack } from "./shadow-stack.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../../src/emu/kernel/entry");
 
@@ -35,6 +37,17 @@ function describe({ uri, line }: Place, bodies: readonly Place[]): string {
     .flatMap((at) => /^(?:(?:ENTRY|LABEL)\s+)?([A-Za-z_]\w*)(?::|$)/.exec(at)?.[1] ?? [])
     .at(-1);
   return `${file} ${label}: ${[{ uri, line }, ...bodies.toReversed()].map(text).join(" > ")}`;
+}
+
+/** Types what there is to type where the CPU stands. */
+function typing(target: Target, typed: Typed): () => void {
+  const { currentCpu: cpu } = target.machine;
+  const symbols = target.symbols(cpu);
+  const waiting = typed.map(([place, ...texts]) => ({ at: symbols.address(place), texts }));
+  return () => {
+    if (waiting[0]?.at !== cpu.linearIp) return;
+    for (const text of waiting.shift()!.texts) evaluate(text, expressionScope(target, cpu));
+  };
 }
 
 export class EntryAccount {
@@ -72,17 +85,20 @@ export class EntryAccount {
    * Steps through a program, and compares at each instruction of entry code that it comes to for the first time.
    * @returns where call stack and shadow stack differ.
    */
-  walk(target: Target, steps: number, { breakStackAt }: Pick<Run, "breakStackAt">): string[] {
+  walk(target: Target, steps: number, { breakStackAt, typed = [] }: Pick<Run, "breakStackAt" | "typed">): string[] {
     const { machine } = target;
     const cpu = machine.currentCpu;
     this.add(target);
     while (cpu.cpl < 3) if (target.run(1).kind === "exit") return [];
     const shadow = new ShadowStack(target);
     shadow.begin();
+    const type = typing(target, typed);
+    type();
     const seen = new Set<string>();
     const wrong: string[] = [];
     const broken = breakStackAt === undefined ? undefined : target.symbols(cpu).address(breakStackAt);
     for (let step = 0; step < steps && shadow.step().kind === "budget"; step++) {
+      type();
       if (cpu.linearIp === broken) {
         cpu.setGpr(GPR.RSP, 0n);
         shadow.loseStack();
@@ -95,7 +111,7 @@ export class EntryAccount {
       if (place === undefined) continue;
       this.#compared.add(place);
       const frames = callStack(target, cpu);
-      const actual = frames.slice(1).flatMap((frame) => (frame.name === REPEATED ? [] : [frame.address]));
+      const actual = shadow.told(frames);
       if (!shadow.agrees(actual) && shadow.movedOn(actual) === undefined)
         wrong.push(`${this.#known.get(place)}: ${frames.map(({ name }) => name)}, expected ${shadow.callers}`);
     }

@@ -8,7 +8,7 @@ import { EntryAccount } from "./entry-account.ts";
 import { LEFT } from "./entry-left.ts";
 import { load, RUNS } from "./entry-runs.ts";
 
-const MOST_STEPS = 21_000;
+const MOST_STEPS = 30_000;
 const account = new EntryAccount();
 const isOf = (entry: string, what: string) =>
   entry.endsWith("*") ? what.startsWith(entry.slice(0, -1)) : what === entry;

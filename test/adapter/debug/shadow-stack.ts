@@ -1,11 +1,13 @@
 /** Who called, by what was executed: kept instruction by instruction, never looked up in memory. One CPU, and each of its tasks. */
 import { peekBytes } from "../../../src/adapter/debug/guest-memory.ts";
 import { codeBits } from "../../../src/adapter/debug/registers.ts";
+import type { Frame } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import { InsnStream } from "../../../src/emu/cpu/decode.ts";
 import { Mnemonic } from "../../../src/emu/cpu/iced.ts";
 import { GPR, OFF } from "../../../src/emu/cpu/layout.ts";
+import type { Insn } from "../../../src/emu/cpu/operation.ts";
 import { addrToBig } from "../../../src/emu/cpu/state.ts";
 import { isParagraphMode } from "../../../src/emu/cpu/system/predicates.ts";
 import type { MachineEvent, StopReason } from "../../../src/emu/machine/types.ts";
@@ -19,7 +21,7 @@ interface Level {
 }
 
 /** A nested NMI makes the IRET of the first one go there: the call stack knows, and what was executed so far does not tell. */
-export const REPEATED = "repeat_nmi";
+const REPEATED = "repeat_nmi";
 
 export class ShadowStack {
   readonly #target: Target;
@@ -50,6 +52,13 @@ export class ShadowStack {
   /** How often the kernel was entered, and entered again. */
   get entries(): number {
     return this.#levels.filter(({ by }) => by === "entry").length;
+  }
+
+  /** Of a call stack's frames, the addresses of those that what was executed can tell of. */
+  told(frames: readonly Pick<Frame, "address" | "name">[]): number[] {
+    const { callers } = this;
+    const known = frames.slice(1).filter(({ address, name }) => name !== REPEATED || callers.includes(address));
+    return known.map(({ address }) => address);
   }
 
   /** Whether these are the callers, innermost first. */
@@ -98,7 +107,7 @@ export class ShadowStack {
     if (entries.length > 0) {
       const isTrap =
         insn !== undefined && TRAPS.has(insn.mnemonic) && !this.#events.some(({ type }) => type === "fault");
-      const next = isTrap ? this.#behindTrap(insn.mnemonic, before.ip + insn.length) : undefined;
+      const next = isTrap ? this.#behindTrap(insn, before.ip + insn.length) : undefined;
       for (const { fromIp } of entries) {
         const address = next ?? Number(BigInt.asIntN(64, BigInt(String(fromIp))));
         this.#levels.push({ address, by: "entry" });
@@ -114,9 +123,9 @@ export class ShadowStack {
     return reason;
   }
 
-  /** SYSENTER says nothing of where it was: the kernel goes back to one place, whatever there was. */
-  #behindTrap(mnemonic: number, next: number): number {
-    if (mnemonic !== Mnemonic.Sysenter) return next;
+  /** SYSENTER says nothing of where it was, and nobody asks a 32-bit SYSCALL: the kernel goes back to one place, whatever there was. */
+  #behindTrap({ mnemonic, bits }: Insn, next: number): number {
+    if (mnemonic !== Mnemonic.Sysenter && (mnemonic !== Mnemonic.Syscall || bits === 64)) return next;
     return this.#target.symbols(this.#target.machine.currentCpu).address("int80_landing_pad")!;
   }
 
@@ -184,7 +193,9 @@ export class ShadowStack {
 
   /** Out of the kernel, or of an exception in the kernel, to `ip`. */
   #leave(ip: number): void {
-    if (this.#target.symbols(this.#target.machine.currentCpu).describe(ip) === "repeat_nmi") return; // it goes on there, and leaves later
+    const cpu = this.#target.machine.currentCpu;
+    const struck = this.#levels.findLast(({ by }) => by === "entry");
+    if (struck?.address !== ip && this.#target.symbols(cpu).describe(ip) === REPEATED) return; // it goes on there, and leaves later
     while (this.#levels.length > 0 && this.#levels.pop()!.by !== "entry");
     const outside = this.#levels.findLastIndex(({ by }) => by === "vm86");
     if (outside >= 0 && addressOf(this.#levels[outside]!) === ip) this.#levels.length = outside;

@@ -12,7 +12,7 @@ import type { Target } from "../../../src/adapter/debug/target.ts";
 import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import type { Injection } from "../../../src/emu/kernel/types.ts";
 import type { MachineEvent } from "../../../src/emu/machine/types.ts";
-import { REPEATED, ShadowStack } from "./shadow-stack.ts";
+import { ShadowStack } from "./shadow-stack.ts";
 
 const SCENARIOS = path.join(import.meta.dirname, "../../../scenarios");
 const MOST_STEPS = Number(process.env.UNWIND_STEPS ?? 600);
@@ -56,7 +56,7 @@ function disagreements(
     const { currentCpu: cpu } = target.machine;
     settle(pending, cpu, wrong);
     const frames = callStack(target, cpu);
-    const actual = frames.slice(1).flatMap(({ address, name }) => (name === REPEATED ? [] : [address]));
+    const actual = shadow.told(frames);
     if (shadow.agrees(actual)) continue;
     const place = target.symbols(cpu).describe(cpu.linearIp) ?? cpu.linearIp.toString(16);
     const named = (addresses: readonly (number | undefined)[]) =>
