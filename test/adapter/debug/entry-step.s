@@ -46,6 +46,8 @@ restorer:
 9:
 	.endm
 _start:
+	.cfi_startproc
+	.cfi_undefined eip		# nobody has called it
 	mov %esp, %esi
 	lodsl
 	lea 4(%esi, %eax, 4), %esi
@@ -86,6 +88,7 @@ _start:
 small_stack:
 	refused code_action
 	int $7				# nothing should: the kernel gives up
+	.cfi_endproc
 	.data
 	.balign 4
 sysinfo:	.long 0
