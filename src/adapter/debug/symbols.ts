@@ -122,7 +122,10 @@ export class SymbolIndex {
   }
 }
 
-/** Of a symbol that is in no section, as one behind the last byte of one, only its own address. Symbols are sorted. */
+/**
+ * Of a symbol that is in no section, as one behind the last byte of one, only its own address. Where a section ends is still named after what
+ * is in it: code without a return runs there. Symbols are sorted.
+ */
 function namedEnds(symbols: readonly NamedAddress[], extents: readonly Extent[] | undefined): Addr[] {
   if (extents === undefined) return symbols.map(({ address }) => address + NAMED_WITHIN);
   const sorted = extents.filter(({ start, end }) => end > start).sort((a, b) => a.start - b.start);
@@ -130,7 +133,9 @@ function namedEnds(symbols: readonly NamedAddress[], extents: readonly Extent[] 
   return symbols.map(({ address }) => {
     while (i < sorted.length && sorted[i]!.end <= address) i++;
     const extent = sorted[i];
-    return extent === undefined || extent.start > address ? address + 1 : Math.min(extent.end, address + NAMED_WITHIN);
+    return extent === undefined || extent.start > address
+      ? address + 1
+      : Math.min(extent.end + 1, address + NAMED_WITHIN);
   });
 }
 

@@ -33,7 +33,7 @@ describe("SymbolIndex", () => {
     expect(placed.describe(0x10)).toBe(undefined);
   });
 
-  it("names no address beyond a symbol's section, and only its own after a symbol behind the last byte of one", () => {
+  it("names no address beyond the end of a symbol's section, and only its own after a symbol behind the last byte of one", () => {
     const names = [
       { name: "_start", address: 0x1000 },
       { name: "text_end", address: 0x1020 },
@@ -45,11 +45,12 @@ describe("SymbolIndex", () => {
     ];
     const described = (address: number) =>
       new PlacedSymbols([{ key: "", base: 0, index: new SymbolIndex(names, () => [], extents) }]).describe(address);
-    expect([0x101f, 0x1020, 0x1021, 0x200f, 0x2010, 0xfff].map(described)).toEqual([
+    expect([0x101f, 0x1020, 0x1021, 0x200f, 0x2010, 0x2011, 0xfff].map(described)).toEqual([
       "_start+0x1f",
       "text_end",
       undefined,
       "msg+0xf",
+      "msg+0x10",
       undefined,
       undefined,
     ]);
