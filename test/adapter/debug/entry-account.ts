@@ -9,6 +9,7 @@ import { expressionScope } from "../../../src/adapter/debug/scope.ts";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
 import { GPR, SEG } from "../../../src/emu/cpu/layout.ts";
+import { MovedOn } from "./moved-on.ts";
 import type { Run, Typed } from "./entry-runs.ts";
 import { ShadowStack } from "./shadow-stack.ts";
 
@@ -96,6 +97,7 @@ export class EntryAccount {
     type();
     const seen = new Set<string>();
     const wrong: string[] = [];
+    const moved = new MovedOn();
     const broken = breakStackAt === undefined ? undefined : target.symbols(cpu).address(breakStackAt);
     for (let step = 0; step < steps && shadow.step().kind === "budget"; step++) {
       type();
@@ -103,6 +105,8 @@ export class EntryAccount {
         cpu.setGpr(GPR.RSP, 0n);
         shadow.loseStack();
       }
+      if (shadow.switching) moved.forget();
+      wrong.push(...moved.settle(cpu).map(({ text }) => text));
       if (cpu.cpl === 3) continue;
       const where = `${cpu.linearIp} ${cpu.selector(SEG.SS)} ${shadow.entries}`;
       if (seen.has(where)) continue;
@@ -112,8 +116,11 @@ export class EntryAccount {
       this.#compared.add(place);
       const frames = callStack(target, cpu);
       const actual = shadow.told(frames);
-      if (!shadow.agrees(actual) && shadow.movedOn(actual) === undefined)
-        wrong.push(`${this.#known.get(place)}: ${frames.map(({ name }) => name)}, expected ${shadow.callers}`);
+      if (shadow.agrees(actual)) continue;
+      const text = `${this.#known.get(place)}: ${frames.map(({ name }) => name)}, expected ${shadow.callers}`;
+      const to = shadow.movedOn(actual);
+      if (to === undefined) wrong.push(text);
+      else moved.expect({ place, text, to });
     }
     return wrong;
   }

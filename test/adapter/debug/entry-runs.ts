@@ -119,7 +119,7 @@ const WIDE: readonly Kernel[] = [
   [X86_64, { preset: "linux-4.0", exitPaths: "conditional-swapgs" }],
   [AMD, { preset: "linux-4.6" }],
   [X86_64, { preset: "linux-4.6", pti: "on", exitLoop: "assembly" }],
-  [X86_64, { pti: "on" }],
+  [X86_64, { pti: "on" }, injected("exc_nmi if pt_regs.ip == restorer mc")],
   [X86_64, { nmi: "plain", exitPaths: "conditional-swapgs" }],
   [X86_64, { espfix: "prototype", exitPaths: "tif-iret" }],
   [X86_64, { audit: "fast-path" }],

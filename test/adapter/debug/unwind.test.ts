@@ -9,9 +9,9 @@ import { readConfiguration } from "../../../src/adapter/debug/configuration.ts";
 import { createTarget } from "../../../src/adapter/debug/load.ts";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
-import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
 import type { Injection } from "../../../src/emu/kernel/types.ts";
 import type { MachineEvent } from "../../../src/emu/machine/types.ts";
+import { MovedOn } from "./moved-on.ts";
 import { ShadowStack } from "./shadow-stack.ts";
 
 const SCENARIOS = path.join(import.meta.dirname, "../../../scenarios");
@@ -44,7 +44,7 @@ function disagreements(
 ): { seen: number; wrong: Map<string, string> } {
   const shadow = new ShadowStack(target);
   const wrong = new Map<string, string>();
-  const pending: Moved[] = [];
+  const moved = new MovedOn();
   let seen = 0;
   while (target.machine.currentCpu.cpl < 3) if (target.run(1).kind === "exit") break;
   shadow.begin();
@@ -54,7 +54,7 @@ function disagreements(
     if (!hasBegun()) continue;
     seen++;
     const { currentCpu: cpu } = target.machine;
-    settle(pending, cpu, wrong);
+    for (const { place, text } of moved.settle(cpu)) if (!wrong.has(place)) wrong.set(place, text);
     const frames = callStack(target, cpu);
     const actual = shadow.told(frames);
     if (shadow.agrees(actual)) continue;
@@ -65,24 +65,10 @@ function disagreements(
         .join(" < ");
     const text = `step ${seen}: [${named(actual)}], expected [${named(shadow.callers)}]`;
     const to = shadow.movedOn(actual);
-    if (to !== undefined) pending.push({ place, text, to });
+    if (to !== undefined) moved.expect({ place, text, to });
     else if (!wrong.has(place)) wrong.set(place, text);
   }
   return { seen, wrong };
-}
-
-/** The call stack says that the kernel will go on elsewhere than where it was entered: to be seen when it does. */
-interface Moved {
-  readonly place: string;
-  readonly text: string;
-  readonly to: number;
-}
-
-function settle(pending: Moved[], cpu: Cpu, wrong: Map<string, string>): void {
-  const open = pending.filter(({ to }) => to !== cpu.linearIp);
-  pending.splice(0, pending.length, ...(cpu.cpl === 3 ? [] : open));
-  if (cpu.cpl < 3) return;
-  for (const { place, text } of open) if (!wrong.has(place)) wrong.set(place, text);
 }
 
 describe("the call stack is that of a shadow stack", () => {

@@ -1,0 +1,28 @@
+/** What the call stack says of where the kernel will go on, other than where it was entered: to be seen when it does. */
+import type { Cpu } from "../../../src/emu/cpu/cpu.ts";
+
+interface Moved {
+  readonly place: string;
+  readonly text: string;
+  readonly to: number;
+}
+
+export class MovedOn {
+  #pending: Moved[] = [];
+
+  expect(moved: Moved): void {
+    this.#pending.push(moved);
+  }
+
+  /** Another task runs first. */
+  forget(): void {
+    this.#pending = [];
+  }
+
+  /** What was said and has not come true, now that the CPU is in user mode: it has not been where it was to go on. */
+  settle(cpu: Cpu): readonly Moved[] {
+    const open = this.#pending.filter(({ to }) => to !== cpu.linearIp);
+    this.#pending = cpu.cpl === 3 ? [] : open;
+    return cpu.cpl === 3 ? open : [];
+  }
+}
