@@ -18,6 +18,8 @@ interface Level {
   readonly address: number | undefined | (() => number | undefined);
   /** Left by a near call, by an event that entered ring 0, by a signal, or for v8086 mode. */
   readonly by: "call" | "entry" | "signal" | "vm86";
+  /** Of a signal: whether the kernel has taken over what its frame says. */
+  readonly isRestored?: () => boolean;
 }
 
 /** A nested NMI makes the IRET of the first one go there: the call stack knows, and what was executed so far does not tell. */
@@ -27,6 +29,8 @@ export class ShadowStack {
   readonly #target: Target;
   #levels: Level[] = [];
   #events: MachineEvent[] = [];
+  /** The system call that ends a handler is under way. */
+  #returning = false;
   /** Of tasks that do not run, by the address of their task_struct, which those to come may have of those gone. */
   readonly #waiting = new Map<bigint, Level[]>();
 
@@ -99,10 +103,11 @@ export class ShadowStack {
     const entries = this.#events.filter(({ type }) => type === "entry");
     for (const { type, name } of this.#events) {
       if (type === "upcall" && name === "fixup_bad_iret") this.#mergeEntries();
-      if (type !== "syscall-enter") continue;
-      if (/sigreturn$/.test(String(name))) this.#handled();
-      if (/^vm86/.test(String(name))) this.#toVm86();
+      if (type === "syscall-enter" && /sigreturn$/.test(String(name))) this.#returning = true;
+      if (type === "syscall-enter" && /^vm86/.test(String(name))) this.#toVm86();
     }
+    // a frame may be copied for a while before pt_regs becomes what it says
+    if (this.#returning && (this.#levels[this.#lastSignal()]?.isRestored?.() ?? true)) this.#handled();
     const after = { cpl: cpu.cpl, ip: cpu.linearIp };
     if (entries.length > 0) {
       const isTrap =
@@ -156,9 +161,9 @@ export class ShadowStack {
   #deliver(handler: number): void {
     const at = this.#levels.findLastIndex(({ by }) => by === "entry");
     const nested = this.#levels.findIndex(({ by }, i) => by === "entry" && i > this.#lastSignal()) < at;
-    const { restorer, saved } = signalFrame(this.#target, this.#target.machine.currentCpu);
+    const { restorer, saved, isRestored } = signalFrame(this.#target, this.#target.machine.currentCpu);
     const levels: Level[] = [
-      { address: saved, by: "signal" },
+      { address: saved, by: "signal", isRestored },
       { address: restorer, by: "call" },
       { address: handler, by: "entry" },
     ];
@@ -168,6 +173,7 @@ export class ShadowStack {
 
   /** The handler has ended: the entry is back from where its frame says. */
   #handled(): void {
+    this.#returning = false;
     const from = this.#lastSignal();
     const to = this.#levels.findIndex(({ by }, i) => by === "entry" && i > from);
     if (from < 0) return;

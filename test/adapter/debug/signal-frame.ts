@@ -27,11 +27,13 @@ export interface SignalFrame {
   readonly restorer: Addr | undefined;
   /** Where the kernel goes on then, by what the frame holds now; undefined if it cannot be read. */
   readonly saved: () => Addr | undefined;
+  /** Whether user mode is to go on there, as far as pt_regs says. */
+  readonly isRestored: () => boolean;
 }
 
 /** Of the handler that pt_regs says user mode is to go on with. */
 export function signalFrame({ kernel }: Target, cpu: Cpu): SignalFrame {
-  const { sp, cs } = kernel!.layout.ptRegs;
+  const { ip, sp, cs } = kernel!.layout.ptRegs;
   const read = (address: Addr, bytes: number) => peekValue(cpu, address, bytes);
   const ofRegs = (field: typeof sp) => read(kernel!.userRegs(cpu) + field!.offset, field!.size)!;
   const isWide = (ofRegs(cs) & 0xffffn) === USER_CS_64;
@@ -44,11 +46,12 @@ export function signalFrame({ kernel }: Target, cpu: Cpu): SignalFrame {
     : { ip: context + SIGCONTEXT_32.offset.ip, cs: context + SIGCONTEXT_32.offset.cs };
   const restorer = read(frame, bytes);
   const saved = () => {
-    const [ip, selector] = [read(at.ip, bytes), read(at.cs, 2)];
-    if (ip === undefined || selector === undefined) return undefined;
-    if ((selector & IN_LDT) === 0n) return bigToAddr(ip);
+    const [offset, selector] = [read(at.ip, bytes), read(at.cs, 2)];
+    if (offset === undefined || selector === undefined) return undefined;
+    if ((selector & IN_LDT) === 0n) return bigToAddr(offset);
     const base = segmentOf(cpu, Number(selector), false)?.base ?? 0;
-    return Number(BigInt.asUintN(32, addrToBig(base) + ip));
+    return Number(BigInt.asUintN(32, addrToBig(base) + offset));
   };
-  return { restorer: restorer === undefined ? undefined : bigToAddr(restorer), saved };
+  const isRestored = () => ofRegs(ip) === read(at.ip, bytes);
+  return { restorer: restorer === undefined ? undefined : bigToAddr(restorer), saved, isRestored };
 }
