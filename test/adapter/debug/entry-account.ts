@@ -9,8 +9,8 @@ import { expressionScope } from "../../../src/adapter/debug/scope.ts";
 import { callStack } from "../../../src/adapter/debug/stack.ts";
 import type { Target } from "../../../src/adapter/debug/target.ts";
 import { GPR, SEG } from "../../../src/emu/cpu/layout.ts";
-import { MovedOn } from "./moved-on.ts";
 import type { Run, Typed } from "./entry-runs.ts";
+import { MovedOn } from "./moved-on.ts";
 import { ShadowStack } from "./shadow-stack.ts";
 
 const ENTRY = path.join(import.meta.dirname, "../../../src/emu/kernel/entry");

@@ -93,15 +93,19 @@ function walk<T>(from: Place, { reached, lost, ended }: Walk<T>): T | "too long"
   return undefined;
 }
 
-/** Stack pointers that each instruction was met with. */
-type Seen = Map<Addr, Set<Known>>;
+/** How often each instruction was met, by stack pointer. */
+type Seen = Map<Addr, Map<Known, number>>;
+
+/** A loop is gone through twice: the second time it may be known that there is nothing left to do. */
+const ROUNDS = 2;
 
 function isNew(seen: Seen, { address, regs }: Place): boolean {
+  const sp = regs[GPR.RSP];
   const pointers = seen.get(address);
-  if (pointers === undefined) seen.set(address, new Set([regs[GPR.RSP]]));
-  else if (pointers.has(regs[GPR.RSP])) return false;
-  else pointers.add(regs[GPR.RSP]);
-  return true;
+  const met = pointers?.get(sp) ?? 0;
+  if (pointers === undefined) seen.set(address, new Map([[sp, 1]]));
+  else if (met < ROUNDS) pointers.set(sp, met + 1);
+  return met < ROUNDS;
 }
 
 const NEAR_AND_FAR: ReadonlySet<string> = new Set(["return", "far"]);
