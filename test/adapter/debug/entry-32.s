@@ -6,14 +6,7 @@
 	\instruction
 9:
 	.endm
-	.macro call32 number a=0 b=0 c=0 d=0
-	mov $\number, %eax
-	mov $\a, %ebx
-	mov $\b, %ecx
-	mov $\c, %edx
-	mov $\d, %esi
-	int $0x80
-	.endm
+	.include "entry-32.inc"
 	.macro vcall number a=0 b=0 c=0 d=0
 	mov $\number, %eax
 	mov $\a, %ebx
@@ -50,18 +43,7 @@ refuse:
 _start:
 	.cfi_startproc
 	.cfi_undefined eip		# nobody has called it
-	mov %esp, %esi
-	lodsl
-	lea 4(%esi, %eax, 4), %esi
-1:	lodsl
-	test %eax, %eax
-	jnz 1b
-2:	lodsl
-	mov %eax, %edx
-	lodsl
-	cmp $32, %edx			# AT_SYSINFO
-	jne 2b
-	mov %eax, sysinfo
+	find_sysinfo
 	mov %ss, own_ss
 	.irp signal, 4, 5, 7, 8, 10, 11
 	handle \signal

@@ -1,19 +1,7 @@
 # Every way of a 64-bit program into the kernel that it has by itself. What faults says in r15 where to go on. The gates of INT 0 to 19 are open
 # to it (the test opens them).
 	.globl _start
-	.macro goes_on instruction:vararg
-	lea 9f(%rip), %r15
-	\instruction
-9:
-	.endm
-	.macro call64 number a=0 b=0 c=0 d=0
-	mov $\number, %eax
-	mov $\a, %rdi
-	mov $\b, %rsi
-	mov $\c, %rdx
-	mov $\d, %r10
-	syscall
-	.endm
+	.include "entry-64.inc"
 	.macro handle signal
 	call64 13, \signal, action, 0, 8
 	.endm

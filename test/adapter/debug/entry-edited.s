@@ -1,19 +1,7 @@
 # What the kernel does by itself for nobody, and does once a debugger's user has changed something: the test does so at its labels. What
 # faults says in r15 where to go on.
 	.globl _start
-	.macro goes_on instruction:vararg
-	lea 9f(%rip), %r15
-	\instruction
-9:
-	.endm
-	.macro call64 number a=0 b=0 c=0 d=0
-	mov $\number, %eax
-	mov $\a, %edi
-	mov $\b, %esi
-	mov $\c, %edx
-	mov $\d, %r10d
-	syscall
-	.endm
+	.include "entry-64.inc"
 	.text
 handler:
 	mov 96(%rdx), %rax		# r15

@@ -1,14 +1,7 @@
 # A 32-bit program whose signal's handler asks for 16-bit stacks: first for some that IRET refuses, so that the 64-bit kernel's IRET on its ministack
 # raises #GP, #NP and #SS; then for a good one, time and again, while the test makes that IRET an INT to each of the other vectors.
 	.globl _start
-	.macro call32 number a=0 b=0 c=0 d=0
-	mov $\number, %eax
-	mov $\a, %ebx
-	mov $\b, %ecx
-	mov $\c, %edx
-	mov $\d, %esi
-	int $0x80
-	.endm
+	.include "entry-32.inc"
 	.macro asked ss cs
 	movl $\ss, wanted_ss
 	movl $\cs, wanted_cs

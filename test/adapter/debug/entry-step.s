@@ -1,6 +1,7 @@
 # A 32-bit program that single-steps through system calls: what SIGTRAP calls leaves TF as it is, so that it comes to SYSENTER as well. Then
 # the kernel is asked to return to states that there are not: by a frame with such a CS or SS, on a 16-bit stack too.
 	.globl _start
+	.include "entry-32.inc"
 	.text
 handler:
 	ret
@@ -26,12 +27,7 @@ restorer:
 	mov $173, %eax
 	int $0x80
 	.macro handle signal action
-	mov $174, %eax
-	mov $\signal, %ebx
-	mov $\action, %ecx
-	xor %edx, %edx
-	mov $8, %esi
-	int $0x80
+	call32 174, \signal, \action, 0, 8
 	.endm
 # Raises SIGUSR1 with what it has to do on the stack that there is.
 	.macro refused action
@@ -48,18 +44,7 @@ restorer:
 _start:
 	.cfi_startproc
 	.cfi_undefined eip		# nobody has called it
-	mov %esp, %esi
-	lodsl
-	lea 4(%esi, %eax, 4), %esi
-1:	lodsl
-	test %eax, %eax
-	jnz 1b
-2:	lodsl
-	mov %eax, %edx
-	lodsl
-	cmp $32, %edx			# AT_SYSINFO
-	jne 2b
-	mov %eax, sysinfo
+	find_sysinfo
 	mov %ss, own_ss
 	mov %cs, own_cs
 	handle 5, stepping
