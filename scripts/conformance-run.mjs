@@ -1,4 +1,4 @@
-// Bundles a TypeScript program of test/conformance and runs it; the conformance-*.mjs scripts are made of this.
+// Bundles a TypeScript program of test/conformance and runs it, or runs a test file with other bounds; the conformance-*.mjs scripts are made of this.
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
@@ -28,4 +28,12 @@ export async function runBundled(entry, args) {
   } finally {
     rmSync(directory, { recursive: true, force: true });
   }
+}
+
+/** @param {string} file of tests, from the root  @param {Record<string, string>} bounds environment variables that it reads */
+export function runTests(file, bounds) {
+  const vitest = join(root, "node_modules", "vitest", "vitest.mjs");
+  const env = { ...process.env, ...bounds };
+  const result = spawnSync(process.execPath, [vitest, "run", file], { cwd: root, stdio: "inherit", env });
+  process.exitCode = result.status ?? 1;
 }

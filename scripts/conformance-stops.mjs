@@ -1,6 +1,6 @@
 // npm run conformance:stops -- --kernel-stops N: every scenario by a scripted client, N instructions into the kernel or to the end.
-import { spawnSync } from "node:child_process";
 import { parseArgs } from "node:util";
+import { runTests } from "./conformance-run.mjs";
 
 const { values } = parseArgs({ options: { "kernel-stops": { type: "string" }, help: { type: "boolean" } } });
 if (values.help) {
@@ -9,7 +9,5 @@ if (values.help) {
       "  --kernel-stops N   at most N single instructions of each (default: to its end)",
   );
 } else {
-  const env = { ...process.env, DAP_KERNEL_STOPS: values["kernel-stops"] ?? "Infinity" };
-  const { status } = spawnSync("npx", ["vitest", "run", "test/dap/scenarios.test.ts"], { stdio: "inherit", env });
-  process.exitCode = status ?? 1;
+  runTests("test/dap/scenarios.test.ts", { DAP_KERNEL_STOPS: values["kernel-stops"] ?? "Infinity" });
 }

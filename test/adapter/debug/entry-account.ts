@@ -120,7 +120,7 @@ export class EntryAccount {
       const text = `${this.#known.get(place)}: ${frames.map(({ name }) => name)}, expected ${shadow.callers}`;
       const to = shadow.movedOn(actual);
       if (to === undefined) wrong.push(text);
-      else moved.expect({ place, text, to });
+      else moved.expect({ place, text, to, frames });
     }
     return wrong;
   }

@@ -65,7 +65,7 @@ function disagreements(
         .join(" < ");
     const text = `step ${seen}: [${named(actual)}], expected [${named(shadow.callers)}]`;
     const to = shadow.movedOn(actual);
-    if (to !== undefined) moved.expect({ place, text, to });
+    if (to !== undefined) moved.expect({ place, text, to, frames });
     else if (!wrong.has(place)) wrong.set(place, text);
   }
   return { seen, wrong };
