@@ -1,6 +1,6 @@
 /** What a launch configuration becomes before it goes to the adapter. Pure; the adapter itself fills in every other default. */
 
-import { fileNameOf } from "../src/asmlang/core/uri.ts";
+import { fileNameOf, isAbsolute } from "../src/asmlang/core/uri.ts";
 
 /** A launch configuration as the user wrote it, incomplete or empty (F5 without launch.json). */
 export interface LaunchSettings {
@@ -39,9 +39,7 @@ export function withScenario(settings: LaunchSettings, scenario: LaunchSettings 
 
 /** A relative program is in `cwd`, if there is one. */
 export const programPlace = ({ program, cwd }: LaunchSettings): string | undefined =>
-  program === undefined || cwd === undefined || /^([a-z][\w+.-]*:|[\\/])/i.test(program)
-    ? program
-    : `${cwd}/${program}`;
+  program === undefined || cwd === undefined || isAbsolute(program) ? program : `${cwd}/${program}`;
 
 /** The adapter reads URIs only. */
 export function withUris(settings: LaunchSettings, toUri: ToUri): LaunchSettings {

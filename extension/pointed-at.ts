@@ -38,9 +38,9 @@ export function pointedAt(line: string, column: number, operands: readonly Opera
 
 const LABEL = /^\s*([A-Za-z_?@][\w$#@~.?]*)\s*:/;
 
-/** NASM's local label in full: behind the last label before it that is none. `lines` are those down to its own. */
-export function inFull(name: string, lines: readonly string[]): string {
+/** NASM's local label in full: behind the last label before it that is none. `lines` gives those down to its own. */
+export function inFull(name: string, lines: () => readonly string[]): string {
   if (!name.startsWith(".")) return name;
-  const owner = lines.findLast((line) => LABEL.test(line));
+  const owner = lines().findLast((line) => LABEL.test(line));
   return owner === undefined ? name : LABEL.exec(owner)![1]! + name;
 }

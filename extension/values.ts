@@ -24,7 +24,7 @@ const hovers: vscode.EvaluatableExpressionProvider = {
   async provideEvaluatableExpression(document, { line, character }) {
     const found = pointedAt(document.lineAt(line).text, character, await operandsOn(document, line));
     if (found === undefined) return undefined;
-    const name = document.languageId.includes("nasm") ? inFull(found.text, linesTo(document, line)) : found.text;
+    const name = document.languageId.includes("nasm") ? inFull(found.text, () => linesTo(document, line)) : found.text;
     return new vscode.EvaluatableExpression(new vscode.Range(line, found.start, line, found.end), name);
   },
 };

@@ -37,8 +37,8 @@ it("the word where nothing is known of the line, and nothing at blanks", () => {
 
 it("a local label of NASM belongs to the last label before it that is none", () => {
   const lines = ["first: nop", ".loop: nop", "second:", " mov eax, [.loop]", ".loop: jmp .loop"];
-  expect(inFull(".loop", lines)).toBe("second.loop");
-  expect(inFull(".loop", lines.slice(0, 2))).toBe("first.loop");
-  expect(inFull(".loop", [" jmp .loop"])).toBe(".loop");
-  expect(inFull("first", lines)).toBe("first");
+  expect(inFull(".loop", () => lines)).toBe("second.loop");
+  expect(inFull(".loop", () => lines.slice(0, 2))).toBe("first.loop");
+  expect(inFull(".loop", () => [" jmp .loop"])).toBe(".loop");
+  expect(inFull("first", () => lines)).toBe("first");
 });

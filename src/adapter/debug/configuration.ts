@@ -1,5 +1,6 @@
 /** The launch configuration (a contract, see package.json's schema) checked and filled in: either options or one clear sentence. */
 
+import { isAbsolute } from "../../asmlang/core/uri.ts";
 import type { Bits, Dialect } from "../../asmlang/types.ts";
 import { DEFAULTS } from "../../emu/cpu/memory.ts";
 import type { Injection } from "../../emu/kernel/types.ts";
@@ -76,7 +77,7 @@ export function toUri(place: string): string {
 
 /** A relative place is one beside the program. */
 const placeBeside = (program: string, place: string): string =>
-  /^([a-z][\w+.-]*:|[\\/])/i.test(place) ? toUri(place) : resolveUri(program, toUri(place).slice(FILE_ROOT.length));
+  isAbsolute(place) ? toUri(place) : resolveUri(program, toUri(place).slice(FILE_ROOT.length));
 
 const placeIn = (folder: string | undefined, place: string): string =>
   folder === undefined ? toUri(place) : placeBeside(`${folder}/`, place);

@@ -1,9 +1,9 @@
 /** An event in words, for the editor's exception box. */
+import { PF_ERROR, VECTOR } from "../../emu/cpu/fault.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
 import { hex } from "./format.ts";
 import { signalText } from "./signal-text.ts";
 
-export const PAGE_FAULT = 14;
 const EXCEPTION_NAMES: Readonly<Record<number, string>> = {
   0: "#DE",
   1: "#DB",
@@ -53,10 +53,10 @@ const SELECTOR_ERRORS: ReadonlySet<number> = new Set([10, 11, 12, 13]);
 
 /** What the bits of an error code say; undefined where there is none to say. */
 function errorCodeText(vector: number, code: number): string | undefined {
-  if (vector === PAGE_FAULT) {
-    const access = code & 16 ? "fetch" : code & 2 ? "write" : "read";
-    const cause = code & 8 ? "reserved bit set" : code & 1 ? "protection" : "page not present";
-    return `error code: ${access} in ${code & 4 ? "user" : "supervisor"} mode, ${cause}`;
+  if (vector === VECTOR.PF) {
+    const access = code & PF_ERROR.I ? "fetch" : code & PF_ERROR.W ? "write" : "read";
+    const cause = code & PF_ERROR.RSVD ? "reserved bit set" : code & PF_ERROR.P ? "protection" : "page not present";
+    return `error code: ${access} in ${code & PF_ERROR.U ? "user" : "supervisor"} mode, ${cause}`;
   }
   if (!SELECTOR_ERRORS.has(vector) || !(code > 0)) return undefined;
   const table = code & 2 ? "IDT" : code & 4 ? "LDT" : "GDT";

@@ -1,6 +1,6 @@
 /** Which events the user wants to stop at: the exception filters. What is shown of the one that was met: event-text.ts. */
+import { VECTOR } from "../../emu/cpu/fault.ts";
 import type { MachineEvent } from "../../emu/machine/types.ts";
-import { PAGE_FAULT } from "./event-text.ts";
 import { ask, type Scope } from "./expression.ts";
 import { ExpressionError } from "./reference.ts";
 import type { EventFilter } from "./run-control.ts";
@@ -35,14 +35,14 @@ export const FILTERS: readonly FilterInfo[] = [
     label: "CPU exceptions",
     description: "Every exception except page faults (#DE #DB #BP #UD #GP #SS ...), in user and kernel mode",
     byDefault: false,
-    matches: (event) => event.type === "fault" && event.vector !== PAGE_FAULT,
+    matches: (event) => event.type === "fault" && event.vector !== VECTOR.PF,
   },
   {
     id: "pagefault",
     label: "Page faults",
     description: "Every #PF, the kernel's own demand paging included",
     byDefault: false,
-    matches: (event) => event.type === "fault" && event.vector === PAGE_FAULT,
+    matches: (event) => event.type === "fault" && event.vector === VECTOR.PF,
   },
   {
     id: "signal",

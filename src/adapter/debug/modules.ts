@@ -1,7 +1,7 @@
 /** What is loaded: every program that tasks run, the vDSO, the kernel, each with the addresses it takes and the sources it comes from. */
 import type { Cpu } from "../../emu/cpu/cpu.ts";
+import { later } from "../../emu/cpu/later.ts";
 import type { Addr } from "../../emu/cpu/state.ts";
-import { later } from "../../emu/kernel/boot/packed.ts";
 import type { PlacedSymbols } from "./placed-symbols.ts";
 import type { Mapping, Target } from "./target.ts";
 

@@ -1,6 +1,6 @@
 /** What is loaded as the client knows it: modules and sources that come and go as tasks begin other programs, or as time goes back. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
-import { later } from "../../emu/kernel/boot/packed.ts";
+import { later } from "../../emu/cpu/later.ts";
 import { hexAddr } from "../debug/format.ts";
 import { type Module, modulesOf } from "../debug/modules.ts";
 import type { Target } from "../debug/target.ts";

@@ -1,7 +1,7 @@
 /** The contents of scopes and of what unfolds below them; new values. */
 import type { DebugProtocol } from "@vscode/debugprotocol";
+import { later } from "../../emu/cpu/later.ts";
 import { type Addr, bigToAddr, isCanonical } from "../../emu/cpu/state.ts";
-import { later } from "../../emu/kernel/boot/packed.ts";
 import { ask, bitsFor, formatOf, formatValue } from "../debug/expression.ts";
 import { hex } from "../debug/format.ts";
 import type { MemoryPlace } from "../debug/memory-place.ts";

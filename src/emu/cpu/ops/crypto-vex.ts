@@ -1,6 +1,7 @@
 /** SHA-512, SM3 and SM4, which have VEX forms only. Words of a register are numbered from the lowest. */
+import { later } from "../later.ts";
 import { computed, type OperationTable } from "../operation.ts";
-import { inverses, madeOnce, parity, substituteBytes } from "./galois.ts";
+import { inverses, parity, substituteBytes } from "./galois.ts";
 import { packed } from "./sse-integer.ts";
 import { checkAvx, DST, Lanes, loadLanes, loadWide, SRC, storeWide } from "./sse-lanes.ts";
 import { type Three, three } from "./vex-three.ts";
@@ -108,7 +109,7 @@ const sm3Rounds: Three = (target, first, words, imm) => {
 // ---- SM4
 
 /** An affine map, the inverse modulo x^8 + x^7 + x^6 + x^5 + x^4 + x^2 + 1, and the same map again. */
-const sm4Substitutions = madeOnce(() => {
+const sm4Substitutions = later(() => {
   const inverse = inverses(0x1f5);
   const map = (x: number): number => {
     let y = 0xd3;

@@ -1,6 +1,7 @@
 /** AES-NI, PCLMULQDQ and the SHA extensions: lane functions on 128 bits, which VAES and VPCLMULQDQ do twice. Tables are computed from the fields they come from. */
+import { later } from "../later.ts";
 import { computed, type OperationTable } from "../operation.ts";
-import { aesInverse, madeOnce, multiply, substituteBytes } from "./galois.ts";
+import { aesInverse, multiply, substituteBytes } from "./galois.ts";
 import { type Packed, packed } from "./sse-integer.ts";
 import { checkSse, DST, Lanes, loadLanes, SRC, storeLanes, xmmIndex } from "./sse-lanes.ts";
 
@@ -11,8 +12,8 @@ function substitution(x: number): number {
   for (let turn = 0; turn < 5; turn++) result ^= ((inverse << turn) | (inverse >> (8 - turn))) & 0xff;
   return result;
 }
-const substitutions = madeOnce(() => Uint8Array.from({ length: 256 }, (_, x) => substitution(x)));
-const inverseSubstitutions = madeOnce(() => {
+const substitutions = later(() => Uint8Array.from({ length: 256 }, (_, x) => substitution(x)));
+const inverseSubstitutions = later(() => {
   const box = new Uint8Array(256);
   substitutions().forEach((y, x) => {
     box[y] = x;

@@ -1,4 +1,5 @@
 /** Arithmetic in fields of 256 elements, which AES, SM4 and GFNI share; and GFNI's instructions. */
+import { later } from "../later.ts";
 import type { OperationTable } from "../operation.ts";
 import { type Packed, packed } from "./sse-integer.ts";
 import { Lanes } from "./sse-lanes.ts";
@@ -26,12 +27,7 @@ export function inverses(field = AES_FIELD): Uint8Array {
   });
 }
 
-/** A table that is made at its first use: most programs use none. */
-export function madeOnce(make: () => Uint8Array): () => Uint8Array {
-  let table: Uint8Array | undefined;
-  return () => (table ??= make());
-}
-export const aesInverse = madeOnce(inverses);
+export const aesInverse = later(inverses);
 
 /** Each byte of a word by what a table has for it. */
 export const substituteBytes = (table: Uint8Array, x: number): number =>

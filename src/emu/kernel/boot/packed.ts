@@ -3,6 +3,7 @@
  * is only read when someone asks for it: a run without a debugger needs none, nor does a debugger's first stop.
  */
 import type { Image } from "../../../asmlang/types.ts";
+import { later } from "../../cpu/later.ts";
 
 /** What the kernel, and a debugger of it, needs of a linked image. */
 export interface LinkedImage extends Pick<Image, "segments" | "symbols" | "lines" | "entry" | "bits"> {
@@ -58,12 +59,6 @@ export function unpackImage([core, lines]: PackedImage): LinkedImage {
       return rows();
     },
   };
-}
-
-/** Made when first asked for. */
-export function later<T>(make: () => T): () => T {
-  let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
 }
 
 /**

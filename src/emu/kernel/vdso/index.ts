@@ -4,8 +4,9 @@
  */
 import { assemble, link } from "../../../asmlang/index.ts";
 import type { Image } from "../../../asmlang/types.ts";
+import { later } from "../../cpu/later.ts";
 import { PAGE_SIZE } from "../../cpu/memory.ts";
-import { later, packBytes, packLines, unpackBytes, unpackLines } from "../boot/packed.ts";
+import { packBytes, packLines, unpackBytes, unpackLines } from "../boot/packed.ts";
 import { PREBUILT } from "../boot/prebuilt.ts";
 import vdso32 from "./vdso32.S?raw";
 import vdso64 from "./vdso64.S?raw";
